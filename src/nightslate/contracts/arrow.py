@@ -1,0 +1,61 @@
+"""A contract in Arrow's terms: the schema of its rows, and its clauses as filters."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.contracts.contract import Clause, Contract, Type
+
+
+def _list(item: pa.DataType) -> pa.DataType:
+    # Parquet and Delta call the items of a list "element".
+    return pa.list_(pa.field("element", item))
+
+
+_TYPES: dict[Type, pa.DataType] = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "array<string>": _list(pa.string()),
+    "array<float>": _list(pa.float32()),
+    "array<double>": _list(pa.float64()),
+}
+
+
+def schema(contract: Contract, partition: bool = True) -> pa.Schema:
+    """The table's schema; without the partition column, that of its data files."""
+    columns = contract.columns if partition else contract.file_columns
+    return pa.schema([pa.field(c.name, _TYPES[c.type], nullable=not c.required) for c in columns])
+
+
+def violated(clause: Clause) -> pc.Expression:
+    """True for the rows that break the clause, never null: `table.filter(violated(clause))`.
+
+    Use it on rows in memory. As the filter of a Parquet dataset it misses NaN, because Arrow then believes a
+    file's minimum and maximum, which leave NaN out.
+    """
+    field = pc.field(clause.column.name)
+    if clause.rule == "required":
+        return field.is_null()
+    return ~field.is_null() & ~_holds(clause, field)
+
+
+def _holds(clause: Clause, field: pc.Expression) -> pc.Expression:
+    match clause.rule:
+        case "finite":
+            return pc.is_finite(field)
+        case ">":
+            return field > clause.bound
+        case ">=":
+            return field >= clause.bound
+        case "<":
+            return field < clause.bound
+        case "<=":
+            return field <= clause.bound
+        case "one_of":
+            return field.isin(list(clause.column.allowed))
+        case _:
+            return pc.match_substring_regex(field, clause.column.pattern)

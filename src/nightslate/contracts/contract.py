@@ -1,0 +1,164 @@
+"""What a table's rows must look like. Every renderer starts from the `Contract` here, from nothing else."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from nightslate.errors import SpecError
+
+Type = Literal[
+    "string",
+    "int",
+    "bigint",
+    "float",
+    "double",
+    "date",
+    "timestamp",
+    "array<string>",
+    "array<float>",
+    "array<double>",
+]
+Rule = Literal["required", "finite", ">", ">=", "<", "<=", "one_of", "matches"]
+Reason = Literal["required", "out_of_range", "not_allowed"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column. Timestamps are in microseconds, UTC; a float column may hold finite numbers only."""
+
+    name: str
+    type: Type
+    description: str = ""
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    exclusive_minimum: float | None = None
+    exclusive_maximum: float | None = None
+    allowed: tuple[str, ...] = ()
+    pattern: str = ""
+    derived: bool = False
+    """Not brought by a landing file; `ingest` or a later step computes it."""
+    pseudonym: bool = False
+    """Raw in a landing file, an HMAC from ingest on; `pattern` describes the pseudonym."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise SpecError(f"column {self.name!r}: a name is lower-case letters, digits and _, 63 at most")
+        if self.type not in get_args(Type):
+            raise SpecError(f"column {self.name}: unknown type {self.type!r}, use one of {get_args(Type)}")
+        if self.pattern and not (self.pattern.startswith("^") and self.pattern.endswith("$")):
+            raise SpecError(f"column {self.name}: pattern {self.pattern!r} must be anchored, ^...$")
+
+    @property
+    def fractional(self) -> bool:
+        """Whether its values can be NaN or infinite."""
+        return self.type in ("float", "double")
+
+    def clauses(self) -> tuple["Clause", ...]:
+        """What each value must satisfy, the most telling first: a null is not also out of range."""
+        states: list[tuple[Rule, object]] = [("required", self.required), ("finite", self.fractional)]
+        bounds: list[tuple[Rule, float | None]] = [
+            (">", self.exclusive_minimum),
+            (">=", self.minimum),
+            ("<", self.exclusive_maximum),
+            ("<=", self.maximum),
+        ]
+        forms: list[tuple[Rule, object]] = [("one_of", self.allowed), ("matches", self.pattern)]
+        return (
+            *(Clause(self, rule) for rule, wanted in states if wanted),
+            *(Clause(self, rule, bound) for rule, bound in bounds if bound is not None),
+            *(Clause(self, rule) for rule, wanted in forms if wanted),
+        )
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One condition on one column. A null breaks `required` alone; NaN breaks every rule about numbers."""
+
+    column: Column
+    rule: Rule
+    bound: float = math.nan
+    """What a comparison compares with; the other rules have none."""
+
+    @property
+    def text(self) -> str:
+        """The clause as a person would write it: "propensity > 0"."""
+        name = self.column.name
+        match self.rule:
+            case "required" | "finite":
+                return f"{name} is {self.rule}"
+            case "one_of":
+                return f"{name} is one of {', '.join(self.column.allowed)}"
+            case "matches":
+                return f"{name} matches {self.column.pattern}"
+            case _:
+                return f"{name} {self.rule} {self.bound}"
+
+    @property
+    def strict_pattern(self) -> str:
+        """The pattern for engines (Java, Python) whose $ also matches before a final line break."""
+        return self.column.pattern + r"(?![\s\S])"
+
+    @property
+    def reason(self) -> Reason:
+        """The reason under which a landing row that breaks the clause goes to quarantine."""
+        if self.rule == "required":
+            return "required"
+        return "not_allowed" if self.rule in ("one_of", "matches") else "out_of_range"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A table: its columns in order (the partition column last), its key and what its rows must satisfy."""
+
+    name: str
+    description: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition: str
+
+    @property
+    def file_columns(self) -> tuple[Column, ...]:
+        """What a data file holds: all but the partition column, which is in the file's path."""
+        return self.columns[:-1]
+
+    @property
+    def landing_columns(self) -> tuple[Column, ...]:
+        """What a landing file brings."""
+        return tuple(column for column in self.columns if not column.derived)
+
+    def column(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise SpecError(f"table {self.name} has no column {name!r}; it has {[c.name for c in self.columns]}")
+
+    def clauses(self) -> tuple[Clause, ...]:
+        """What every row of the table satisfies."""
+        return tuple(clause for column in self.columns for clause in column.clauses())
+
+    def landing_clauses(self) -> tuple[Clause, ...]:
+        """What every row of a landing file satisfies, before user ids are pseudonyms."""
+        return tuple(
+            clause
+            for column in self.landing_columns
+            for clause in column.clauses()
+            if not (column.pseudonym and clause.rule == "matches")
+        )
+
+    def with_columns(self, extra: Sequence[Column]) -> "Contract":
+        """The contract with a program's own columns before the partition column.
+
+        Raises SpecError where a name is taken, by the table or by another of the extra columns.
+        """
+        names = Counter(column.name for column in (*self.columns, *extra))
+        taken = [column.name for column in extra if names[column.name] > 1]
+        if taken:
+            raise SpecError(f"table {self.name}: column {taken[0]!r} is declared twice, rename the program's")
+        return replace(self, columns=(*self.file_columns, *extra, self.columns[-1]))

@@ -1,0 +1,59 @@
+"""A contract in Delta's terms: the stored schema, and its clauses as CHECK constraints.
+
+NOT NULL is part of the schema, so `required` needs no constraint.
+"""
+
+from deltalake import Schema
+
+from nightslate.contracts import arrow
+from nightslate.contracts.contract import Clause, Contract, Rule
+
+_WORDS: dict[Rule, str] = {
+    "finite": "is_finite",
+    ">": "above",
+    ">=": "at_least",
+    "<": "below",
+    "<=": "at_most",
+    "one_of": "allowed",
+    "matches": "pattern",
+}
+
+
+def schema(contract: Contract) -> Schema:
+    """The schema of the table, partition column included."""
+    return Schema.from_arrow(arrow.schema(contract))
+
+
+def constraints(contract: Contract) -> dict[str, str]:
+    """CHECK constraints: name -> SQL that is true for every row that keeps the clause."""
+    return {
+        f"{clause.column.name}_{_WORDS[clause.rule]}": check(clause)
+        for clause in contract.clauses()
+        if clause.rule != "required"
+    }
+
+
+def check(clause: Clause) -> str:
+    """One clause as SQL. A null keeps it: whether null is allowed is the schema's business."""
+    name = f"`{clause.column.name}`"
+    holds = _holds(clause, name)
+    if clause.column.fractional and clause.rule != "finite":
+        holds = f"{holds} AND NOT isnan({name})"
+    return f"{name} IS NULL OR ({holds})"
+
+
+def _holds(clause: Clause, name: str) -> str:
+    match clause.rule:
+        case "finite":
+            # NaN and the infinities have no SQL literal that every engine reads; times 0 they are NaN.
+            return f"NOT isnan({name} * 0)"
+        case "one_of":
+            return f"{name} IN ({', '.join(_quoted(value) for value in clause.column.allowed)})"
+        case "matches":
+            return f"regexp_like({name}, {_quoted(clause.column.pattern)})"
+        case _:
+            return f"{name} {clause.rule} {clause.bound}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,30 @@
+"""One line of an evaluation."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The value of a policy, or of policy minus reference (paired on the same rows), by one estimator.
+
+    Diagnostics (ess and what follows) are those of `policy`, also on the line of a difference. A figure that
+    the rows cannot give is None: all of them without rows, spread and intervals with fewer than 2
+    clusters."""
+
+    policy: str
+    reference: str | None
+    estimator: str
+    value: float | None
+    stderr: float | None
+    lower: float | None
+    upper: float | None
+    confidence: float
+    interval_method: str
+    n: int
+    clusters: int
+    ess: float | None
+    max_weight: float | None
+    mean_weight: float | None
+    mean_weight_lower: float | None
+    mean_weight_upper: float | None
+    unsupported_share: float | None

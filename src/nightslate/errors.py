@@ -1,0 +1,57 @@
+"""What can go wrong, by kind. A process that fails exits with its error's `exit_code`, so that a scheduler
+on the other side of spark-submit can tell what is worth a retry. The codes follow sysexits.h."""
+
+
+class NightslateError(Exception):
+    """Base of every error that nightslate raises on purpose."""
+
+    exit_code = 70
+
+
+class SpecError(NightslateError):
+    """A program's YAML does not say what a program must say."""
+
+    exit_code = 78
+
+
+class LandingError(NightslateError):
+    """The logs of a day are not there: no _SUCCESS marker."""
+
+    exit_code = 66
+
+
+class ContractError(NightslateError):
+    """Rows or files break a data contract, more than the program tolerates or where nothing is tolerated."""
+
+    exit_code = 65
+
+
+class ModelError(NightslateError):
+    """A model file is missing, or is not the one that was recorded (its digest differs)."""
+
+    exit_code = 65
+
+
+class SupersededError(NightslateError):
+    """A newer attempt at the same partition has already committed; this one must not undo it."""
+
+    exit_code = 77
+
+
+class CommitConflictError(NightslateError):
+    """Other writers kept winning the race for a commit. Nothing was written: try again."""
+
+    exit_code = 75
+
+
+class MachineError(NightslateError):
+    """The machine lacks something: a Java runtime, a key in the environment, a free port."""
+
+    exit_code = 69
+
+
+RETRYABLE_EXIT_CODES = frozenset({CommitConflictError.exit_code})
+PERMANENT_EXIT_CODES = frozenset(
+    error.exit_code
+    for error in (NightslateError, SpecError, LandingError, ContractError, SupersededError, MachineError)
+)

@@ -1,0 +1,1 @@
+"""DataFrame in, DataFrame out: Spark hands out files or user buckets, Arrow kernels do the work."""

@@ -1,0 +1,109 @@
+"""A second look at staged slates: everything about a row that the row itself can prove, recomputed another way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from nightslate.frames.scoring import slate_id
+
+TOLERANCE = 1e-12
+
+_FAULTS = pa.schema([("fault", pa.string()), ("slate_id", pa.string())])
+
+
+def faults(slates: DataFrame, users: DataFrame, program: str, slate_date: date, floor: float) -> DataFrame:
+    """One row (fault, slate_id or user_id) for each thing that is wrong with the staged slates; none if sound."""
+
+    def kernel(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for length in pc.unique(pc.list_value_length(batch["candidates"])).to_pylist():
+                alike = pc.equal(pc.list_value_length(batch["candidates"]), length)
+                yield from _row_faults(pa.Table.from_batches([batch]).filter(alike), floor).to_batches()
+
+    by_row = slates.mapInArrow(kernel, "fault string, slate_id string")
+    forged = slates.where(F.col("slate_id") != slate_id(program, slate_date))
+    per_user = slates.groupBy("user_id", "issue").count().where("count > 1")
+    unserved = users.join(slates, "user_id", "left_anti")
+    strangers = slates.join(users, "user_id", "left_anti")
+    return (
+        by_row.unionByName(
+            forged.select(F.lit("slate_id is not the hash of its row").alias("fault"), "slate_id")
+        )
+        .union(per_user.select(F.lit("a user has more than one slate"), "user_id"))
+        .union(unserved.select(F.lit("a user of the day has no slate"), "user_id"))
+        .union(strangers.select(F.lit("a slate is for nobody of the day"), "slate_id"))
+    )
+
+
+def _row_faults(rows: pa.Table, floor: float) -> pa.Table:
+    """Faults of rows that all have the same number of candidates."""
+    arm_ids = pc.unique(pc.list_flatten(rows["candidates"]))
+    candidates = _codes(rows["candidates"], arm_ids)
+    n, arms = candidates.shape
+    lengths = {
+        name: pc.list_value_length(rows[name]).to_numpy() for name in ("weights", "ranking", "propensities")
+    }
+    uneven = (lengths["weights"] != arms) | (lengths["ranking"] != lengths["propensities"])
+    found = [("weights, ranking or propensities have the wrong length", uneven)]
+    if not uneven.any() and len(set(lengths["ranking"])) == 1:
+        weights = _matrix(rows["weights"]).astype(np.float64)
+        ranking, propensities = _codes(rows["ranking"], arm_ids), _matrix(rows["propensities"])
+        place = (ranking[:, :, None] == candidates[:, None, :]).argmax(axis=2)
+        known = np.take_along_axis(candidates, place, axis=1) == ranking
+        with np.errstate(invalid="ignore"):
+            wrong = np.abs(propensities / _recomputed(weights, place) - 1) > TOLERANCE
+            low = weights < floor / arms
+        found += [
+            ("a candidate stands twice", _has_twice(candidates)),
+            ("a weight is under the floor or not a number", (low | ~np.isfinite(weights)).any(axis=1)),
+            ("an arm is ranked twice", _has_twice(ranking)),
+            ("an arm is ranked that is no candidate", ~known.all(axis=1)),
+            (
+                "a propensity is not the one its weights give",
+                (wrong | ~np.isfinite(propensities)).any(axis=1),
+            ),
+        ]
+    elif not uneven.any():
+        found.append(("rankings differ in depth", np.ones(n, dtype=bool)))
+    ids = rows["slate_id"].combine_chunks()
+    parts = [
+        pa.table(
+            {"fault": [text] * int(broken.sum()), "slate_id": ids.filter(pa.array(broken))}, schema=_FAULTS
+        )
+        for text, broken in found
+    ]
+    return pa.concat_tables(parts)
+
+
+def _recomputed(weights: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """The conditional propensities by the definition, slot by slot: the arm's share of what is left."""
+    left, shares = weights.copy(), np.empty(place.shape)
+    for slot in range(place.shape[1]):
+        at = place[:, [slot]]
+        shares[:, slot] = (np.take_along_axis(left, at, axis=1) / left.sum(axis=1, keepdims=True))[:, 0]
+        np.put_along_axis(left, at, 0.0, axis=1)
+    return shares
+
+
+def _matrix(lists: pa.ChunkedArray) -> np.ndarray:
+    """Lists of equal length as the rows of a matrix."""
+    flat = pc.list_flatten(lists).to_numpy(zero_copy_only=False)
+    return np.asarray(flat).reshape(len(lists), -1)
+
+
+def _codes(lists: pa.ChunkedArray, arm_ids: pa.Array) -> np.ndarray:
+    """Lists of arms of equal length as a matrix of places in `arm_ids`; one past the last for any other."""
+    places = pc.fill_null(pc.index_in(pc.list_flatten(lists), arm_ids), len(arm_ids))
+    return np.asarray(places, dtype=np.int64).reshape(len(lists), -1)
+
+
+def _has_twice(ids: np.ndarray) -> np.ndarray:
+    ordered = np.sort(ids, axis=1)
+    return np.asarray((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))

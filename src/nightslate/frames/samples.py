@@ -1,0 +1,46 @@
+"""Impressions with the rewards that are known for them: what learners are fitted and policies evaluated on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import Ints, Keys
+from nightslate.core.hashing import hex_to_uint64, mix, seed
+
+IMPRESSION_COLUMNS = ("impression_id", "user_id", "occurred_at", "slot", "arm_id", "propensity")
+CREDIT_COLUMNS = ("impression_id", "credit")
+
+
+def matured(impressions: pa.Table, credits: pa.Table, matured_before: datetime) -> pa.Table:
+    """The matured impressions and their `reward`: the sum of their credits so far, in a total order.
+
+    Impressions whose window is not over yet are left out: that no outcome has come says nothing about them.
+    """
+    stamp = impressions.schema.field("occurred_at").type
+    old_enough = pc.less_equal(impressions["occurred_at"], pa.scalar(matured_before, stamp))
+    rows = impressions.filter(old_enough)
+    total = credits.group_by("impression_id", use_threads=False).aggregate([("credit", "sum")])
+    place = pc.index_in(rows["impression_id"], total["impression_id"].combine_chunks())
+    reward = pc.fill_null(total["credit_sum"].combine_chunks().take(place.combine_chunks()), 0.0)
+    rows = rows.append_column("reward", reward)
+    return rows.sort_by([("occurred_at", "ascending"), ("impression_id", "ascending")])
+
+
+def user_keys(rows: pa.Table) -> Keys:
+    """(n,) the first 64 bits of each user's pseudonym."""
+    return hex_to_uint64(np.asarray(rows["user_id"].to_numpy(zero_copy_only=False), dtype="U32"))
+
+
+def folds_of(users: Keys, program: str, folds: int) -> Ints:
+    """(n,) the cross-fitting fold of each user: all rows of a user are in one fold, on every night."""
+    return (mix(users, seed(program, "fold")) % np.uint64(folds)).astype(np.int64)
+
+
+def arm_places(rows: pa.Table, arms: tuple[str, ...]) -> Ints:
+    """(n,) each row's arm as its place in `arms`, -1 for arms that are no longer there."""
+    places = pc.fill_null(pc.index_in(rows["arm_id"], pa.array(arms, pa.string())), -1)
+    return np.asarray(places, dtype=np.int64)

@@ -1,0 +1,69 @@
+"""`python -m nightslate.local COMMAND`: what the Makefile's targets call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nightslate.errors import NightslateError
+from nightslate.local import services
+from nightslate.local.java import ensure_java
+from nightslate.local.site import open_site
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console()
+Nights = Annotated[int, typer.Option(envvar="NIGHTS", help="how many days of the sample to backfill")]
+
+
+@app.command()
+def demo(nights: Nights = 3) -> None:
+    """Land the sample, start the services, backfill its nights, show the result, stop the services."""
+    from nightslate.local.demo import run_demo  # reads tables; `up` and `down` need no engine
+
+    run_demo(_home(), nights, console)
+
+
+@app.command()
+def up() -> None:
+    """Start PostgreSQL, MLflow and Airflow, and print where they are and how to log in."""
+    home = _home()
+    site = open_site(home) if services.is_up(home) else services.start(home, console)
+    console.print(f"Airflow  {site.airflow_url}  user admin, password {site.admin_password}", highlight=False)
+    console.print(
+        f"MLflow   {site.mlflow_url}\nlogs     {site.folder / 'logs'}\nStop them: make down", highlight=False
+    )
+
+
+@app.command()
+def down() -> None:
+    """Stop what `demo` or `up` started, also after a crash."""
+    console.print("Stopped." if services.stop(_home()) else "Nothing was running.")
+
+
+@app.command()
+def java() -> None:
+    """Find a Java that Spark runs on; install one where that is possible."""
+    console.print(f"Java: {ensure_java()}", highlight=False)
+
+
+def _home() -> Path:
+    return Path(os.environ.get("NIGHTSLATE_HOME", "warehouse")).absolute()
+
+
+def main() -> None:
+    """Errors of ours end with their message and exit code, and no traceback."""
+    try:
+        app()
+    except NightslateError as error:
+        Console(stderr=True).print(f"[red]{type(error).__name__}[/]: ", end="")
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

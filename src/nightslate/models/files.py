@@ -1,0 +1,88 @@
+"""A fitted model on disk: arrays in an npz, everything else in a JSON, one digest over both. No pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from nightslate.core.policies import LEARNERS
+from nightslate.core.policies.learner import Policy
+from nightslate.errors import ModelError
+from nightslate.frames.encoding import Encoder
+from nightslate.frames.packing import pack, unpack
+
+_ARRAYS, _DESCRIPTION = "policy.npz", "model.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A policy with what it takes to apply it: the arms by place, and the encoder of contexts.
+
+    Two models with equal content have equal bytes, so an equal `digest`: retraining on the same logs changes
+    nothing that a reader could see.
+    """
+
+    kind: str
+    learner: str
+    arms: tuple[str, ...]
+    encoder: Encoder
+    policy: Policy
+
+    @cached_property
+    def _archive(self) -> bytes:
+        return pack(self.policy.arrays())
+
+    @cached_property
+    def _described(self) -> bytes:
+        content = {
+            "format": _FORMAT,
+            "kind": self.kind,
+            "learner": self.learner,
+            "arms": list(self.arms),
+            "encoder": self.encoder.to_json(),
+            "policy_sha256": hashlib.sha256(self._archive).hexdigest(),
+        }
+        return json.dumps(content, sort_keys=True, indent=1).encode()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the description, which holds that of the arrays."""
+        return hashlib.sha256(self._described).hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write both files into an existing folder."""
+        (folder / _ARRAYS).write_bytes(self._archive)
+        (folder / _DESCRIPTION).write_bytes(self._described)
+
+    @classmethod
+    def load(cls, folder: Path, digest: str) -> ModelFile:
+        """The model in `folder`, if it is the one with that digest. `digest` must come from somewhere else than
+        the folder. Raises ModelError before anything in the files is interpreted otherwise."""
+        try:
+            described, archive = (folder / _DESCRIPTION).read_bytes(), (folder / _ARRAYS).read_bytes()
+        except OSError as error:
+            raise ModelError(f"the model in {folder} can't be read: {error}") from error
+        _check(described, digest, folder / _DESCRIPTION)
+        content = json.loads(described)
+        _check(archive, content["policy_sha256"], folder / _ARRAYS)
+        return cls(
+            kind=content["kind"],
+            learner=content["learner"],
+            arms=tuple(content["arms"]),
+            encoder=Encoder.from_json(content["encoder"]),
+            policy=LEARNERS[content["kind"]].policy_type.from_arrays(unpack(archive)),
+        )
+
+
+def _check(content: bytes, digest: str, file: Path) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if not hmac.compare_digest(found, digest):
+        raise ModelError(
+            f"{file} is not the file that was recorded: its sha256 is {found}, not {digest}. Retrain the night"
+            " of this model (clear its task `train`), or restore the file"
+        )

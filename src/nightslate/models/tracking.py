@@ -1,0 +1,171 @@
+"""MLflow: one run a night and attempt, one registered model a program, its versions found by digest."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from nightslate.errors import ModelError
+from nightslate.models.files import ModelFile
+
+CHAMPION = "champion"
+
+
+def tracking_uri(home: Path) -> str:
+    """$MLFLOW_TRACKING_URI, else an SQLite file in the warehouse."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db"
+
+
+@dataclass(frozen=True)
+class NightRun:
+    """The MLflow run that the steps of one night write into."""
+
+    client: MlflowClient
+    run: Run
+
+    @classmethod
+    def start(cls, client: MlflowClient, home: Path, program: str, ds: date) -> NightRun:
+        """A new run for the night of ds: what `train` does; older runs of the same night stay as they are."""
+        name = f"{program} {ds}"
+        tags = {"mlflow.runName": name, "nightslate.program": program, "nightslate.ds": ds.isoformat()}
+        return cls(client, client.create_run(_experiment(client, home, program), tags=tags, run_name=name))
+
+    @classmethod
+    def latest(cls, client: MlflowClient, home: Path, program: str, ds: date) -> NightRun:
+        """The newest run of the night. Raises ModelError if it was never trained."""
+        runs = client.search_runs(
+            [_experiment(client, home, program)],
+            filter_string=f"tags.`nightslate.ds` = '{ds.isoformat()}'",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        )
+        if not runs:
+            raise ModelError(
+                f"MLflow has no run of {program} for {ds}: run the step `train` of that night first"
+            )
+        return cls(client, runs[0])
+
+    @property
+    def id(self) -> str:
+        return str(self.run.info.run_id)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Settings and facts; a value that is already there is left alone."""
+        known = self.client.get_run(self.id).data.params
+        for name, value in params.items():
+            if name not in known:
+                self.client.log_param(self.id, name, value)
+
+    def log_metrics(self, metrics: Mapping[str, float | None]) -> None:
+        """Figures; those that are None are not logged."""
+        for name, value in metrics.items():
+            if value is not None:
+                self.client.log_metric(self.id, name, value)
+
+    def log_file(self, content: str | bytes, name: str) -> None:
+        """A file among the run's artifacts."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(name).name
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            self.client.log_artifact(self.id, str(path), str(Path(name).parent) if "/" in name else None)
+
+    def finish(self) -> None:
+        """Mark the run as finished: the night is complete."""
+        self.client.set_terminated(self.id)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registered model of a program: a version for each model that ever differed, found by its digest."""
+
+    client: MlflowClient
+    program: str
+
+    def register(self, model: ModelFile, run: NightRun, ds: date) -> str:
+        """The version that holds this model; a new one unless these very bytes are registered."""
+        version = self._find(model.digest)
+        if version is not None:
+            return version
+        folder = f"models/{model.learner}"
+        with tempfile.TemporaryDirectory() as local:
+            model.save(Path(local))
+            self.client.log_artifacts(run.id, local, folder)
+        tags = {
+            "nightslate.digest": model.digest,
+            "nightslate.learner": model.learner,
+            "nightslate.ds": ds.isoformat(),
+        }
+        source = f"{run.run.info.artifact_uri}/{folder}"
+        created = self.client.create_model_version(self._name(), source, run_id=run.id, tags=tags)
+        return str(created.version)
+
+    def load(self, digest: str) -> ModelFile:
+        """The model with that digest, verified. Raises ModelError if there is none or its files differ."""
+        version = self._find(digest)
+        if version is None:
+            raise ModelError(f"MLflow has no version of {self.program} with digest {digest}: rerun `train`")
+        source = self.client.get_model_version(self._name(), version).source
+        with tempfile.TemporaryDirectory() as local:
+            from mlflow.artifacts import download_artifacts
+
+            return ModelFile.load(
+                Path(
+                    download_artifacts(
+                        artifact_uri=source, dst_path=local, tracking_uri=self.client.tracking_uri
+                    )
+                ),
+                digest,
+            )
+
+    def crown(self, digest: str) -> str:
+        """Point the alias @champion at the model with that digest; returns its version."""
+        version = self._find(digest)
+        if version is None:
+            raise ModelError(f"MLflow has no version of {self.program} with digest {digest}: rerun `train`")
+        self.client.set_registered_model_alias(self._name(), CHAMPION, version)
+        return version
+
+    def champion_version(self) -> str | None:
+        """The version that @champion points at, if it points at one."""
+        try:
+            return str(self.client.get_model_version_by_alias(self._name(), CHAMPION).version)
+        except MlflowException:
+            return None
+
+    def _name(self) -> str:
+        try:
+            self.client.create_registered_model(self.program)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self.program
+
+    def _find(self, digest: str) -> str | None:
+        wanted = f"name = '{self._name()}' AND tags.`nightslate.digest` = '{digest}'"
+        found = self.client.search_model_versions(wanted)
+        return max((str(v.version) for v in found), key=int, default=None)
+
+
+def _experiment(client: MlflowClient, home: Path, program: str) -> str:
+    found = client.get_experiment_by_name(program)
+    if found is not None:
+        return str(found.experiment_id)
+    try:
+        location = (
+            None
+            if "://127" in client.tracking_uri or client.tracking_uri.startswith("http")
+            else ((home / "mlflow" / "artifacts").absolute().as_uri())
+        )
+        return str(client.create_experiment(program, artifact_location=location))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another program's night was faster
+            raise
+        return str(client.get_experiment_by_name(program).experiment_id)

@@ -1,0 +1,34 @@
+"""The steps of a night, in order. Airflow's DAG and `nightslate run` are both made from this list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Step:
+    """`engine`: spark steps are applications of their own (jobs/NAME.py); python steps are small processes."""
+
+    name: str
+    engine: Literal["spark", "python"]
+    after: tuple[str, ...]
+    does: str
+
+
+PLAN = (
+    Step(
+        "ingest", "spark", (), "Checks the landing files of the day, row by row, into tables and quarantine."
+    ),
+    Step("attribute", "spark", ("ingest",), "Credits the day's outcomes to the impressions before them."),
+    Step(
+        "train", "spark", ("attribute",), "Fits every learner on matured impressions; registers the models."
+    ),
+    Step("evaluate", "spark", ("train",), "Estimates every policy's value off-policy, with intervals."),
+    Step("promote", "python", ("evaluate",), "Promotes a challenger if its lower bound clears the gate."),
+    Step("score", "spark", ("train",), "Ranks tonight's arms for every user; stages the slates."),
+    Step("audit", "spark", ("score",), "Recomputes and checks what was staged, before anyone can read it."),
+    Step("publish", "python", ("audit",), "Publishes the audited slates in one fenced commit."),
+    Step("report", "python", ("promote", "publish"), "Writes the page of the night."),
+)
+STEP_NAMES = tuple(step.name for step in PLAN)

@@ -1,0 +1,196 @@
+"""The page of a night: one HTML file that needs nothing but itself, for the analyst and for whoever they show it to.
+
+`NightReport` holds everything the page shows; `page` writes it. No script, no font, no address outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import altair as alt
+import jinja2
+import pyarrow as pa
+import pyarrow.compute as pc
+from markupsafe import Markup
+
+from nightslate.reports import plots
+from nightslate.reports.numbers import Reward, count, percent, signed, significant
+from nightslate.reports.wording import Check, headline, in_words, weight_checks
+
+TOP_ARMS = 20
+SHOWN_ARMS = 5
+
+
+@dataclass(frozen=True)
+class NightReport:
+    """One night of one program.
+
+    evaluations, promotions, models, slates: rows of the tables of that name (slates: a sample).
+    quarantine: log, reason, clause, rows.       rows: how many rows each table got tonight, in reading order.
+    references: policy, impressions, reward (sum): outside policies, shown beside the estimates, never evaluated.
+    logged: issue, value (mean reward of what was shown), n.
+    exposure: arm_id, slot (1..K), share (of slates with the arm in that slot).
+    margin, min_ess, max_unsupported_share: what the gate asks of a challenger.
+    rows_before: the rows of the night before, for comparison.       provenance: versions and digests, by name.
+    """
+
+    program: str
+    description: str
+    ds: date
+    slates_date: date
+    reward: Reward
+    evaluations: pa.Table
+    promotions: pa.Table
+    models: pa.Table
+    quarantine: pa.Table
+    rows: Mapping[str, int]
+    references: pa.Table
+    logged: pa.Table
+    slates: pa.Table
+    exposure: pa.Table
+    min_ess: float
+    max_unsupported_share: float
+    margin: float = 0.0
+    rows_before: Mapping[str, int] | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart in the page and what it says to those who do not see it."""
+
+    svg: Markup
+    alt: str
+
+
+@dataclass(frozen=True)
+class _Issue:
+    """What the page says about one issue: its headline, its charts, its tables."""
+
+    name: str
+    headline: str
+    values: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    logged: list[dict[str, Any]]
+    health: list[tuple[str, tuple[Check, ...]]]
+    values_chart: Figure | None
+    differences_chart: Figure | None
+    weights_chart: Figure | None
+
+
+def page(report: NightReport) -> str:
+    """The night as one HTML document."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nightslate.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=count, percent=percent, significant=significant, signed=signed, words=in_words, day=_day
+    )
+    return environment.get_template("night.html.j2").render(
+        report=report,
+        reward=report.reward,
+        issues=[_issue(report, issue) for issue in _issues(report)],
+        references=_references(report.references),
+        quarantine=report.quarantine.to_pylist(),
+        quarantined=sum(report.quarantine["rows"].to_pylist()),
+        rows=_rows(report.rows, report.rows_before),
+        models=report.models.to_pylist(),
+        slates=report.slates.to_pylist(),
+        shown_arms=SHOWN_ARMS,
+        exposure=_exposure(report.exposure),
+    )
+
+
+def _issues(report: NightReport) -> list[str]:
+    columns = (report.promotions["issue"], report.evaluations["issue"])
+    return list(dict.fromkeys(issue for column in columns for issue in column.to_pylist()))
+
+
+def _issue(report: NightReport, issue: str) -> _Issue:
+    evaluations, promotions, logged = (
+        table.filter(pc.equal(table["issue"], issue))
+        for table in (report.evaluations, report.promotions, report.logged)
+    )
+    rows, decisions, reward = evaluations.to_pylist(), promotions.to_pylist(), report.reward
+    matured = any(row["n"] for row in rows)
+    marks = [plots.Mark("logged policy", row["value"], outside=False) for row in logged.to_pylist()]
+    marks += [
+        plots.Mark(f"{row['policy']} (outside, not evaluated)", row["value"], outside=True)
+        for row in _references(report.references)
+    ]
+    return _Issue(
+        name=issue,
+        headline=headline(decisions, reward, report.margin, matured=matured),
+        values=[row for row in rows if row["reference"] is None],
+        decisions=decisions,
+        logged=logged.to_pylist(),
+        health=[
+            (row["policy"], weight_checks(row, report.min_ess, report.max_unsupported_share))
+            for row in plots.one_per_policy(evaluations)
+        ],
+        values_chart=_figure(
+            plots.policy_values(evaluations, reward, marks),
+            "Estimated value of each policy with its interval, beside the logged policy and outside references."
+            " The table below holds the same numbers.",
+        ),
+        differences_chart=_figure(
+            plots.differences(evaluations, reward, report.margin),
+            "Each challenger's paired difference to the champion with its interval, against the gate's margin.",
+        ),
+        weights_chart=_figure(
+            plots.weights_health(evaluations),
+            "Mean importance weight of each policy with its interval, against 1. The table below holds the"
+            " same numbers.",
+        ),
+    )
+
+
+def _exposure(shares: pa.Table) -> dict[str, Any]:
+    totals = list(plots.exposure_totals(shares.to_pylist()).items())
+    slots = len(shares["slot"].unique())
+    beyond = sum(share for _, share in totals[TOP_ARMS:])
+    return {
+        "arms": len(totals),
+        "slots": slots,
+        "beyond": max(0, len(totals) - TOP_ARMS),
+        "beyond_share": beyond / slots if slots else 0.0,
+        "chart": _figure(
+            plots.exposure(shares, TOP_ARMS),
+            "The arms most shown: "
+            + ", ".join(f"{arm} in {percent(share)} of slates" for arm, share in totals[:TOP_ARMS]),
+        ),
+    }
+
+
+def _references(references: pa.Table) -> list[dict[str, Any]]:
+    """Outside policies that showed anything, with their mean reward."""
+    return [
+        {**row, "value": row["reward"] / row["impressions"]}
+        for row in references.to_pylist()
+        if row["impressions"]
+    ]
+
+
+def _rows(rows: Mapping[str, int], before: Mapping[str, int] | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "table": table,
+            "rows": number,
+            "change": number - before[table] if before is not None and table in before else None,
+        }
+        for table, number in rows.items()
+    ]
+
+
+def _figure(chart: alt.LayerChart | None, alternative: str) -> Figure | None:
+    return None if chart is None else Figure(Markup(plots.to_svg(chart)), alternative)
+
+
+def _day(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B %Y}"

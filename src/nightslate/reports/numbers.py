@@ -1,0 +1,78 @@
+"""Numbers as people read them: three significant digits, a real minus sign, percent where the reward is a rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MISSING = "–"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """`value` to so many significant digits, without an exponent down to 1e-6; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-6:
+        return f"{value:.{digits - 1}e}".replace("-", "−")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in percent: 0.0038 reads 0.380 %."""
+    return (
+        significant(share) if share is None or not math.isfinite(share) else f"{significant(100 * share)} %"
+    )
+
+
+def count(value: int | None) -> str:
+    """A whole number with its thousands apart."""
+    return MISSING if value is None else f"{value:,}".replace("-", "−")
+
+
+def signed(text: str) -> str:
+    """A formatted number with a plus where it is positive."""
+    return text if text[0] in "−0–" and not text.startswith("0.") else f"+{text}"
+
+
+def finite(value: float | None) -> bool:
+    """Whether there is a number to show or to draw."""
+    return value is not None and math.isfinite(value)
+
+
+@dataclass(frozen=True)
+class Reward:
+    """How a program's reward is written. `name` is what one unit of it is ("clicks per impression"); a `rate` is
+    a probability, so values are in percent and differences in percentage points (pp)."""
+
+    name: str
+    rate: bool
+
+    @property
+    def factor(self) -> float:
+        """What a value is multiplied by before it is drawn or written."""
+        return 100.0 if self.rate else 1.0
+
+    def value(self, value: float | None) -> str:
+        return percent(value) if self.rate else significant(value)
+
+    def difference(self, value: float | None) -> str:
+        if not self.rate or value is None or not math.isfinite(value) or value == 0:
+            return signed(significant(value))
+        return f"{signed(significant(100 * value))} pp"
+
+    def interval(self, lower: float | None, upper: float | None) -> str:
+        """Both ends in the unit of a value."""
+        return _interval(self.value(lower), self.value(upper), " %")
+
+    def difference_interval(self, lower: float | None, upper: float | None) -> str:
+        """Both ends in the unit of a difference."""
+        return _interval(self.difference(lower), self.difference(upper), " pp")
+
+
+def _interval(lower: str, upper: str, unit: str) -> str:
+    if lower == upper == MISSING:
+        return MISSING
+    return f"{lower.removesuffix(unit) if upper.endswith(unit) else lower} to {upper}"

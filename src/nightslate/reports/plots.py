@@ -1,0 +1,242 @@
+"""The charts, as Altair specifications with their data inside. The same chart goes into the page as SVG and to
+MLflow as PNG. Colours are those of the light page; the page's style sheet maps each of them for dark screens."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
+
+from nightslate.reports.numbers import Reward, count, finite, significant
+
+INK, MUTED, GRID = "#1f2a37", "#5b6675", "#dfe4ea"
+BLUE, AMBER, GREEN, PURPLE = "#2563eb", "#b45309", "#047857", "#7e22ce"
+ESTIMATORS = {"ips": AMBER, "snips": BLUE, "dr": GREEN}
+SHAPES = {"ips": "triangle-up", "snips": "square", "dr": "circle"}
+FIRST_SLOT, LAST_SLOT = (37, 99, 235), (176, 204, 252)
+WIDTH = 560
+ROW = 20
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value that was not estimated but is drawn beside the estimates: the logs' own mean, an outside policy's."""
+
+    label: str
+    value: float
+    outside: bool
+
+
+def policy_values(evaluations: pa.Table, reward: Reward, marks: Sequence[Mark] = ()) -> alt.LayerChart | None:
+    """Each policy's estimated value with its interval, one dot an estimator; `marks` get a row and a line each.
+
+    `evaluations`: rows of the table of that name, of one issue. None where no value was estimated."""
+    rows = _estimates(evaluations, reward, paired=False)
+    if not rows:
+        return None
+    policies = list(dict.fromkeys(str(row["label"]) for row in rows))
+    order = [*policies, *(mark.label for mark in marks)]
+    title = f"{reward.name} (%)" if reward.rate else reward.name
+    lines = [
+        {"label": mark.label, "value": mark.value * reward.factor, "outside": mark.outside} for mark in marks
+    ]
+    layers = [_mark_lines(lines, order), *_dots(rows, order, title)] if lines else _dots(rows, order, title)
+    return _layers(layers)
+
+
+def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> alt.LayerChart | None:
+    """Each paired difference (policy minus its reference) with its interval, against the gate's margin."""
+    rows = _estimates(evaluations, reward, paired=True)
+    if not rows:
+        return None
+    order = list(dict.fromkeys(str(row["label"]) for row in rows))
+    title = f"difference in {reward.name}" + (" (percentage points)" if reward.rate else "")
+    gate = [{"value": margin * reward.factor}]
+    line = alt.Chart(_data(gate)).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
+    return _layers([line, *_dots(rows, order, title)])
+
+
+def weights_health(evaluations: pa.Table) -> alt.LayerChart | None:
+    """The mean importance weight of each policy with its interval, against the 1 that it is expected to be."""
+    rows = [
+        {
+            "label": row["policy"],
+            "value": row["mean_weight"],
+            "lower": row["mean_weight_lower"],
+            "upper": row["mean_weight_upper"],
+        }
+        for row in one_per_policy(evaluations)
+        if finite(row["mean_weight"])
+    ]
+    if not rows:
+        return None
+    title = "mean importance weight"
+    one = (
+        alt.Chart(_data([{"value": 1.0}])).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
+    )
+    y = _y("label", [str(row["label"]) for row in rows])
+    base = alt.Chart(_data(rows)).encode(y=y)
+    intervals = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
+    dots = base.mark_point(color=BLUE, fill=BLUE, size=55, opacity=1).encode(x=_x("value", title))
+    return _layers([one, intervals, dots])
+
+
+def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
+    """The arms most shown: share of slates with the arm in each slot, stacked; the line is an equal share.
+
+    `shares`: columns arm_id, slot (1..K), share (of slates, 0..1)."""
+    rows = shares.to_pylist()
+    totals = exposure_totals(rows)
+    if not totals:
+        return None
+    order = list(totals)[:top]
+    shown = [
+        {"label": row["arm_id"], "slot": row["slot"], "share": 100 * row["share"]}
+        for row in rows
+        if row["arm_id"] in set(order)
+    ]
+    slots = sorted({row["slot"] for row in rows})
+    title = "share of slates with the arm (%)"
+    bars = (
+        alt.Chart(_data(shown))
+        .mark_bar(height=ROW * 0.62)
+        .encode(
+            x=_x("share", title, zero=True, stack=True),
+            y=_y("label", order),
+            color=alt.Color("slot:O", scale=alt.Scale(domain=slots, range=_tints(len(slots))), title="slot"),
+            order=alt.Order("slot:Q"),
+        )
+    )
+    equal = [{"value": 100 * sum(totals.values()) / len(totals)}]
+    line = alt.Chart(_data(equal)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=_x("value", title))
+    return _layers([bars, line])
+
+
+def exposure_totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Each arm's share of slates summed over slots, the most shown first, ties by id."""
+    totals: dict[str, float] = {}
+    for row in rows:
+        totals[row["arm_id"]] = totals.get(row["arm_id"], 0.0) + row["share"]
+    return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
+
+
+def one_per_policy(evaluations: pa.Table) -> list[dict[str, Any]]:
+    """One row a policy: the weights are the same whatever estimator uses them."""
+    rows = {row["policy"]: row for row in reversed(evaluations.to_pylist()) if row["reference"] is None}
+    return list(reversed(rows.values()))
+
+
+def to_svg(chart: alt.LayerChart) -> str:
+    """The chart as one <svg> element, text as text."""
+    target = io.StringIO()
+    chart.save(target, format="svg")
+    return target.getvalue()
+
+
+def to_png(chart: alt.LayerChart) -> bytes:
+    """The chart as a PNG at twice its size, on white."""
+    target = io.BytesIO()
+    chart.configure(**_config("white")).save(target, format="png", scale_factor=2)
+    return target.getvalue()
+
+
+def _estimates(evaluations: pa.Table, reward: Reward, *, paired: bool) -> list[dict[str, object]]:
+    return [
+        {
+            "label": f"{row['policy']} − {row['reference']}" if paired else row["policy"],
+            "estimator": row["estimator"],
+            **{key: row[key] * reward.factor for key in ("value", "lower", "upper")},
+        }
+        for row in evaluations.to_pylist()
+        if (row["reference"] is not None) == paired
+        and all(finite(row[key]) for key in ("value", "lower", "upper"))
+    ]
+
+
+def _dots(rows: Sequence[Mapping[str, object]], order: Sequence[str], title: str) -> list[alt.Chart]:
+    names = [name for name in ESTIMATORS if any(row["estimator"] == name for row in rows)]
+    color = alt.Color(
+        "estimator:N", scale=alt.Scale(domain=names, range=[ESTIMATORS[n] for n in names]), title="estimator"
+    )
+    shape = alt.Shape(
+        "estimator:N", scale=alt.Scale(domain=names, range=[SHAPES[n] for n in names]), title="estimator"
+    )
+    offset = alt.YOffset("estimator:N", scale=alt.Scale(domain=names, paddingOuter=0.6))
+    base = alt.Chart(_data(rows)).encode(y=_y("label", order), yOffset=offset, color=color)
+    intervals = base.mark_rule(strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
+    dots = base.mark_point(filled=True, size=60, opacity=1).encode(x=_x("value", title), shape=shape)
+    return [intervals, dots]
+
+
+def _mark_lines(lines: Sequence[Mapping[str, object]], order: Sequence[str]) -> alt.Chart:
+    """A dashed line over the whole height and a diamond in the mark's own row."""
+    color = alt.condition("datum.outside", alt.value(PURPLE), alt.value(INK))
+    base = alt.Chart(_data(lines)).encode(color=color)
+    rules = base.mark_rule(strokeDash=[3, 3], opacity=0.6).encode(x="value:Q")
+    points = base.mark_point(filled=True, shape="diamond", size=90, opacity=1)
+    return rules + points.encode(x="value:Q", y=_y("label", order))  # type: ignore[return-value]
+
+
+def _layers(layers: Sequence[alt.Chart]) -> alt.LayerChart:
+    chart = alt.layer(*layers).properties(width=WIDTH, height=alt.Step(ROW))
+    return chart.configure(**_config("transparent"))
+
+
+def _config(background: str) -> dict[str, Any]:
+    text = {"labelColor": INK, "titleColor": MUTED, "titleFontWeight": "normal"}
+    return {
+        "background": background,
+        "font": "sans-serif",
+        "view": {"stroke": None},
+        "axis": {
+            **text,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "gridColor": GRID,
+            "domain": False,
+            "ticks": False,
+            "labelPadding": 8,
+            "titlePadding": 10,
+        },
+        "legend": {
+            **text,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "orient": "top",
+            "direction": "horizontal",
+        },
+    }
+
+
+def _x(field: str, title: str, *, zero: bool = False, stack: bool | None = None) -> alt.X:
+    return alt.X(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(zero=zero, nice=True),
+        stack=stack,
+        axis=alt.Axis(tickCount=6),
+    )
+
+
+def _y(field: str, order: Sequence[str]) -> alt.Y:
+    return alt.Y(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(domain=list(order)),
+        axis=alt.Axis(grid=False, labelLimit=260),
+    )
+
+
+def _data(rows: Sequence[Mapping[str, object]]) -> alt.InlineData:
+    return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def _tints(slots: int) -> list[str]:
+    """From strong to pale: the first slot is the one people see first."""
+    steps = [slot / max(1, slots - 1) for slot in range(slots)]
+    mixed = [[round(a + (b - a) * t) for a, b in zip(FIRST_SLOT, LAST_SLOT, strict=True)] for t in steps]
+    return ["#{:02x}{:02x}{:02x}".format(*channels) for channels in mixed]

@@ -1,0 +1,30 @@
+"""What was staged, checked before anyone can read it: contract, expectations, propensities recomputed."""
+
+from __future__ import annotations
+
+from nightslate.errors import ContractError
+from nightslate.frames.auditing import faults
+from nightslate.frames.checkpoint import check
+from nightslate.steps.night import Night
+from nightslate.tables import spark as spark_tables
+
+_SHOWN = 10
+
+
+def run(night: Night) -> str:
+    """Marks the staged slates as audited, or raises ContractError with what is wrong."""
+    table = night.table("slates")
+    staged = table.staged(night.slate_date)
+    table.verify(staged)
+    slates = spark_tables.read_staged(night.spark, staged, table.contract)
+    users = spark_tables.read(night.spark, night.table("users").snapshot(), night.ds, night.ds)
+    found = faults(slates, users.select("user_id"), night.name, night.slate_date, night.program.floor)
+    wrong = found.groupBy("fault").agg({"*": "count", "slate_id": "min"}).toArrow().to_pylist()
+    if wrong:
+        lines = [
+            f"  {w['fault']}: {w['count(1)']} rows, such as {w['min(slate_id)']}" for w in wrong[:_SHOWN]
+        ]
+        raise ContractError("the staged slates are not sound and will not be published:\n" + "\n".join(lines))
+    check(slates, table.contract, night.data_docs, f"{night.name} slates {night.slate_date}")
+    staged.mark_audited()
+    return f"{staged.rows} slates are sound: contract, ids, floor, and propensities to 1e-12"

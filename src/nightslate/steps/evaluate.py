@@ -1,0 +1,73 @@
+"""Every learner off-policy, on users that it was not fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.hashing import seed
+from nightslate.core.policies import LinearThompson
+from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
+from nightslate.frames.training import FoldStates, encoder_for, fold_states, value_counts
+from nightslate.reports import plots
+from nightslate.steps.inputs import context_types, learners, matured_sample
+from nightslate.steps.night import ISSUE, Night
+
+_REWARD_MODEL = "reward model"
+
+
+def run(night: Night) -> str:
+    """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
+    rules = night.program.evaluation
+    sample = matured_sample(night, rules.window_days)
+    arms, context = night.arms(), context_types(night)
+    categories = tuple(name for name, kind in context.items() if kind == "category")
+    counts = value_counts(night.spark, sample, (*categories, "arm_id"))
+    encoder = encoder_for(context, counts)
+    states = fold_states(
+        night.spark, sample, {**learners(night), _REWARD_MODEL: LinearThompson()}, encoder, arms, rules.folds
+    )
+    evaluator = Evaluator(
+        arms=arms,
+        supported=np.array([arm in counts["arm_id"] for arm in arms]),
+        encoder=encoder,
+        floor=night.program.floor,
+        resamples=rules.resamples,
+        crossfit=_crossfit(night, states, rules.folds),
+    )
+    estimates = evaluate(night.spark, sample, evaluator).results(rules.confidence)
+    table = night.table("evaluations")
+    schema = arrow_contracts.schema(table.contract, partition=False)
+    rows = pa.Table.from_pylist([{"issue": ISSUE, **asdict(estimate)} for estimate in estimates], schema)
+    table.replace(night.ds, rows, night.commit_metadata)
+    _track(night, rows)
+    return f"{len(evaluator.crossfit.policies)} policies on {estimates[0].n} matured impressions of {estimates[0].clusters} users"
+
+
+def _crossfit(night: Night, states: FoldStates, folds: int) -> CrossFit:
+    """What is fitted without each fold in turn, with the seeds that the night's models have."""
+    day = night.ds.isoformat()
+    policies = {
+        name: [
+            states.policy(name, learner, seed(night.name, ISSUE, name, day), fold) for fold in range(folds)
+        ]
+        for name, learner in learners(night).items()
+    }
+    reward_model = [states.policy(_REWARD_MODEL, LinearThompson(), 0, fold) for fold in range(folds)]
+    return CrossFit(policies, reward_model)  # type: ignore[arg-type]
+
+
+def _track(night: Night, rows: pa.Table) -> None:
+    tracked = night.run()
+    for row in rows.to_pylist():
+        if row["reference"] is None:
+            name = f"{row['policy']}.{row['estimator']}"
+            tracked.log_metrics(
+                {name: row["value"], f"{name}.lower": row["lower"], f"{name}.upper": row["upper"]}
+            )
+            tracked.log_metrics(
+                {f"{row['policy']}.ess": row["ess"], f"{row['policy']}.mean_weight": row["mean_weight"]}
+            )

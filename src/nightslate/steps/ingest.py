@@ -1,0 +1,103 @@
+"""The landing files of the day, row by row, into tables and quarantine."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from nightslate.contracts import Contract
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.errors import ContractError, LandingError
+from nightslate.frames.buckets import bucket_of
+from nightslate.frames.checkpoint import check
+from nightslate.frames.conform import Conformer
+from nightslate.frames.ingest import Ingested, ingest
+from nightslate.frames.landing import landing_files
+from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.programs.spec import Rejects
+from nightslate.steps.night import Night
+from nightslate.tables import spark as spark_tables
+
+_NAMES_ARMS = ("impressions", "outcomes")
+
+
+def run(night: Night) -> str:
+    """Nothing is committed but quarantine unless every log is within what the program tolerates."""
+    files = {log: _landed(night, log) for log in night.program.logs.names}
+    pseudonymise = Pseudonymiser.from_environment()
+    ingested: dict[str, Ingested] = {}
+    # Arms first: the logs that name arms are checked against them.
+    for log in sorted(files, key=lambda log: log != "arms"):
+        arms = _accepted_arms(ingested["arms"]) if log in _NAMES_ARMS else None
+        conformer = Conformer(night.contract(log), night.ds, pseudonymise, arms)
+        ingested[log] = ingest(night.spark, files[log], conformer)
+    rejected = _quarantine(night, ingested)
+    _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
+    for log, result in ingested.items():
+        _publish(night, log, result, pseudonymise)
+    copies = sum(result.duplicates for result in ingested.values())
+    counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
+    return f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
+
+
+def _landed(night: Night, log: str) -> list[Path]:
+    folder = night.warehouse.landing(night.name, log, night.ds)
+    if not (folder / "_SUCCESS").is_file():
+        raise LandingError(
+            f"{log} of {night.ds} has not landed: there is no _SUCCESS in {folder}. Write it when the files are"
+            " complete; a day without rows is a marker without files"
+        )
+    return landing_files(folder)
+
+
+def _accepted_arms(arms: Ingested) -> tuple[str, ...]:
+    return tuple(sorted(row["arm_id"] for row in arms.rows.select("arm_id").collect()))
+
+
+def _quarantine(night: Night, ingested: dict[str, Ingested]) -> dict[str, int]:
+    """Write what was rejected; returns the number of rejected rows (not files) by log."""
+    table = night.table("quarantine")
+    schema = arrow_contracts.schema(table.contract, partition=False)
+    rejects = {
+        log: result.rejects.toArrow().select(schema.names).cast(schema) for log, result in ingested.items()
+    }
+    columns = [(name, "ascending") for name in ("log", "file", "reason", "clause", "row", "row_digest")]
+    every = [reject.sort_by(columns) for reject in rejects.values()]
+    table.replace(night.ds, pa.concat_tables(every), night.commit_metadata)
+    return {log: reject.num_rows - ingested[log].unusable_files for log, reject in rejects.items()}
+
+
+def _stop_if_too_many(
+    ingested: dict[str, Ingested], rejected: dict[str, int], allowed: Rejects, ds: date
+) -> None:
+    for log, result in ingested.items():
+        if result.unusable_files > allowed.max_files:
+            raise ContractError(
+                f"{log}: {result.unusable_files} files of {ds} can't be loaded, {allowed.max_files} are tolerated;"
+                f" the table quarantine says which and why (nightslate quarantine)"
+            )
+        if rejected[log] > allowed.max_share * result.total:
+            raise ContractError(
+                f"{log}: {rejected[log]} of {result.total} rows of {ds} break the contract,"
+                f" {allowed.max_share:.2%} are tolerated; the table quarantine says which and why"
+            )
+
+
+def _publish(night: Night, log: str, result: Ingested, pseudonymise: Pseudonymiser) -> None:
+    table = night.table(log)
+    by_user = "user_id" in result.rows.columns
+    bucket = bucket_of(F.col("user_id"), night.program.buckets) if by_user else F.lit(0)
+    check(result.rows, table.contract, night.data_docs, f"{night.name} {log} {night.ds}")
+    attempt = table.begin(night.ds)
+    spark_tables.write(result.rows.withColumn("bucket", bucket), attempt, sort_by=_order(table.contract))
+    metadata = {**night.commit_metadata, "nightslate.pseudonym_key_version": pseudonymise.key_version}
+    table.publish(attempt.seal(), metadata)
+
+
+def _order(contract: Contract) -> tuple[str, ...]:
+    """The order of rows in a file, by time where there is one: equal logs give equal files."""
+    timed = any(column.name == "occurred_at" for column in contract.columns)
+    return ("occurred_at", *contract.key) if timed else contract.key

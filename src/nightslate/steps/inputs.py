@@ -1,0 +1,53 @@
+"""What the steps that go over user buckets read, and what they are fitted with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.policies import LEARNERS
+from nightslate.frames import samples
+from nightslate.frames.buckets import BucketInput
+from nightslate.frames.days import first_day, matured_before
+from nightslate.frames.training import AnyLearner, Sample
+from nightslate.steps.night import Night
+
+import pyarrow as pa
+
+
+def bucket_input(night: Night, table: str, columns: Sequence[str], since: date) -> BucketInput:
+    """Columns of a table from `since` up to this night, from one pinned snapshot."""
+    handle = night.table(table)
+    schema = arrow_contracts.schema(handle.contract)
+    return BucketInput(
+        handle.snapshot().files(since, night.ds), pa.schema([schema.field(name) for name in columns])
+    )
+
+
+def matured_sample(night: Night, window_days: int) -> Sample:
+    """The matured impressions of the last `window_days` days, and the credits known for them tonight."""
+    since = first_day(night.ds, window_days)
+    context = tuple(feature.name for feature in night.program.logs.context)
+    return Sample(
+        program=night.name,
+        inputs={
+            "impressions": bucket_input(night, "impressions", (*samples.IMPRESSION_COLUMNS, *context), since),
+            "credits": bucket_input(night, "credits", samples.CREDIT_COLUMNS, since),
+        },
+        matured_before=matured_before(night.ds, night.program.rewards.window),
+        buckets=night.program.buckets,
+    )
+
+
+def learners(night: Night) -> dict[str, AnyLearner]:
+    """The program's learners by name, sorted."""
+    return {
+        name: LEARNERS[spec.kind](**spec.model_dump(exclude={"kind"}))
+        for name, spec in sorted(night.program.learners.items())
+    }
+
+
+def context_types(night: Night) -> dict[str, str]:
+    """The program's context columns and their types, in the order declared."""
+    return {feature.name: feature.type for feature in night.program.logs.context}

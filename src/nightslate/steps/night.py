@@ -1,0 +1,132 @@
+"""What every step of a night works with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+
+import pyarrow as pa
+from mlflow.tracking import MlflowClient
+from pyspark.sql import SparkSession
+
+from nightslate import programs
+from nightslate.contracts import Column, Contract, load
+from nightslate.errors import SpecError
+from nightslate.frames.session import spark_session
+from nightslate.models import NightRun, Registry
+from nightslate.models.tracking import tracking_uri
+from nightslate.programs import STEP_NAMES, Program
+from nightslate.tables import Table, Warehouse
+
+ISSUE = "all"
+"""The one issue of a program that does not tell several apart."""
+
+_CONTEXT = ("impressions", "users")
+_COLUMN_TYPES = {"category": "string", "number": "double"}
+
+
+def home_from_environment() -> Path:
+    """Where the warehouse is: $NIGHTSLATE_HOME, else ./warehouse."""
+    return Path(os.environ.get("NIGHTSLATE_HOME", "warehouse")).absolute()
+
+
+@dataclass(frozen=True)
+class Night:
+    """One night of one program: `ds` is the UTC day of its data, its slates are for the day after."""
+
+    program: Program
+    ds: date
+    home: Path
+
+    @classmethod
+    def of(cls, program: str, ds: str) -> Night:
+        """The night that a command line names. Raises SpecError for an unknown program or a malformed day."""
+        try:
+            day = date.fromisoformat(ds)
+        except ValueError as error:
+            raise SpecError(f"{ds!r} is not a day: write YYYY-MM-DD") from error
+        return cls(programs.find(program), day, home_from_environment())
+
+    @property
+    def name(self) -> str:
+        return self.program.program
+
+    @property
+    def slate_date(self) -> date:
+        return self.ds + timedelta(days=1)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.home)
+
+    @property
+    def data_docs(self) -> Path:
+        """Where Great Expectations keeps its results and its pages."""
+        return self.home / "reports" / "expectations"
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        return spark_session(f"nightslate {self.name} {self.ds}")
+
+    @cached_property
+    def mlflow(self) -> MlflowClient:
+        os.environ.setdefault("MLFLOW_DISABLE_AUTO_LOGGING", "true")
+        return MlflowClient(tracking_uri(self.home))
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.mlflow, self.name)
+
+    def run(self) -> NightRun:
+        """The MLflow run of this night."""
+        return NightRun.latest(self.mlflow, self.home, self.name, self.ds)
+
+    def contract(self, table: str) -> Contract:
+        """The contract of a table of this program: its own columns included."""
+        logs = self.program.logs
+        features = logs.context if table in _CONTEXT else logs.arm_features if table == "arms" else ()
+        extra = [Column(name=f.name, type=_COLUMN_TYPES[f.type]) for f in features]  # type: ignore[arg-type]
+        return load(table).with_columns(extra)
+
+    def table(self, table: str) -> Table:
+        return self.warehouse.table(self.name, self.contract(table))
+
+    def rows(self, table: str, since: date | None = None) -> pa.Table:
+        """The rows of a small table from `since` (default: this night) up to this night."""
+        return self.table(table).snapshot().to_arrow(since or self.ds, self.ds)
+
+    def arms(self) -> tuple[str, ...]:
+        """The arms of the day, in a fixed order."""
+        return tuple(sorted(self.rows("arms")["arm_id"].to_pylist()))
+
+    @property
+    def commit_metadata(self) -> dict[str, str]:
+        """What differs from run to run, kept with the commit and out of the rows."""
+        return {
+            "nightslate.run": os.environ.get("NIGHTSLATE_RUN_ID", "command line"),
+            "nightslate.spec_sha256": hashlib.sha256(self.program.model_dump_json().encode()).hexdigest(),
+        }
+
+    @contextmanager
+    def cached_frames_released(self) -> Iterator[None]:
+        """Frames that a step keeps in memory live no longer than the step."""
+        try:
+            yield
+        finally:
+            if "spark" in self.__dict__:
+                self.spark.catalog.clearCache()
+
+
+def run_step(step: str, night: Night) -> str:
+    """Run one step of the plan; returns one line about what it did. Raises what the step raises."""
+    if step not in STEP_NAMES:
+        raise SpecError(f"no step {step!r}; the steps of a night are {', '.join(STEP_NAMES)}")
+    with night.cached_frames_released():
+        return str(import_module(f"nightslate.steps.{step}").run(night))

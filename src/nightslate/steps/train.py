@@ -1,0 +1,47 @@
+"""Every learner on the matured impressions of the training window; models into MLflow, digests into a table."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.hashing import seed
+from nightslate.errors import ContractError
+from nightslate.frames.training import encoder_for, fold_states, value_counts
+from nightslate.models import ModelFile, NightRun
+from nightslate.steps.inputs import context_types, learners, matured_sample
+from nightslate.steps.night import ISSUE, Night
+
+
+def run(night: Night) -> str:
+    """The same logs up to ds give the same models, digest for digest."""
+    arms = night.arms()
+    if len(arms) < night.program.slots:
+        raise ContractError(f"{len(arms)} arms on {night.ds} can't fill {night.program.slots} slots")
+    sample = matured_sample(night, night.program.training.window_days)
+    context = context_types(night)
+    categories = tuple(name for name, kind in context.items() if kind == "category")
+    encoder = encoder_for(context, value_counts(night.spark, sample, categories))
+    fitted = learners(night)
+    states = fold_states(night.spark, sample, fitted, encoder, arms, folds=1)
+    tracked = NightRun.start(night.mlflow, night.home, night.name, night.ds)
+    tracked.log_params(
+        {"ds": night.ds, "arms": len(arms), "features": encoder.width, **night.commit_metadata}
+    )
+    rows = []
+    for name, learner in fitted.items():
+        policy = states.policy(name, learner, seed(night.name, ISSUE, name, night.ds.isoformat()))
+        model = ModelFile(learner.kind, name, arms, encoder, policy)
+        version = night.registry.register(model, tracked, night.ds)
+        tracked.log_params({f"{name}.digest": model.digest, f"{name}.version": version})
+        rows.append((ISSUE, name, model.digest, states.rows(name), len(arms)))
+    table = night.table("models")
+    schema = arrow_contracts.schema(table.contract, partition=False)
+    columns = [
+        pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
+    table.replace(night.ds, pa.table(columns, schema=schema), night.commit_metadata)
+    tracked.log_metrics({"matured_impressions": rows[0][3]})
+    return (
+        f"{len(rows)} models on {rows[0][3]} matured impressions, {len(arms)} arms, {encoder.width} features"
+    )

@@ -1,0 +1,128 @@
+"""One version of a table, read as often as one likes: later commits do not show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from nightslate.contracts import Contract, arrow
+from nightslate.errors import SpecError
+
+NOTES = "nightslate"
+"""Under this name every commit carries what nightslate has to say about it."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file of a day."""
+
+    path: Path
+    day: date
+    bucket: int
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One replacement of one day; `metadata` is what the step that made it has to say."""
+
+    version: int
+    at: datetime
+    attempt: str
+    token: int
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A table as of one version; version -1 is a table that nobody has written yet."""
+
+    contract: Contract
+    path: Path
+    version: int
+
+    def files(self, since: date | None = None, until: date | None = None) -> list[DataFile]:
+        """The files of the days from `since` to `until`, both included, by day, bucket and part.
+
+        The order does not depend on what the files are called or when they were written.
+        """
+        return [
+            file
+            for file in self._files
+            if (since is None or since <= file.day) and (until is None or file.day <= until)
+        ]
+
+    def days(self) -> list[date]:
+        """The days that have rows, in order."""
+        return sorted({file.day for file in self._files})
+
+    def to_arrow(
+        self, since: date | None = None, until: date | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """The rows of the days from `since` to `until`, both included, in the order of `files`."""
+        schema = arrow.schema(self.contract)
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        tables = [self._read(file, schema) for file in self.files(since, until)]
+        return pa.concat_tables([schema.empty_table(), *tables])
+
+    def metadata(self, day: date) -> dict[str, str]:
+        """What the last commit of a day says about itself; empty where the day was never committed."""
+        return next((commit.metadata for commit in self.commits(day)), {})
+
+    def commits(self, day: date) -> list[Commit]:
+        """The commits that replaced a day, the newest first, as far back as Delta keeps its log."""
+        history = self._delta.history() if self.version >= 0 else []
+        notes = ((entry, entry[NOTES]) for entry in history if NOTES in entry)
+        # delta-rs lists the commits after this version too, and counts the versions it gives them down from
+        # this one. So each commit carries its own version.
+        return [
+            Commit(
+                version=note["version"],
+                at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+                attempt=note["attempt"],
+                token=note["token"],
+                metadata=note["metadata"],
+            )
+            for entry, note in notes
+            if note["day"] == day.isoformat() and note["version"] <= self.version
+        ]
+
+    @cached_property
+    def _delta(self) -> DeltaTable:
+        try:
+            return DeltaTable(self.path, version=self.version)
+        except DeltaError as error:
+            raise SpecError(f"{self.path}: version {self.version} is not in Delta's log any more") from error
+
+    @cached_property
+    def _files(self) -> list[DataFile]:
+        if self.version < 0:
+            return []
+        actions = pa.table(self._delta.get_add_actions(flatten=True))
+        # Names start with bucket and part (see publishing.py), so the order of names is the order we want.
+        return [
+            DataFile(
+                path=self.path / action["path"],
+                day=action[f"partition.{self.contract.partition}"],
+                bucket=int(Path(action["path"]).name.partition("-")[0]),
+                rows=action["num_records"],
+                size=action["size_bytes"],
+            )
+            for action in sorted(actions.to_pylist(), key=lambda action: action["path"])
+        ]
+
+    def _read(self, file: DataFile, schema: pa.Schema) -> pa.Table:
+        held = [name for name in schema.names if name != self.contract.partition]
+        rows = pq.ParquetFile(file.path).read(columns=held)
+        if self.contract.partition in schema.names:
+            day = pa.repeat(pa.scalar(file.day, pa.date32()), rows.num_rows)
+            rows = rows.append_column(self.contract.partition, day)
+        return rows.select(schema.names).cast(schema)

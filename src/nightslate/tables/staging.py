@@ -1,0 +1,164 @@
+"""A day's files before they are published: an attempt is written, then sealed with a manifest."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nightslate.contracts import Contract, arrow
+from nightslate.errors import ContractError
+
+_MANIFEST = "manifest.json"
+_AUDITED = "_AUDITED"
+_ATTEMPT = re.compile(r"(\d{1,19})-[0-9a-f]{32}")
+_BUCKET = re.compile(r"bucket=(\d{1,5})")
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """One file as its writer left it; `path` is relative to the attempt's data folder."""
+
+    path: str
+    size: int
+    rows: int
+
+    @property
+    def bucket(self) -> int:
+        """The bucket that its folder names; 0 where the table has no buckets."""
+        folder = _BUCKET.fullmatch(Path(self.path).parent.name)
+        return int(folder[1]) if folder else 0
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A sealed attempt: what its writer says it wrote. Nothing here is believed before `verify`."""
+
+    folder: Path
+    day: date
+    token: int
+    files: tuple[StagedFile, ...]
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    @property
+    def audited(self) -> bool:
+        """Whether somebody has vouched for this attempt; `Table.publish` leaves it to its caller to ask."""
+        return (self.folder / _AUDITED).exists()
+
+    def mark_audited(self) -> None:
+        """Vouches for what is staged here."""
+        (self.folder / _AUDITED).touch()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at writing a day. Its token orders it among all tries: a later one supersedes it."""
+
+    contract: Contract
+    folder: Path
+    day: date
+    token: int
+
+    @property
+    def path(self) -> Path:
+        """Where the data goes; Spark creates it, as one folder or one `bucket=K` folder a bucket."""
+        return self.folder / "data"
+
+    def write(self, rows: pa.Table, bucket: int = 0) -> None:
+        """Adds rows as one more file of a bucket. A table without rows writes nothing, on purpose.
+
+        Raises ContractError where the columns are not those of the contract's files.
+        """
+        folder = self.path / f"bucket={bucket}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if rows.num_rows:
+            part = len(list(folder.glob("*.parquet")))
+            pq.write_table(self._fitted(rows), folder / f"part-{part:05d}.parquet")
+
+    def seal(self) -> Staged:
+        """Writes the manifest: from here on the attempt is complete, and can be picked up by another process.
+
+        Raises ContractError where nothing was written at all (an empty day is written as an empty table) or a
+        Spark job has left its work unfinished.
+        """
+        if not self.path.is_dir():
+            raise ContractError(f"{self.path}: nothing was written; write an empty table for an empty day")
+        if (self.path / "_temporary").exists():
+            raise ContractError(f"{self.path}: Spark did not finish this write; start a new attempt")
+        found = (self._described(path) for path in sorted(self.path.rglob("*.parquet")))
+        files = tuple(file for file in found if file.rows)
+        text = json.dumps(
+            {"day": self.day.isoformat(), "token": self.token, "files": [asdict(file) for file in files]},
+            indent=1,
+        )
+        draft = self.folder / f".{_MANIFEST}"
+        draft.write_text(text)
+        draft.replace(self.folder / _MANIFEST)
+        return Staged(self.folder, self.day, self.token, files)
+
+    def _described(self, path: Path) -> StagedFile:
+        rows = pq.read_metadata(path).num_rows
+        return StagedFile(path.relative_to(self.path).as_posix(), path.stat().st_size, rows)
+
+    def _fitted(self, rows: pa.Table) -> pa.Table:
+        schema = arrow.schema(self.contract, partition=False)
+        try:
+            return rows.select(schema.names).cast(schema)
+        except (KeyError, pa.ArrowInvalid, ValueError) as error:
+            raise ContractError(f"{self.contract.name} {self.day}: {error}") from error
+
+
+def newest_sealed(folder: Path) -> Staged | None:
+    """The sealed attempt of a day that began last."""
+    sealed = [path for path in attempts(folder) if (path / _MANIFEST).exists()]
+    return _read(max(sealed, key=token_of)) if sealed else None
+
+
+def discard_up_to(staged: Staged) -> None:
+    """Drops the day's older attempts, and this one's data.
+
+    Its manifest stays: a publish that was killed after its commit is run again and finds that it is done.
+    """
+    for folder in attempts(staged.folder.parent):
+        if token_of(folder) < staged.token:
+            shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(staged.data, ignore_errors=True)
+
+
+def attempts(folder: Path) -> Iterator[Path]:
+    """The folders of a day's attempts, in no order."""
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if _ATTEMPT.fullmatch(path.name))
+
+
+def token_of(folder: Path) -> int:
+    match = _ATTEMPT.fullmatch(folder.name)
+    if match is None:
+        raise ContractError(f"{folder}: not the folder of an attempt")
+    return int(match[1])
+
+
+def _read(folder: Path) -> Staged:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
+        files = tuple(StagedFile(**file) for file in manifest["files"])
+        return Staged(folder, date.fromisoformat(manifest["day"]), manifest["token"], files)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ContractError(f"{folder / _MANIFEST}: not a manifest ({error}); stage the day again") from error

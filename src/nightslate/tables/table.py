@@ -1,0 +1,140 @@
+"""A table: read a pinned version, stage a day, verify it, publish it, go back, clean up."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+
+from nightslate.contracts import Contract
+from nightslate.errors import ContractError, SpecError
+from nightslate.tables import verification
+from nightslate.tables.commits import DayLog, Replacement
+from nightslate.tables.creation import opened, opened_or_created
+from nightslate.tables.publishing import added, placed
+from nightslate.tables.snapshot import Commit, Snapshot
+from nightslate.tables.staging import Attempt, Staged, discard_up_to, newest_sealed
+
+RETENTION_HOURS = 168
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of one program. Made by `Warehouse.table`; nothing exists until something is published."""
+
+    name: str
+    contract: Contract
+    path: Path
+    staging: Path
+
+    def snapshot(self, version: int | None = None) -> Snapshot:
+        """The newest version, or a given one; later commits do not show in it."""
+        newest = opened(self.path, self.contract)
+        if newest is None:
+            return Snapshot(self.contract, self.path, -1)
+        return Snapshot(self.contract, self.path, newest.version() if version is None else version)
+
+    def begin(self, day: date) -> Attempt:
+        """A fresh attempt at a day. It supersedes every attempt that began before it."""
+        token = max(time.time_ns() // 1000, self._log(day).last_token() + 1)
+        folder = self._staged(day) / f"{token}-{uuid.uuid4().hex}"
+        folder.mkdir(parents=True)
+        return Attempt(self.contract, folder, day, token)
+
+    def staged(self, day: date) -> Staged:
+        """The day's newest sealed attempt. Raises ContractError where there is none."""
+        staged = newest_sealed(self._staged(day))
+        if staged is None:
+            raise ContractError(f"{self.name} {day}: nothing is staged, run the step that writes it first")
+        return staged
+
+    def verify(self, staged: Staged) -> None:
+        """Reads the staged files back. Raises ContractError that lists all that is wrong with them."""
+        verification.verify(staged, self.contract)
+
+    def publish(self, staged: Staged, metadata: Mapping[str, str]) -> int:
+        """Makes the staged rows all of the day's rows, by one commit, and returns its version.
+
+        Publishing again what is already committed changes nothing and returns the version that did it. Raises
+        ContractError where the files do not verify, SupersededError where a newer attempt has committed,
+        CommitConflictError where other commits kept coming first.
+        """
+        log = self._log(staged.day)
+        version = log.committed(staged.token, staged.id)
+        if version is None:
+            version = self._publish(staged, metadata)
+        discard_up_to(staged)
+        return version
+
+    def replace(self, day: date, rows: pa.Table, metadata: Mapping[str, str]) -> int:
+        """Stages and publishes the rows of a day in one go: for what fits into memory."""
+        attempt = self.begin(day)
+        attempt.write(rows)
+        return self.publish(attempt.seal(), metadata)
+
+    def history(self, day: date) -> list[Commit]:
+        """The commits that replaced a day, the newest first."""
+        return self._log(day).commits()
+
+    def rollback(self, day: date, to_version: int) -> int:
+        """Makes a day's rows those of an older version again, by a new commit, and returns its version.
+
+        Attempts that began before the rollback can no longer commit. Raises SpecError for a version that does
+        not exist, ContractError that names the files that vacuum has removed.
+        """
+        newest = self.snapshot()
+        if not 0 <= to_version <= newest.version:
+            raise SpecError(f"{self.name}: there is no version {to_version}, the newest is {newest.version}")
+        then = self.snapshot(to_version).files(day, day)
+        if then == newest.files(day, day):
+            return newest.version
+        gone = [file.path.name for file in then if not file.path.exists()]
+        if gone:
+            raise ContractError(
+                f"{self.name} {day}: version {to_version} cannot come back, vacuum removed {', '.join(gone)}"
+            )
+        log = self._log(day)
+        files = [
+            added(self.path, file.path.relative_to(self.path), self.contract.partition, day, file.rows)
+            for file in then
+        ]
+        token = max(time.time_ns() // 1000, log.last_token() + 1)
+        metadata = {"rollback_to": str(to_version)}
+        return log.commit(Replacement(files, token, f"{token}-{uuid.uuid4().hex}", metadata))
+
+    def vacuum(self, retention_hours: int = RETENTION_HOURS, dry_run: bool = False) -> list[str]:
+        """Removes files that no version of the last `retention_hours` needs; returns their names.
+
+        Raises SpecError under 168 hours: whoever still reads an older version would lose its files.
+        """
+        if retention_hours < RETENTION_HOURS:
+            raise SpecError(
+                f"{self.name}: {retention_hours} hours are too few, keep {RETENTION_HOURS} or more"
+            )
+        table = opened(self.path, self.contract)
+        if table is None:
+            return []
+        return sorted(table.vacuum(retention_hours=retention_hours, dry_run=dry_run, full=True))
+
+    def _publish(self, staged: Staged, metadata: Mapping[str, str]) -> int:
+        log = self._log(staged.day)
+        try:
+            self.verify(staged)
+            opened_or_created(self.path, self.contract)
+            files = placed(staged, self.contract, self.path)
+        except (ContractError, FileNotFoundError):
+            # Files vanish under us where another publisher has committed meanwhile: then that is the news.
+            version = log.committed(staged.token, staged.id)
+            if version is None:
+                raise
+            return version
+        return log.commit(Replacement(files, staged.token, staged.id, metadata))
+
+    def _log(self, day: date) -> DayLog:
+        return DayLog(self.name, self.contract, self.path, day)
+
+    def _staged(self, day: date) -> Path:
+        return self.staging / day.isoformat()

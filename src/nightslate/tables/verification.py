@@ -1,0 +1,87 @@
+"""Reads staged files back before anything is committed. Delta-rs registers files as it is told: missing ones,
+ones of another schema, ones outside the table. So everything is checked here."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from nightslate.contracts import Contract, arrow
+from nightslate.errors import ContractError
+from nightslate.tables.staging import Staged, StagedFile
+
+
+def verify(staged: Staged, contract: Contract) -> None:
+    """Checks place, size, schema, row count, every clause and the key of the staged files.
+
+    Raises ContractError that lists all that is wrong, by file, clause and number of rows.
+    """
+    problems = [problem for file in staged.files for problem in _file_problems(staged, file, contract)]
+    problems = problems or list(_key_problems(staged, contract))
+    if problems:
+        raise ContractError(f"{contract.name} {staged.day}: " + "; ".join(problems))
+
+
+def _file_problems(staged: Staged, file: StagedFile, contract: Contract) -> Iterator[str]:
+    """What is wrong with one file; later checks read it only if the earlier ones pass."""
+    path = staged.data / file.path
+    if not path.resolve().is_relative_to(staged.data.resolve()):
+        yield f"{file.path} lies outside the staging folder"
+    elif not path.is_file():
+        yield f"{file.path} is missing"
+    elif path.stat().st_size != file.size:
+        yield f"{file.path} has {path.stat().st_size} bytes, its manifest says {file.size}"
+    else:
+        try:
+            yield from _content_problems(path, file, contract)
+        except (pa.ArrowInvalid, OSError) as error:
+            yield f"{file.path} cannot be read: {error}"
+
+
+def _content_problems(path: Path, file: StagedFile, contract: Contract) -> Iterator[str]:
+    parquet = pq.ParquetFile(path)
+    differing = list(_schema_problems(parquet.schema_arrow, contract))
+    if differing:
+        yield f"{file.path}: {', '.join(differing)}"
+        return
+    if parquet.metadata.num_rows != file.rows:
+        yield f"{file.path} has {parquet.metadata.num_rows} rows, its manifest says {file.rows}"
+    for text, count in _broken(parquet, contract).items():
+        yield f"{file.path}: {count} of {file.rows} rows break '{text}'"
+
+
+def _schema_problems(found: pa.Schema, contract: Contract) -> Iterator[str]:
+    """Names in order, and types, must be equal. Nulls are counted, not read off the schema."""
+    wanted = arrow.schema(contract, partition=False)
+    if found.names != wanted.names:
+        yield f"columns are {found.names}, not {wanted.names}"
+        return
+    for field, held in zip(wanted, found, strict=True):
+        if held.type != field.type:
+            yield f"{field.name} is {held.type}, not {field.type}"
+
+
+def _broken(parquet: pq.ParquetFile, contract: Contract) -> Counter[str]:
+    """Clause -> number of rows that break it, counted in the rows: a file's statistics leave NaN out."""
+    clauses = [clause for column in contract.file_columns for clause in column.clauses()]
+    counts = Counter[str]()
+    for batch in parquet.iter_batches():
+        rows = ds.dataset(pa.Table.from_batches([batch]))
+        counts.update({clause.text: rows.count_rows(filter=arrow.violated(clause)) for clause in clauses})
+    return +counts
+
+
+def _key_problems(staged: Staged, contract: Contract) -> Iterator[str]:
+    if not contract.key or not staged.files:
+        return
+    paths = [staged.data / file.path for file in staged.files]
+    keys = pa.concat_tables(pq.ParquetFile(path).read(columns=list(contract.key)) for path in paths)
+    counts = keys.group_by(list(contract.key)).aggregate([([], "count_all")])
+    repeated = counts.filter(pc.field("count_all") > 1)
+    if repeated.num_rows:
+        example = repeated.select(list(contract.key)).slice(0, 1).to_pylist()[0]
+        yield f"{repeated.num_rows} keys occur more than once, such as {example}"

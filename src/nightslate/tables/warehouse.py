@@ -1,0 +1,46 @@
+"""Where things lie under $NIGHTSLATE_HOME. Every name that becomes part of a path is checked here."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from nightslate.contracts import Contract
+from nightslate.errors import SpecError
+from nightslate.tables.table import Table
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The folder of all programs' logs, tables and reports."""
+
+    home: Path
+
+    def landing(self, program: str, log: str, ds: date) -> Path:
+        """The folder of one log of one day, as it came; complete once it holds _SUCCESS."""
+        return self.home / "landing" / _plain(program) / _plain(log) / f"ds={ds.isoformat()}"
+
+    def report(self, program: str, ds: date) -> Path:
+        """The page of one night."""
+        return self.home / "reports" / _plain(program) / f"{ds.isoformat()}.html"
+
+    def table(self, program: str, contract: Contract) -> Table:
+        """A program's table; nothing is created until something is written."""
+        place = Path(_plain(program)) / _plain(contract.name)
+        return Table(
+            name=place.as_posix(),
+            contract=contract,
+            path=self.home / "tables" / place,
+            staging=self.home / "staging" / place,
+        )
+
+
+def _plain(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            f"{name!r} cannot name a program, log or table: it must be a lower-case letter,"
+            " then at most 62 lower-case letters, digits and _"
+        )
+    return name

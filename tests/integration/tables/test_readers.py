@@ -1,0 +1,132 @@
+"""Every reader that the README names reads the same rows, Spark's included."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+from tests.integration.tables.rows import MONDAY, TUESDAY, rows
+
+from nightslate.contracts import Column, arrow, load
+from nightslate.tables import Table, Warehouse
+from nightslate.tables import spark as through_spark
+
+NOON = datetime(2026, 11, 16, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def slates(tmp_path: Path) -> Table:
+    """A table with every type but int32."""
+    return Warehouse(tmp_path).table("shop", load("slates"))
+
+
+@pytest.fixture
+def impressions(tmp_path: Path) -> Table:
+    context = [Column(name="age", type="double"), Column(name="plan", type="string")]
+    return Warehouse(tmp_path).table("shop", load("impressions").with_columns(context))
+
+
+def slate(number: int) -> dict[str, Any]:
+    return {
+        "slate_id": f"{number:064x}",
+        "user_id": f"{number:032x}",
+        "issue": "homepage",
+        "variant": "a",
+        "policy": "lin_ts",
+        "model_digest": "0" * 64,
+        "candidates": ["x", "007"],
+        "weights": [0.1, 0.9],
+        "ranking": ["007", "x"],
+        "propensities": [0.9, 1.0],
+    }
+
+
+def impression(number: int) -> dict[str, Any]:
+    return {
+        "impression_id": f"i{number:03d}",
+        "decision_id": "d",
+        "user_id": f"{number:032x}",
+        "occurred_at": NOON + timedelta(microseconds=number),
+        "surface": None,
+        "slot": 1,
+        "arm_id": "007",
+        "propensity": 0.25,
+        "slate_id": None,
+        "eligible_arms": ["007", "x"] if number % 2 else None,
+        "variant": None,
+        "age": 41.5,
+        "plan": "gold",
+    }
+
+
+def test_polars_duckdb_and_pyarrow_read_alike(slates: Table) -> None:
+    schema = arrow.schema(slates.contract, partition=False)
+    attempt = slates.begin(MONDAY)
+    for number in range(4):
+        attempt.write(pa.Table.from_pylist([slate(number)], schema), bucket=number % 2)
+    slates.publish(attempt.seal(), {})
+    expected = sorted(slates.snapshot().to_arrow().to_pylist(), key=lambda row: row["slate_id"])
+    assert len(expected) == 4
+    assert expected[0] == slate(0) | {
+        "weights": [pytest.approx(0.1), pytest.approx(0.9)],
+        "slate_date": MONDAY,
+    }
+
+    dataset = DeltaTable(slates.path).to_pyarrow_dataset()
+    by_duckdb = duckdb.sql("select * from dataset order by slate_id").to_arrow_table()
+    by_polars = pl.read_delta(str(slates.path)).sort("slate_id")
+    assert dataset.to_table().sort_by("slate_id").to_pylist() == expected
+    assert by_duckdb.to_pylist() == expected
+    assert by_polars.to_dicts() == expected
+    assert by_polars.schema["weights"] == pl.List(pl.Float32)
+    assert by_polars.schema["slate_date"] == pl.Date
+
+
+def test_spark_writes_one_sorted_file_a_bucket_that_verifies(spark: SparkSession, impressions: Table) -> None:
+    schema = arrow.schema(impressions.contract, partition=False)
+    data = pa.Table.from_pylist([impression(n) for n in range(40)], schema)
+    buckets = pa.array([n % 5 for n in range(40)], pa.int32())
+    frame = spark.createDataFrame(data.append_column("bucket", buckets)).orderBy("slot").repartition(7)
+    attempt = impressions.begin(MONDAY)
+    through_spark.write(frame, attempt, ["impression_id"])
+    staged = attempt.seal()
+    assert [(file.bucket, file.rows) for file in staged.files] == [(bucket, 8) for bucket in range(5)]
+    impressions.publish(staged, {})
+    read = impressions.snapshot().to_arrow()
+    order = sorted(range(40), key=lambda n: (n % 5, n))
+    assert read.drop_columns("ds").to_pylist() == [impression(n) for n in order]
+
+
+def test_spark_reads_the_files_of_the_snapshot_and_no_other(spark: SparkSession, impressions: Table) -> None:
+    schema = arrow.schema(impressions.contract, partition=False)
+    for day, number in ((MONDAY, 1), (TUESDAY, 2)):
+        impressions.replace(day, pa.Table.from_pylist([impression(number)], schema), {})
+    pinned = impressions.snapshot()
+    impressions.replace(MONDAY, pa.Table.from_pylist([impression(3)], schema), {})
+    frame = through_spark.read(spark, pinned)
+    assert frame.columns == [column.name for column in impressions.contract.columns]
+    by_spark = frame.orderBy("impression_id").toArrow().to_pylist()
+    assert by_spark == pinned.to_arrow().to_pylist()
+    assert [row["impression_id"] for row in by_spark] == ["i001", "i002"]
+    tuesday = through_spark.read(spark, pinned, TUESDAY, TUESDAY)
+    assert [(row.impression_id, row.ds) for row in tuesday.collect()] == [("i002", TUESDAY)]
+
+
+def test_spark_reads_no_files_as_no_rows(spark: SparkSession, impressions: Table) -> None:
+    frame = through_spark.read(spark, impressions.snapshot())
+    assert frame.count() == 0
+    assert frame.columns == [column.name for column in impressions.contract.columns]
+
+
+def test_an_empty_frame_is_an_empty_day(spark: SparkSession, table: Table) -> None:
+    table.replace(MONDAY, rows(1), {})
+    empty = through_spark.read(spark, table.snapshot()).where("false").selectExpr("*", "0 as bucket")
+    attempt = table.begin(MONDAY)
+    through_spark.write(empty, attempt, ["policy"])
+    table.publish(attempt.seal(), {})
+    assert table.snapshot().days() == []

@@ -1,0 +1,220 @@
+"""Nights to report on, made by hand: an ordinary one, an empty one, and one whose ids attack the page."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow as pa
+
+from nightslate.reports.night_report import NightReport
+from nightslate.reports.numbers import Reward
+
+CLICKS = Reward("clicks per impression", rate=True)
+HOSTILE = "<script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>\"'`${1}&"
+
+EVALUATIONS = pa.schema(
+    [
+        ("issue", pa.string()),
+        ("policy", pa.string()),
+        ("reference", pa.string()),
+        ("estimator", pa.string()),
+        *((name, pa.float64()) for name in ("value", "stderr", "lower", "upper", "confidence")),
+        ("interval", pa.string()),
+        ("n", pa.int64()),
+        ("clusters", pa.int64()),
+        *((name, pa.float64()) for name in ("ess", "max_weight", "mean_weight")),
+        *((name, pa.float64()) for name in ("mean_weight_lower", "mean_weight_upper", "unsupported_share")),
+    ]
+)
+PROMOTIONS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("issue", "challenger", "champion_before", "champion_after")),
+        ("decision", pa.string()),
+        ("reasons", pa.list_(pa.string())),
+        ("look", pa.int32()),
+        ("alpha", pa.float64()),
+        ("estimator", pa.string()),
+        ("difference", pa.float64()),
+        ("lower", pa.float64()),
+    ]
+)
+MODELS = pa.schema(
+    [("issue", pa.string()), ("learner", pa.string()), ("digest", pa.string()), ("rows", pa.int64()), ("arms", pa.int32())]
+)
+QUARANTINE = pa.schema(
+    [("log", pa.string()), ("reason", pa.string()), ("clause", pa.string()), ("rows", pa.int64())]
+)
+REFERENCES = pa.schema([("policy", pa.string()), ("impressions", pa.int64()), ("reward", pa.float64())])
+LOGGED = pa.schema([("issue", pa.string()), ("value", pa.float64()), ("n", pa.int64())])
+SLATES = pa.schema(
+    [
+        ("slate_id", pa.string()),
+        ("user_id", pa.string()),
+        ("issue", pa.string()),
+        ("variant", pa.string()),
+        ("policy", pa.string()),
+        ("ranking", pa.list_(pa.string())),
+        ("propensities", pa.list_(pa.float64())),
+    ]
+)
+EXPOSURE = pa.schema([("arm_id", pa.string()), ("slot", pa.int32()), ("share", pa.float64())])
+
+WEIGHTS = {
+    "uniform": {"ess": 9992.0, "max_weight": 1.0, "mean_weight": 1.0, "mean_weight_lower": 1.0,
+                "mean_weight_upper": 1.0, "unsupported_share": 0.0},
+    "popularity": {"ess": 3120.4, "max_weight": 9.31, "mean_weight": 1.004, "mean_weight_lower": 0.981,
+                   "mean_weight_upper": 1.028, "unsupported_share": 0.0},
+    "linear_thompson": {"ess": 611.7, "max_weight": 38.2, "mean_weight": 0.934, "mean_weight_lower": 0.889,
+                        "mean_weight_upper": 0.982, "unsupported_share": 0.0},
+}  # fmt: skip
+VALUES = {
+    "uniform": {"ips": (0.0038, 0.0012), "snips": (0.0038, 0.0012), "dr": (0.00381, 0.0012)},
+    "popularity": {"ips": (0.00462, 0.0021), "snips": (0.0046, 0.002), "dr": (0.00447, 0.0019)},
+    "linear_thompson": {"ips": (0.0052, 0.0034), "snips": (0.00557, 0.0036), "dr": (0.0051, 0.0029)},
+}
+
+
+def evaluation(policy: str, estimator: str, value: float | None, half: float, **changes: object) -> dict[str, object]:
+    """One row of evaluations, symmetric about its value."""
+    known = value is not None
+    return {
+        "issue": "homepage", "policy": policy, "reference": None, "estimator": estimator, "value": value,
+        "stderr": half / 1.96 if known else None, "lower": value - half if known else None,
+        "upper": value + half if known else None, "confidence": 0.95, "interval": "bootstrap",
+        "n": 9992, "clusters": 612, **WEIGHTS.get(policy, WEIGHTS["uniform"]), **changes,
+    }  # fmt: skip
+
+
+def evaluations() -> pa.Table:
+    """Three policies by three estimators, and two paired differences to the champion."""
+    rows = [
+        evaluation(policy, estimator, value, half)
+        for policy, by_estimator in VALUES.items()
+        for estimator, (value, half) in by_estimator.items()
+    ]
+    for policy, difference in (("popularity", 0.00066), ("linear_thompson", 0.00129)):
+        for estimator in ("ips", "snips", "dr"):
+            rows.append(evaluation(policy, estimator, difference, 0.0033, reference="uniform"))
+    return pa.Table.from_pylist(rows, EVALUATIONS)
+
+
+def promotions() -> pa.Table:
+    """Both challengers are kept out, each for its own reasons."""
+    common = {
+        "issue": "homepage", "champion_before": "uniform", "champion_after": "uniform", "decision": "kept",
+        "look": 3, "alpha": 0.00304, "estimator": "dr",
+    }  # fmt: skip
+    rows = [
+        {**common, "challenger": "popularity", "difference": 0.00066, "lower": -0.00264,
+         "reasons": ["lower bound -0.00264 does not clear the margin 0"]},
+        {**common, "challenger": "linear_thompson", "difference": 0.00129, "lower": -0.00201,
+         "reasons": ["lower bound -0.00201 does not clear the margin 0", "effective samples 612 < 1000"]},
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, PROMOTIONS)
+
+
+def exposure(arms: int, slots: int = 3) -> pa.Table:
+    """Shares that fall with the arm's number and sum to 1 in each slot."""
+    weights = [1 / (5 + i) for i in range(arms)]
+    return pa.Table.from_pylist(
+        [
+            {"arm_id": str(i), "slot": slot, "share": weights[(i * slot) % arms] / sum(weights)}
+            for i in range(arms)
+            for slot in range(1, slots + 1)
+        ],
+        EXPOSURE,
+    )
+
+
+def slates(count: int = 4) -> pa.Table:
+    rows = [
+        {
+            "slate_id": f"{i:x}" * 64, "user_id": f"{i + 10:x}" * 32, "issue": "homepage", "variant": "champion",
+            "policy": "uniform", "ranking": [str((7 * i + k) % 80) for k in range(10)],
+            "propensities": [1 / (80 - k) for k in range(10)],
+        }
+        for i in range(count)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, SLATES)
+
+
+def ordinary(**changes: object) -> NightReport:
+    """A night of open_bandit; `changes` replace fields."""
+    fields: dict[str, object] = {
+        "program": "open_bandit",
+        "description": "Fashion items in three slots of a shop's front page, logged by a uniform random policy.",
+        "ds": date(2019, 11, 26),
+        "slates_date": date(2019, 11, 27),
+        "reward": CLICKS,
+        "evaluations": evaluations(),
+        "promotions": promotions(),
+        "models": pa.Table.from_pylist(
+            [{"issue": "homepage", "learner": name, "digest": f"{i}ab" * 21 + "0", "rows": 9992, "arms": 80}
+             for i, name in enumerate(VALUES)], MODELS),
+        "quarantine": pa.Table.from_pylist(
+            [{"log": "impressions", "reason": "out_of_range", "clause": "propensity > 0", "rows": 12},
+             {"log": "outcomes", "reason": "conflicting_duplicate", "clause": "outcome_id is unique", "rows": 2}],
+            QUARANTINE),
+        "rows": {"impressions": 1407, "outcomes": 6, "users": 1210, "arms": 80, "credits": 6, "slates": 1210},
+        "references": pa.Table.from_pylist([{"policy": "bts", "impressions": 1384, "reward": 7.0}], REFERENCES),
+        "logged": pa.Table.from_pylist([{"issue": "homepage", "value": 0.0038, "n": 9992}], LOGGED),
+        "slates": slates(),
+        "exposure": exposure(80),
+        "min_ess": 1000.0,
+        "max_unsupported_share": 0.01,
+        "rows_before": {"impressions": 1432, "outcomes": 5, "users": 1188, "arms": 80, "credits": 5, "slates": 1188},
+        "provenance": {"nightslate": "0.1.0", "program digest": "5f2c" * 16, "tables version": "impressions@12"},
+    }  # fmt: skip
+    return NightReport(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def empty() -> NightReport:
+    """The first night of a program on a declared-empty day: nothing matured, nothing promoted, no slates."""
+    nulls = {
+        name: None for name in ("ess", "max_weight", "mean_weight", "mean_weight_lower", "mean_weight_upper",
+                                "unsupported_share")
+    }  # fmt: skip
+    row = evaluation("uniform", "dr", None, 0.0, n=0, clusters=0, **nulls)
+    return ordinary(
+        evaluations=pa.Table.from_pylist([row], EVALUATIONS),
+        promotions=PROMOTIONS.empty_table(),
+        models=MODELS.empty_table(),
+        quarantine=QUARANTINE.empty_table(),
+        references=REFERENCES.empty_table(),
+        logged=LOGGED.empty_table(),
+        slates=SLATES.empty_table(),
+        exposure=EXPOSURE.empty_table(),
+        rows={},
+        rows_before=None,
+        provenance={},
+    )
+
+
+def hostile() -> NightReport:
+    """Every string that comes from outside carries markup."""
+    rows = [evaluation(f"{HOSTILE}{i}", "dr", 0.004, 0.001, issue=HOSTILE) for i in range(2)]
+    promotion = {
+        "issue": HOSTILE, "challenger": f"{HOSTILE}1", "champion_before": f"{HOSTILE}0",
+        "champion_after": f"{HOSTILE}0", "decision": "kept", "reasons": [HOSTILE], "look": 1, "alpha": 0.03,
+        "estimator": "dr", "difference": 0.0, "lower": -0.1,
+    }  # fmt: skip
+    slate = {"slate_id": HOSTILE, "user_id": HOSTILE, "issue": HOSTILE, "variant": HOSTILE, "policy": HOSTILE,
+             "ranking": [HOSTILE], "propensities": [1.0]}  # fmt: skip
+    return ordinary(
+        program=HOSTILE,
+        description=HOSTILE,
+        reward=Reward(HOSTILE, rate=False),
+        evaluations=pa.Table.from_pylist(rows, EVALUATIONS),
+        promotions=pa.Table.from_pylist([promotion], PROMOTIONS),
+        models=pa.Table.from_pylist(
+            [{"issue": HOSTILE, "learner": HOSTILE, "digest": HOSTILE, "rows": 1, "arms": 1}], MODELS),
+        quarantine=pa.Table.from_pylist(
+            [{"log": HOSTILE, "reason": HOSTILE, "clause": HOSTILE, "rows": 1}], QUARANTINE),
+        rows={HOSTILE: 1},
+        rows_before={HOSTILE: 2},
+        references=pa.Table.from_pylist([{"policy": HOSTILE, "impressions": 10, "reward": 1.0}], REFERENCES),
+        logged=pa.Table.from_pylist([{"issue": HOSTILE, "value": 0.1, "n": 10}], LOGGED),
+        slates=pa.Table.from_pylist([slate], SLATES),
+        exposure=pa.Table.from_pylist([{"arm_id": HOSTILE, "slot": 1, "share": 1.0}], EXPOSURE),
+        provenance={HOSTILE: HOSTILE},
+    )  # fmt: skip
