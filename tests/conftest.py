@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
+os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when great_expectations is first imported
+
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:

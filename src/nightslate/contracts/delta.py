@@ -1,6 +1,7 @@
 """A contract in Delta's terms: the stored schema, and its clauses as CHECK constraints.
 
-NOT NULL is part of the schema, so `required` needs no constraint.
+NOT NULL is part of the schema, so `required` needs no constraint. To delta-rs NaN is above every number: it
+keeps a lower bound, but never `finite`, which every column of such numbers has.
 """
 
 from deltalake import Schema
@@ -36,10 +37,7 @@ def constraints(contract: Contract) -> dict[str, str]:
 def check(clause: Clause) -> str:
     """One clause as SQL. A null keeps it: whether null is allowed is the schema's business."""
     name = f"`{clause.column.name}`"
-    holds = _holds(clause, name)
-    if clause.column.fractional and clause.rule != "finite":
-        holds = f"{holds} AND NOT isnan({name})"
-    return f"{name} IS NULL OR ({holds})"
+    return f"{name} IS NULL OR ({_holds(clause, name)})"
 
 
 def _holds(clause: Clause, name: str) -> str:

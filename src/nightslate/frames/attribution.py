@@ -68,7 +68,7 @@ def attribute_bucket(
 
 
 def _named(impressions: pa.Table, outcomes: pa.Table, window: int) -> Ints:
-    """Places of the impressions that outcomes name; -1 where that is none, another user's, or not in its window."""
+    """Places of the impressions that outcomes name; -1 where that is none, another user's, or too old."""
     place = pc.index_in(outcomes["impression_id"], impressions["impression_id"].combine_chunks())
     place = pc.fill_null(place, -1).to_numpy().astype(np.int64)
     lag = _time(outcomes) - _time(impressions)[place]

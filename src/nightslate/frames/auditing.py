@@ -1,4 +1,4 @@
-"""A second look at staged slates: everything about a row that the row itself can prove, recomputed another way."""
+"""A second look at staged slates: all that a row can prove of itself, recomputed another way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FAULTS = pa.schema([("fault", pa.string()), ("slate_id", pa.string())])
 
 
 def faults(slates: DataFrame, users: DataFrame, program: str, slate_date: date, floor: float) -> DataFrame:
-    """One row (fault, slate_id or user_id) for each thing that is wrong with the staged slates; none if sound."""
+    """One row (fault, slate_id or user_id) for each thing that is wrong with the slates; none if sound."""
 
     def kernel(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

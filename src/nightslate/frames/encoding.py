@@ -19,8 +19,8 @@ MAX_CATEGORIES = 100
 class Encoder:
     """A constant 1, then each feature in order: numbers as they are (missing: 0), categories one-hot.
 
-    `categories`: for each feature the values that have a place, or None for a number. A value without a place,
-    and a missing one, is all zeros: such a user is scored by the rest of what is known.
+    `categories`: for each feature the values that have a place, or None for a number. A value without a
+    place, and a missing one, is all zeros: such a user is scored by the rest of what is known.
     """
 
     features: tuple[str, ...]

@@ -22,6 +22,9 @@ from nightslate.frames.packing import pack, unpack
 from nightslate.frames.samples import arm_places, folds_of, user_keys
 from nightslate.frames.training import Sample
 
+LOGGED = "logged"
+"""The policy that was live, whose value needs no weights: beside it the others are read."""
+
 _STATES = pa.schema([("bucket", pa.int32()), ("state", pa.binary())])
 
 
@@ -50,9 +53,8 @@ class Evaluator:
 
     def initial(self, program: str) -> EvaluationState:
         """The state of no rows."""
-        return EvaluationState.initial(
-            tuple(self.crossfit.policies), self.resamples, seed(program, "bootstrap")
-        )
+        policies = (LOGGED, *self.crossfit.policies)
+        return EvaluationState.initial(policies, self.resamples, seed(program, "bootstrap"))
 
     def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
         """`state` and the matured rows of some users."""
@@ -63,7 +65,8 @@ class Evaluator:
         for fold in np.unique(fold_of):
             mine = fold_of == fold
             q = self.crossfit.reward_model[fold].expected_rewards(contexts[mine])
-            targets = [
+            q_logged = _at(q, places[mine])
+            targets = [(propensity[mine], q_logged, np.zeros(len(q)))] + [
                 self._target(policies[fold], contexts[mine], slots[mine], places[mine], q)
                 for policies in self.crossfit.policies.values()
             ]
@@ -72,7 +75,7 @@ class Evaluator:
                 reward=reward[mine],
                 propensity=propensity[mine],
                 target_propensity=target_propensity,
-                q_logged=_at(q, places[mine]),
+                q_logged=q_logged,
                 v_target=v_target,
                 unsupported_mass=unsupported_mass,
                 cluster=users[mine],

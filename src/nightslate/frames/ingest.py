@@ -41,7 +41,7 @@ def ingest(spark: SparkSession, files: Sequence[Path], conformer: Conformer) -> 
     rejects = _quarantine(broken, conformer).unionByName(
         _quarantine(_conflicting(sound, conformer), conformer)
     )
-    rows = sound.where((F.col("_variants") == 1) & (F.col("_copy") == 1)).select(*_names(conformer))
+    rows = sound.where((F.col("_variants") == 1) & (F.col("_copy") == 1)).select(*_names(conformer)).persist()
     total = loaded.where(~_whole_file()).count()
     duplicates = sound.where((F.col("_variants") == 1) & (F.col("_copy") > 1)).count()
     return Ingested(rows, rejects, total, duplicates, len(unusable))

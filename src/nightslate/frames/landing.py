@@ -1,4 +1,4 @@
-"""Landing files as they came: Parquet, CSV or JSON lines, read in chunks, nothing converted that could lose."""
+"""Landing files as they came: Parquet, CSV or JSON lines, read in chunks, nothing lost on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Impressions with the rewards that are known for them: what learners are fitted and policies evaluated on."""
+"""Impressions with the rewards that are known for them: what learners learn from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMPRESSION_COLUMNS = ("impression_id", "user_id", "occurred_at", "slot", "arm_id
 CREDIT_COLUMNS = ("impression_id", "credit")
 
 
-def matured(impressions: pa.Table, credits: pa.Table, matured_before: datetime) -> pa.Table:
+def matured(impressions: pa.Table, credited: pa.Table, matured_before: datetime) -> pa.Table:
     """The matured impressions and their `reward`: the sum of their credits so far, in a total order.
 
     Impressions whose window is not over yet are left out: that no outcome has come says nothing about them.
@@ -23,7 +23,7 @@ def matured(impressions: pa.Table, credits: pa.Table, matured_before: datetime) 
     stamp = impressions.schema.field("occurred_at").type
     old_enough = pc.less_equal(impressions["occurred_at"], pa.scalar(matured_before, stamp))
     rows = impressions.filter(old_enough)
-    total = credits.group_by("impression_id", use_threads=False).aggregate([("credit", "sum")])
+    total = credited.group_by("impression_id", use_threads=False).aggregate([("credit", "sum")])
     place = pc.index_in(rows["impression_id"], total["impression_id"].combine_chunks())
     reward = pc.fill_null(total["credit_sum"].combine_chunks().take(place.combine_chunks()), 0.0)
     rows = rows.append_column("reward", reward)

@@ -1,4 +1,4 @@
-"""Users of a day into slates: weights, a Plackett-Luce ranking, and its propensities from the weights as stored."""
+"""Users of a day into slates: weights, a Plackett-Luce ranking, and propensities from the weights stored."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Scoring:
     variants: Mapping[str, tuple[float, ScoredBy]]
 
     def bucket(self, bucket: int, users: pa.Table) -> Iterator[pa.RecordBatch]:
-        """The slates of a bucket's users. Each user's variant and ranking come from hashes of the user's id."""
+        """The slates of a bucket's users. Variant and ranking come from hashes of the user's id."""
         for start in range(0, users.num_rows, CHUNK):
             chunk = users.slice(start, CHUNK)
             keys = user_keys(chunk)

@@ -1,4 +1,4 @@
-"""Learners' sufficient statistics over matured impressions, by cross-fitting fold, in one pass over the buckets."""
+"""Learners' sufficient statistics over matured impressions, by fold, in one pass over the buckets."""
 
 from __future__ import annotations
 

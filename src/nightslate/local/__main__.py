@@ -33,10 +33,10 @@ def up() -> None:
     """Start PostgreSQL, MLflow and Airflow, and print where they are and how to log in."""
     home = _home()
     site = open_site(home) if services.is_up(home) else services.start(home, console)
-    console.print(f"Airflow  {site.airflow_url}  user admin, password {site.admin_password}", highlight=False)
-    console.print(
-        f"MLflow   {site.mlflow_url}\nlogs     {site.folder / 'logs'}\nStop them: make down", highlight=False
-    )
+    typer.echo(f"Airflow  {site.airflow_url}  user admin, password {site.admin_password}")
+    typer.echo(f"MLflow   {site.mlflow_url}")
+    typer.echo(f"logs     {site.folder / 'logs'}")
+    typer.echo("Stop them: make down")
 
 
 @app.command()

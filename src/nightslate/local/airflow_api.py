@@ -89,6 +89,16 @@ class Airflow:
         }
         return int(self._request("POST", "/backfills", json=body)["id"])
 
+    def is_backfilling(self, dag_id: str, first: date, last: date) -> bool:
+        """Whether a backfill that contains the nights first..last has not been closed yet."""
+        found = self._request("GET", "/backfills", params={"dag_id": dag_id, "limit": 100})["backfills"]
+        return any(
+            entry["completed_at"] is None
+            and entry["from_date"][:10] <= str(first)
+            and str(last) <= entry["to_date"][:10]
+            for entry in found
+        )
+
     def run_states(self, dag_id: str, first: date, last: date) -> dict[str, str]:
         """The state of each night's run, by ds."""
         runs = self._request("GET", f"/dags/{dag_id}/dagRuns", params=_between(first, last))["dag_runs"]

@@ -76,7 +76,10 @@ def _wait_for_dag(airflow: Airflow, program: str) -> None:
 
 
 def _ask(airflow: Airflow, program: str, first: date, last: date) -> None:
-    """Create the backfill. The scheduler closes a finished one up to 30 s late; till then it refuses."""
+    """Create the backfill, or find that one that was cut short (a restart) is at work on these nights again.
+
+    A DAG has one backfill at a time, and the scheduler closes a finished one up to 30 s late.
+    """
     deadline = time.monotonic() + PREVIOUS_BACKFILL_SECONDS
     while True:
         try:
@@ -84,6 +87,8 @@ def _ask(airflow: Airflow, program: str, first: date, last: date) -> None:
         except AirflowRefusedError as refusal:
             if "already a running backfill" not in str(refusal) or time.monotonic() > deadline:
                 raise
+            if airflow.is_backfilling(program, first, last) and not _all_ended(airflow, program, first, last):
+                return
             time.sleep(POLL_SECONDS)
         else:
             return

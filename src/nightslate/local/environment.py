@@ -94,7 +94,7 @@ def _airflow(site: Site) -> dict[str, str]:
         "api_auth": {"jwt_secret": site.jwt_secret},
         # Nights run when they are asked for (a backfill, the UI): the logs that ship ended in 2019, and an
         # unpaused DAG would wait for yesterday's.
-        "scheduler": {"use_job_schedule": False},
+        "scheduler": {"use_job_schedule": False, "orphaned_tasks_check_interval": 30},
         "dag_processor": {
             "refresh_interval": 10,
             "parsing_processes": 1,

@@ -13,6 +13,8 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 from nightslate.errors import MachineError
 from nightslate.local.site import write_private
 
@@ -43,6 +45,8 @@ class Postgres:
             _prepare_for(self._user, self.folder)
         if not (self.data / "PG_VERSION").is_file():
             self._initialise()
+        if not self.is_running():
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
         settings = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories="
         log = self.data / "server.log"
         self._run("pg_ctl", "-w", "-t", str(START_SECONDS), "-l", str(log), "-o", settings, "start")
@@ -53,9 +57,14 @@ class Postgres:
             self._run("pg_ctl", "-w", "-m", "fast", "stop")
 
     def is_running(self) -> bool:
-        if not (self.data / "postmaster.pid").is_file():
+        """Whether the process that the data folder names is a live PostgreSQL: after a crash it may be gone,
+        be another program by now, or have ended with nobody to notice."""
+        try:
+            number = (self.data / "postmaster.pid").read_text("utf-8").split("\n", 1)[0]
+            process = psutil.Process(int(number))
+            return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return False
-        return self._call("pg_ctl", "status").returncode == 0
 
     def _initialise(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)  # what a killed initdb left

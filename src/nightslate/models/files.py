@@ -61,8 +61,8 @@ class ModelFile:
 
     @classmethod
     def load(cls, folder: Path, digest: str) -> ModelFile:
-        """The model in `folder`, if it is the one with that digest. `digest` must come from somewhere else than
-        the folder. Raises ModelError before anything in the files is interpreted otherwise."""
+        """The model in `folder`, if it is the one with that digest. `digest` must come from somewhere
+        else than the folder. Raises ModelError before anything in the files is interpreted otherwise."""
         try:
             described, archive = (folder / _DESCRIPTION).read_bytes(), (folder / _ARRAYS).read_bytes()
         except OSError as error:
@@ -83,6 +83,6 @@ def _check(content: bytes, digest: str, file: Path) -> None:
     found = hashlib.sha256(content).hexdigest()
     if not hmac.compare_digest(found, digest):
         raise ModelError(
-            f"{file} is not the file that was recorded: its sha256 is {found}, not {digest}. Retrain the night"
-            " of this model (clear its task `train`), or restore the file"
+            f"{file} is not the file that was recorded: its sha256 is {found}, not {digest}. Retrain the"
+            " night of this model (clear its task `train`), or restore the file"
         )

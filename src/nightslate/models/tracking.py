@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -19,9 +20,12 @@ from nightslate.models.files import ModelFile
 CHAMPION = "champion"
 
 
-def tracking_uri(home: Path) -> str:
-    """$MLFLOW_TRACKING_URI, else an SQLite file in the warehouse."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db"
+def connect(home: Path) -> MlflowClient:
+    """A client of $MLFLOW_TRACKING_URI, else of an SQLite file in the warehouse."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    home.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db")
 
 
 @dataclass(frozen=True)
@@ -155,17 +159,13 @@ class Registry:
 
 
 def _experiment(client: MlflowClient, home: Path, program: str) -> str:
-    found = client.get_experiment_by_name(program)
-    if found is not None:
-        return str(found.experiment_id)
+    """The id of the program's experiment, made where there is none."""
+    # A server decides where artifacts go; beside an SQLite file they go into the warehouse.
+    local = client.tracking_uri.startswith("sqlite")
+    location = (home / "mlflow" / "artifacts").absolute().as_uri() if local else None
     try:
-        location = (
-            None
-            if "://127" in client.tracking_uri or client.tracking_uri.startswith("http")
-            else ((home / "mlflow" / "artifacts").absolute().as_uri())
-        )
-        return str(client.create_experiment(program, artifact_location=location))
+        client.create_experiment(program, artifact_location=location)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another program's night was faster
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-        return str(client.get_experiment_by_name(program).experiment_id)
+    return str(client.get_experiment_by_name(program).experiment_id)  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Step:
-    """`engine`: spark steps are applications of their own (jobs/NAME.py); python steps are small processes."""
+    """`engine`: spark steps are applications of their own (jobs/NAME.py); python steps are small."""
 
     name: str
     engine: Literal["spark", "python"]

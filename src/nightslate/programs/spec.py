@@ -1,4 +1,4 @@
-"""A program: one use case, declared once in a YAML file. Everything a night needs to know, and nothing else."""
+"""A program: one use case, declared once in a YAML file. All that a night needs to know."""
 
 from __future__ import annotations
 
@@ -74,8 +74,12 @@ class Logs(Strict):
 
 
 class Rewards(Strict):
-    """What an outcome is worth, by kind, and how long after an impression it still counts."""
+    """What an outcome is worth, by kind, and how long after an impression it still counts.
 
+    `name` is what one unit is called in reports; a `rate` is a probability, shown in percent."""
+
+    name: str = "reward per impression"
+    rate: bool = False
     values: dict[Name, float] = Field(min_length=1)
     window: Duration
     attribution: Literal["last_touch"] = "last_touch"
@@ -107,11 +111,13 @@ LearnerSpec = Annotated[
 
 
 class Evaluation(Strict):
-    """`folds`: users are split by hash; a policy is evaluated only on users it was not fitted on."""
+    """`folds`: users are split by hash; a policy is evaluated only on users it was not fitted on.
+    `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others."""
 
     window_days: int = Field(default=28, ge=1)
     folds: int = Field(default=4, ge=2, le=20)
     resamples: int = Field(default=1000, ge=100)
+    reward_model_ridge: float = Field(default=100.0, gt=0)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
 
 
@@ -129,10 +135,16 @@ class Gate(Strict):
 
 
 class Variant(Strict):
-    """A branch of the experiment: a share of the users, and the policy (or the champion) they are scored by."""
+    """A branch of the experiment: a share of the users, and the policy (or `champion`) they are scored by."""
 
     share: Share
     policy: Name
+
+
+_RESERVED = {
+    "champion": "whichever learner was promoted last",
+    "logged": "the policy that wrote the logs",
+}
 
 
 class Program(Strict):
@@ -157,8 +169,9 @@ class Program(Strict):
     @model_validator(mode="after")
     def _is_consistent(self) -> Program:
         known = {*self.learners, "champion"}
-        if "champion" in self.learners:
-            raise ValueError("learners: 'champion' is the word for whichever learner was promoted last")
+        for reserved, meaning in _RESERVED.items():
+            if reserved in self.learners:
+                raise ValueError(f"learners: {reserved!r} is the word for {meaning}")
         if self.gate.first_champion not in self.learners:
             raise ValueError(f"gate.first_champion: {self.gate.first_champion!r} is not one of the learners")
         for name, variant in self.variants.items():
@@ -168,6 +181,11 @@ class Program(Strict):
             raise ValueError("variants: the shares must sum to 1")
         if self.depth < self.slots:
             raise ValueError(f"depth: a ranking of {self.depth} can't fill {self.slots} slots")
+        if self.logs.propensity == "conditional" and self.slots > 1:
+            raise ValueError(
+                "logs.propensity: estimators for conditional propensities of several slots are not built yet;"
+                " log the marginal propensity of the arm in its slot, or one slot"
+            )
         if self.logs.propensity == "marginal" and self.slots > MARGINAL_SLOTS:
             raise ValueError(
                 f"logs.propensity: marginal propensities are exact up to slot {MARGINAL_SLOTS}, not"

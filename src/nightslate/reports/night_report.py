@@ -1,4 +1,4 @@
-"""The page of a night: one HTML file that needs nothing but itself, for the analyst and for whoever they show it to.
+"""The page of a night: one HTML file that needs nothing but itself, for the analyst and who they show it to.
 
 `NightReport` holds everything the page shows; `page` writes it. No script, no font, no address outside."""
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from nightslate.reports import plots
-from nightslate.reports.numbers import Reward, count, percent, signed, significant
+from nightslate.reports.numbers import Reward, count, percent, setting, signed, significant
 from nightslate.reports.wording import Check, headline, in_words, weight_checks
 
 TOP_ARMS = 20
@@ -28,12 +28,13 @@ class NightReport:
     """One night of one program.
 
     evaluations, promotions, models, slates: rows of the tables of that name (slates: a sample).
-    quarantine: log, reason, clause, rows.       rows: how many rows each table got tonight, in reading order.
-    references: policy, impressions, reward (sum): outside policies, shown beside the estimates, never evaluated.
+    quarantine: log, reason, clause, rows.
+    rows, rows_before: how many rows each table got tonight, and the night before.
+    references: policy, impressions, reward (sum): outside policies, shown beside the estimates.
     logged: issue, value (mean reward of what was shown), n.
     exposure: arm_id, slot (1..K), share (of slates with the arm in that slot).
     margin, min_ess, max_unsupported_share: what the gate asks of a challenger.
-    rows_before: the rows of the night before, for comparison.       provenance: versions and digests, by name.
+    provenance: versions and digests, by name.
     """
 
     program: str
@@ -82,6 +83,7 @@ class _Issue:
 
 def page(report: NightReport) -> str:
     """The night as one HTML document."""
+    slates = report.slates.to_pylist()
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nightslate.reports"),
         autoescape=True,
@@ -90,7 +92,13 @@ def page(report: NightReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=count, percent=percent, significant=significant, signed=signed, words=in_words, day=_day
+        count=count,
+        percent=percent,
+        setting=setting,
+        significant=significant,
+        signed=signed,
+        words=in_words,
+        day=_day,
     )
     return environment.get_template("night.html.j2").render(
         report=report,
@@ -101,20 +109,20 @@ def page(report: NightReport) -> str:
         quarantined=sum(report.quarantine["rows"].to_pylist()),
         rows=_rows(report.rows, report.rows_before),
         models=report.models.to_pylist(),
-        slates=report.slates.to_pylist(),
-        shown_arms=SHOWN_ARMS,
+        slates=slates,
+        shown_arms=min(SHOWN_ARMS, max((len(slate["ranking"]) for slate in slates), default=0)),
         exposure=_exposure(report.exposure),
     )
 
 
 def _issues(report: NightReport) -> list[str]:
-    columns = (report.promotions["issue"], report.evaluations["issue"])
-    return list(dict.fromkeys(issue for column in columns for issue in column.to_pylist()))
+    rows = [*report.promotions.to_pylist(), *report.evaluations.to_pylist()]
+    return list(dict.fromkeys(str(row["issue"]) for row in rows))
 
 
 def _issue(report: NightReport, issue: str) -> _Issue:
     evaluations, promotions, logged = (
-        table.filter(pc.equal(table["issue"], issue))
+        table.filter(pc.field("issue") == issue)
         for table in (report.evaluations, report.promotions, report.logged)
     )
     rows, decisions, reward = evaluations.to_pylist(), promotions.to_pylist(), report.reward
@@ -136,12 +144,13 @@ def _issue(report: NightReport, issue: str) -> _Issue:
         ],
         values_chart=_figure(
             plots.policy_values(evaluations, reward, marks),
-            "Estimated value of each policy with its interval, beside the logged policy and outside references."
-            " The table below holds the same numbers.",
+            "Estimated value of each policy with its interval, beside the logged policy and outside"
+            " references. The table below holds the same numbers.",
         ),
         differences_chart=_figure(
             plots.differences(evaluations, reward, report.margin),
-            "Each challenger's paired difference to the champion with its interval, against the gate's margin.",
+            "Each challenger's paired difference to the champion with its interval, against the gate's"
+            " margin. The decisions stand in the table below.",
         ),
         weights_chart=_figure(
             plots.weights_health(evaluations),
@@ -189,7 +198,9 @@ def _rows(rows: Mapping[str, int], before: Mapping[str, int] | None) -> list[dic
 
 
 def _figure(chart: alt.LayerChart | None, alternative: str) -> Figure | None:
-    return None if chart is None else Figure(Markup(plots.to_svg(chart)), alternative)
+    if chart is None:
+        return None
+    return Figure(Markup(plots.to_svg(chart)), alternative)  # noqa: S704 -- Vega escapes what it draws
 
 
 def _day(day: date) -> str:

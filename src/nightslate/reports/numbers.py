@@ -1,11 +1,12 @@
-"""Numbers as people read them: three significant digits, a real minus sign, percent where the reward is a rate."""
+"""Numbers as people read them: three significant digits, a real minus sign, percent for a rate."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def significant(value: float | None, digits: int = 3) -> str:
@@ -15,9 +16,9 @@ def significant(value: float | None, digits: int = 3) -> str:
     if value == 0:
         return "0"
     if abs(value) < 1e-6:
-        return f"{value:.{digits - 1}e}".replace("-", "−")
+        return f"{value:.{digits - 1}e}".replace("-", MINUS)
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    return f"{value:,.{decimals}f}".replace("-", MINUS)
 
 
 def percent(share: float | None) -> str:
@@ -27,14 +28,19 @@ def percent(share: float | None) -> str:
     )
 
 
+def setting(value: float) -> str:
+    """A number that somebody chose, with no digits they did not write: 95, 0.5, 1,000."""
+    return f"{value:,.6g}"
+
+
 def count(value: int | None) -> str:
     """A whole number with its thousands apart."""
-    return MISSING if value is None else f"{value:,}".replace("-", "−")
+    return MISSING if value is None else f"{value:,}".replace("-", MINUS)
 
 
 def signed(text: str) -> str:
     """A formatted number with a plus where it is positive."""
-    return text if text[0] in "−0–" and not text.startswith("0.") else f"+{text}"
+    return text if text == "0" or text.startswith((MINUS, MISSING)) else f"+{text}"
 
 
 def finite(value: float | None) -> bool:
@@ -44,8 +50,8 @@ def finite(value: float | None) -> bool:
 
 @dataclass(frozen=True)
 class Reward:
-    """How a program's reward is written. `name` is what one unit of it is ("clicks per impression"); a `rate` is
-    a probability, so values are in percent and differences in percentage points (pp)."""
+    """How a program's reward is written. `name` is what it counts ("clicks per impression"); a `rate` is a
+    probability, so values are in percent and differences in percentage points (pp)."""
 
     name: str
     rate: bool
@@ -56,9 +62,11 @@ class Reward:
         return 100.0 if self.rate else 1.0
 
     def value(self, value: float | None) -> str:
+        """A mean reward."""
         return percent(value) if self.rate else significant(value)
 
     def difference(self, value: float | None) -> str:
+        """A difference of two mean rewards, with its sign."""
         if not self.rate or value is None or not math.isfinite(value) or value == 0:
             return signed(significant(value))
         return f"{signed(significant(100 * value))} pp"

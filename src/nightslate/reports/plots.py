@@ -1,5 +1,6 @@
-"""The charts, as Altair specifications with their data inside. The same chart goes into the page as SVG and to
-MLflow as PNG. Colours are those of the light page; the page's style sheet maps each of them for dark screens."""
+"""The charts, as Altair specifications with their data inside: into the page as SVG, to MLflow as PNG.
+
+Colours are those of the light page; the page's style sheet maps each of them for dark screens."""
 
 from __future__ import annotations
 
@@ -11,20 +12,20 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from nightslate.reports.numbers import Reward, count, finite, significant
+from nightslate.reports.numbers import MINUS, Reward, finite
 
 INK, MUTED, GRID = "#1f2a37", "#5b6675", "#dfe4ea"
 BLUE, AMBER, GREEN, PURPLE = "#2563eb", "#b45309", "#047857", "#7e22ce"
 ESTIMATORS = {"ips": AMBER, "snips": BLUE, "dr": GREEN}
 SHAPES = {"ips": "triangle-up", "snips": "square", "dr": "circle"}
-FIRST_SLOT, LAST_SLOT = (37, 99, 235), (176, 204, 252)
-WIDTH = 560
-ROW = 20
+FIRST_SLOT, LAST_SLOT = (29, 78, 216), (176, 204, 252)
+WIDTH = 600
+ROW, ROW_OF_ESTIMATORS = 24, 52
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A value that was not estimated but is drawn beside the estimates: the logs' own mean, an outside policy's."""
+    """A value drawn beside the estimates without being one: the logs' own mean, or an outside policy's."""
 
     label: str
     value: float
@@ -32,7 +33,7 @@ class Mark:
 
 
 def policy_values(evaluations: pa.Table, reward: Reward, marks: Sequence[Mark] = ()) -> alt.LayerChart | None:
-    """Each policy's estimated value with its interval, one dot an estimator; `marks` get a row and a line each.
+    """Each policy's estimated value with its interval, a dot an estimator; `marks` get a row and a line each.
 
     `evaluations`: rows of the table of that name, of one issue. None where no value was estimated."""
     rows = _estimates(evaluations, reward, paired=False)
@@ -44,8 +45,8 @@ def policy_values(evaluations: pa.Table, reward: Reward, marks: Sequence[Mark] =
     lines = [
         {"label": mark.label, "value": mark.value * reward.factor, "outside": mark.outside} for mark in marks
     ]
-    layers = [_mark_lines(lines, order), *_dots(rows, order, title)] if lines else _dots(rows, order, title)
-    return _layers(layers)
+    layers = [*_mark_lines(lines, order), *_dots(rows, order, title)]
+    return _layers(layers, ROW_OF_ESTIMATORS * len(order))
 
 
 def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> alt.LayerChart | None:
@@ -57,11 +58,11 @@ def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> a
     title = f"difference in {reward.name}" + (" (percentage points)" if reward.rate else "")
     gate = [{"value": margin * reward.factor}]
     line = alt.Chart(_data(gate)).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
-    return _layers([line, *_dots(rows, order, title)])
+    return _layers([line, *_dots(rows, order, title)], ROW_OF_ESTIMATORS * len(order))
 
 
 def weights_health(evaluations: pa.Table) -> alt.LayerChart | None:
-    """The mean importance weight of each policy with its interval, against the 1 that it is expected to be."""
+    """The mean importance weight of each policy with its interval, against the 1 it is expected to be."""
     rows = [
         {
             "label": row["policy"],
@@ -82,7 +83,7 @@ def weights_health(evaluations: pa.Table) -> alt.LayerChart | None:
     base = alt.Chart(_data(rows)).encode(y=y)
     intervals = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
     dots = base.mark_point(color=BLUE, fill=BLUE, size=55, opacity=1).encode(x=_x("value", title))
-    return _layers([one, intervals, dots])
+    return _layers([one, intervals, dots], ROW * len(rows))
 
 
 def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
@@ -103,7 +104,7 @@ def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
     title = "share of slates with the arm (%)"
     bars = (
         alt.Chart(_data(shown))
-        .mark_bar(height=ROW * 0.62)
+        .mark_bar(height=ROW * 0.6)
         .encode(
             x=_x("share", title, zero=True, stack=True),
             y=_y("label", order),
@@ -113,7 +114,7 @@ def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
     )
     equal = [{"value": 100 * sum(totals.values()) / len(totals)}]
     line = alt.Chart(_data(equal)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=_x("value", title))
-    return _layers([bars, line])
+    return _layers([bars, line], ROW * len(order))
 
 
 def exposure_totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -147,7 +148,7 @@ def to_png(chart: alt.LayerChart) -> bytes:
 def _estimates(evaluations: pa.Table, reward: Reward, *, paired: bool) -> list[dict[str, object]]:
     return [
         {
-            "label": f"{row['policy']} − {row['reference']}" if paired else row["policy"],
+            "label": f"{row['policy']} {MINUS} {row['reference']}" if paired else row["policy"],
             "estimator": row["estimator"],
             **{key: row[key] * reward.factor for key in ("value", "lower", "upper")},
         }
@@ -165,31 +166,35 @@ def _dots(rows: Sequence[Mapping[str, object]], order: Sequence[str], title: str
     shape = alt.Shape(
         "estimator:N", scale=alt.Scale(domain=names, range=[SHAPES[n] for n in names]), title="estimator"
     )
-    offset = alt.YOffset("estimator:N", scale=alt.Scale(domain=names, paddingOuter=0.6))
+    offset = alt.YOffset("estimator:N", scale=alt.Scale(domain=names, paddingOuter=0.8))
     base = alt.Chart(_data(rows)).encode(y=_y("label", order), yOffset=offset, color=color)
     intervals = base.mark_rule(strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
-    dots = base.mark_point(filled=True, size=60, opacity=1).encode(x=_x("value", title), shape=shape)
+    dots = base.mark_point(filled=True, size=75, opacity=1).encode(x=_x("value", title), shape=shape)
     return [intervals, dots]
 
 
-def _mark_lines(lines: Sequence[Mapping[str, object]], order: Sequence[str]) -> alt.Chart:
+def _mark_lines(lines: Sequence[Mapping[str, object]], order: Sequence[str]) -> list[alt.Chart]:
     """A dashed line over the whole height and a diamond in the mark's own row."""
+    if not lines:
+        return []
     color = alt.condition("datum.outside", alt.value(PURPLE), alt.value(INK))
     base = alt.Chart(_data(lines)).encode(color=color)
     rules = base.mark_rule(strokeDash=[3, 3], opacity=0.6).encode(x="value:Q")
     points = base.mark_point(filled=True, shape="diamond", size=90, opacity=1)
-    return rules + points.encode(x="value:Q", y=_y("label", order))  # type: ignore[return-value]
+    return [rules, points.encode(x="value:Q", y=_y("label", order))]
 
 
-def _layers(layers: Sequence[alt.Chart]) -> alt.LayerChart:
-    chart = alt.layer(*layers).properties(width=WIDTH, height=alt.Step(ROW))
-    return chart.configure(**_config("transparent"))
+def _layers(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
+    chart = alt.layer(*layers).properties(width=WIDTH, height=height)
+    configured: alt.LayerChart = chart.configure(**_config("transparent"))
+    return configured
 
 
 def _config(background: str) -> dict[str, Any]:
     text = {"labelColor": INK, "titleColor": MUTED, "titleFontWeight": "normal"}
     return {
         "background": background,
+        "padding": {"left": 40, "right": 12, "top": 4, "bottom": 4},  # a reader's font may be wider than ours
         "font": "sans-serif",
         "view": {"stroke": None},
         "axis": {

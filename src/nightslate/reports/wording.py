@@ -1,4 +1,4 @@
-"""What the figures say, in words: the headline of the night, and whether the importance weights look healthy."""
+"""What the figures say, in words: the headline of the night, and whether the weights look healthy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def headline(promotions: Sequence[Mapping[str, Any]], reward: Reward, margin: fl
             if matured
             else "Nothing to judge tonight: no reward has matured yet"
         )
-    bar = reward.value(margin) if margin else "0"
+    bar = reward.difference(margin)
     champion = promotions[0]["champion_before"]
     for row in promotions:
         if row["decision"] == "promoted":
@@ -40,7 +40,7 @@ def headline(promotions: Sequence[Mapping[str, Any]], reward: Reward, margin: fl
     if not finite(best["lower"]) or best["lower"] > margin:
         return f"{stays}: {best['challenger']} — {'; '.join(map(in_words, best['reasons'])) or 'not judged'}"
     bound = reward.difference(best["lower"])
-    return f"{stays}: {best['challenger']}’s lower bound {bound} does not clear {bar}"
+    return f"{stays}: {best['challenger']}'s lower bound {bound} does not clear {bar}"
 
 
 def in_words(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""The Open Bandit Dataset sample (Saito et al. 2021, "Open Bandit Dataset and Pipeline") as daily landing logs.
+"""The Open Bandit Dataset sample (Saito, Aihara, Matsutani and Narita, 2021) as daily landing logs.
 
 The sample travels inside a wheel on the package index: 10,000 rows for each of the campaigns all, men and
 women under a uniformly random policy, and as many under the site's own policy (bts), 24-30 November 2019.

@@ -34,10 +34,10 @@ def run(night: Night) -> str:
     def kernel(bucket: int, tables: Mapping[str, pa.Table]) -> Iterator[pa.RecordBatch]:
         yield from attribute_bucket(bucket, tables, values, window)
 
-    credits = map_buckets(night.spark, inputs, kernel, from_arrow_schema(CREDITS), night.program.buckets)
+    found = map_buckets(night.spark, inputs, kernel, from_arrow_schema(CREDITS), night.program.buckets)
     table = night.table("credits")
     attempt = table.begin(night.ds)
-    spark_tables.write(credits, attempt, sort_by=table.contract.key)
+    spark_tables.write(found, attempt, sort_by=table.contract.key)
     staged = attempt.seal()
     table.publish(staged, night.commit_metadata)
     outcomes = sum(file.rows for file in inputs["outcomes"].files)

@@ -25,6 +25,6 @@ def run(night: Night) -> str:
             f"  {w['fault']}: {w['count(1)']} rows, such as {w['min(slate_id)']}" for w in wrong[:_SHOWN]
         ]
         raise ContractError("the staged slates are not sound and will not be published:\n" + "\n".join(lines))
-    check(slates, table.contract, night.data_docs, f"{night.name} slates {night.slate_date}")
+    check({f"{night.name} slates {night.slate_date}": (slates, table.contract)}, night.data_docs)
     staged.mark_audited()
     return f"{staged.rows} slates are sound: contract, ids, floor, and propensities to 1e-12"

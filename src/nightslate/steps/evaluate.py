@@ -11,8 +11,7 @@ from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LinearThompson
 from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
-from nightslate.frames.training import FoldStates, encoder_for, fold_states, value_counts
-from nightslate.reports import plots
+from nightslate.frames.training import AnyLearner, FoldStates, encoder_for, fold_states, value_counts
 from nightslate.steps.inputs import context_types, learners, matured_sample
 from nightslate.steps.night import ISSUE, Night
 
@@ -27,8 +26,9 @@ def run(night: Night) -> str:
     categories = tuple(name for name, kind in context.items() if kind == "category")
     counts = value_counts(night.spark, sample, (*categories, "arm_id"))
     encoder = encoder_for(context, counts)
+    fitted = learners(night)
     states = fold_states(
-        night.spark, sample, {**learners(night), _REWARD_MODEL: LinearThompson()}, encoder, arms, rules.folds
+        night.spark, sample, {**fitted, _REWARD_MODEL: _reward_model(night)}, encoder, arms, rules.folds
     )
     evaluator = Evaluator(
         arms=arms,
@@ -36,7 +36,7 @@ def run(night: Night) -> str:
         encoder=encoder,
         floor=night.program.floor,
         resamples=rules.resamples,
-        crossfit=_crossfit(night, states, rules.folds),
+        crossfit=_crossfit(night, fitted, states, rules.folds),
     )
     estimates = evaluate(night.spark, sample, evaluator).results(rules.confidence)
     table = night.table("evaluations")
@@ -44,20 +44,26 @@ def run(night: Night) -> str:
     rows = pa.Table.from_pylist([{"issue": ISSUE, **asdict(estimate)} for estimate in estimates], schema)
     table.replace(night.ds, rows, night.commit_metadata)
     _track(night, rows)
-    return f"{len(evaluator.crossfit.policies)} policies on {estimates[0].n} matured impressions of {estimates[0].clusters} users"
+    first = estimates[0]
+    return f"{len(fitted)} policies on {first.n} matured impressions of {first.clusters} users"
 
 
-def _crossfit(night: Night, states: FoldStates, folds: int) -> CrossFit:
+def _crossfit(night: Night, fitted: dict[str, AnyLearner], states: FoldStates, folds: int) -> CrossFit:
     """What is fitted without each fold in turn, with the seeds that the night's models have."""
     day = night.ds.isoformat()
     policies = {
         name: [
             states.policy(name, learner, seed(night.name, ISSUE, name, day), fold) for fold in range(folds)
         ]
-        for name, learner in learners(night).items()
+        for name, learner in fitted.items()
     }
-    reward_model = [states.policy(_REWARD_MODEL, LinearThompson(), 0, fold) for fold in range(folds)]
+    reward_model = [states.policy(_REWARD_MODEL, _reward_model(night), 0, fold) for fold in range(folds)]
     return CrossFit(policies, reward_model)  # type: ignore[arg-type]
+
+
+def _reward_model(night: Night) -> LinearThompson:
+    """The regression whose expectations DR corrects; only its means are used, never its draws."""
+    return LinearThompson(ridge=night.program.evaluation.reward_model_ridge)
 
 
 def _track(night: Night, rows: pa.Table) -> None:

@@ -36,6 +36,10 @@ def run(night: Night) -> str:
         ingested[log] = ingest(night.spark, files[log], conformer)
     rejected = _quarantine(night, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
+    named = {log: f"{night.name} {log} {night.ds}" for log in ingested}
+    check(
+        {named[log]: (result.rows, night.contract(log)) for log, result in ingested.items()}, night.data_docs
+    )
     for log, result in ingested.items():
         _publish(night, log, result, pseudonymise)
     copies = sum(result.duplicates for result in ingested.values())
@@ -47,8 +51,8 @@ def _landed(night: Night, log: str) -> list[Path]:
     folder = night.warehouse.landing(night.name, log, night.ds)
     if not (folder / "_SUCCESS").is_file():
         raise LandingError(
-            f"{log} of {night.ds} has not landed: there is no _SUCCESS in {folder}. Write it when the files are"
-            " complete; a day without rows is a marker without files"
+            f"{log} of {night.ds} has not landed: there is no _SUCCESS in {folder}. Write it when the files"
+            " are complete; a day without rows is a marker without files"
         )
     return landing_files(folder)
 
@@ -76,13 +80,13 @@ def _stop_if_too_many(
     for log, result in ingested.items():
         if result.unusable_files > allowed.max_files:
             raise ContractError(
-                f"{log}: {result.unusable_files} files of {ds} can't be loaded, {allowed.max_files} are tolerated;"
-                f" the table quarantine says which and why (nightslate quarantine)"
+                f"{log}: {result.unusable_files} files of {ds} can't be loaded,"
+                f" {allowed.max_files} are tolerated; `nightslate quarantine` says which and why"
             )
         if rejected[log] > allowed.max_share * result.total:
             raise ContractError(
                 f"{log}: {rejected[log]} of {result.total} rows of {ds} break the contract,"
-                f" {allowed.max_share:.2%} are tolerated; the table quarantine says which and why"
+                f" {allowed.max_share:.2%} are tolerated; `nightslate quarantine` says which and why"
             )
 
 
@@ -90,7 +94,6 @@ def _publish(night: Night, log: str, result: Ingested, pseudonymise: Pseudonymis
     table = night.table(log)
     by_user = "user_id" in result.rows.columns
     bucket = bucket_of(F.col("user_id"), night.program.buckets) if by_user else F.lit(0)
-    check(result.rows, table.contract, night.data_docs, f"{night.name} {log} {night.ds}")
     attempt = table.begin(night.ds)
     spark_tables.write(result.rows.withColumn("bucket", bucket), attempt, sort_by=_order(table.contract))
     metadata = {**night.commit_metadata, "nightslate.pseudonym_key_version": pseudonymise.key_version}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+import pyarrow as pa
+
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.policies import LEARNERS
 from nightslate.frames import samples
@@ -12,8 +14,6 @@ from nightslate.frames.buckets import BucketInput
 from nightslate.frames.days import first_day, matured_before
 from nightslate.frames.training import AnyLearner, Sample
 from nightslate.steps.night import Night
-
-import pyarrow as pa
 
 
 def bucket_input(night: Night, table: str, columns: Sequence[str], since: date) -> BucketInput:

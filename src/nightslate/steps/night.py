@@ -11,19 +11,22 @@ from datetime import date, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 
 from nightslate import programs
 from nightslate.contracts import Column, Contract, load
 from nightslate.errors import SpecError
 from nightslate.frames.session import spark_session
-from nightslate.models import NightRun, Registry
-from nightslate.models.tracking import tracking_uri
 from nightslate.programs import STEP_NAMES, Program
 from nightslate.tables import Table, Warehouse
+
+if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't need it
+    from mlflow.tracking import MlflowClient
+
+    from nightslate.models.tracking import NightRun, Registry
 
 ISSUE = "all"
 """The one issue of a program that does not tell several apart."""
@@ -77,15 +80,20 @@ class Night:
 
     @cached_property
     def mlflow(self) -> MlflowClient:
-        os.environ.setdefault("MLFLOW_DISABLE_AUTO_LOGGING", "true")
-        return MlflowClient(tracking_uri(self.home))
+        from nightslate.models.tracking import connect
+
+        return connect(self.home)
 
     @cached_property
     def registry(self) -> Registry:
+        from nightslate.models.tracking import Registry
+
         return Registry(self.mlflow, self.name)
 
     def run(self) -> NightRun:
         """The MLflow run of this night."""
+        from nightslate.models.tracking import NightRun
+
         return NightRun.latest(self.mlflow, self.home, self.name, self.ds)
 
     def contract(self, table: str) -> Contract:

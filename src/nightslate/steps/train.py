@@ -1,4 +1,4 @@
-"""Every learner on the matured impressions of the training window; models into MLflow, digests into a table."""
+"""Every learner on the matured impressions of a window; models into MLflow, digests into a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.hashing import seed
 from nightslate.errors import ContractError
 from nightslate.frames.training import encoder_for, fold_states, value_counts
-from nightslate.models import ModelFile, NightRun
+from nightslate.models.files import ModelFile
+from nightslate.models.tracking import NightRun
 from nightslate.steps.inputs import context_types, learners, matured_sample
 from nightslate.steps.night import ISSUE, Night
 

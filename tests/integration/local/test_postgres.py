@@ -2,6 +2,8 @@
 
 import os
 import signal
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +15,12 @@ from nightslate.local.site import free_port
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Postgres]:
-    server = Postgres(tmp_path / "site", free_port(0), "right")
-    (tmp_path / "site").mkdir()
-    yield server
-    server.stop()
+def database() -> Iterator[Postgres]:
+    """A server below a folder of its own: every pytest that starts closes tmp_path to PostgreSQL's user."""
+    with tempfile.TemporaryDirectory(prefix="nightslate-") as folder:
+        server = Postgres(Path(folder), free_port(0), "right")
+        yield server
+        server.stop()
 
 
 def query(database: Postgres, password: str, statement: str) -> object:
@@ -42,6 +45,8 @@ def test_it_keeps_its_rows_over_a_stop_and_a_crash_and_asks_for_its_password(dat
 
     postmaster = int((database.data / "postmaster.pid").read_text().splitlines()[0])
     os.kill(postmaster, signal.SIGKILL)
+    while database.is_running():  # a signal takes a moment to arrive
+        time.sleep(0.02)
     database.start()
     assert query(database, "right", "select n from nights") == (3,)
 

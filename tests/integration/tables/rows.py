@@ -4,6 +4,8 @@ from datetime import date
 
 import pyarrow as pa
 
+from nightslate.tables import Table
+
 MONDAY = date(2026, 11, 16)
 TUESDAY = date(2026, 11, 17)
 
@@ -17,3 +19,9 @@ def rows(*rewards: float) -> pa.Table:
             "reward": pa.array(rewards, pa.float64()),
         }
     )
+
+
+def rewards(table: Table, day: date | None = None) -> list[float]:
+    """The rewards of a day (or of all days), as a reader finds them now."""
+    found: list[float] = table.snapshot().to_arrow(day, day)["reward"].to_pylist()
+    return found

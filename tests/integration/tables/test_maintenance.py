@@ -3,15 +3,10 @@ import time
 
 import pytest
 from deltalake import DeltaTable
-from tests.integration.tables.rows import MONDAY, TUESDAY, rows
+from tests.integration.tables.rows import MONDAY, TUESDAY, rewards, rows
 
 from nightslate.errors import ContractError, SpecError, SupersededError
 from nightslate.tables import Table
-
-
-def rewards(table: Table) -> list[float]:
-    found: list[float] = table.snapshot().to_arrow()["reward"].to_pylist()
-    return found
 
 
 def test_rollback_brings_back_one_day_and_no_other(table: Table) -> None:

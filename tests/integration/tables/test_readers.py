@@ -89,9 +89,10 @@ def test_polars_duckdb_and_pyarrow_read_alike(slates: Table) -> None:
 
 def test_spark_writes_one_sorted_file_a_bucket_that_verifies(spark: SparkSession, impressions: Table) -> None:
     schema = arrow.schema(impressions.contract, partition=False)
-    data = pa.Table.from_pylist([impression(n) for n in range(40)], schema)
-    buckets = pa.array([n % 5 for n in range(40)], pa.int32())
-    frame = spark.createDataFrame(data.append_column("bucket", buckets)).orderBy("slot").repartition(7)
+    backwards = range(39, -1, -1)
+    data = pa.Table.from_pylist([impression(n) for n in backwards], schema)
+    buckets = pa.array([n % 5 for n in backwards], pa.int32())
+    frame = spark.createDataFrame(data.append_column("bucket", buckets)).repartition(3)
     attempt = impressions.begin(MONDAY)
     through_spark.write(frame, attempt, ["impression_id"])
     staged = attempt.seal()

@@ -6,57 +6,22 @@ from datetime import date
 
 import pyarrow as pa
 
+from nightslate.contracts.arrow import schema
+from nightslate.contracts.odcs import load
 from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import Reward
 
 CLICKS = Reward("clicks per impression", rate=True)
 HOSTILE = "<script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>\"'`${1}&"
 
-EVALUATIONS = pa.schema(
-    [
-        ("issue", pa.string()),
-        ("policy", pa.string()),
-        ("reference", pa.string()),
-        ("estimator", pa.string()),
-        *((name, pa.float64()) for name in ("value", "stderr", "lower", "upper", "confidence")),
-        ("interval", pa.string()),
-        ("n", pa.int64()),
-        ("clusters", pa.int64()),
-        *((name, pa.float64()) for name in ("ess", "max_weight", "mean_weight")),
-        *((name, pa.float64()) for name in ("mean_weight_lower", "mean_weight_upper", "unsupported_share")),
-    ]
-)
-PROMOTIONS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("issue", "challenger", "champion_before", "champion_after")),
-        ("decision", pa.string()),
-        ("reasons", pa.list_(pa.string())),
-        ("look", pa.int32()),
-        ("alpha", pa.float64()),
-        ("estimator", pa.string()),
-        ("difference", pa.float64()),
-        ("lower", pa.float64()),
-    ]
-)
-MODELS = pa.schema(
-    [("issue", pa.string()), ("learner", pa.string()), ("digest", pa.string()), ("rows", pa.int64()), ("arms", pa.int32())]
+EVALUATIONS, PROMOTIONS, MODELS, REFERENCES, SLATES = (
+    schema(load(table), partition=False)
+    for table in ("evaluations", "promotions", "models", "references", "slates")
 )
 QUARANTINE = pa.schema(
     [("log", pa.string()), ("reason", pa.string()), ("clause", pa.string()), ("rows", pa.int64())]
 )
-REFERENCES = pa.schema([("policy", pa.string()), ("impressions", pa.int64()), ("reward", pa.float64())])
 LOGGED = pa.schema([("issue", pa.string()), ("value", pa.float64()), ("n", pa.int64())])
-SLATES = pa.schema(
-    [
-        ("slate_id", pa.string()),
-        ("user_id", pa.string()),
-        ("issue", pa.string()),
-        ("variant", pa.string()),
-        ("policy", pa.string()),
-        ("ranking", pa.list_(pa.string())),
-        ("propensities", pa.list_(pa.float64())),
-    ]
-)
 EXPOSURE = pa.schema([("arm_id", pa.string()), ("slot", pa.int32()), ("share", pa.float64())])
 
 WEIGHTS = {
@@ -74,13 +39,15 @@ VALUES = {
 }
 
 
-def evaluation(policy: str, estimator: str, value: float | None, half: float, **changes: object) -> dict[str, object]:
+def evaluation(
+    policy: str, estimator: str, value: float | None, half: float, **changes: object
+) -> dict[str, object]:
     """One row of evaluations, symmetric about its value."""
     known = value is not None
     return {
         "issue": "homepage", "policy": policy, "reference": None, "estimator": estimator, "value": value,
         "stderr": half / 1.96 if known else None, "lower": value - half if known else None,
-        "upper": value + half if known else None, "confidence": 0.95, "interval": "bootstrap",
+        "upper": value + half if known else None, "confidence": 0.95, "interval_method": "bootstrap",
         "n": 9992, "clusters": 612, **WEIGHTS.get(policy, WEIGHTS["uniform"]), **changes,
     }  # fmt: skip
 
@@ -93,8 +60,10 @@ def evaluations() -> pa.Table:
         for estimator, (value, half) in by_estimator.items()
     ]
     for policy, difference in (("popularity", 0.00066), ("linear_thompson", 0.00129)):
-        for estimator in ("ips", "snips", "dr"):
-            rows.append(evaluation(policy, estimator, difference, 0.0033, reference="uniform"))
+        rows += [
+            evaluation(policy, estimator, difference, 0.0033, reference="uniform")
+            for estimator in ("ips", "snips", "dr")
+        ]
     return pa.Table.from_pylist(rows, EVALUATIONS)
 
 
@@ -129,8 +98,8 @@ def exposure(arms: int, slots: int = 3) -> pa.Table:
 def slates(count: int = 4) -> pa.Table:
     rows = [
         {
-            "slate_id": f"{i:x}" * 64, "user_id": f"{i + 10:x}" * 32, "issue": "homepage", "variant": "champion",
-            "policy": "uniform", "ranking": [str((7 * i + k) % 80) for k in range(10)],
+            "slate_id": f"{i:x}" * 64, "user_id": f"{i + 10:x}" * 32, "issue": "homepage",
+            "variant": "champion", "policy": "uniform", "ranking": [str((7 * i + k) % 80) for k in range(10)],
             "propensities": [1 / (80 - k) for k in range(10)],
         }
         for i in range(count)
@@ -142,7 +111,7 @@ def ordinary(**changes: object) -> NightReport:
     """A night of open_bandit; `changes` replace fields."""
     fields: dict[str, object] = {
         "program": "open_bandit",
-        "description": "Fashion items in three slots of a shop's front page, logged by a uniform random policy.",
+        "description": "Fashion items in three slots of a front page, logged by a uniformly random policy.",
         "ds": date(2019, 11, 26),
         "slates_date": date(2019, 11, 27),
         "reward": CLICKS,
@@ -153,27 +122,26 @@ def ordinary(**changes: object) -> NightReport:
              for i, name in enumerate(VALUES)], MODELS),
         "quarantine": pa.Table.from_pylist(
             [{"log": "impressions", "reason": "out_of_range", "clause": "propensity > 0", "rows": 12},
-             {"log": "outcomes", "reason": "conflicting_duplicate", "clause": "outcome_id is unique", "rows": 2}],
+             {"log": "outcomes", "reason": "conflicting_duplicate", "clause": "outcome_id is unique",
+              "rows": 2}],
             QUARANTINE),
         "rows": {"impressions": 1407, "outcomes": 6, "users": 1210, "arms": 80, "credits": 6, "slates": 1210},
-        "references": pa.Table.from_pylist([{"policy": "bts", "impressions": 1384, "reward": 7.0}], REFERENCES),
+        "references": pa.Table.from_pylist(
+            [{"policy": "bts", "impressions": 1384, "reward": 7.0}], REFERENCES),
         "logged": pa.Table.from_pylist([{"issue": "homepage", "value": 0.0038, "n": 9992}], LOGGED),
         "slates": slates(),
         "exposure": exposure(80),
         "min_ess": 1000.0,
         "max_unsupported_share": 0.01,
-        "rows_before": {"impressions": 1432, "outcomes": 5, "users": 1188, "arms": 80, "credits": 5, "slates": 1188},
-        "provenance": {"nightslate": "0.1.0", "program digest": "5f2c" * 16, "tables version": "impressions@12"},
+        "rows_before": {"impressions": 1432, "outcomes": 5, "users": 1188, "arms": 80, "slates": 1188},
+        "provenance": {"nightslate": "0.1.0", "program digest": "5f2c" * 16, "tables": "impressions@12"},
     }  # fmt: skip
     return NightReport(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def empty() -> NightReport:
     """The first night of a program on a declared-empty day: nothing matured, nothing promoted, no slates."""
-    nulls = {
-        name: None for name in ("ess", "max_weight", "mean_weight", "mean_weight_lower", "mean_weight_upper",
-                                "unsupported_share")
-    }  # fmt: skip
+    nulls: dict[str, object] = dict.fromkeys(WEIGHTS["uniform"])
     row = evaluation("uniform", "dr", None, 0.0, n=0, clusters=0, **nulls)
     return ordinary(
         evaluations=pa.Table.from_pylist([row], EVALUATIONS),

@@ -10,3 +10,5 @@ from nightslate.core.policies.uniform import Uniform
 LEARNERS: dict[str, type[Learner[Any]]] = {
     learner.kind: learner for learner in (Uniform, Popularity, LinearThompson)
 }
+
+__all__ = ["LEARNERS", "Learner", "LinearThompson", "Popularity", "Uniform"]

@@ -1,0 +1,88 @@
+"""What the terminal prints at the end of a night: the evaluation, the gate's decisions, a few slates."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+from rich.table import Table
+from rich.text import Text
+
+from nightslate.reports.numbers import MINUS, MISSING, Reward, count, percent, significant
+from nightslate.reports.wording import in_words
+
+PLAIN = Reward("reward", rate=False)
+SHOWN_ARMS = 5
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def evaluation_table(evaluations: pa.Table, reward: Reward = PLAIN) -> Table:
+    """Every estimate with its interval and effective samples; paired differences carry their sign."""
+    table = _table(
+        "policy", "estimator", f">{reward.name}", ">interval", ">effective samples", ">impressions"
+    )
+    for row in evaluations.to_pylist():
+        paired = row["reference"] is not None
+        name = f"{row['policy']} {MINUS} {row['reference']}" if paired else row["policy"]
+        value = reward.difference if paired else reward.value
+        interval = reward.difference_interval if paired else reward.interval
+        _add(
+            table,
+            name,
+            row["estimator"].upper(),
+            value(row["value"]),
+            interval(row["lower"], row["upper"]),
+            significant(row["ess"]),
+            count(row["n"]),
+        )
+    return table
+
+
+def promotions_table(promotions: pa.Table, reward: Reward = PLAIN) -> Table:
+    """The gate's decisions and its reasons."""
+    table = _table("challenger", "against", "decision", ">difference", ">lower bound", ">look", "why")
+    for row in promotions.to_pylist():
+        _add(
+            table,
+            row["challenger"],
+            row["champion_before"],
+            row["decision"],
+            reward.difference(row["difference"]),
+            reward.difference(row["lower"]),
+            count(row["look"]),
+            "; ".join(in_words(reason) for reason in row["reasons"]),
+        )
+    return table
+
+
+def slates_table(slates: pa.Table, limit: int = 5) -> Table:
+    """The first `limit` slates: the head of each ranking, every arm with its propensity."""
+    table = _table("user", "variant", "policy", f"first {SHOWN_ARMS} arms (propensity)")
+    for row in slates.slice(0, limit).to_pylist():
+        shown = list(zip(row["ranking"], row["propensities"], strict=True))[:SHOWN_ARMS]
+        arms = "  ".join(f"{arm} ({percent(propensity)})" for arm, propensity in shown)
+        _add(table, row["user_id"][:8], row["variant"], row["policy"], arms)
+    return table
+
+
+def quarantine_table(quarantine: pa.Table) -> Table:
+    """How many rows of each file were turned away, by the clause that they broke; the most first."""
+    by = ["log", "file", "reason", "clause"]
+    counts = quarantine.group_by(by).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
+    table = _table("log", "file", "why", "clause", ">rows")
+    for row in counts.to_pylist():
+        _add(table, row["log"], row["file"], in_words(row["reason"]), row["clause"], count(row["count_all"]))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """A table whose headers with a leading > are those of numbers."""
+    table = Table(header_style="dim", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    return table
+
+
+def _add(table: Table, *cells: str | None) -> None:
+    """A row of plain text: an id in [brackets] is no markup, and a control character no command."""
+    table.add_row(*(Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", cell or MISSING)) for cell in cells))

@@ -1,0 +1,123 @@
+"""The page of the night, from the tables; also kept with the night's MLflow run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from importlib.metadata import version
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nightslate.frames.evaluation import LOGGED
+from nightslate.models.tracking import NightRun
+from nightslate.reports import plots
+from nightslate.reports.night_report import NightReport, page
+from nightslate.reports.numbers import Reward
+from nightslate.steps.night import Night
+
+_SAMPLE = 6
+_TABLES = ("impressions", "outcomes", "users", "arms", "credits", "quarantine")
+_PACKAGES = ("nightslate", "pyspark", "deltalake", "mlflow", "scikit-learn", "great-expectations")
+
+
+def run(night: Night) -> str:
+    """Writes reports/<program>/<ds>.html."""
+    tracked = night.run()
+    report = _gather(night, tracked)
+    path = night.warehouse.report(night.name, night.ds)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    html = page(report)
+    path.write_text(html, "utf-8")
+    tracked.log_file(html, "night.html")
+    for name, chart in {
+        "policy_values": plots.policy_values(report.evaluations, report.reward),
+        "mean_weights": plots.weights_health(report.evaluations),
+        "exposure": plots.exposure(report.exposure),
+    }.items():
+        if chart is not None:
+            tracked.log_file(plots.to_png(chart), f"plots/{name}.png")
+    tracked.finish()
+    return f"{path}"
+
+
+def _gather(night: Night, tracked: NightRun) -> NightReport:
+    gate, rewards = night.program.gate, night.program.rewards
+    promotions = night.rows("promotions")
+    champion = promotions["champion_before"][0].as_py() if promotions.num_rows else gate.first_champion
+    evaluations = night.rows("evaluations")
+    logged = evaluations.filter((pc.field("policy") == LOGGED) & pc.field("reference").is_null())
+    compared = (pc.field("policy") != LOGGED) & (
+        pc.field("reference").is_null() | (pc.field("reference") == champion)
+    )
+    return NightReport(
+        program=night.name,
+        description=night.program.description,
+        ds=night.ds,
+        slates_date=night.slate_date,
+        reward=Reward(rewards.name, rewards.rate),
+        evaluations=evaluations.filter(compared),
+        promotions=promotions,
+        models=night.rows("models"),
+        quarantine=_counted(night.rows("quarantine")),
+        rows=_rows(night, night.ds),
+        references=night.rows("references"),
+        logged=logged.filter((pc.field("estimator") == "ips") & pc.field("value").is_valid()).select(
+            ["issue", "value", "n"]
+        ),
+        slates=_sample(night),
+        exposure=_exposure(night),
+        min_ess=gate.min_ess,
+        max_unsupported_share=gate.max_unsupported_share,
+        margin=gate.margin,
+        rows_before=_rows(night, night.ds - timedelta(days=1)),
+        provenance={
+            "MLflow run": tracked.id,
+            "registered version @champion": night.registry.champion_version() or "none yet",
+            **{f"version of {package}": version(package) for package in _PACKAGES},
+            **night.commit_metadata,
+        },
+    )
+
+
+def _rows(night: Night, day: date) -> dict[str, int]:
+    """How many rows each table has of a day; the slates are those for the day after."""
+    rows = {
+        table: sum(file.rows for file in night.table(table).snapshot().files(day, day)) for table in _TABLES
+    }
+    following = day + timedelta(days=1)
+    slates = night.table("slates").snapshot().files(following, following)
+    return {**rows, "slates": sum(file.rows for file in slates)}
+
+
+def _counted(quarantine: pa.Table) -> pa.Table:
+    by = ["log", "reason", "clause"]
+    counts = quarantine.group_by(by).aggregate([([], "count_all")])
+    return counts.rename_columns([*by, "rows"]).sort_by([("rows", "descending")])
+
+
+def _sample(night: Night) -> pa.Table:
+    """The first few slates of the day."""
+    files = night.table("slates").snapshot().files(night.slate_date, night.slate_date)
+    rows = [pq.ParquetFile(file.path).read().slice(0, 1) for file in files[:_SAMPLE]]
+    return pa.concat_tables(rows) if rows else night.rows("slates")
+
+
+def _exposure(night: Night) -> pa.Table:
+    """How often each arm stands in each slot of tonight's slates, as a share of all of them."""
+    shown: Counter[tuple[int, str]] = Counter()
+    slates = 0
+    for file in night.table("slates").snapshot().files(night.slate_date, night.slate_date):
+        ranking = pq.ParquetFile(file.path).read(columns=["ranking"])["ranking"]
+        slates += len(ranking)
+        for slot in range(night.program.slots):
+            arms = pc.list_element(ranking, slot).value_counts()
+            for arm, number in zip(
+                arms.field("values").to_pylist(), arms.field("counts").to_pylist(), strict=True
+            ):
+                shown[slot + 1, arm] += number
+    rows = [{"arm_id": a, "slot": s, "share": n / slates} for (s, a), n in sorted(shown.items())]
+    return pa.Table.from_pylist(
+        rows, pa.schema([("arm_id", pa.string()), ("slot", pa.int64()), ("share", pa.float64())])
+    )
