@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyspark.sql import DataFrame
-
-from nightslate.contracts import Contract
-from nightslate.errors import ContractError
-
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-
 import great_expectations as gx
 from great_expectations.data_context import FileDataContext
-from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
+from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
+from pyspark.sql import DataFrame
 
-from nightslate.contracts import expectations
+from nightslate.contracts import Contract, expectations
+from nightslate.errors import ContractError
 
 _SOURCE = "nightslate"
 

@@ -171,8 +171,8 @@ def cast_or_null(values: pa.Array, target: pa.DataType) -> pa.Array:
     try:
         return values.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        if len(values) == 1:
-            return pa.nulls(1, target)
+        if len(values) <= 1:
+            return pa.nulls(len(values), target)
         middle = len(values) // 2
         halves = [cast_or_null(values[:middle], target), cast_or_null(values[middle:], target)]
         return pa.concat_arrays(halves)

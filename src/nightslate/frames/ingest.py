@@ -34,7 +34,11 @@ def ingest(spark: SparkSession, files: Sequence[Path], conformer: Conformer) -> 
     of a row count once; rows that share a key but differ are all rejected, for none is the right one.
     """
     conformed = _conform(spark, files, conformer).persist()
-    unusable = [row["_file"] for row in conformed.where(_whole_file()).select("_file").collect()]
+    by_file = conformed.groupBy("_file").agg(
+        F.max(_whole_file()).alias("unusable"), F.count_if(~_whole_file()).alias("rows")
+    )
+    landed = by_file.collect()
+    unusable = [file["_file"] for file in landed if file["unusable"]]
     loaded = conformed.where(~F.col("_file").isin(unusable) | _whole_file())
     broken = loaded.where(F.col("_reason").isNotNull())
     sound = _with_copies_counted(loaded.where(F.col("_reason").isNull()), conformer).persist()
@@ -42,7 +46,7 @@ def ingest(spark: SparkSession, files: Sequence[Path], conformer: Conformer) -> 
         _quarantine(_conflicting(sound, conformer), conformer)
     )
     rows = sound.where((F.col("_variants") == 1) & (F.col("_copy") == 1)).select(*_names(conformer)).persist()
-    total = loaded.where(~_whole_file()).count()
+    total = sum(file["rows"] for file in landed if not file["unusable"])
     duplicates = sound.where((F.col("_variants") == 1) & (F.col("_copy") > 1)).count()
     return Ingested(rows, rejects, total, duplicates, len(unusable))
 

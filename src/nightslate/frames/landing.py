@@ -22,11 +22,11 @@ CHUNK_ROWS = 65_536
 CHUNK_BYTES = 16 << 20
 
 _FILE_TYPES: dict[str, Any] = {
-    "string": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or _is_string_dictionary(t),
+    "string": lambda t: _is_text(t) or _is_string_dictionary(t),
     "integer": pa.types.is_integer,
     "number": lambda t: pa.types.is_floating(t) or pa.types.is_integer(t) or pa.types.is_decimal(t),
     "timestamp": lambda t: pa.types.is_timestamp(t) and t.tz is not None,
-    "array": lambda t: pa.types.is_list(t) or pa.types.is_large_list(t),
+    "array": lambda t: (pa.types.is_list(t) or pa.types.is_large_list(t)) and _is_text(t.value_type),
 }
 _JSON_TYPES = {
     "string": pa.string(),
@@ -35,6 +35,7 @@ _JSON_TYPES = {
     "timestamp": pa.string(),
     "array": pa.list_(pa.string()),
 }
+_NO_OBJECT = "a line is one JSON object"
 
 
 class UnusableFileError(Exception):
@@ -78,17 +79,18 @@ def read(path: Path, columns: tuple[Column, ...]) -> Iterator[Chunk]:
         )
     try:
         yield from reader(path, columns)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnusableFileError("unreadable_file", str(error).splitlines()[0][:300]) from error
 
 
 def _read_parquet(path: Path, columns: tuple[Column, ...]) -> Iterator[Chunk]:
-    with pyarrow.parquet.ParquetFile(path) as file:
+    with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
         _check_names(file.schema_arrow.names, columns)
         for column in columns:
             if column.name in file.schema_arrow.names:
                 _check_type(column, file.schema_arrow.field(column.name).type)
         for batch in file.iter_batches(CHUNK_ROWS, use_threads=False):
+            batch.validate(full=True)  # damage can leave text that is no UTF-8, and Arrow reads it
             yield Chunk(pa.Table.from_batches([batch]))
 
 
@@ -97,6 +99,8 @@ def _read_csv(path: Path, columns: tuple[Column, ...]) -> Iterator[Chunk]:
         raise UnusableFileError("schema_mismatch", "an empty file: a CSV file starts with a header")
     with path.open(encoding="utf-8", newline="") as lines:
         names = next(csv.reader(lines), [])
+        while lines.read(CHUNK_BYTES):  # a ragged row that is no UTF-8 would never reach `skip`
+            pass
     _check_names(names, columns)
     unreadable: list[Unreadable] = []
 
@@ -121,43 +125,72 @@ def _read_csv(path: Path, columns: tuple[Column, ...]) -> Iterator[Chunk]:
 
 
 def _read_json_lines(path: Path, columns: tuple[Column, ...]) -> Iterator[Chunk]:
-    schema = pa.schema([(c.name, _JSON_TYPES[kind(c)]) for c in columns])
-    strict = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
     with path.open("rb") as file:
         while block := file.read(CHUNK_BYTES):
             block += file.readline()
+            lines = [line for line in map(bytes.strip, block.split(b"\n")) if line]
             try:
-                yield Chunk(pyarrow.json.read_json(BytesIO(block), parse_options=strict))
+                yield Chunk(_json_rows(lines, columns))
             except pa.ArrowException:
-                yield _line_by_line(block, columns, schema)
+                yield _line_by_line(lines, columns)
 
 
-def _line_by_line(block: bytes, columns: tuple[Column, ...], schema: pa.Schema) -> Chunk:
-    """The slow path of a block with something wrong in it: finds the lines at fault, keeps the others."""
-    rows: list[dict[str, object]] = []
-    unreadable: list[Unreadable] = []
-    for line in filter(None, map(bytes.strip, block.split(b"\n"))):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict):
-            unreadable.append(Unreadable("unreadable_row", "a line is one JSON object", digest(line)))
-        elif fault := _json_fault(row, columns):
-            unreadable.append(Unreadable(*fault, digest(line), row))
-        else:
-            rows.append(row)
-    return Chunk(pa.Table.from_pylist(rows, schema), unreadable)
+def _json_rows(lines: list[bytes], columns: tuple[Column, ...]) -> pa.Table:
+    """One row a line. Raises ArrowException if one of them is something else."""
+    schema = pa.schema([(c.name, _JSON_TYPES[kind(c)]) for c in columns])
+    if not lines:
+        return schema.empty_table()
+    content = b"\n".join(lines)
+    rows = pyarrow.json.read_json(
+        BytesIO(content),
+        read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(content) + 1),
+        parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+    )
+    rows.validate(full=True)
+    if rows.num_rows != len(lines):
+        raise pa.ArrowInvalid(_NO_OBJECT)
+    return rows
 
 
-def _json_fault(row: dict[str, object], columns: tuple[Column, ...]) -> tuple[str, str] | None:
-    for name in row.keys() - {c.name for c in columns}:
-        return "schema_mismatch", f"column {name[:63]!r} is not in the contract"
+def _line_by_line(lines: list[bytes], columns: tuple[Column, ...]) -> Chunk:
+    """The slow path of lines with something wrong among them: blames those at fault, keeps the others."""
+    faults = [_json_fault(line, columns) for line in lines]
+    others = [line for line, fault in zip(lines, faults, strict=True) if fault is None]
+    chunk = _without_odd_lines(others, columns)
+    return Chunk(chunk.rows, [*filter(None, faults), *chunk.unreadable])
+
+
+def _without_odd_lines(lines: list[bytes], columns: tuple[Column, ...]) -> Chunk:
+    """Halves the lines around each that Python takes for JSON and Arrow does not, such as a key twice."""
+    try:
+        return Chunk(_json_rows(lines, columns))
+    except pa.ArrowException:
+        if len(lines) == 1:
+            return Chunk(_json_rows([], columns), [_no_object(lines[0])])
+    middle = len(lines) // 2
+    one, other = (_without_odd_lines(half, columns) for half in (lines[:middle], lines[middle:]))
+    return Chunk(pa.concat_tables([one.rows, other.rows]), [*one.unreadable, *other.unreadable])
+
+
+def _json_fault(line: bytes, columns: tuple[Column, ...]) -> Unreadable | None:
+    try:
+        row = json.loads(line)
+        json.dumps(row, ensure_ascii=False).encode()  # half a surrogate is no text
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        return _no_object(line)
+    if row.keys() - {c.name for c in columns}:
+        return Unreadable("schema_mismatch", str(_names_fault(list(row), columns)), digest(line), row)
     for column in columns:
         value = row.get(column.name)
         if value is not None and not _JSON_VALUES[kind(column)](value):
-            return "wrong_type", f"{column.name} is {column.type}"
+            return Unreadable("wrong_type", f"{column.name} is {column.type}", digest(line), row)
     return None
+
+
+def _no_object(line: bytes) -> Unreadable:
+    return Unreadable("unreadable_row", _NO_OBJECT, digest(line))
 
 
 _JSON_VALUES: dict[str, Any] = {
@@ -184,15 +217,20 @@ def digest(line: bytes) -> str:
 
 
 def _check_names(names: list[str], columns: tuple[Column, ...]) -> None:
-    known = {c.name for c in columns}
+    if fault := _names_fault(names, columns):
+        raise UnusableFileError("schema_mismatch", fault)
+
+
+def _names_fault(names: list[str], columns: tuple[Column, ...]) -> str | None:
+    """What is wrong with the names of columns. Names that no contract knows may be data, such as the first
+    row of a CSV file without a header, and are only shown beside all that a contract requires."""
     missing = sorted({c.name for c in columns if c.required} - set(names))
-    extra = sorted(set(names) - known)
+    extra = sorted(set(names) - {c.name for c in columns})
     if len(set(names)) < len(names):
-        raise UnusableFileError("schema_mismatch", "a column name stands twice in the file")
+        return "a column name stands twice in the file"
     if missing:
-        raise UnusableFileError("schema_mismatch", f"missing column {', '.join(missing)}")
-    if extra:
-        raise UnusableFileError("schema_mismatch", f"column {', '.join(extra)[:200]} is not in the contract")
+        return f"missing column {', '.join(missing)}"
+    return f"column {', '.join(extra)[:200]} is not in the contract" if extra else None
 
 
 def _check_type(column: Column, found: pa.DataType) -> None:
@@ -202,6 +240,10 @@ def _check_type(column: Column, found: pa.DataType) -> None:
         raise UnusableFileError("naive_timestamp", f"{column.name} has a time zone")
     if not _FILE_TYPES[kind(column)](found):
         raise UnusableFileError("schema_mismatch", f"{column.name} is {column.type}, not {found}")
+
+
+def _is_text(found: pa.DataType) -> bool:
+    return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
 
 
 def _is_string_dictionary(found: pa.DataType) -> bool:

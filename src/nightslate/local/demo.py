@@ -12,7 +12,7 @@ from nightslate.local import services
 from nightslate.local.airflow_api import Airflow
 from nightslate.local.backfill import backfill
 from nightslate.local.site import open_site
-from nightslate.reports import terminal
+from nightslate.local.summary import print_summary
 from nightslate.simulation import open_bandit
 
 PROGRAM = "open_bandit"
@@ -42,5 +42,5 @@ def run_demo(home: Path, nights: int, console: Console) -> None:
         if not were_up:
             with console.status("Stopping what was started"):
                 services.stop(home)
-    terminal.summary(PROGRAM, home)
+    print_summary(PROGRAM, home, console)
     console.print("To look around in Airflow and MLflow: make up")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -15,17 +14,26 @@ from nightslate.frames.attribution import (
     attribute_bucket,
 )
 from nightslate.frames.buckets import map_buckets
-from nightslate.frames.days import days_before
+from nightslate.frames.days import days_before, first_day
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.night import Night
 from nightslate.tables import spark as spark_tables
 
 
 def run(night: Night) -> str:
+    """The outcomes of the day, and before it of the days that no night of theirs has attributed yet."""
+    for day in night.days_looked_back_on():
+        earlier = night.at(day)
+        if earlier.table("outcomes").is_written(day) and not earlier.table("credits").is_written(day):
+            _attribute(earlier)
+    return _attribute(night)
+
+
+def _attribute(night: Night) -> str:
     """One partition of credits: a pure function of the outcomes of ds and the impressions before them."""
     rewards = night.program.rewards
     values, window = dict(rewards.values), rewards.window
-    since = night.ds - timedelta(days=days_before(window))
+    since = first_day(night.ds, 1 + days_before(window))
     inputs = {
         "impressions": bucket_input(night, "impressions", IMPRESSION_COLUMNS, since),
         "outcomes": bucket_input(night, "outcomes", OUTCOME_COLUMNS, night.ds),

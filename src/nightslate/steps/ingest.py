@@ -21,12 +21,23 @@ from nightslate.programs.spec import Rejects
 from nightslate.steps.night import Night
 from nightslate.tables import spark as spark_tables
 
+LANDED = "_SUCCESS"
 _NAMES_ARMS = ("impressions", "outcomes")
 
 
 def run(night: Night) -> str:
+    """The day of this night, and before it the days that this night looks back on, if they have landed and no
+    night of theirs has run yet: so the order in which nights run changes nothing."""
+    for day in night.days_looked_back_on(with_attribution=True):
+        earlier = night.at(day)
+        if _has_landed(earlier) and not all(earlier.table(log).is_written(day) for log in _logs(earlier)):
+            _ingest(earlier)
+    return _ingest(night)
+
+
+def _ingest(night: Night) -> str:
     """Nothing is committed but quarantine unless every log is within what the program tolerates."""
-    files = {log: _landed(night, log) for log in night.program.logs.names}
+    files = {log: _landed(night, log) for log in _logs(night)}
     pseudonymise = Pseudonymiser.from_environment()
     ingested: dict[str, Ingested] = {}
     # Arms first: the logs that name arms are checked against them.
@@ -47,12 +58,21 @@ def run(night: Night) -> str:
     return f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
 
 
+def _logs(night: Night) -> tuple[str, ...]:
+    return night.program.logs.names
+
+
+def _has_landed(night: Night) -> bool:
+    folders = (night.warehouse.landing(night.name, log, night.ds) for log in _logs(night))
+    return all((folder / LANDED).is_file() for folder in folders)
+
+
 def _landed(night: Night, log: str) -> list[Path]:
     folder = night.warehouse.landing(night.name, log, night.ds)
-    if not (folder / "_SUCCESS").is_file():
+    if not (folder / LANDED).is_file():
         raise LandingError(
-            f"{log} of {night.ds} has not landed: there is no _SUCCESS in {folder}. Write it when the files"
-            " are complete; a day without rows is a marker without files"
+            f"{log} of {night.ds} has not landed: there is no {LANDED} in {folder}. Write it when the"
+            " files are complete; a day without rows is a marker without files"
         )
     return landing_files(folder)
 

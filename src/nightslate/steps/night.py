@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from importlib import import_module
@@ -19,6 +17,7 @@ from pyspark.sql import SparkSession
 from nightslate import programs
 from nightslate.contracts import Column, Contract, load
 from nightslate.errors import SpecError
+from nightslate.frames.days import days_before
 from nightslate.frames.session import spark_session
 from nightslate.programs import STEP_NAMES, Program
 from nightslate.tables import Table, Warehouse
@@ -114,6 +113,17 @@ class Night:
         """The arms of the day, in a fixed order."""
         return tuple(sorted(self.rows("arms")["arm_id"].to_pylist()))
 
+    def at(self, day: date) -> Night:
+        """The night of another day."""
+        return replace(self, ds=day)
+
+    def days_looked_back_on(self, with_attribution: bool = False) -> list[date]:
+        """The days before this one that training and evaluation read, the oldest first; `with_attribution`:
+        also those before them whose impressions may be credited with outcomes of the oldest."""
+        days = max(self.program.training.window_days, self.program.evaluation.window_days)
+        days += days_before(self.program.rewards.window) if with_attribution else 0
+        return [self.ds - timedelta(days=back) for back in range(days - 1, 0, -1)]
+
     @property
     def commit_metadata(self) -> dict[str, str]:
         """What differs from run to run, kept with the commit and out of the rows."""
@@ -122,19 +132,15 @@ class Night:
             "nightslate.spec_sha256": hashlib.sha256(self.program.model_dump_json().encode()).hexdigest(),
         }
 
-    @contextmanager
-    def cached_frames_released(self) -> Iterator[None]:
-        """Frames that a step keeps in memory live no longer than the step."""
-        try:
-            yield
-        finally:
-            if "spark" in self.__dict__:
-                self.spark.catalog.clearCache()
-
 
 def run_step(step: str, night: Night) -> str:
     """Run one step of the plan; returns one line about what it did. Raises what the step raises."""
     if step not in STEP_NAMES:
         raise SpecError(f"no step {step!r}; the steps of a night are {', '.join(STEP_NAMES)}")
-    with night.cached_frames_released():
+    try:
         return str(import_module(f"nightslate.steps.{step}").run(night))
+    finally:
+        # Frames that a step keeps in memory live no longer than the step.
+        session = SparkSession.getActiveSession()
+        if session is not None:
+            session.catalog.clearCache()

@@ -75,6 +75,10 @@ class Table:
         attempt.write(rows)
         return self.publish(attempt.seal(), metadata)
 
+    def is_written(self, day: date) -> bool:
+        """Whether the day was ever published; a declared-empty day was."""
+        return self._log(day).last_token() > 0
+
     def history(self, day: date) -> list[Commit]:
         """The commits that replaced a day, the newest first."""
         return self._log(day).commits()

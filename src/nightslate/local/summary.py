@@ -1,0 +1,40 @@
+"""What a run of nights has produced, in the terminal, and where to look further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+from rich.console import Console
+
+from nightslate import programs
+from nightslate.frames.evaluation import LOGGED
+from nightslate.reports.numbers import Reward
+from nightslate.reports.terminal import evaluation_table, promotions_table, slates_table
+from nightslate.steps.night import Night
+
+
+def print_summary(program: str, home: Path, console: Console) -> None:
+    """The newest night's evaluation and gate, some of its slates, and the paths of everything else."""
+    spec = programs.find(program)
+    tables = Night(spec, spec.start_date, home)
+    night = Night(spec, tables.table("evaluations").snapshot().days()[-1], home)
+    reward = Reward(spec.rewards.name, spec.rewards.rate)
+    evaluations = night.rows("evaluations")
+    alone = pc.field("reference").is_null()
+    is_value = alone & ((pc.field("policy") != LOGGED) | (pc.field("estimator") == "ips"))
+
+    console.rule(f"{program}, night of {night.ds}: what each policy is worth", align="left")
+    console.print(evaluation_table(evaluations.filter(is_value), reward))
+    console.rule("The gate", align="left")
+    console.print(promotions_table(night.rows("promotions"), reward))
+    console.rule(f"Some slates of {night.slate_date}", align="left")
+    slates = night.table("slates").snapshot().to_arrow(night.slate_date, night.slate_date)
+    console.print(slates_table(slates, 5))
+    console.rule("Where to look", align="left")
+    for name, path in {
+        "report": night.warehouse.report(program, night.ds),
+        "Data Docs": night.data_docs / "gx" / "uncommitted" / "data_docs" / "local_site" / "index.html",
+        "slates": night.table("slates").path,
+    }.items():
+        console.print(f"{name:>10}  {path}", soft_wrap=True, highlight=False)

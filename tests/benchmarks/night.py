@@ -1,0 +1,52 @@
+"""The process that the benchmark watches: nights of one program in a row, a JSON line for each thing done.
+
+`python night.py PROGRAM DS...`. Imports, the Spark session and the work of the steps are timed apart: what a
+step imports is imported just before it runs. Nothing of nightslate is imported before the clock runs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import psutil
+
+USES_MLFLOW = ("train", "evaluate", "promote", "score", "report")
+
+
+@contextmanager
+def timed(night: str, kind: str, name: str) -> Iterator[dict[str, str]]:
+    said: dict[str, str] = {}
+    began = time.time()
+    yield said
+    line = {"night": night, "kind": kind, "name": name, "began": began, "ended": time.time(), **said}
+    print(json.dumps(line), flush=True)
+
+
+def main(program: str, *days: str) -> None:
+    """Run the nights, the first of them in a process that has done nothing yet."""
+    started = psutil.Process().create_time()
+    line = {"night": days[0], "kind": "start-up", "name": "Python", "began": started, "ended": time.time()}
+    print(json.dumps(line), flush=True)
+    with timed(days[0], "start-up", "imports that all steps share"):
+        steps = import_module("nightslate.steps")
+        plan = import_module("nightslate.programs").PLAN
+    for day in days:
+        night = steps.Night.of(program, day)
+        with timed(day, "start-up", "Spark session"):
+            night.spark  # noqa: B018 (starts it, or finds the one that runs)
+        for step in plan:
+            with timed(day, "imports", step.name):
+                import_module(f"nightslate.steps.{step.name}")
+                if step.name in USES_MLFLOW:
+                    import_module("nightslate.models.tracking")
+            with timed(day, "step", step.name) as said:
+                said["done"] = steps.run_step(step.name, night)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
