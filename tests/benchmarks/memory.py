@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import psutil
 
-INTERVAL_SECONDS = 0.5  # the kernel walks all pages to answer: much more often, and the watching is what is measured
+INTERVAL_SECONDS = (
+    0.5  # the kernel walks all pages to answer: much more often, and the watching is what is measured
+)
 
 
 @dataclass(frozen=True)

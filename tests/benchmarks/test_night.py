@@ -76,9 +76,7 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def watch(
-    arguments: list[str], environment: dict[str, str], log: Path
-) -> tuple[list[Span], MemorySampler]:
+def watch(arguments: list[str], environment: dict[str, str], log: Path) -> tuple[list[Span], MemorySampler]:
     """Run the nights in a process of their own, sampling its memory; its stderr goes into `log`."""
     command = [sys.executable, str(Path(__file__).with_name("night.py")), *arguments]
     with log.open("w") as stderr:
@@ -103,7 +101,9 @@ def time_by_step(spans: list[Span], memory: MemorySampler) -> Table:
     for span in spans:
         if span.night == FIRST and span.kind == "start-up":
             share = f"{span.seconds / whole:.0%}"
-            table.add_row(span.name, seconds(span.seconds), "", share, peak(memory, span), "", "", style="dim")
+            table.add_row(
+                span.name, seconds(span.seconds), "", share, peak(memory, span), "", "", style="dim"
+            )
     for name in STEP_NAMES:
         first, imports = took[FIRST, "step", name], took[FIRST, "imports", name]
         second = took[SECOND, "step", name]

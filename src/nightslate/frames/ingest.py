@@ -84,7 +84,7 @@ def _conform_file(path: Path, conformer: Conformer) -> Iterator[pa.RecordBatch]:
 
 def _with_copies_counted(sound: DataFrame, conformer: Conformer) -> DataFrame:
     key = list(conformer.contract.key)
-    content = F.sha2(F.to_json(F.struct(*_names(conformer))), 256)
+    content = F.sha2(_as_json(conformer), 256)
     alike = Window.partitionBy(*key)
     return (
         sound.withColumn("_content", content)
@@ -101,9 +101,14 @@ def _conflicting(sound: DataFrame, conformer: Conformer) -> DataFrame:
         {
             "_reason": F.lit("conflicting_duplicate"),
             "_clause": F.lit(f"rows with the same {key} are equal"),
-            "_row": F.to_json(F.struct(*_names(conformer))),
+            "_row": _as_json(conformer),
         }
     )
+
+
+def _as_json(conformer: Conformer) -> Column:
+    """The whole row; Spark's own format of timestamps would cut them to milliseconds."""
+    return F.to_json(F.struct(*_names(conformer)), {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"})
 
 
 def _quarantine(rows: DataFrame, conformer: Conformer) -> DataFrame:

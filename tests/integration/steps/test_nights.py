@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
 
+from nightslate.contracts import arrow
+from nightslate.errors import ContractError
 from nightslate.models.tracking import Registry
 from nightslate.steps import run_step
 
@@ -71,11 +73,11 @@ def test_nothing_after_a_day_leaks_into_its_night(copied: Callable[[], Path]) ->
     ]  # fmt: skip
     world.land(home, last, world.impressions(9, last), clicks)
     world.run_night(home, last, ("ingest", "attribute"))
-    before = _of_day(home, world.DAYS[1])
+    before = _learned(home)
 
     world.run_night(home, world.DAYS[1], world.PURE_STEPS)
 
-    assert _of_day(home, world.DAYS[1]) == before
+    assert _learned(home) == before
 
 
 def test_rewards_that_may_still_come_are_not_zero(three_nights: Path) -> None:
@@ -136,9 +138,7 @@ def test_a_champion_scores_from_the_night_after_its_promotion(copied: Callable[[
     table = night.table("promotions")
     decided = table.snapshot().to_arrow(world.DAYS[0], world.DAYS[0]).drop_columns(["ds"]).to_pylist()
     promoted = [{**row, "champion_after": "popularity"} for row in decided]
-    import pyarrow as pa
-
-    schema = table.snapshot().to_arrow().schema.remove(table.snapshot().to_arrow().schema.get_field_index("ds"))
+    schema = arrow.schema(table.contract, partition=False)
     table.replace(world.DAYS[0], pa.Table.from_pylist(promoted, schema), {})
 
     world.run_night(home, world.DAYS[1], ("score", "audit", "publish"))
@@ -152,30 +152,25 @@ def test_a_champion_scores_from_the_night_after_its_promotion(copied: Callable[[
 
 def test_every_look_of_the_gate_is_recorded_and_spends_less(three_nights: Path) -> None:
     promotions = pl.read_delta(str(three_nights / "tables/tiny/promotions")).sort("ds")
-    by_night = promotions.group_by("ds", maintain_order=True).agg(pl.col("look").first(), pl.col("alpha").sum())
+    by_night = promotions.group_by("ds", maintain_order=True).agg(
+        pl.col("look").first(), pl.col("alpha").sum()
+    )
     assert by_night["look"].to_list() == [1, 2, 3]
     assert by_night["alpha"].to_list() == sorted(by_night["alpha"], reverse=True)
 
 
 def test_publish_refuses_what_was_not_audited(copied: Callable[[], Path]) -> None:
-    from nightslate.errors import ContractError
-
     home = copied()
     world.run_night(home, world.DAYS[1], ("score",))
     with pytest.raises(ContractError, match="audit"):
         run_step("publish", world.night(home, world.DAYS[1]))
 
 
+def _learned(home: Path) -> list[list[str]]:
+    night = world.rows_of_night(home, world.DAYS[1])
+    return [night[table] for table in ("credits", "models", "evaluations")]
+
+
 def _slates(home: Path) -> list[str]:
     latest = pl.read_delta(str(home / "tables/tiny/slates"))
     return sorted(map(repr, latest.filter(pl.col("slate_date") > world.DAYS[1]).rows()))
-
-
-def _of_day(home: Path, day: object) -> dict[str, list[str]]:
-    return {
-        table: sorted(
-            map(repr, pl.from_arrow(DeltaTable(home / "tables/tiny" / table).to_pyarrow_table())
-                .filter(pl.col("ds") == day).rows())
-        )
-        for table in ("credits", "models", "evaluations")
-    }  # fmt: skip

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from deltalake import DeltaTable
 
+from nightslate import programs
 from nightslate.programs import PLAN
 from nightslate.steps import Night, run_step
 
@@ -111,7 +112,7 @@ def impressions(number: int, day: date, rows: int = 120) -> list[dict[str, objec
                 "impression_id": f"{day}-{row}",
                 "decision_id": f"{day}-{row}",
                 "user_id": f"user-{user}",
-                "occurred_at": start + timedelta(seconds=700 * row),
+                "occurred_at": start + row * timedelta(days=1) / rows,
                 "slot": 1 + row % 2,
                 "arm_id": ARMS[arm],
                 "propensity": float(LOGGING[arm]),
@@ -159,8 +160,6 @@ def write_json_lines(file: Path, rows: list[dict[str, object]]) -> None:
 
 
 def night(home: Path, day: date) -> Night:
-    from nightslate import programs
-
     return Night(programs.find(PROGRAM), day, home)
 
 
@@ -174,3 +173,14 @@ def rows(home: Path, *tables: str) -> dict[str, list[str]]:
     folder = home / "tables" / PROGRAM
     names = tables or tuple(sorted(path.name for path in folder.iterdir()))
     return {n: sorted(map(repr, DeltaTable(folder / n).to_pyarrow_table().to_pylist())) for n in names}
+
+
+def rows_of_night(home: Path, day: date) -> dict[str, list[str]]:
+    """The rows that the night of a day wrote, by table."""
+    folder, found = home / "tables" / PROGRAM, {}
+    for path in sorted(folder.iterdir()):
+        table = DeltaTable(path).to_pyarrow_table()
+        column = "slate_date" if path.name == "slates" else "ds"
+        wanted = day + timedelta(days=1) if path.name == "slates" else day
+        found[path.name] = sorted(repr(row) for row in table.to_pylist() if row[column] == wanted)
+    return found

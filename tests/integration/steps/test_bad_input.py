@@ -1,0 +1,141 @@
+"""What a night does with logs that are not as they should be: a clear error or quarantine, and nothing lost."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from nightslate.errors import ContractError, LandingError, SpecError
+from nightslate.steps import Night, run_step
+
+from . import world
+
+DAY = world.DAYS[0]
+
+
+def table(home: Path, name: str) -> pl.DataFrame:
+    return pl.read_delta(str(home / "tables" / world.PROGRAM / name))
+
+
+def ingest(home: Path) -> None:
+    world.run_night(home, DAY, ("ingest",))
+
+
+def impressions_folder(home: Path) -> Path:
+    return home / "landing" / world.PROGRAM / "impressions" / f"ds={DAY}"
+
+
+def test_a_day_without_marker_fails_by_name_and_writes_nothing(landed: Path) -> None:
+    (landed / "landing/tiny/outcomes" / f"ds={DAY}" / "_SUCCESS").unlink()
+    with pytest.raises(LandingError, match=re.escape(f"outcomes of {DAY}")):
+        ingest(landed)
+    assert not (landed / "tables").exists()
+
+
+def test_a_declared_empty_day_is_a_day(landed: Path) -> None:
+    world.run_night(landed, DAY)
+    for log in ("impressions", "outcomes"):
+        folder = landed / "landing/tiny" / log / f"ds={world.DAYS[1]}"
+        for file in folder.glob("part-*"):
+            file.unlink()
+
+    world.run_night(landed, world.DAYS[1])
+
+    assert table(landed, "impressions")["ds"].unique().to_list() == [DAY]
+    assert table(landed, "slates").filter(pl.col("slate_date") > world.DAYS[1]).height == world.USERS
+
+
+def test_a_bad_row_costs_that_row(tmp_path: Path) -> None:
+    shown = world.impressions(0, DAY, rows=400)
+    for row, broken in {
+        3: {"propensity": 0.0},
+        5: {"propensity": float("nan")},
+        7: {"arm_id": "nobody knows"},
+    }.items():
+        shown[row] |= broken
+    world.land(tmp_path, DAY, shown, [])
+
+    ingest(tmp_path)
+
+    rejected = table(tmp_path, "quarantine").sort("row")
+    assert table(tmp_path, "impressions").height == 397
+    assert set(rejected["reason"]) >= {"out_of_range", "unknown_arm"}
+    assert set(rejected["file"]) == {"part-0.parquet"}
+    assert "user-" not in "".join(rejected["row"])
+
+
+def test_too_many_bad_rows_stop_the_night_and_say_where_they_are(tmp_path: Path) -> None:
+    shown = [{**row, "propensity": 1.5} for row in world.impressions(0, DAY)]
+    world.land(tmp_path, DAY, shown, world.outcomes(0, DAY))
+
+    with pytest.raises(ContractError, match="120 of 120 rows"):
+        ingest(tmp_path)
+
+    assert table(tmp_path, "quarantine").height == 120
+    assert not (tmp_path / "tables/tiny/impressions").exists()
+    assert not (tmp_path / "tables/tiny/arms").exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-20]),
+        lambda file: pyarrow.parquet.write_table(
+            pyarrow.parquet.read_table(file).drop_columns(["slot"]), file
+        ),
+        lambda file: pyarrow.parquet.write_table(
+            pyarrow.parquet.read_table(file).append_column("email", pa.array(["x"] * 60)), file
+        ),
+    ],
+    ids=["truncated", "column missing", "column extra"],
+)
+def test_a_bad_file_costs_that_files_load_by_name(tmp_path: Path, damage: object) -> None:
+    world.land(tmp_path, DAY, world.impressions(0, DAY), world.outcomes(0, DAY), files=2)
+    damage(impressions_folder(tmp_path) / "part-1.parquet")  # type: ignore[operator]
+
+    with pytest.raises(ContractError, match="1 files"):
+        ingest(tmp_path)
+
+    assert table(tmp_path, "quarantine")["file"].to_list() == ["part-1.parquet"]
+
+
+def test_conflicting_duplicates_are_nobodys_truth_and_copies_count_once(tmp_path: Path) -> None:
+    shown = world.impressions(0, DAY, rows=120)
+    copies = [dict(shown[0]), {**shown[1], "slot": 9}]
+    world.land(tmp_path, DAY, [*shown, *copies], world.outcomes(0, DAY), files=2)
+
+    with pytest.raises(ContractError, match="2 of 122"):
+        ingest(tmp_path)
+
+    rejected = table(tmp_path, "quarantine")
+    assert rejected["reason"].to_list() == ["conflicting_duplicate"] * 2
+
+
+def test_a_night_without_a_key_for_pseudonyms_does_not_start(
+    landed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nightslate.errors import MachineError
+
+    monkeypatch.delenv("NIGHTSLATE_PSEUDONYM_KEY")
+    with pytest.raises(MachineError, match="openssl rand"):
+        ingest(landed)
+
+
+@pytest.mark.parametrize("name", ["../tiny", "tiny/../../etc", "Tiny", ""])
+def test_no_program_name_becomes_a_path(name: str) -> None:
+    with pytest.raises(SpecError):
+        Night.of(name, str(DAY))
+
+
+@pytest.mark.parametrize("ds", ["2024-3-1", "yesterday", "../2024-03-01"])
+def test_a_day_is_a_day(ds: str) -> None:
+    with pytest.raises(SpecError, match="YYYY-MM-DD"):
+        Night.of(world.PROGRAM, ds)
+
+
+def test_an_unknown_step_names_the_known_ones(landed: Path) -> None:
+    with pytest.raises(SpecError, match="ingest, attribute"):
+        run_step("ingests", world.night(landed, DAY))

@@ -1,0 +1,67 @@
+"""Every step is killed (SIGKILL, its own process) at its worst moment, then run again: equal to a clean night."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nightslate.programs import STEP_NAMES
+
+from . import world
+
+DAY = world.DAYS[0]
+
+# Where each step dies: (class that is about to do something irreversible, its method, at which call).
+WORST_MOMENT = {
+    "ingest": ("nightslate.tables.commits.DayLog", "commit", 3),
+    "attribute": ("nightslate.tables.commits.DayLog", "commit", 1),
+    "train": ("nightslate.tables.commits.DayLog", "commit", 1),
+    "evaluate": ("nightslate.tables.commits.DayLog", "commit", 1),
+    "promote": ("nightslate.tables.commits.DayLog", "commit", 1),
+    "score": ("nightslate.tables.staging.Attempt", "seal", 1),
+    "audit": ("nightslate.tables.staging.Staged", "mark_audited", 1),
+    "publish": ("nightslate.tables.commits.DayLog", "commit", 1),
+    "report": ("nightslate.models.tracking.NightRun", "finish", 1),
+}
+
+DIE = """
+import importlib, os, signal, sys
+from nightslate.steps import Night, run_step
+
+place, method, at, step, day = sys.argv[1:]
+module, name = place.rsplit(".", 1)
+owner = getattr(importlib.import_module(module), name)
+original, calls = getattr(owner, method), [0]
+
+def fatal(*args, **kwargs):
+    calls[0] += 1
+    if calls[0] == int(at):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*args, **kwargs)
+
+setattr(owner, method, fatal)
+run_step(step, Night.of("tiny", day))
+"""
+
+
+def test_every_step_has_a_worst_moment() -> None:
+    assert tuple(WORST_MOMENT) == STEP_NAMES
+
+
+@pytest.mark.timeout(900)
+def test_a_night_killed_in_every_step_and_rerun_equals_a_clean_one(three_nights: Path, landed: Path) -> None:
+    for step, moment in WORST_MOMENT.items():
+        died = subprocess.run(
+            [sys.executable, "-c", DIE, *map(str, moment), step, str(DAY)],
+            env={**os.environ, "NIGHTSLATE_HOME": str(landed)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert died.returncode == -signal.SIGKILL, f"{step}: {died.stderr[-2000:]}"
+        world.run_night(landed, DAY, (step,))
+
+    assert world.rows_of_night(landed, DAY) == world.rows_of_night(three_nights, DAY)

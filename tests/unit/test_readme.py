@@ -1,0 +1,143 @@
+"""What the documentation says of names that live elsewhere: keys, commands, targets, exit codes, files."""
+
+import re
+import typing
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from nightslate import errors
+from nightslate.cli import app
+from nightslate.programs import PLAN, STEP_NAMES, Program
+
+PROJECT = Path(__file__).parents[2]
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/operating.md", "docs/programs.md")
+
+
+def text(page: str) -> str:
+    return (PROJECT / page).read_text("utf-8")
+
+
+def table(page: str, header: str) -> list[list[str]]:
+    """The rows of the table below `| header |`, as cells without code marks."""
+    lines = iter(text(page).splitlines())
+    for line in lines:
+        if line.startswith(f"| {header} |"):
+            next(lines)
+            break
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip().strip("`") for cell in line.strip("|").split("|")])
+    assert rows, f"{page} has no table {header!r}"
+    return rows
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every key of a program's YAML with its default, in the notation of docs/programs.md."""
+    for name, field in model.model_fields.items():
+        inner = list(models(field.annotation))
+        key = f"{prefix}{name}" + middle(field)
+        for one in inner:
+            yield from keys(one, f"{key}.")
+        if not inner:
+            yield key, default(field)
+
+
+def middle(field: FieldInfo) -> str:
+    origin = typing.get_origin(field.annotation)
+    return ".NAME" if origin is dict else "[]" if origin is tuple else ""
+
+
+def models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models that an annotation is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from models(argument)
+
+
+def default(field: FieldInfo) -> str:
+    value = field.get_default()
+    assert not isinstance(value, timedelta)
+    if field.is_required():
+        return "required"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_every_key_of_a_program_is_explained_with_its_default() -> None:
+    explained = [(row[0], row[1]) for row in table("docs/programs.md", "key")]
+    assert dict(explained) == dict(keys(Program))
+    assert len(explained) == len(dict(explained))
+    assert all(row[2].endswith(".") for row in table("docs/programs.md", "key"))
+
+
+def test_every_landing_log_is_explained() -> None:
+    logs = [row[0] for row in table("docs/programs.md", "log")]
+    with_references = Program.model_fields["logs"].annotation
+    assert with_references is not None
+    assert logs == list(with_references(propensity="marginal", references=True).names)
+
+
+def test_every_step_is_explained_in_order() -> None:
+    assert [row[0] for row in table("README.md", "step")] == list(STEP_NAMES)
+
+
+def test_every_exit_code_is_explained_with_what_airflow_does() -> None:
+    kinds = [
+        e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.NightslateError)
+    ]
+    expected = {
+        (str(e.exit_code), e.__name__, "yes" if e.exit_code in errors.RETRYABLE_EXIT_CODES else "no")
+        for e in kinds
+    }
+    rows = [tuple(row[:3]) for row in table("docs/operating.md", "exit code")]
+    assert set(rows[:-1]) == expected
+    assert rows[-1][0] == "any other"
+
+
+def test_every_invariant_names_its_tests() -> None:
+    rows = table("README.md", "what always holds")
+    assert [row[0][0] for row in rows] == list("12345678")
+    assert all("](tests/" in row[1] for row in rows)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", text(page)):
+        assert (PROJECT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_targets_and_commands_exist(page: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", text(page), re.MULTILINE)) <= targets
+    group = typer.main.get_command(app)
+    for command, options in re.findall(r"(?:`|^)nightslate ([a-z]+)([^`\n]*)", text(page), re.MULTILINE):
+        known = {name for parameter in group.commands[command].params for name in parameter.opts}  # type: ignore[attr-defined]
+        assert set(re.findall(r"--[a-z-]+", options)) <= known, f"{page}: nightslate {command}{options}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+def test_pages_keep_within_themselves(page: str) -> None:
+    """No address of a machine or registry, nothing left to fill in."""
+    assert not re.search(r"https?://|TODO|TBD|FIXME|XXX", text(page))
+
+
+def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
+    svg = text("docs/night.svg")
+    root = ElementTree.fromstring(svg)  # noqa: S314 (our own file)
+    names = [node.text for node in root.iter() if node.get("class") == "name"]
+    assert sorted(names) == sorted(["landing", *STEP_NAMES])
+    boxes = [node.get("class") for node in root if node.get("class") in ("spark", "python")]
+    assert boxes.count("spark") == 1 + sum(step.engine == "spark" for step in PLAN)  # one in the legend
+    assert boxes.count("python") == 1 + sum(step.engine == "python" for step in PLAN)
+    assert "prefers-color-scheme: dark" in svg
+    assert not re.search(r"href|@import|<script|<image|url\((?!#)", svg)
