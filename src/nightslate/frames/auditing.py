@@ -50,7 +50,11 @@ def _row_faults(rows: pa.Table, floor: float) -> pa.Table:
     lengths = {
         name: pc.list_value_length(rows[name]).to_numpy() for name in ("weights", "ranking", "propensities")
     }
-    uneven = (lengths["weights"] != arms) | (lengths["ranking"] != lengths["propensities"])
+    uneven = (
+        (lengths["weights"] != arms)
+        | (lengths["ranking"] != lengths["propensities"])
+        | (lengths["ranking"] == 0)
+    )
     found = [("weights, ranking or propensities have the wrong length", uneven)]
     if not uneven.any() and len(set(lengths["ranking"])) == 1:
         weights = _matrix(rows["weights"]).astype(np.float64)

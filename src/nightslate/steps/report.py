@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nightslate.frames.days import first_day
 from nightslate.frames.evaluation import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.reports import plots
@@ -62,7 +63,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         models=night.rows("models"),
         quarantine=_counted(night.rows("quarantine")),
         rows=_rows(night, night.ds),
-        references=night.rows("references"),
+        references=_references(night),
         logged=logged.filter((pc.field("estimator") == "ips") & pc.field("value").is_valid()).select(
             ["issue", "value", "n"]
         ),
@@ -89,6 +90,14 @@ def _rows(night: Night, day: date) -> dict[str, int]:
     following = day + timedelta(days=1)
     slates = night.table("slates").snapshot().files(following, following)
     return {**rows, "slates": sum(file.rows for file in slates)}
+
+
+def _references(night: Night) -> pa.Table:
+    """What outside policies earned over the days that the evaluation looks at."""
+    since = first_day(night.ds, night.program.evaluation.window_days)
+    days = night.rows("references", since).group_by("policy")
+    total = days.aggregate([("impressions", "sum"), ("reward", "sum")])
+    return total.rename_columns(["policy", "impressions", "reward"]).sort_by("policy")
 
 
 def _counted(quarantine: pa.Table) -> pa.Table:

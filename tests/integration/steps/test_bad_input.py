@@ -1,4 +1,4 @@
-"""What a night does with logs that are not as they should be: a clear error or quarantine, and nothing lost."""
+"""What a night does with logs that are not as they should be: an error or quarantine, and nothing lost."""
 
 import re
 from pathlib import Path

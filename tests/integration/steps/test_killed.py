@@ -1,4 +1,4 @@
-"""Every step is killed (SIGKILL, its own process) at its worst moment, then run again: equal to a clean night."""
+"""Every step is killed (SIGKILL) at its worst moment, then run again: the night equals a clean one."""
 
 import os
 import signal

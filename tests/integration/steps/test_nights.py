@@ -81,7 +81,7 @@ def test_nothing_after_a_day_leaks_into_its_night(copied: Callable[[], Path]) ->
 
 
 def test_rewards_that_may_still_come_are_not_zero(three_nights: Path) -> None:
-    """With a window of a day, nothing of the first day has matured that night; the next night all of it has."""
+    """With a window of a day nearly nothing of a day has matured that night; the next night all of it has."""
     models = pl.read_delta(str(three_nights / "tables/tiny/models")).filter(pl.col("learner") == "uniform")
     seen = dict(zip(models["ds"], models["rows"], strict=True))
 

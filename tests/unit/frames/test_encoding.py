@@ -1,0 +1,85 @@
+"""Context columns as vectors, and named arrays as bytes."""
+
+import json
+from io import BytesIO
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nightslate.frames.encoding import MAX_CATEGORIES, Encoder, most_frequent
+from nightslate.frames.packing import pack, unpack
+
+ENCODER = Encoder(("colour", "age", "country"), (("blue", "red"), None, ("ch",)))
+
+
+def rows(colour, age, country):
+    return pa.table(
+        {
+            "country": pa.array(country, pa.string()),
+            "colour": pa.array(colour, pa.string()),
+            "age": pa.array(age, pa.float64()),
+        }
+    )
+
+
+def test_a_vector_is_a_constant_then_the_features_in_order():
+    vectors = ENCODER(rows(["red", "blue", "green", None], [30.0, -1.5, None, 0.0], ["ch", "de", None, "ch"]))
+    assert vectors.tolist() == [
+        [1.0, 0.0, 1.0, 30.0, 1.0],
+        [1.0, 1.0, 0.0, -1.5, 0.0],
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [1.0, 0.0, 0.0, 0.0, 1.0],
+    ]
+    assert vectors.shape[1] == ENCODER.width
+
+
+def test_no_rows_and_no_features():
+    assert ENCODER(rows([], [], [])).shape == (0, 5)
+    assert Encoder((), ())(rows(["red"], [1.0], ["ch"])).tolist() == [[1.0]]
+
+
+def test_chunks_of_a_column_make_no_difference():
+    one, two = rows(["red"], [1.0], ["ch"]), rows(["blue"], [2.0], ["de"])
+    together = ENCODER(pa.concat_tables([one, two]))
+    assert together.tolist() == [*ENCODER(one).tolist(), *ENCODER(two).tolist()]
+
+
+def test_a_feature_that_nobody_has_a_value_of_has_no_place():
+    encoder = Encoder(("colour", "age"), ((), None))
+    assert encoder(rows(["red"], [2.0], [None])).tolist() == [[1.0, 2.0]]
+    assert Encoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
+
+
+def test_an_encoder_survives_its_file():
+    assert Encoder.from_json(json.loads(json.dumps(ENCODER.to_json()))) == ENCODER
+
+
+def test_the_most_frequent_values_have_places_and_ties_go_by_value():
+    assert most_frequent({"b": 1, "a": 1, "c": 9}) == ("a", "b", "c")
+    many = {f"{n:03}": 1 for n in range(MAX_CATEGORIES + 20)} | {"zebra": 2}
+    kept = most_frequent(many)
+    assert len(kept) == MAX_CATEGORIES
+    assert kept == (*(f"{n:03}" for n in range(MAX_CATEGORIES - 1)), "zebra")
+    assert most_frequent(dict(reversed(many.items()))) == kept
+
+
+def test_packed_arrays_come_back_and_equal_ones_are_equal_bytes():
+    arrays = {"b": np.arange(6.0).reshape(2, 3), "a": np.array(["é", "x"]), "c": np.asarray(2**63, np.uint64)}
+    packed = pack(arrays)
+    assert packed == pack(dict(reversed(arrays.items())))
+    found = unpack(packed)
+    assert sorted(found) == ["a", "b", "c"]
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_objects_are_neither_packed_nor_unpacked():
+    objects = np.array([{"not": "a number"}], dtype=object)
+    with pytest.raises(ValueError, match="pickle"):
+        pack({"a": objects})
+    archive = BytesIO()
+    np.savez(archive, a=objects)
+    with pytest.raises(ValueError, match="pickle"):
+        unpack(archive.getvalue())
