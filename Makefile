@@ -39,7 +39,7 @@ lint: $(SETUP) ## Check style, types, layers and shell scripts
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/shellcheck .ci/run
+	$(VENV)/bin/shellcheck .ci/run docker/*.sh
 
 bench: $(SETUP) ## Measure a night in one process: time by step, peak memory
 	$(PYTHON) -m pytest tests/benchmarks --capture=no
@@ -58,8 +58,8 @@ $(call stamp,uv): requirements-bootstrap.lock
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bootstrap.lock
 	@touch $@
 
-$(call stamp,packages): requirements.lock $(call stamp,uv)
-	$(VENV)/bin/uv pip sync --python $(PYTHON) --require-hashes requirements.lock
+$(call stamp,packages): requirements.lock requirements-build.lock $(call stamp,uv)
+	$(VENV)/bin/uv pip sync --python $(PYTHON) --require-hashes --build-constraints requirements-build.lock requirements.lock
 	@touch $@
 
 $(SETUP): pyproject.toml $(call stamp,packages)

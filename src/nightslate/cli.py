@@ -120,6 +120,24 @@ def rollback(
 
 
 @app.command()
+def vacuum(
+    program: ProgramName,
+    hours: Annotated[int, typer.Option(help="Keep what versions of the last so many hours need.")] = 168,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would go.")] = False,
+) -> None:
+    """Remove the files that no recent version of a program's tables needs, orphans of killed runs included."""
+    from nightslate.contracts import tables
+    from nightslate.steps import Night
+
+    night = Night.of(program, programs.find(program).start_date.isoformat())
+    for name in tables():
+        removed = night.table(name).vacuum(hours, dry_run)
+        console.print(
+            f"{name}: {len(removed)} files{' would go' if dry_run else ' removed'}", highlight=False
+        )
+
+
+@app.command()
 def doctor() -> None:
     """Check what this machine needs to run nights: Java, Python, versions, ports, the pyspark conflict."""
     from nightslate.doctor import diagnose

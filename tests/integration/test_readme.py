@@ -142,11 +142,6 @@ def test_the_snippet_prints_the_propensities_of_a_slate(table: Table) -> None:
     assert len(names["without_the_first"]) == DEPTH - 1
 
 
-def test_vacuum_spares_what_was_replaced_today(table: Table, capfd: pytest.CaptureFixture[str]) -> None:
-    run("docs/operating.md", "vacuum")
-    assert capfd.readouterr().out.strip() == "[]"
-
-
 def test_the_sample_lands_where_a_night_looks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (PROJECT / ".cache").mkdir(exist_ok=True)
     for name in (".cache", "requirements-demo.lock"):

@@ -33,6 +33,11 @@ class Pseudonymiser:
             )
         return cls(key, os.environ.get("NIGHTSLATE_PSEUDONYM_KEY_VERSION", "1"))
 
+    @property
+    def key_name(self) -> str:
+        """What tells this key from others without giving it away: its version, and 32 bits that it signs."""
+        return f"{self.key_version}:{hmac.digest(self.key, b'nightslate', 'sha256').hex()[:8]}"
+
     def __call__(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of string ids, null for null. Each distinct id is hashed once a batch."""
         encoded = ids.cast(pa.string()).dictionary_encode()

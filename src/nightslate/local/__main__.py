@@ -16,7 +16,7 @@ from nightslate.local.java import ensure_java
 from nightslate.local.site import open_site
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)  # into a file or CI's log: room for tables
 Nights = Annotated[int, typer.Option(envvar="NIGHTS", help="how many days of the sample to backfill")]
 
 

@@ -34,7 +34,7 @@ def load(path: str | Path) -> Program:
     path = Path(path)
     try:
         content = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a day such as 2026-02-30
         raise SpecError(f"{path.name} is not safe YAML: {error}") from error
     try:
         program = Program.model_validate(content)
@@ -51,7 +51,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = {key for key in keys if keys.count(key) > 1}
+        twice = [key for place, key in enumerate(keys) if key in keys[:place]]
         if twice:
             raise yaml.constructor.ConstructorError(
                 None, None, f"key written twice: {', '.join(map(str, twice))}", node.start_mark

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
@@ -17,7 +18,7 @@ MARGINAL_SLOTS = 3
 
 def _duration(value: object) -> object:
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    if isinstance(value, str) and value[:-1].isdigit() and value[-1] in units:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,5}[mhd]", value):
         return timedelta(**{units[value[-1]]: int(value[:-1])})
     raise ValueError("a duration is a whole number and a unit: 30m, 12h or 14d")
 
@@ -32,9 +33,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_posi
 
 
 class Strict(BaseModel):
-    """Unknown keys and silently converted values are errors: a typo must not become a default."""
+    """Unknown keys, converted values, infinity and NaN are errors: a typo must not become a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Feature(Strict):

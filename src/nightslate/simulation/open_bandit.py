@@ -133,9 +133,8 @@ def _arms(items: pa.Table) -> pa.Table:
 
 
 def _reference(rows: pa.Table) -> pa.Table:
-    return pa.table(
-        {"policy": ["bts"], "impressions": [rows.num_rows], "reward": [float(pc.sum(rows["click"]).as_py())]}
-    )
+    clicks = float(pc.sum(rows["click"], min_count=0).as_py())
+    return pa.table({"policy": ["bts"], "impressions": [rows.num_rows], "reward": [clicks]})
 
 
 def _write(table: pa.Table, folder: Path, suffix: str) -> None:

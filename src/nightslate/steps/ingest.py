@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from nightslate.contracts import Contract
 from nightslate.contracts import arrow as arrow_contracts
-from nightslate.errors import ContractError, LandingError
+from nightslate.errors import ContractError, LandingError, SpecError
 from nightslate.frames.buckets import bucket_of
 from nightslate.frames.checkpoint import check
 from nightslate.frames.conform import Conformer
@@ -22,6 +22,7 @@ from nightslate.steps.night import Night
 from nightslate.tables import spark as spark_tables
 
 LANDED = "_SUCCESS"
+_BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
 _NAMES_ARMS = ("impressions", "outcomes")
 
 
@@ -39,6 +40,8 @@ def _ingest(night: Night) -> str:
     """Nothing is committed but quarantine unless every log is within what the program tolerates."""
     files = {log: _landed(night, log) for log in _logs(night)}
     pseudonymise = Pseudonymiser.from_environment()
+    layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name}
+    _require_same_layout(night, layout)
     ingested: dict[str, Ingested] = {}
     # Arms first: the logs that name arms are checked against them.
     for log in sorted(files, key=lambda log: log != "arms"):
@@ -52,7 +55,7 @@ def _ingest(night: Night) -> str:
         {named[log]: (result.rows, night.contract(log)) for log, result in ingested.items()}, night.data_docs
     )
     for log, result in ingested.items():
-        _publish(night, log, result, pseudonymise)
+        _publish(night, log, result, layout)
     copies = sum(result.duplicates for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
     return f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
@@ -75,6 +78,19 @@ def _landed(night: Night, log: str) -> list[Path]:
             " files are complete; a day without rows is a marker without files"
         )
     return landing_files(folder)
+
+
+def _require_same_layout(night: Night, layout: dict[str, str]) -> None:
+    """A user is found by pseudonym, in the bucket that follows from it: neither may change under the tables."""
+    users = night.table("users").snapshot()
+    if users.days():
+        before = users.metadata(users.days()[-1])
+        for name, value in layout.items():
+            if before.get(name, value) != value:
+                raise SpecError(
+                    f"{name} is {value} now and was {before[name]} on {users.days()[-1]}: users would not be"
+                    f" found again. Put it back, or move {users.path.parent} away and backfill"
+                )
 
 
 def _accepted_arms(arms: Ingested) -> tuple[str, ...]:
@@ -110,14 +126,13 @@ def _stop_if_too_many(
             )
 
 
-def _publish(night: Night, log: str, result: Ingested, pseudonymise: Pseudonymiser) -> None:
+def _publish(night: Night, log: str, result: Ingested, layout: dict[str, str]) -> None:
     table = night.table(log)
     by_user = "user_id" in result.rows.columns
     bucket = bucket_of(F.col("user_id"), night.program.buckets) if by_user else F.lit(0)
     attempt = table.begin(night.ds)
     spark_tables.write(result.rows.withColumn("bucket", bucket), attempt, sort_by=_order(table.contract))
-    metadata = {**night.commit_metadata, "nightslate.pseudonym_key_version": pseudonymise.key_version}
-    table.publish(attempt.seal(), metadata)
+    table.publish(attempt.seal(), {**night.commit_metadata, **layout})
 
 
 def _order(contract: Contract) -> tuple[str, ...]:

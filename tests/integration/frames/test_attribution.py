@@ -210,7 +210,11 @@ def bucketed(folder, name, rows, schema, buckets):
     files = []
     for day in sorted({row["occurred_at"].date() for row in rows}):
         for bucket in range(buckets):
-            mine = [r for r in rows if r["occurred_at"].date() == day and int(r["user_id"][:8], 16) % buckets == bucket]
+            mine = [
+                r
+                for r in rows
+                if r["occurred_at"].date() == day and int(r["user_id"][:8], 16) % buckets == bucket
+            ]
             if mine:
                 path = folder / f"{name}-{day}-{bucket}.parquet"
                 pyarrow.parquet.write_table(pa.Table.from_pylist(mine, schema), path)
@@ -243,7 +247,9 @@ def test_a_table_without_files_is_empty_and_days_come_from_the_path(spark, tmp_p
     impressions, _ = world(6)
     schema = pa.schema([*IMPRESSIONS, pa.field("ds", pa.date32())])
     given_files = bucketed(tmp_path, "impressions", impressions, IMPRESSIONS, 2).files
-    counts = pa.schema([("bucket", pa.int32()), ("table", pa.string()), ("ds", pa.date32()), ("rows", pa.int64())])
+    counts = pa.schema(
+        [("bucket", pa.int32()), ("table", pa.string()), ("ds", pa.date32()), ("rows", pa.int64())]
+    )
 
     def kernel(bucket, found):
         for name, table in found.items():

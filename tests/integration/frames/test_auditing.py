@@ -5,10 +5,10 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
+from tests.unit.frames.test_scoring import FLOOR, people, scoring, uniform
 
 from nightslate.frames.auditing import faults
 from nightslate.frames.scoring import slate_id
-from tests.unit.frames.test_scoring import FLOOR, people, scoring, uniform
 
 DAY = date(2026, 11, 17)
 USERS = people(16)["user_id"].to_pylist()

@@ -56,17 +56,17 @@ def world(people=45, each=4):
         for number in range(people)
         for k in range(each)
     ]
-    credits = {row["impression_id"]: float(dice.integers(0, 3)) for row in impressions}
-    return impressions, credits
+    credit = {row["impression_id"]: float(dice.integers(0, 3)) for row in impressions}
+    return impressions, credit
 
 
-def sample(folder, impressions, credits, buckets=1):
+def sample(folder, impressions, credit, buckets=1):
     """The world as the tables keep it."""
     folder.mkdir()
     files = {"impressions": [], "credits": []}
     for bucket in range(buckets):
         mine = [row for row in impressions if int(row["user_id"][:8], 16) % buckets == bucket]
-        theirs = [{"impression_id": r["impression_id"], "credit": credits[r["impression_id"]]} for r in mine]
+        theirs = [{"impression_id": r["impression_id"], "credit": credit[r["impression_id"]]} for r in mine]
         for name, rows, schema in (("impressions", mine, IMPRESSIONS), ("credits", theirs, CREDITS)):
             path = folder / f"{name}-{bucket}.parquet"
             pyarrow.parquet.write_table(pa.Table.from_pylist(rows, schema), path)
@@ -94,18 +94,18 @@ def figures(estimates):
 
 @pytest.fixture(scope="module")
 def before(spark, tmp_path_factory):
-    impressions, credits = world()
-    given = sample(tmp_path_factory.mktemp("before") / "world", impressions, credits)
+    impressions, credit = world()
+    given = sample(tmp_path_factory.mktemp("before") / "world", impressions, credit)
     return (given, *evaluator(spark, given))
 
 
 def test_the_rewards_of_a_user_have_no_say_in_the_weights_of_its_rows(spark, tmp_path, before):
-    impressions, credits = world()
+    impressions, credit = world()
     _, _, fitted = before
     mine = user(1)
     (fold,) = set(folds_of(user_keys(pa.table({"user_id": [mine]})), "shop", FOLDS))
     dreamt = {
-        row["impression_id"]: 1000.0 if row["user_id"] == mine else credits[row["impression_id"]]
+        row["impression_id"]: 1000.0 if row["user_id"] == mine else credit[row["impression_id"]]
         for row in impressions
     }
     _, refitted = evaluator(spark, sample(tmp_path / "after", impressions, dreamt))
@@ -131,10 +131,10 @@ def test_a_fold_holds_the_rows_of_its_users_and_only_arms_that_are_there(before)
 
 
 def test_the_number_of_buckets_has_no_say(spark, tmp_path, before):
-    impressions, credits = world()
+    impressions, credit = world()
     given, states, fitted = before
-    several = sample(tmp_path / "several", impressions, credits, buckets=3)
-    again, refitted = evaluator(spark, several)
+    several = sample(tmp_path / "several", impressions, credit, buckets=3)
+    again, _ = evaluator(spark, several)
     for name in LEARNERS:
         for one, other in zip(states.states[name], again.states[name], strict=True):
             for field, array in one.arrays().items():
@@ -148,16 +148,16 @@ def test_the_number_of_buckets_has_no_say(spark, tmp_path, before):
 
 
 def test_a_rerun_is_equal_to_the_last_bit(spark, before):
-    given, states, fitted = before
-    again, refitted = evaluator(spark, given)
+    given, _, fitted = before
+    _, refitted = evaluator(spark, given)
     assert figures(evaluate(spark, given, fitted).results()) == figures(
         evaluate(spark, given, refitted).results()
     )
 
 
 def test_values_are_counted_over_all_buckets_and_nulls_are_none(spark, tmp_path):
-    impressions, credits = world()
-    given = sample(tmp_path / "world", impressions, credits, buckets=2)
+    impressions, credit = world()
+    given = sample(tmp_path / "world", impressions, credit, buckets=2)
     counts = value_counts(spark, given, ("colour", "arm_id"))
     assert dict(counts["colour"]) == {"blue": 60, "red": 60}
     assert sum(counts["arm_id"].values()) == len(impressions)

@@ -4,9 +4,6 @@ import json
 from datetime import timedelta
 
 import pyarrow.parquet
-
-from nightslate.contracts import load
-from nightslate.frames.ingest import ingest
 from tests.unit.frames.landed import (
     CONFORMER,
     KEY,
@@ -17,6 +14,9 @@ from tests.unit.frames.landed import (
     write_jsonl,
     write_parquet,
 )
+
+from nightslate.contracts import load
+from nightslate.frames.ingest import ingest
 
 
 def kept(ingested):

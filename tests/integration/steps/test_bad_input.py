@@ -1,6 +1,7 @@
 """What a night does with logs that are not as they should be: an error or quarantine, and nothing lost."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -139,3 +140,16 @@ def test_a_day_is_a_day(ds: str) -> None:
 def test_an_unknown_step_names_the_known_ones(landed: Path) -> None:
     with pytest.raises(SpecError, match="ingest, attribute"):
         run_step("ingests", world.night(landed, DAY))
+
+
+def test_another_key_or_another_number_of_buckets_is_refused(
+    three_nights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = world.night(three_nights, DAY)
+    with pytest.raises(SpecError, match=r"nightslate.buckets is 3 now and was 2"):
+        run_step("ingest", replace(night, program=night.program.model_copy(update={"buckets": 3})))
+
+    monkeypatch.setenv("NIGHTSLATE_PSEUDONYM_KEY", "a key that nobody used before")
+    with pytest.raises(SpecError, match=r"pseudonym_key is 1:\w{8} now") as refused:
+        run_step("ingest", night)
+    assert "a key that nobody" not in str(refused.value)

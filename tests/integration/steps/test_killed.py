@@ -27,25 +27,6 @@ WORST_MOMENT = {
     "report": ("nightslate.models.tracking.NightRun", "finish", 1),
 }
 
-DIE = """
-import importlib, os, signal, sys
-from nightslate.steps import Night, run_step
-
-place, method, at, step, day = sys.argv[1:]
-module, name = place.rsplit(".", 1)
-owner = getattr(importlib.import_module(module), name)
-original, calls = getattr(owner, method), [0]
-
-def fatal(*args, **kwargs):
-    calls[0] += 1
-    if calls[0] == int(at):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*args, **kwargs)
-
-setattr(owner, method, fatal)
-run_step(step, Night.of("tiny", day))
-"""
-
 
 def test_every_step_has_a_worst_moment() -> None:
     assert tuple(WORST_MOMENT) == STEP_NAMES
@@ -55,7 +36,7 @@ def test_every_step_has_a_worst_moment() -> None:
 def test_a_night_killed_in_every_step_and_rerun_equals_a_clean_one(three_nights: Path, landed: Path) -> None:
     for step, moment in WORST_MOMENT.items():
         died = subprocess.run(
-            [sys.executable, "-c", DIE, *map(str, moment), step, str(DAY)],
+            [sys.executable, str(Path(__file__).with_name("die.py")), *map(str, moment), step, str(DAY)],
             env={**os.environ, "NIGHTSLATE_HOME": str(landed)},
             capture_output=True,
             text=True,

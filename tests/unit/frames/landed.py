@@ -109,5 +109,3 @@ def accepted(table: pa.Table) -> list[str]:
 def rejected(table: pa.Table) -> list[tuple[str, str]]:
     """Reason and clause of each reject."""
     return [(row["_reason"], row["_clause"]) for row in table.to_pylist() if row["_reason"] is not None]
-
-

@@ -8,9 +8,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from nightslate.contracts import load
-from nightslate.frames.conform import Conformer, cast_or_null
 from tests.unit.frames.landed import (
     DS,
     NOON,
@@ -26,6 +23,9 @@ from tests.unit.frames.landed import (
     write_jsonl,
     write_parquet,
 )
+
+from nightslate.contracts import load
+from nightslate.frames.conform import Conformer, cast_or_null
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
 
@@ -85,7 +85,9 @@ def test_slots_count_from_1(tmp_path, write, slot):
     assert odd(write, tmp_path, slot=slot) == ("out_of_range", "slot >= 1")
 
 
-@pytest.mark.parametrize("column", ["impression_id", "decision_id", "user_id", "occurred_at", "slot", "arm_id"])
+@pytest.mark.parametrize(
+    "column", ["impression_id", "decision_id", "user_id", "occurred_at", "slot", "arm_id"]
+)
 def test_what_is_required(tmp_path, write, column):
     table = conform(write(tmp_path / "f", [good(1), good(2, **{column: None}), good(3)]))
     assert accepted(table) == ["i1", "i3"]

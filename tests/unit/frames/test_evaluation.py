@@ -51,7 +51,7 @@ def matured(rows):
 
 
 def every_arm_once(users=range(20), slots=(1, 2, 3)):
-    """Logs in which chance shows each user each arm once in each slot, as a uniform policy would on average."""
+    """Logs that show each user each arm once in each slot, as a uniform policy does on average."""
     return matured(
         [
             (u, slot, arm, 0.25, float((u * 7 + slot * 3 + place * 5) % 4 == 0))

@@ -66,7 +66,11 @@ def test_every_user_gets_one_slate_that_explains_itself():
         assert len(set(slate["ranking"])) == 3
         assert set(slate["ranking"]) <= set(ARMS)
         assert min(slate["weights"]) >= FLOOR / len(ARMS)
-        assert (slate["issue"], slate["policy"], slate["model_digest"]) == ("all", "linear_thompson", "1" * 64)
+        assert (slate["issue"], slate["policy"], slate["model_digest"]) == (
+            "all",
+            "linear_thompson",
+            "1" * 64,
+        )
 
 
 def test_propensities_recompute_from_the_float32_weights_in_the_row():
@@ -82,10 +86,12 @@ def test_propensities_recompute_from_the_float32_weights_in_the_row():
 
 
 def test_neither_the_order_of_users_nor_who_else_there_is_has_a_say():
-    users = people(100)
-    found = slates(users)
-    assert slates(users.take(list(range(99, -1, -1)))) == found
-    assert slates(users.slice(40, 3)) == {user: found[user] for user in users["user_id"].to_pylist()[40:43]}
+    users, how = people(100), scoring(split(0.5))
+    found = slates(users, how)
+    assert slates(users.take(list(range(99, -1, -1))), how) == found
+    assert slates(users.slice(40, 3), how) == {
+        user: found[user] for user in users["user_id"].to_pylist()[40:43]
+    }
 
 
 def test_chunks_of_users_make_no_difference(monkeypatch):
@@ -150,7 +156,9 @@ def test_a_user_keeps_its_variant_through_nights_champions_and_neighbours():
     users = people(500)
     variant = {user: slate["variant"] for user, slate in slates(users, scoring(split(0.5))).items()}
     assert set(variant.values()) == {"champion", "random"}
-    later = slates(users.slice(100, 300), scoring(split(0.5, uniform(("a", "b", "z"))), day=date(2026, 12, 24)))
+    later = slates(
+        users.slice(100, 300), scoring(split(0.5, uniform(("a", "b", "z"))), day=date(2026, 12, 24))
+    )
     assert {user: slate["variant"] for user, slate in later.items()} == {
         user: variant[user] for user in users["user_id"].to_pylist()[100:400]
     }

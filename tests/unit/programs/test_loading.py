@@ -124,7 +124,9 @@ def test_a_day_that_is_none(tmp_path, day):
     refusal(tmp_path, write(tmp_path, SPEC).read_text().replace("2026-11-16", day))
 
 
-@pytest.mark.parametrize("name", ["../shop", "a/b", "/etc/passwd", "", ".", "..", "Shop", "sh-op", "shop\n", "a" * 64])
+@pytest.mark.parametrize(
+    "name", ["../shop", "a/b", "/etc/passwd", "", ".", "..", "Shop", "sh-op", "shop\n", "a" * 64]
+)
 def test_a_name_that_could_be_a_path_is_none(tmp_path, monkeypatch, name):
     monkeypatch.setenv("NIGHTSLATE_DAGS", str(tmp_path / "dags"))
     (tmp_path / "dags").mkdir()
@@ -187,7 +189,11 @@ def test_a_share_is_between_0_and_1(tmp_path, share):
         ("rewards.values", {}, "rewards.values: Dictionary should have at least 1 item"),
         ("rewards.values", {"click": float("nan")}, "rewards.values.click: Input should be a finite number"),
         ("rewards.values", {"click": float("inf")}, "rewards.values.click: Input should be a finite number"),
-        ("learners.linear.ridge", float("inf"), "learners.linear.linear_thompson.ridge: Input should be a finite"),
+        (
+            "learners.linear.ridge",
+            float("inf"),
+            "learners.linear.linear_thompson.ridge: Input should be a finite",
+        ),
         ("learners.linear.ridge", 0, "learners.linear.linear_thompson.ridge: Input should be greater than 0"),
         ("rewards.attribution", "magic", "rewards.attribution: Input should be 'last_touch'"),
         ("variants", {}, "variants: Dictionary should have at least 1 item"),

@@ -1,0 +1,219 @@
+"""Model files and the registry that finds them again: by digest, or not at all."""
+
+import hashlib
+import json
+from datetime import date
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from nightslate.core.hashing import seed
+from nightslate.core.policies import LEARNERS
+from nightslate.errors import ModelError
+from nightslate.frames.encoding import Encoder
+from nightslate.models.files import ModelFile
+from nightslate.models.tracking import NightRun, Registry, connect
+
+DS = date(2026, 11, 16)
+ARMS = ("a", "b", "c")
+ENCODER = Encoder(("colour", "age"), (("blue", "red"), None))
+
+
+def fitted(kind="linear_thompson", rewards=(1.0, 0.0, 0.0, 1.0), **settings):
+    learner = LEARNERS[kind](**settings)
+    contexts = np.column_stack([np.ones((4, 1)), np.eye(4)[:, :3]])
+    state = learner.initial(3, ENCODER.width).update(contexts, np.array([0, 1, 2, 0]), np.array(rewards))
+    policy = learner.fit(state, [seed("arm", arm) for arm in ARMS], 9)
+    return ModelFile(kind, f"my {kind}", ARMS, ENCODER, policy)
+
+
+def saved(folder, model):
+    folder.mkdir()
+    model.save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_a_model_comes_back_to_the_last_bit(tmp_path, kind):
+    model = fitted(kind)
+    found = ModelFile.load(saved(tmp_path / "model", model), model.digest)
+    assert (found.kind, found.learner, found.arms) == (kind, f"my {kind}", ARMS)
+    assert found.encoder == ENCODER
+    assert found.digest == model.digest
+    arrays, again = model.policy.arrays(), found.policy.arrays()
+    assert arrays.keys() == again.keys()
+    for name, array in arrays.items():
+        assert again[name].dtype == array.dtype
+        assert again[name].tobytes() == array.tobytes()
+    contexts = np.random.default_rng(1).normal(size=(20, ENCODER.width))
+    assert (found.policy.weights(contexts) == model.policy.weights(contexts)).all()
+
+
+def test_equal_models_have_equal_digests_and_others_do_not():
+    one = fitted()
+    assert fitted().digest == one.digest
+    others = [
+        fitted(rewards=(1.0, 0.0, 0.0, np.nextafter(1.0, 2.0))),
+        fitted(draws=255),
+        fitted("popularity"),
+        ModelFile(one.kind, "another name", one.arms, one.encoder, one.policy),
+        ModelFile(one.kind, one.learner, ("a", "c", "b"), one.encoder, one.policy),
+        ModelFile(
+            one.kind, one.learner, one.arms, Encoder(("colour", "age"), (("red", "x"), None)), one.policy
+        ),
+    ]
+    assert len({one.digest, *(other.digest for other in others)}) == 7
+
+
+@pytest.mark.parametrize("name", ["policy.npz", "model.json"])
+@pytest.mark.parametrize("place", [0, 100, -1])
+def test_a_changed_byte_is_refused_before_it_is_interpreted(tmp_path, name, place):
+    """A damaged first byte is neither JSON nor a zip archive: whoever reads on says so, instead of this."""
+    model = fitted()
+    folder = saved(tmp_path / "model", model)
+    content = bytearray((folder / name).read_bytes())
+    content[place] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name} is not the file that was recorded"):
+        ModelFile.load(folder, model.digest)
+
+
+def test_a_model_in_the_place_of_another_is_refused(tmp_path):
+    """Both files replaced by sound ones that fit each other: only the digest kept elsewhere can tell."""
+    folder = saved(tmp_path / "model", fitted("popularity"))
+    with pytest.raises(ModelError, match=r"model\.json is not the file that was recorded"):
+        ModelFile.load(folder, fitted().digest)
+
+
+@pytest.mark.parametrize("name", ["policy.npz", "model.json"])
+def test_a_missing_file_is_named(tmp_path, name):
+    model = fitted()
+    folder = saved(tmp_path / "model", model)
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        ModelFile.load(folder, model.digest)
+
+
+class Trap:
+    """Unpickling this leaves a trace."""
+
+    sprung = False
+
+    def __reduce__(self):
+        return (setattr, (Trap, "sprung", True))
+
+
+def test_arrays_of_objects_are_refused_even_where_the_digest_holds(tmp_path):
+    """Whoever can write the recorded digest still gets no pickle loaded."""
+    archive = BytesIO()
+    np.savez(archive, expected=np.array([Trap()], dtype=object))
+    described = json.loads(fitted("popularity")._described)
+    described["policy_sha256"] = hashlib.sha256(archive.getvalue()).hexdigest()
+    content = json.dumps(described).encode()
+    (tmp_path / "policy.npz").write_bytes(archive.getvalue())
+    (tmp_path / "model.json").write_bytes(content)
+    with pytest.raises(ValueError, match="pickle"):
+        ModelFile.load(tmp_path, hashlib.sha256(content).hexdigest())
+    assert not Trap.sprung
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("warehouse")
+
+
+@pytest.fixture(scope="module")
+def client(home):
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield connect(home)
+
+
+@pytest.fixture
+def night(client, home, request):
+    """A program of its own for each test: its registry and a run."""
+    program = request.node.name[:60]
+    return Registry(client, program), NightRun.start(client, home, program, DS)
+
+
+def test_the_store_lies_in_the_warehouse_or_where_the_environment_says(client, home, tmp_path, monkeypatch):
+    assert client.tracking_uri == f"sqlite:///{home}/mlflow.db"
+    assert (home / "mlflow.db").is_file()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/mlflow.db?timeout=9")
+    assert connect(tmp_path).tracking_uri.endswith("?timeout=9")
+
+
+def test_a_model_is_registered_once_however_often_it_is_fitted(client, home, night):
+    registry, run = night
+    assert registry.register(fitted(), run, DS) == "1"
+    assert registry.register(fitted("uniform"), run, DS) == "2"
+    again = NightRun.start(client, home, registry.program, DS)
+    assert registry.register(fitted(), again, DS) == "1"
+    assert registry.load(fitted().digest).digest == fitted().digest
+    assert registry.load(fitted("uniform").digest).kind == "uniform"
+
+
+def test_a_digest_that_nobody_registered_is_a_clear_error(night):
+    registry, _ = night
+    for ask in (registry.load, registry.crown):
+        with pytest.raises(ModelError, match=r"no version of .* with digest 0000"):
+            ask("0" * 64)
+    assert registry.champion_version() is None
+
+
+def test_an_artifact_that_was_changed_is_refused(night, home):
+    registry, run = night
+    registry.register(fitted(), run, DS)
+    (file,) = (home / "mlflow" / "artifacts" / run.id).rglob("policy.npz")
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(ModelError, match=r"policy\.npz is not the file that was recorded"):
+        registry.load(fitted().digest)
+
+
+def test_the_crown_goes_to_one_model_at_a_time(night):
+    registry, run = night
+    versions = {kind: registry.register(fitted(kind), run, DS) for kind in ("uniform", "popularity")}
+    for kind in ("uniform", "popularity", "popularity", "uniform"):
+        assert registry.crown(fitted(kind).digest) == versions[kind]
+        assert registry.champion_version() == versions[kind]
+
+
+def test_programs_do_not_see_each_others_models(night, client):
+    registry, run = night
+    registry.register(fitted(), run, DS)
+    with pytest.raises(ModelError):
+        Registry(client, "another_program").load(fitted().digest)
+
+
+def test_a_night_finds_its_newest_run(client, home, night):
+    registry, first = night
+    assert NightRun.latest(client, home, registry.program, DS).id == first.id
+    second = NightRun.start(client, home, registry.program, DS)
+    NightRun.start(client, home, registry.program, date(2026, 11, 17))
+    assert NightRun.latest(client, home, registry.program, DS).id == second.id
+
+
+def test_a_night_that_was_never_trained_is_a_clear_error(client, home, night):
+    registry, _ = night
+    for program, ds in ((registry.program, date(2026, 11, 15)), ("never_seen", DS)):
+        with pytest.raises(
+            ModelError, match=f"MLflow has no run of {program} for {ds}: run the step `train`"
+        ):
+            NightRun.latest(client, home, program, ds)
+
+
+def test_what_a_run_is_told_it_keeps(client, night):
+    _, run = night
+    run.log_params({"arms": 3, "champion": "uniform"})
+    run.log_params({"arms": 4, "rows": 5})
+    run.log_metrics({"value": 0.25, "nothing": None})
+    run.log_file("<html>", "pages/night.html")
+    run.log_file(b"\x00", "raw")
+    run.finish()
+    kept = client.get_run(run.id)
+    assert kept.data.params == {"arms": "3", "champion": "uniform", "rows": "5"}
+    assert kept.data.metrics == {"value": 0.25}
+    assert kept.info.status == "FINISHED"
+    assert {file.path for file in client.list_artifacts(run.id)} == {"pages", "raw"}
+    assert [file.path for file in client.list_artifacts(run.id, "pages")] == ["pages/night.html"]
