@@ -125,7 +125,7 @@ def vacuum(
     hours: Annotated[int, typer.Option(help="Keep what versions of the last so many hours need.")] = 168,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would go.")] = False,
 ) -> None:
-    """Remove the files that no recent version of a program's tables needs, orphans of killed runs included."""
+    """Remove files that no recent version of a program's tables needs, orphans of killed runs included."""
     from nightslate.contracts import tables
     from nightslate.steps import Night
 

@@ -81,7 +81,7 @@ def _landed(night: Night, log: str) -> list[Path]:
 
 
 def _require_same_layout(night: Night, layout: dict[str, str]) -> None:
-    """A user is found by pseudonym, in the bucket that follows from it: neither may change under the tables."""
+    """A user is found by pseudonym, in the bucket that follows from it: neither may change underway."""
     users = night.table("users").snapshot()
     if users.days():
         before = users.metadata(users.days()[-1])

@@ -1,0 +1,56 @@
+"""The command line as a person and a scheduler meet it: processes, their output and their exit codes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+
+def nightslate(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nightslate.cli", *arguments],
+        env={**os.environ, "NIGHTSLATE_DAGS": str(PROJECT / "dags"), "NIGHTSLATE_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["slates", "-p", "nope"], 78, "SpecError: no program 'nope'"),
+        (["slates", "-p", "open_bandit"], 65, "has no published slates"),
+        (["run", "-p", "open_bandit", "--ds", "yesterday"], 78, "write YYYY-MM-DD"),
+        (["step", "ingest", "-p", "../open_bandit", "--ds", "2019-11-24"], 78, "is not a program's name"),
+        (["step", "dance", "-p", "open_bandit", "--ds", "2019-11-24"], 78, "the steps of a night are ingest"),
+        (["publish"], 2, "No such command"),
+    ],
+)
+def test_a_mistake_is_one_message_and_an_exit_code(
+    tmp_path: Path, arguments: list[str], code: int, says: str
+) -> None:
+    answer = nightslate(*arguments, home=tmp_path)
+
+    assert answer.returncode == code
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_the_command_line_loads_no_engine_before_it_needs_one() -> None:
+    probe = (
+        "import sys, nightslate.cli; print([m for m in ('pyspark', 'mlflow', 'numpy') if m in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_doctor_checks_java_and_the_pyspark_conflict(tmp_path: Path) -> None:
+    answer = nightslate("doctor", home=tmp_path)
+
+    assert "ok   Java in" in answer.stdout
+    assert "pyspark's files are those of its wheel" in answer.stdout
