@@ -152,6 +152,11 @@ class Contract:
             if not (column.pseudonym and clause.rule == "matches")
         )
 
+    def with_maximum(self, name: str, maximum: float) -> "Contract":
+        """The contract with a tighter bound on one column. Raises SpecError where there is no such column."""
+        tighter = replace(self.column(name), maximum=maximum)
+        return replace(self, columns=tuple(tighter if c.name == name else c for c in self.columns))
+
     def with_columns(self, extra: Sequence[Column]) -> "Contract":
         """The contract with a program's own columns before the partition column.
 

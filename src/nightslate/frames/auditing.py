@@ -18,14 +18,18 @@ TOLERANCE = 1e-12
 _FAULTS = pa.schema([("fault", pa.string()), ("slate_id", pa.string())])
 
 
-def faults(slates: DataFrame, users: DataFrame, program: str, slate_date: date, floor: float) -> DataFrame:
+def faults(
+    slates: DataFrame, users: DataFrame, program: str, slate_date: date, floor: float, depth: int
+) -> DataFrame:
     """One row (fault, slate_id or user_id) for each thing that is wrong with the slates; none if sound."""
 
     def kernel(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for length in pc.unique(pc.list_value_length(batch["candidates"])).to_pylist():
                 alike = pc.equal(pc.list_value_length(batch["candidates"]), length)
-                yield from _row_faults(pa.Table.from_batches([batch]).filter(alike), floor).to_batches()
+                yield from _row_faults(
+                    pa.Table.from_batches([batch]).filter(alike), floor, depth
+                ).to_batches()
 
     by_row = slates.mapInArrow(kernel, "fault string, slate_id string")
     forged = slates.where(F.col("slate_id") != slate_id(program, slate_date))
@@ -42,21 +46,17 @@ def faults(slates: DataFrame, users: DataFrame, program: str, slate_date: date, 
     )
 
 
-def _row_faults(rows: pa.Table, floor: float) -> pa.Table:
+def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     """Faults of rows that all have the same number of candidates."""
     arm_ids = pc.unique(pc.list_flatten(rows["candidates"]))
     candidates = _codes(rows["candidates"], arm_ids)
     n, arms = candidates.shape
-    lengths = {
-        name: pc.list_value_length(rows[name]).to_numpy() for name in ("weights", "ranking", "propensities")
-    }
-    uneven = (
-        (lengths["weights"] != arms)
-        | (lengths["ranking"] != lengths["propensities"])
-        | (lengths["ranking"] == 0)
-    )
+    ranked = min(depth, arms)
+    uneven = np.full(n, ranked == 0)
+    for name, length in {"weights": arms, "ranking": ranked, "propensities": ranked}.items():
+        uneven |= pc.list_value_length(rows[name]).to_numpy() != length
     found = [("weights, ranking or propensities have the wrong length", uneven)]
-    if not uneven.any() and len(set(lengths["ranking"])) == 1:
+    if not uneven.any():
         weights = _matrix(rows["weights"]).astype(np.float64)
         ranking, propensities = _codes(rows["ranking"], arm_ids), _matrix(rows["propensities"])
         place = (ranking[:, :, None] == candidates[:, None, :]).argmax(axis=2)
@@ -74,8 +74,6 @@ def _row_faults(rows: pa.Table, floor: float) -> pa.Table:
                 (wrong | ~np.isfinite(propensities)).any(axis=1),
             ),
         ]
-    elif not uneven.any():
-        found.append(("rankings differ in depth", np.ones(n, dtype=bool)))
     ids = rows["slate_id"].combine_chunks()
     parts = [
         pa.table(

@@ -97,9 +97,10 @@ def _read_parquet(path: Path, columns: tuple[Column, ...]) -> Iterator[Chunk]:
 def _read_csv(path: Path, columns: tuple[Column, ...]) -> Iterator[Chunk]:
     if path.stat().st_size == 0:
         raise UnusableFileError("schema_mismatch", "an empty file: a CSV file starts with a header")
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
         names = next(csv.reader(lines), [])
-        while lines.read(CHUNK_BYTES):  # a ragged row that is no UTF-8 would never reach `skip`
+        # A ragged row that is no UTF-8 would not reach `skip`, but stand in Arrow's error as it is.
+        while lines.read(CHUNK_BYTES):
             pass
     _check_names(names, columns)
     unreadable: list[Unreadable] = []

@@ -18,7 +18,9 @@ def run(night: Night) -> str:
     table.verify(staged)
     slates = spark_tables.read_staged(night.spark, staged, table.contract)
     users = spark_tables.read(night.spark, night.table("users").snapshot(), night.ds, night.ds)
-    found = faults(slates, users.select("user_id"), night.name, night.slate_date, night.program.floor)
+    program = night.program
+    people = users.select("user_id")
+    found = faults(slates, people, night.name, night.slate_date, program.floor, program.depth)
     wrong = found.groupBy("fault").agg({"*": "count", "slate_id": "min"}).toArrow().to_pylist()
     if wrong:
         lines = [

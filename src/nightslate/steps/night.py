@@ -96,11 +96,12 @@ class Night:
         return NightRun.latest(self.mlflow, self.home, self.name, self.ds)
 
     def contract(self, table: str) -> Contract:
-        """The contract of a table of this program: its own columns included."""
+        """The contract of a table of this program: with its own columns, and no more slots than it has."""
         logs = self.program.logs
         features = logs.context if table in _CONTEXT else logs.arm_features if table == "arms" else ()
         extra = [Column(name=f.name, type=_COLUMN_TYPES[f.type]) for f in features]  # type: ignore[arg-type]
-        return load(table).with_columns(extra)
+        contract = load(table).with_columns(extra)
+        return contract.with_maximum("slot", self.program.slots) if table == "impressions" else contract
 
     def table(self, table: str) -> Table:
         return self.warehouse.table(self.name, self.contract(table))

@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 
-import pyarrow.parquet
 from tests.unit.frames.landed import (
     CONFORMER,
     KEY,
@@ -11,6 +10,7 @@ from tests.unit.frames.landed import (
     PSEUDONYMISE,
     good,
     write_csv,
+    write_damaged_half_way,
     write_jsonl,
     write_parquet,
 )
@@ -74,16 +74,12 @@ def test_rows_that_share_an_id_but_differ_are_all_rejected(spark, tmp_path):
 
 
 def test_a_damaged_file_costs_its_own_rows_also_those_before_the_damage(spark, tmp_path):
-    bad = write_parquet(tmp_path / "bad", [good(i) for i in range(300)], row_group_size=100)
-    last = pyarrow.parquet.ParquetFile(bad).metadata.row_group(2).column(0)
-    content = bytearray(bad.read_bytes())
-    content[last.data_page_offset : last.data_page_offset + 30] = b"\xff" * 30
-    bad.write_bytes(content)
-    sound = write_parquet(tmp_path / "sound", [good(7), good(1000), good(1001, slot=0)])
+    bad = write_damaged_half_way(tmp_path / "bad")
+    sound = write_parquet(tmp_path / "sound", [good(7), good(8, slot=2), good(9, slot=0)])
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(sound.read_bytes()[:-20])
     ingested = ingest(spark, [bad, cut, sound], CONFORMER)
-    assert kept(ingested) == ["i1000", "i7"]
+    assert kept(ingested) == ["i7", "i8"]
     assert why(ingested) == [
         ("out_of_range", "sound.parquet"),
         ("unreadable_file", "bad.parquet"),

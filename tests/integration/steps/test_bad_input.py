@@ -55,6 +55,7 @@ def test_a_bad_row_costs_that_row(tmp_path: Path) -> None:
         3: {"propensity": 0.0},
         5: {"propensity": float("nan")},
         7: {"arm_id": "nobody knows"},
+        9: {"slot": 3},
     }.items():
         shown[row] |= broken
     world.land(tmp_path, DAY, shown, [])
@@ -62,8 +63,13 @@ def test_a_bad_row_costs_that_row(tmp_path: Path) -> None:
     ingest(tmp_path)
 
     rejected = table(tmp_path, "quarantine").sort("row")
-    assert table(tmp_path, "impressions").height == 397
-    assert set(rejected["reason"]) >= {"out_of_range", "unknown_arm"}
+    assert table(tmp_path, "impressions").height == 396
+    assert set(rejected["clause"]) == {
+        "propensity is finite",
+        "propensity > 0",
+        "slot <= 2",
+        "arm_id is one of the arms of the day",
+    }
     assert set(rejected["file"]) == {"part-0.parquet"}
     assert "user-" not in "".join(rejected["row"])
 

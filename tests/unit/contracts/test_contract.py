@@ -49,6 +49,17 @@ def test_program_columns_go_before_the_partition_column() -> None:
     assert [clause.text for clause in users.column("age").clauses()] == ["age is finite"]
 
 
+def test_a_program_may_tighten_a_bound() -> None:
+    impressions = load("impressions").with_maximum("slot", 3)
+    assert [clause.text for clause in impressions.column("slot").clauses()] == [
+        "slot is required",
+        "slot >= 1",
+        "slot <= 3",
+    ]
+    with pytest.raises(SpecError, match="has no column"):
+        load("users").with_maximum("slot", 3)
+
+
 @pytest.mark.parametrize("names", [["ds"], ["user_id"], ["age", "age"]])
 def test_a_taken_name_is_refused(names: list[str]) -> None:
     with pytest.raises(SpecError, match=f"users: column '{names[0]}' is declared twice"):

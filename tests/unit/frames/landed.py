@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from nightslate.contracts import Column, load
 from nightslate.frames.conform import Conformer
-from nightslate.frames.landing import UnusableFileError, read
+from nightslate.frames.landing import CHUNK_ROWS, UnusableFileError, read
 from nightslate.frames.pseudonyms import Pseudonymiser
 
 Row = dict[str, Any]
@@ -64,6 +64,17 @@ def write_parquet(path: Path, rows: Sequence[Row], schema: pa.Schema = PARQUET, 
     return file
 
 
+def write_damaged_half_way(path: Path) -> Path:
+    """A Parquet file of which CHUNK_ROWS rows can be read, and an error comes after them."""
+    rows = CHUNK_ROWS + 100
+    file = write_parquet(path, [good(i) for i in range(2 * rows)], row_group_size=rows)
+    chunk = pyarrow.parquet.ParquetFile(file).metadata.row_group(1).column(0)
+    content = bytearray(file.read_bytes())
+    content[chunk.data_page_offset : chunk.data_page_offset + 1000] = b"\xff" * 1000
+    file.write_bytes(content)
+    return file
+
+
 def write_csv(path: Path, rows: Sequence[Row], schema: pa.Schema = PARQUET) -> Path:
     file = path.with_suffix(".csv")
     with file.open("w", encoding="utf-8", newline="") as lines:
@@ -95,7 +106,8 @@ def whatever_comes_of(path: Path, conformer: Conformer = CONFORMER) -> pa.Table:
     """The rows before some damage too, which only `ingest` can leave out."""
     parts = [conformer.schema().empty_table()]
     try:
-        parts += [conformer(chunk, path.name) for chunk in read(path, conformer.contract.landing_columns)]
+        for chunk in read(path, conformer.contract.landing_columns):
+            parts.append(conformer(chunk, path.name))  # noqa: PERF401 (what came before an error is kept)
     except UnusableFileError as error:
         parts.append(conformer.rejected_file(path.name, error.reason, error.clause))
     return pa.concat_tables(parts)
