@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
-from nightslate.core.hashing import seed
 from nightslate.core.policies import LinearThompson
 from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
 from nightslate.frames.training import AnyLearner, FoldStates, encoder_for, fold_states, value_counts
-from nightslate.steps.inputs import context_types, learners, matured_sample
+from nightslate.steps.inputs import categories, context_types, learners, matured_sample, model_seed
 from nightslate.steps.night import ISSUE, Night
 
 _REWARD_MODEL = "reward model"
@@ -22,10 +21,9 @@ def run(night: Night) -> str:
     """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
     rules = night.program.evaluation
     sample = matured_sample(night, rules.window_days)
-    arms, context = night.arms(), context_types(night)
-    categories = tuple(name for name, kind in context.items() if kind == "category")
-    counts = value_counts(night.spark, sample, (*categories, "arm_id"))
-    encoder = encoder_for(context, counts)
+    arms = night.arms()
+    counts = value_counts(night.spark, sample, (*categories(night), "arm_id"))
+    encoder = encoder_for(context_types(night), counts)
     fitted = learners(night)
     states = fold_states(
         night.spark, sample, {**fitted, _REWARD_MODEL: _reward_model(night)}, encoder, arms, rules.folds
@@ -50,11 +48,8 @@ def run(night: Night) -> str:
 
 def _crossfit(night: Night, fitted: dict[str, AnyLearner], states: FoldStates, folds: int) -> CrossFit:
     """What is fitted without each fold in turn, with the seeds that the night's models have."""
-    day = night.ds.isoformat()
     policies = {
-        name: [
-            states.policy(name, learner, seed(night.name, ISSUE, name, day), fold) for fold in range(folds)
-        ]
+        name: [states.policy(name, learner, model_seed(night, name), fold) for fold in range(folds)]
         for name, learner in fitted.items()
     }
     reward_model = [states.policy(_REWARD_MODEL, _reward_model(night), 0, fold) for fold in range(folds)]

@@ -8,12 +8,13 @@ from datetime import date
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS
 from nightslate.frames import samples
 from nightslate.frames.buckets import BucketInput
 from nightslate.frames.days import first_day, matured_before
 from nightslate.frames.training import AnyLearner, Sample
-from nightslate.steps.night import Night
+from nightslate.steps.night import ISSUE, Night
 
 
 def bucket_input(night: Night, table: str, columns: Sequence[str], since: date) -> BucketInput:
@@ -51,3 +52,13 @@ def learners(night: Night) -> dict[str, AnyLearner]:
 def context_types(night: Night) -> dict[str, str]:
     """The program's context columns and their types, in the order declared."""
     return {feature.name: feature.type for feature in night.program.logs.context}
+
+
+def categories(night: Night) -> tuple[str, ...]:
+    """Those of the context columns whose values have to be counted before they can be encoded."""
+    return tuple(name for name, kind in context_types(night).items() if kind == "category")
+
+
+def model_seed(night: Night, learner: str) -> int:
+    """The randomness of a learner's models of this night: the one that is scored with and those evaluated."""
+    return seed(night.name, ISSUE, learner, night.ds.isoformat())

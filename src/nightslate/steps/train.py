@@ -5,12 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
-from nightslate.core.hashing import seed
 from nightslate.errors import ContractError
 from nightslate.frames.training import encoder_for, fold_states, value_counts
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
-from nightslate.steps.inputs import context_types, learners, matured_sample
+from nightslate.steps.inputs import categories, context_types, learners, matured_sample, model_seed
 from nightslate.steps.night import ISSUE, Night
 
 
@@ -20,9 +19,7 @@ def run(night: Night) -> str:
     if len(arms) < night.program.slots:
         raise ContractError(f"{len(arms)} arms on {night.ds} can't fill {night.program.slots} slots")
     sample = matured_sample(night, night.program.training.window_days)
-    context = context_types(night)
-    categories = tuple(name for name, kind in context.items() if kind == "category")
-    encoder = encoder_for(context, value_counts(night.spark, sample, categories))
+    encoder = encoder_for(context_types(night), value_counts(night.spark, sample, categories(night)))
     fitted = learners(night)
     states = fold_states(night.spark, sample, fitted, encoder, arms, folds=1)
     tracked = NightRun.start(night.mlflow, night.home, night.name, night.ds)
@@ -31,7 +28,7 @@ def run(night: Night) -> str:
     )
     rows = []
     for name, learner in fitted.items():
-        policy = states.policy(name, learner, seed(night.name, ISSUE, name, night.ds.isoformat()))
+        policy = states.policy(name, learner, model_seed(night, name))
         model = ModelFile(learner.kind, name, arms, encoder, policy)
         version = night.registry.register(model, tracked, night.ds)
         tracked.log_params({f"{name}.digest": model.digest, f"{name}.version": version})
