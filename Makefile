@@ -32,7 +32,7 @@ down: $(SETUP) ## Stop what `make up` or `make demo` started
 	@$(PYTHON) -m nightslate.local down
 
 test: $(SETUP) ## Run all tests
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(SETUP) ## Check style, types, layers and shell scripts
 	$(VENV)/bin/ruff check .
@@ -41,7 +41,7 @@ lint: $(SETUP) ## Check style, types, layers and shell scripts
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/shellcheck .ci/run docker/*.sh
 
-bench: $(SETUP) ## Measure a night in one process: time by step, peak memory
+bench: $(SETUP) ## Coverage, accuracy and speed of core beside its peers; a night: time by step, memory
 	$(PYTHON) -m pytest tests/benchmarks --capture=no
 
 clean: ## Remove the virtual environment and caches; the warehouse stays

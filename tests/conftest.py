@@ -1,10 +1,16 @@
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
 from pyspark.sql import SparkSession
 
 from nightslate.frames.session import spark_session
+
+# pyspark takes a main module without a file, which pytest's parallel workers have, for its own doctests: it
+# exits without a word.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
 
 
 @pytest.fixture(scope="session")

@@ -69,6 +69,8 @@ def default(field: FieldInfo) -> str:
     assert not isinstance(value, timedelta)
     if field.is_required():
         return "required"
+    if value is None or value == ():
+        return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -40,6 +40,8 @@ def violated(clause: Clause) -> pc.Expression:
     field = pc.field(clause.column.name)
     if clause.rule == "required":
         return field.is_null()
+    if clause.rule == "required_unless":
+        return field.is_null() & pc.field(clause.column.required_unless).is_null()
     return ~field.is_null() & ~_holds(clause, field)
 
 

@@ -21,7 +21,7 @@ Type = Literal[
     "array<float>",
     "array<double>",
 ]
-Rule = Literal["required", "finite", ">", ">=", "<", "<=", "one_of", "matches"]
+Rule = Literal["required", "required_unless", "finite", ">", ">=", "<", "<=", "one_of", "matches"]
 Reason = Literal["required", "out_of_range", "not_allowed"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -41,6 +41,8 @@ class Column:
     exclusive_maximum: float | None = None
     allowed: tuple[str, ...] = ()
     pattern: str = ""
+    required_unless: str | None = None
+    """A column of the same log: a landing row that gives it may leave this one out, which ingest computes."""
     derived: bool = False
     """Not brought by a landing file; `ingest` or a later step computes it."""
     pseudonym: bool = False
@@ -75,6 +77,15 @@ class Column:
             *(Clause(self, rule) for rule, wanted in forms if wanted),
         )
 
+    def landing_clauses(self) -> tuple["Clause", ...]:
+        """What each value in a landing file must satisfy, where ids are raw and some values still to come."""
+        awaited: dict[Rule, Rule] = {"required": "required_unless"} if self.required_unless else {}
+        return tuple(
+            replace(clause, rule=awaited.get(clause.rule, clause.rule))
+            for clause in self.clauses()
+            if not (self.pseudonym and clause.rule == "matches")
+        )
+
 
 @dataclass(frozen=True)
 class Clause:
@@ -92,6 +103,8 @@ class Clause:
         match self.rule:
             case "required" | "finite":
                 return f"{name} is {self.rule}"
+            case "required_unless":
+                return f"{name} is required unless {self.column.required_unless} is given"
             case "one_of":
                 return f"{name} is one of {', '.join(self.column.allowed)}"
             case "matches":
@@ -107,7 +120,7 @@ class Clause:
     @property
     def reason(self) -> Reason:
         """The reason under which a landing row that breaks the clause goes to quarantine."""
-        if self.rule == "required":
+        if self.rule in ("required", "required_unless"):
             return "required"
         return "not_allowed" if self.rule in ("one_of", "matches") else "out_of_range"
 
@@ -144,13 +157,8 @@ class Contract:
         return tuple(clause for column in self.columns for clause in column.clauses())
 
     def landing_clauses(self) -> tuple[Clause, ...]:
-        """What every row of a landing file satisfies, before user ids are pseudonyms."""
-        return tuple(
-            clause
-            for column in self.landing_columns
-            for clause in column.clauses()
-            if not (column.pseudonym and clause.rule == "matches")
-        )
+        """What every row of a landing file satisfies."""
+        return tuple(clause for column in self.landing_columns for clause in column.landing_clauses())
 
     def with_maximum(self, name: str, maximum: float) -> "Contract":
         """The contract with a tighter bound on one column. Raises SpecError where there is no such column."""

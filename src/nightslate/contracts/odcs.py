@@ -3,6 +3,7 @@
 - physicalType is the column's type, in the words of Delta and Spark SQL;
 - transformLogic marks a column that a landing file does not bring;
 - classification "pseudonym" marks an id that is replaced at ingest;
+- the custom property landingRequiredUnless names the column that lets a landing row leave this one out;
 - partitioned is the table's one partition column, the last in the file.
 """
 
@@ -72,6 +73,7 @@ def _contract(table: SchemaObject) -> Contract:
 
 def _column(column: SchemaProperty) -> Column:
     options = column.logicalTypeOptions or {}
+    custom = {extra.property: extra.value for extra in column.customProperties or ()}
     return Column(
         name=column.name or "",
         type=cast(Type, (column.physicalType or "").lower()),
@@ -83,6 +85,7 @@ def _column(column: SchemaProperty) -> Column:
         exclusive_maximum=options.get("exclusiveMaximum"),
         allowed=tuple(str(value.value) for value in column.enum or ()),
         pattern=options.get("pattern", ""),
+        required_unless=custom.get("landingRequiredUnless"),
         derived=column.transformLogic is not None,
         pseudonym=column.classification == "pseudonym",
     )

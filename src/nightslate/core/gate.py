@@ -1,10 +1,11 @@
 """The high-confidence gate: a challenger replaces the champion only on evidence (Thomas et al., 2015)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.estimators.diagnostics import Thresholds, weaknesses
 from nightslate.core.estimators.estimate import Estimate
 
 
@@ -14,25 +15,17 @@ class GateRule:
 
     alpha: probability, over all looks together, of promoting a challenger that is not better by `margin`.
     margin: what the lower bound of challenger minus champion must exceed, in units of reward.
-    min_ess, min_clusters: the least effective sample size of the challenger, and number of users.
-    max_unsupported_share: the most of the challenger's probability on arms that the logs could not show."""
+    thresholds: what its importance weights must show."""
 
     alpha: float = 0.05
     margin: float = 0.0
-    min_ess: float = 100.0
-    min_clusters: int = 30
-    max_unsupported_share: float = 0.01
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise InvalidInputError(f"the gate's alpha must be in (0, 1), got {self.alpha}")
         if not math.isfinite(self.margin):
             raise InvalidInputError(f"the gate's margin must be finite, got {self.margin}")
-        if not (self.min_ess >= 0 and self.min_clusters >= 2 and 0 <= self.max_unsupported_share <= 1):
-            raise InvalidInputError(
-                "the gate needs min_ess >= 0, min_clusters >= 2 and max_unsupported_share in [0, 1], got "
-                f"{self.min_ess}, {self.min_clusters} and {self.max_unsupported_share}"
-            )
 
 
 @dataclass(frozen=True)
@@ -61,17 +54,9 @@ def decide(difference: Estimate, rule: GateRule, look: int, comparisons: int = 1
         raise InvalidInputError(f"looks and comparisons count from 1, got {look} and {comparisons}")
     spent = rule.alpha * 6 / (math.pi * look) ** 2 / comparisons
     lower = _lower_bound(difference, spent)
-    reasons = tuple(
-        reason
-        for reason in (
-            _bound_fails(difference, lower, rule, spent),
-            _clusters_fail(difference, rule),
-            _ess_fails(difference, rule),
-            _support_fails(difference, rule),
-            _mean_weight_fails(difference),
-        )
-        if reason
-    )
+    missed = _bound_fails(difference, lower, rule, spent)
+    weak = weaknesses(difference, rule.thresholds, support_is_known=True)
+    reasons = (missed, *weak) if missed else weak
     return Decision(not reasons, reasons, spent, lower)
 
 
@@ -91,35 +76,3 @@ def _bound_fails(difference: Estimate, lower: float | None, rule: GateRule, spen
     return (
         f"{pair}: lower bound {lower:.6g} at alpha {spent:.3g} does not exceed the margin {rule.margin:.6g}"
     )
-
-
-def _clusters_fail(difference: Estimate, rule: GateRule) -> str | None:
-    if difference.clusters >= rule.min_clusters:
-        return None
-    return f"{difference.clusters} users are fewer than {rule.min_clusters}"
-
-
-def _ess_fails(difference: Estimate, rule: GateRule) -> str | None:
-    if difference.ess is not None and difference.ess >= rule.min_ess:
-        return None
-    return f"effective sample size {_number(difference.ess)} is under {rule.min_ess:.6g}"
-
-
-def _support_fails(difference: Estimate, rule: GateRule) -> str | None:
-    share = difference.unsupported_share
-    if share is not None and share <= rule.max_unsupported_share:
-        return None
-    return f"share of unsupported arms {_number(share)} is over {rule.max_unsupported_share:.6g}"
-
-
-def _mean_weight_fails(difference: Estimate) -> str | None:
-    lower, upper = difference.mean_weight_lower, difference.mean_weight_upper
-    if lower is not None and upper is not None and lower <= 1 <= upper:
-        return None
-    return (
-        f"the interval of the mean importance weight, {_number(lower)} to {_number(upper)}, does not hold 1"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.6g}"

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.frames.lists import codes, matrix
 from nightslate.frames.scoring import slate_id
 
 TOLERANCE = 1e-12
@@ -49,20 +51,26 @@ def faults(
 def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     """Faults of rows that all have the same number of candidates."""
     arm_ids = pc.unique(pc.list_flatten(rows["candidates"]))
-    candidates = _codes(rows["candidates"], arm_ids)
+    candidates = codes(rows["candidates"], arm_ids)
     n, arms = candidates.shape
     ranked = min(depth, arms)
     uneven = np.full(n, ranked == 0)
     for name, length in {"weights": arms, "ranking": ranked, "propensities": ranked}.items():
         uneven |= pc.list_value_length(rows[name]).to_numpy() != length
-    found = [("weights, ranking or propensities have the wrong length", uneven)]
-    if not uneven.any():
-        weights = _matrix(rows["weights"]).astype(np.float64)
-        ranking, propensities = _codes(rows["ranking"], arm_ids), _matrix(rows["propensities"])
+    grouped = pc.fill_null(pc.list_value_length(rows["groups"]), -1).to_numpy()
+    ungrouped = grouped != np.where(rows["penalty"].is_valid().to_numpy(), arms, -1)
+    found = [
+        ("weights, ranking or propensities have the wrong length", uneven),
+        ("a penalty without a group for each candidate, or groups without a penalty", ungrouped),
+    ]
+    if not (uneven | ungrouped).any():
+        weights = matrix(rows["weights"]).astype(np.float64)
+        ranking, propensities = codes(rows["ranking"], arm_ids), matrix(rows["propensities"])
         place = (ranking[:, :, None] == candidates[:, None, :]).argmax(axis=2)
         known = np.take_along_axis(candidates, place, axis=1) == ranking
         with np.errstate(invalid="ignore"):
-            wrong = np.abs(propensities / _recomputed(weights, place) - 1) > TOLERANCE
+            expected = _recomputed(weights, place, *_penalties(rows, arms))
+            wrong = np.abs(propensities / expected - 1) > TOLERANCE
             low = weights < floor / arms
         found += [
             ("a candidate stands twice", _has_twice(candidates)),
@@ -84,28 +92,30 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _recomputed(weights: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _penalties(rows: pa.Table, arms: int) -> tuple[Floats, Ints]:
+    """(n,) what an arm before does to the others of its group, 1 without a penalty; (n, arms) the group of
+    each candidate, -1 for none."""
+    penalised = rows["penalty"].is_valid().to_numpy()
+    names = pc.unique(pc.list_flatten(rows["groups"])).drop_null()
+    groups = np.full((len(penalised), arms), -1)
+    if penalised.any():
+        groups[penalised] = codes(rows["groups"].filter(pa.array(penalised)), names)
+    groups[groups == len(names)] = -1
+    return pc.fill_null(rows["penalty"], 1.0).to_numpy(), groups
+
+
+def _recomputed(weights: Floats, place: Ints, penalty: Floats, groups: Ints) -> Floats:
     """The conditional propensities by the definition, slot by slot: the arm's share of what is left."""
     left, shares = weights.copy(), np.empty(place.shape)
     for slot in range(place.shape[1]):
         at = place[:, [slot]]
         shares[:, slot] = (np.take_along_axis(left, at, axis=1) / left.sum(axis=1, keepdims=True))[:, 0]
+        same = (groups == np.take_along_axis(groups, at, axis=1)) & (groups >= 0)
+        left *= np.where(same, penalty[:, None], 1.0)
         np.put_along_axis(left, at, 0.0, axis=1)
     return shares
 
 
-def _matrix(lists: pa.ChunkedArray) -> np.ndarray:
-    """Lists of equal length as the rows of a matrix."""
-    flat = pc.list_flatten(lists).to_numpy(zero_copy_only=False)
-    return np.asarray(flat).reshape(len(lists), -1)
-
-
-def _codes(lists: pa.ChunkedArray, arm_ids: pa.Array) -> np.ndarray:
-    """Lists of arms of equal length as a matrix of places in `arm_ids`; one past the last for any other."""
-    places = pc.fill_null(pc.index_in(pc.list_flatten(lists), arm_ids), len(arm_ids))
-    return np.asarray(places, dtype=np.int64).reshape(len(lists), -1)
-
-
-def _has_twice(ids: np.ndarray) -> np.ndarray:
+def _has_twice(ids: Ints) -> Bools:
     ordered = np.sort(ids, axis=1)
     return np.asarray((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))

@@ -45,7 +45,7 @@ class Conformer:
 
     def __call__(self, chunk: Chunk, file: str) -> pa.Table:
         """All rows of the chunk, in `schema()`; `_reason` is null where a row is accepted."""
-        rows, blame = chunk.rows, _Blame(chunk.rows.num_rows)
+        rows, blame = chunk.rows, Blame(chunk.rows.num_rows)
         converted = {c.name: self._convert(rows, c, blame) for c in self.contract.landing_columns}
         table = pa.table(converted, schema=pa.schema([pa.field(f.name, f.type) for f in self._landed()]))
         for clause, broken in self._broken_clauses(table):
@@ -63,7 +63,7 @@ class Conformer:
         schema = arrow_contracts.schema(self.contract)
         return [schema.field(c.name) for c in self.contract.landing_columns]
 
-    def _convert(self, rows: pa.Table, column: Column, blame: _Blame) -> pa.Array:
+    def _convert(self, rows: pa.Table, column: Column, blame: Blame) -> pa.Array:
         target = arrow_contracts.schema(self.contract).field(column.name).type
         if column.name not in rows.column_names:
             return pa.nulls(rows.num_rows, target)
@@ -83,7 +83,7 @@ class Conformer:
         )
         return [(c, broken[str(i)].combine_chunks()) for i, c in enumerate(clauses)]
 
-    def _check_day(self, table: pa.Table, blame: _Blame) -> None:
+    def _check_day(self, table: pa.Table, blame: Blame) -> None:
         if "occurred_at" not in table.column_names:
             return
         start = datetime.combine(self.ds, datetime.min.time(), UTC)
@@ -93,7 +93,7 @@ class Conformer:
         blame.add(pc.less(when, pa.scalar(start, stamp)), "before_ds", f"occurred_at >= {self.ds}")
         blame.add(pc.greater_equal(when, pa.scalar(end, stamp)), "after_ds", f"occurred_at < {end.date()}")
 
-    def _check_arms(self, table: pa.Table, blame: _Blame) -> None:
+    def _check_arms(self, table: pa.Table, blame: Blame) -> None:
         if self.arms is None:
             return
         named = table["arm_id"].combine_chunks()
@@ -101,7 +101,7 @@ class Conformer:
         unknown = pc.and_(pc.is_valid(named), pc.invert(known))
         blame.add(unknown, "unknown_arm", "arm_id is one of the arms of the day")
 
-    def _with_verdict(self, table: pa.Table, raw: pa.Table, blame: _Blame, file: str) -> pa.Table:
+    def _with_verdict(self, table: pa.Table, raw: pa.Table, blame: Blame, file: str) -> pa.Table:
         reasons, clauses = blame.columns()
         rejected = np.flatnonzero(blame.culprit >= 0)
         rendered = np.full(table.num_rows, None, dtype=object)
@@ -148,7 +148,7 @@ class Conformer:
         return rendered
 
 
-class _Blame:
+class Blame:
     """The first clause that each row breaks."""
 
     def __init__(self, rows: int) -> None:

@@ -8,43 +8,49 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
-from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.arrays import Bools, Float32s, Floats
 from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.sample import Logged, Sample
+from nightslate.core.estimators.slate_sample import SlateSample
+from nightslate.core.estimators.target import Target, in_slots, in_turn
 from nightslate.core.hashing import seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
-from nightslate.core.policies.plackett_luce import marginal_propensities
-from nightslate.frames.buckets import map_buckets
+from nightslate.frames.decisions import Decisions
 from nightslate.frames.encoding import Encoder
-from nightslate.frames.packing import pack, unpack
-from nightslate.frames.samples import arm_places, folds_of, user_keys
-from nightslate.frames.training import Sample
+from nightslate.frames.examination import Examination
+from nightslate.frames.folds import Key, merged
+from nightslate.frames.samples import Sample as Logs
+from nightslate.frames.samples import arm_places, eligible_arms, folds_of, user_keys
 
 LOGGED = "logged"
 """The policy that was live, whose value needs no weights: beside it the others are read."""
 
-_STATES = pa.schema([("bucket", pa.int32()), ("state", pa.binary())])
+_NAME = "evaluation"
 
 
 @dataclass(frozen=True)
 class CrossFit:
-    """For each fold, what was fitted without its users: the policies by name, and the reward model of DR."""
+    """For each fold, what was fitted without its users: the policies by name, the reward model of DR, and how
+    likely slots are looked at; none where no slot is told from another."""
 
     policies: Mapping[str, Sequence[Policy]]
     reward_model: Sequence[RewardModel]
+    examination: Sequence[Examination] = ()
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """How a night evaluates. `supported` (arms,): whether the logs show the arm at all."""
+    """How a night evaluates. `supported` (arms,): whether the logs show the arm at all. `slots`: of a
+    decision that is weighed as a whole; 1 where impressions stand alone."""
 
     arms: tuple[str, ...]
     supported: Bools
     encoder: Encoder
     floor: float
-    resamples: int
+    estimators: tuple[str, ...]
+    slots: int
     crossfit: CrossFit
 
     @property
@@ -54,64 +60,78 @@ class Evaluator:
     def initial(self, program: str) -> EvaluationState:
         """The state of no rows."""
         policies = (LOGGED, *self.crossfit.policies)
-        return EvaluationState.initial(policies, self.resamples, seed(program, "bootstrap"))
+        return EvaluationState.initial(
+            policies, self.estimators, slots=self.slots, seed=seed(program, "bootstrap")
+        )
 
     def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
-        """`state` and the matured rows of some users."""
-        users, places = user_keys(rows), arm_places(rows, self.arms)
-        reward, propensity = rows["reward"].to_numpy(), rows["propensity"].to_numpy()
-        contexts, slots = self.encoder(rows), rows["slot"].to_numpy()
-        fold_of = folds_of(users, program, self.folds)
+        """`state` and all matured rows of some users."""
+        fold_of = folds_of(user_keys(rows), program, self.folds)
         for fold in np.unique(fold_of):
-            mine = fold_of == fold
-            q = self.crossfit.reward_model[fold].expected_rewards(contexts[mine])
-            q_logged = _at(q, places[mine])
-            targets = [(propensity[mine], q_logged, np.zeros(len(q)))] + [
-                self._target(policies[fold], contexts[mine], slots[mine], places[mine], q)
-                for policies in self.crossfit.policies.values()
-            ]
-            target_propensity, v_target, unsupported_mass = map(np.column_stack, zip(*targets, strict=True))
-            state = state.update(
-                reward=reward[mine],
-                propensity=propensity[mine],
-                target_propensity=target_propensity,
-                q_logged=q_logged,
-                v_target=v_target,
-                unsupported_mass=unsupported_mass,
-                cluster=users[mine],
-            )
+            mine = rows.filter(pa.array(fold_of == fold))
+            if self.slots > 1:
+                decisions = Decisions.of(mine, self.arms, self.slots)
+                samples, users = self._of_decisions(decisions, int(fold)), user_keys(decisions.first)
+            else:
+                samples, users = self._of_impressions(mine, int(fold)), user_keys(mine)
+            state = state.update(samples, users)
         return state
 
-    def _target(
-        self, policy: Policy, contexts: Floats, slots: Ints, places: Ints, q: Floats
-    ) -> tuple[Floats, Floats, Floats]:
-        """Of one policy, for each row: the probability of the logged arm in its slot, the expected reward of
-        the slot, and the probability of arms that the logs never show."""
-        weights = mix_floor(policy.weights(contexts), self.floor)
-        in_slot = np.empty(weights.shape)
-        for slot in np.unique(slots):
-            rows = slots == slot
-            in_slot[rows] = marginal_propensities(weights[rows], int(slot))
-        return _at(in_slot, places), (in_slot * q).sum(axis=1), in_slot[:, ~self.supported].sum(axis=1)
+    def _of_impressions(self, rows: pa.Table, fold: int) -> list[Logged]:
+        """A sample for each policy, of single impressions."""
+        contexts, slots = self.encoder(rows), rows["slot"].to_numpy()
+        shown, eligible = arm_places(rows, self.arms), eligible_arms(rows, self.arms)
+        q = self.crossfit.reward_model[fold].expected_rewards(contexts)
+        examination = self.crossfit.examination
+        e = examination[fold].of(rows) if examination else 1.0
+        targets = [
+            in_slots(weights, shown, slots, q, self.supported, eligible, e)
+            for weights in self._weights(contexts, fold)
+        ]
+        return _samples(Sample, rows["reward"].to_numpy(), rows["propensity"].to_numpy(), targets)
+
+    def _of_decisions(self, decisions: Decisions, fold: int) -> list[Logged]:
+        """A sample for each policy, of whole decisions."""
+        contexts, eligible = self.encoder(decisions.first), eligible_arms(decisions.first, self.arms)
+        q = self.crossfit.reward_model[fold].expected_rewards(contexts)
+        examination = self.crossfit.examination
+        e = examination[fold].of_all_slots(decisions.first) if examination else 1.0
+        targets = [
+            in_turn(weights, decisions.shown, decisions.has_slot, q, self.supported, eligible, e)
+            for weights in self._weights(contexts, fold)
+        ]
+        return _samples(SlateSample, decisions.reward, decisions.propensity, targets)
+
+    def _weights(self, contexts: Floats, fold: int) -> Iterator[Float32s]:
+        """(n, arms) of each policy, as they would be stored."""
+        for policies in self.crossfit.policies.values():
+            yield mix_floor(policies[fold].weights(contexts), self.floor)
 
 
-def evaluate(spark: SparkSession, sample: Sample, evaluator: Evaluator) -> EvaluationState:
-    """One pass over the buckets of the sample; the driver merges one state a bucket."""
+def evaluate(spark: SparkSession, logs: Logs, evaluator: Evaluator) -> EvaluationState:
+    """One pass over the buckets of the logs; the driver merges one state a bucket."""
+    initial, key = evaluator.initial(logs.program), (_NAME, 0)
 
-    def kernel(bucket: int, tables: Mapping[str, pa.Table]) -> Iterator[pa.RecordBatch]:
-        rows = sample.of(tables)
-        if rows.num_rows:
-            state = evaluator.update(evaluator.initial(sample.program), rows, sample.program)
-            packed = {"bucket": [bucket], "state": [pack(state.arrays())]}
-            yield from pa.table(packed, schema=_STATES).to_batches()
+    def update(rows: pa.Table) -> Iterator[tuple[Key, EvaluationState]]:
+        yield key, evaluator.update(initial, rows, logs.program)
 
-    found = map_buckets(spark, sample.inputs, kernel, from_arrow_schema(_STATES), sample.buckets).toArrow()
-    state = evaluator.initial(sample.program)
-    for row in found.sort_by("bucket").to_pylist():
-        state = state.merge(EvaluationState.from_arrays(unpack(row["state"])))
-    return state
+    return merged(spark, logs, {key: initial}, update)[key]
 
 
-def _at(values: Floats, places: Ints) -> Floats:
-    """(n,) each row's value at its logged arm; 0 where the arm is gone: no policy would show it today."""
-    return np.where(places >= 0, values[np.arange(len(places)), np.maximum(places, 0)], 0.0)
+def _samples(
+    kind: type[Sample] | type[SlateSample], reward: Floats, propensity: Floats, targets: list[Target]
+) -> list[Logged]:
+    """What is logged beside each target, the logging policy itself first."""
+    q_logged = targets[0].q_logged
+    logging = Target(propensity, q_logged, q_logged, np.zeros(len(reward)))
+    return [
+        kind(
+            reward=reward,
+            propensity=propensity,
+            target_propensity=target.propensity,
+            q_logged=q_logged,
+            v_target=target.v_target,
+            unsupported_mass=np.minimum(target.unsupported_mass, 1.0),
+        )
+        for target in (logging, *targets)
+    ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from nightslate.frames.conform import Conformer
+from nightslate.frames.conform import VERDICT, Conformer
 from nightslate.frames.landing import UnusableFileError, read
 
 
@@ -27,11 +28,18 @@ class Ingested:
     unusable_files: int
 
 
-def ingest(spark: SparkSession, files: Sequence[Path], conformer: Conformer) -> Ingested:
-    """Read, conform and deduplicate the landing files of one log.
+def ingest(
+    spark: SparkSession,
+    files: Sequence[Path],
+    conformer: Conformer,
+    complete: Callable[[DataFrame], DataFrame] = lambda rows: rows,
+) -> Ingested:
+    """Read, conform, deduplicate and complete the landing files of one log.
 
     A row that breaks the contract is rejected; a file that can't be read costs all of its rows. Exact copies
-    of a row count once; rows that share a key but differ are all rejected, for none is the right one.
+    of a row count once; rows that share a key but differ are all rejected, for none is the right one. What is
+    left goes through `complete`, which fills in what landing rows may leave out, or rejects a row by setting
+    `_reason` and `_clause`.
     """
     conformed = _conform(spark, files, conformer).persist()
     by_file = conformed.groupBy("_file").agg(
@@ -42,12 +50,14 @@ def ingest(spark: SparkSession, files: Sequence[Path], conformer: Conformer) -> 
     loaded = conformed.where(~F.col("_file").isin(unusable) | _whole_file())
     broken = loaded.where(F.col("_reason").isNotNull())
     sound = _with_copies_counted(loaded.where(F.col("_reason").isNull()), conformer).persist()
-    rejects = _quarantine(broken, conformer).unionByName(
-        _quarantine(_conflicting(sound, conformer), conformer)
-    )
-    rows = sound.where((F.col("_variants") == 1) & (F.col("_copy") == 1)).select(*_names(conformer)).persist()
     total = sum(file["rows"] for file in landed if not file["unusable"])
     duplicates = sound.where((F.col("_variants") == 1) & (F.col("_copy") > 1)).count()
+    unique = sound.where((F.col("_variants") == 1) & (F.col("_copy") == 1))
+    completed = complete(unique.select(*_names(conformer), *VERDICT)).persist()
+    incomplete = completed.where(F.col("_reason").isNotNull()).withColumn("_row", _as_json(conformer))
+    rejected = (broken, _conflicting(sound, conformer), incomplete)
+    rejects = reduce(DataFrame.unionByName, (_quarantine(rows, conformer) for rows in rejected))
+    rows = completed.where(F.col("_reason").isNull()).select(*_names(conformer))
     return Ingested(rows, rejects, total, duplicates, len(unusable))
 
 

@@ -225,7 +225,7 @@ def _check_names(names: list[str], columns: tuple[Column, ...]) -> None:
 def _names_fault(names: list[str], columns: tuple[Column, ...]) -> str | None:
     """What is wrong with the names of columns. Names that no contract knows may be data, such as the first
     row of a CSV file without a header, and are only shown beside all that a contract requires."""
-    missing = sorted({c.name for c in columns if c.required} - set(names))
+    missing = sorted(c.name for c in columns if c.required and not {c.name, c.required_unless} & set(names))
     extra = sorted(set(names) - {c.name for c in columns})
     if len(set(names)) < len(names):
         return "a column name stands twice in the file"
@@ -235,7 +235,7 @@ def _names_fault(names: list[str], columns: tuple[Column, ...]) -> str | None:
 
 
 def _check_type(column: Column, found: pa.DataType) -> None:
-    if pa.types.is_null(found) and not column.required:
+    if pa.types.is_null(found) and (column.required_unless or not column.required):
         return
     if column.type == "timestamp" and pa.types.is_timestamp(found) and found.tz is None:
         raise UnusableFileError("naive_timestamp", f"{column.name} has a time zone")

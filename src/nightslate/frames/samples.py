@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Ints, Keys
+from nightslate.core.arrays import Bools, Floats, Ints, Keys
 from nightslate.core.hashing import hex_to_uint64, mix, seed
+from nightslate.frames.buckets import BucketInput
+from nightslate.frames.lists import places
 
-IMPRESSION_COLUMNS = ("impression_id", "user_id", "occurred_at", "slot", "arm_id", "propensity")
+IMPRESSION_COLUMNS = (
+    "impression_id",
+    "decision_id",
+    "user_id",
+    "occurred_at",
+    "slot",
+    "arm_id",
+    "propensity",
+    "eligible_arms",
+)
 CREDIT_COLUMNS = ("impression_id", "credit")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Where a night's matured impressions are: `inputs` has the tables `impressions` and `credits`."""
+
+    program: str
+    ds: date
+    inputs: Mapping[str, BucketInput]
+    matured_before: datetime
+    buckets: int
+
+    def of(self, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """The matured impressions of one bucket, with rewards."""
+        return matured(tables["impressions"], tables["credits"], self.matured_before)
+
+    def ages(self, rows: pa.Table) -> Floats:
+        """(n,) how many days before ds each row's day was."""
+        days = rows["occurred_at"].to_numpy().astype("datetime64[D]")
+        return np.asarray((np.datetime64(self.ds) - days).astype(np.float64))
 
 
 def matured(impressions: pa.Table, credited: pa.Table, matured_before: datetime) -> pa.Table:
@@ -44,3 +77,13 @@ def arm_places(rows: pa.Table, arms: tuple[str, ...]) -> Ints:
     """(n,) each row's arm as its place in `arms`, -1 for arms that are no longer there."""
     places = pc.fill_null(pc.index_in(rows["arm_id"], pa.array(arms, pa.string())), -1)
     return np.asarray(places, dtype=np.int64)
+
+
+def eligible_arms(rows: pa.Table, arms: tuple[str, ...]) -> Bools:
+    """(n, arms) which arms could have been shown; all of them where a row does not say."""
+    lists = rows["eligible_arms"].combine_chunks()
+    place = places(pc.list_flatten(lists), pa.array(arms, pa.string()))
+    eligible = np.zeros((rows.num_rows, len(arms) + 1), dtype=np.bool_)  # the last one is for any other arm
+    eligible[pc.list_parent_indices(lists).to_numpy(), place] = True
+    eligible[lists.is_null().to_numpy(zero_copy_only=False)] = True
+    return eligible[:, :-1]

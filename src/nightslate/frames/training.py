@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from functools import reduce
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,56 +11,31 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from nightslate.core.arrays import Bools, Floats
 from nightslate.core.hashing import seed
-from nightslate.core.policies.learner import Learner, Policy, State
-from nightslate.frames.buckets import BucketInput, map_buckets
+from nightslate.core.policies.learner import Arms, Learner, State
+from nightslate.frames.buckets import map_buckets
 from nightslate.frames.encoding import Encoder, most_frequent
-from nightslate.frames.packing import pack, unpack
-from nightslate.frames.samples import arm_places, folds_of, matured, user_keys
+from nightslate.frames.examination import Examination
+from nightslate.frames.folds import Key, merged, of_others, states_of_others
+from nightslate.frames.samples import Sample, arm_places, folds_of, user_keys
 
 AnyLearner = Learner[Any]
 
 _COUNTS = pa.schema([("feature", pa.string()), ("value", pa.string()), ("count", pa.int64())])
-_STATES = pa.schema(
-    [("bucket", pa.int32()), ("learner", pa.string()), ("fold", pa.int32()), ("state", pa.binary())]
-)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Where a night's matured impressions are: `inputs` has the tables `impressions` and `credits`."""
-
-    program: str
-    inputs: Mapping[str, BucketInput]
-    matured_before: datetime
-    buckets: int
-
-    def of(self, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """The matured impressions of one bucket, with rewards."""
-        return matured(tables["impressions"], tables["credits"], self.matured_before)
-
-
-@dataclass(frozen=True)
-class FoldStates:
-    """The state of each learner on the users of each fold."""
-
-    arms: tuple[str, ...]
-    states: Mapping[str, tuple[State, ...]]
-
-    def policy(self, name: str, learner: AnyLearner, seed_: int, without_fold: int | None = None) -> Policy:
-        """The learner fitted on all users, or on all but those of one fold."""
-        kept = [state for fold, state in enumerate(self.states[name]) if fold != without_fold]
-        keys = [arm_key(arm) for arm in self.arms]
-        return learner.fit(reduce(lambda one, other: one.merge(other), kept), keys, seed_)
-
-    def rows(self, name: str) -> int:
-        """How many rows the learner has seen."""
-        return sum(state.rows for state in self.states[name])
 
 
 def arm_key(arm_id: str) -> int:
     """What stands for an arm wherever it needs randomness of its own."""
     return seed("arm", arm_id)
+
+
+def arms_of(rows: pa.Table, features: Mapping[str, str]) -> Arms:
+    """The rows of the table `arms` as learners know them, by features of name and type: numbers as they are
+    (missing: 0), categories one-hot over the values of these rows."""
+    counts = {name: Counter(rows[name].drop_null().to_pylist()) for name in features}
+    keys = np.array([arm_key(arm) for arm in rows["arm_id"].to_pylist()], dtype=np.uint64)
+    return Arms(keys, encoder_for(features, counts)(rows))
 
 
 def value_counts(spark: SparkSession, sample: Sample, columns: tuple[str, ...]) -> dict[str, dict[str, int]]:
@@ -98,34 +70,40 @@ def fold_states(
     encoder: Encoder,
     arms: tuple[str, ...],
     folds: int,
-) -> FoldStates:
-    """Every learner's states after one pass over the sample. Arms are matched by id; rows of arms that are
-    gone teach nothing about those that are there."""
+    examined: Sequence[Examination] = (),
+) -> dict[str, tuple[State, ...]]:
+    """By learner, for the users of each fold, the state of what all others teach; of what everyone teaches,
+    where there is one fold only. Arms are matched by id; rows of arms that are gone teach nothing about those
+    that are there.
 
-    def kernel(bucket: int, tables: Mapping[str, pa.Table]) -> Iterator[pa.RecordBatch]:
-        rows = sample.of(tables)
+    `examined`: for the users of each fold, how likely slots are looked at. Rows then teach each fold anew,
+    for what they say depends on it; otherwise each row is seen once."""
+
+    def lessons(rows: pa.Table) -> Iterator[tuple[int, Bools, Floats]]:
+        fold_of = folds_of(user_keys(rows), sample.program, folds)
+        if examined:
+            for fold, examination in enumerate(examined):
+                yield fold, of_others(fold_of, fold, folds), examination.of(rows)
+        else:
+            for fold in np.unique(fold_of):
+                yield int(fold), fold_of == fold, np.ones(rows.num_rows)
+
+    def update(rows: pa.Table) -> Iterator[tuple[Key, State]]:
         places = arm_places(rows, arms)
         rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
-        contexts, rewards = encoder(rows), rows["reward"].to_numpy()
-        fold_of = folds_of(user_keys(rows), sample.program, folds)
-        for name, learner in learners.items():
-            for fold in np.unique(fold_of):
-                mine = fold_of == fold
+        contexts, rewards, ages = encoder(rows), rows["reward"].to_numpy(), sample.ages(rows)
+        for fold, mine, e in lessons(rows):
+            at, e = np.flatnonzero(mine), e[mine]
+            for name, learner in learners.items():
+                weights = e * learner.forgetting ** ages[at]
                 state = learner.initial(len(arms), encoder.width)
-                state = state.update(contexts[mine], places[mine], rewards[mine])
-                packed = [bucket], [name], [fold], [pack(state.arrays())]
-                yield pa.record_batch(
-                    [pa.array(c, f.type) for c, f in zip(packed, _STATES, strict=True)], schema=_STATES
-                )
+                yield (name, fold), state.update(contexts[at], places[at], rewards[at] / e, weights)
 
-    states = {
-        name: [learner.initial(len(arms), encoder.width) for _ in range(folds)]
+    initial = {
+        (name, fold): learner.initial(len(arms), encoder.width)
         for name, learner in learners.items()
+        for fold in range(folds)
     }
-    found = map_buckets(spark, sample.inputs, kernel, from_arrow_schema(_STATES), sample.buckets).toArrow()
-    # In the order of buckets, so that float sums are equal from run to run.
-    for row in found.sort_by([("bucket", "ascending"), ("fold", "ascending")]).to_pylist():
-        name, fold = row["learner"], row["fold"]
-        part = learners[name].state_type.from_arrays(unpack(row["state"]))
-        states[name][fold] = states[name][fold].merge(part)
-    return FoldStates(arms, {name: tuple(by_fold) for name, by_fold in states.items()})
+    found = merged(spark, sample, initial, update)
+    states = {name: tuple(found[name, fold] for fold in range(folds)) for name in learners}
+    return states if examined else {name: states_of_others(parts) for name, parts in states.items()}

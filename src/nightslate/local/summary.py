@@ -22,7 +22,7 @@ def print_summary(program: str, home: Path, console: Console) -> None:
     reward = Reward(spec.rewards.name, spec.rewards.rate)
     evaluations = night.rows("evaluations")
     alone = pc.field("reference").is_null()
-    is_value = alone & ((pc.field("policy") != LOGGED) | (pc.field("estimator") == "ips"))
+    is_value = alone & ((pc.field("policy") != LOGGED) | (pc.field("estimator") == spec.judged_by))
 
     console.rule(f"{program}, night of {night.ds}: what each policy is worth", align="left")
     console.print(evaluation_table(evaluations.filter(is_value), reward))

@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from nightslate.errors import SpecError
-from nightslate.programs.spec import NAME_PATTERN, Program
+from nightslate.programs.spec import Program
+from nightslate.programs.strict import NAME_PATTERN
 
 
 def dags_folder() -> Path:

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from nightslate.programs.evaluation import BIASED, OF_DECISIONS, OF_IMPRESSIONS, Evaluation, Gate
+from nightslate.programs.examination import Examination, require_randomised
+from nightslate.programs.learners import LearnerSpec
+from nightslate.programs.slates import Diversity, ExposureGoal, require_consistent
+from nightslate.programs.strict import Duration, Name, Share, Strict
 
 MARGINAL_SLOTS = 3
 """Marginal propensities of a Plackett-Luce policy are computed exactly up to this slot."""
-
-
-def _duration(value: object) -> object:
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,5}[mhd]", value):
-        return timedelta(**{units[value[-1]]: int(value[:-1])})
-    raise ValueError("a duration is a whole number and a unit: 30m, 12h or 14d")
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("a duration must be longer than nothing")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
-
-
-class Strict(BaseModel):
-    """Unknown keys, converted values, infinity and NaN are errors: a typo must not become a default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Feature(Strict):
@@ -56,7 +35,7 @@ class Rejects(Strict):
 
 
 class Logs(Strict):
-    """What lands every day, and what the logged propensity means.
+    """What lands every day, and what a propensity in it means, whether it was logged or follows from a slate.
 
     `conditional`: the probability of this arm in this slot given the slots before it.
     `marginal`: the probability of this arm in this slot, whatever came before.
@@ -90,51 +69,6 @@ class Training(Strict):
     window_days: int = Field(default=28, ge=1)
 
 
-class UniformLearner(Strict):
-    kind: Literal["uniform"]
-
-
-class PopularityLearner(Strict):
-    kind: Literal["popularity"]
-    prior_strength: float = Field(default=100.0, gt=0)
-
-
-class LinearThompsonLearner(Strict):
-    kind: Literal["linear_thompson"]
-    ridge: float = Field(default=1.0, gt=0)
-    scale: float = Field(default=1.0, gt=0)
-    draws: int = Field(default=256, ge=16, le=10_000)
-
-
-LearnerSpec = Annotated[
-    UniformLearner | PopularityLearner | LinearThompsonLearner, Field(discriminator="kind")
-]
-
-
-class Evaluation(Strict):
-    """`folds`: users are split by hash; a policy is evaluated only on users it was not fitted on.
-    `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others."""
-
-    window_days: int = Field(default=28, ge=1)
-    folds: int = Field(default=4, ge=2, le=20)
-    resamples: int = Field(default=1000, ge=100)
-    reward_model_ridge: float = Field(default=100.0, gt=0)
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-
-
-class Gate(Strict):
-    """A challenger is promoted only if the lower bound of its paired difference to the champion clears
-    `margin`, with enough effective samples and support. `alpha` is spent over all nights together."""
-
-    first_champion: Name
-    estimator: Literal["ips", "snips", "dr"] = "dr"
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    margin: float = Field(default=0.0, ge=0)
-    min_ess: float = Field(default=1000.0, gt=0)
-    min_users: int = Field(default=100, ge=2)
-    max_unsupported_share: Share = 0.01
-
-
 class Variant(Strict):
     """A branch of the experiment: a share of the users, and the policy (or `champion`) they are scored by."""
 
@@ -142,10 +76,7 @@ class Variant(Strict):
     policy: Name
 
 
-_RESERVED = {
-    "champion": "whichever learner was promoted last",
-    "logged": "the policy that wrote the logs",
-}
+_RESERVED = {"champion": "whichever learner was promoted last", "logged": "the policy that wrote the logs"}
 
 
 class Program(Strict):
@@ -164,6 +95,11 @@ class Program(Strict):
     learners: dict[Name, LearnerSpec] = Field(min_length=1)
     floor: float = Field(gt=0, le=1, description="share of every policy's weight spread over all arms")
     variants: dict[Name, Variant] = Field(min_length=1)
+    exposure: Annotated[tuple[ExposureGoal, ...], Field(strict=False)] = ()
+    exposure_tolerance: float = Field(default=0.001, gt=0, lt=1)
+    priority: Name | None = None
+    diversity: Diversity | None = None
+    examination: Examination | None = None
     evaluation: Evaluation = Evaluation()
     gate: Gate
 
@@ -182,18 +118,54 @@ class Program(Strict):
             raise ValueError("variants: the shares must sum to 1")
         if self.depth < self.slots:
             raise ValueError(f"depth: a ranking of {self.depth} can't fill {self.slots} slots")
-        if self.logs.propensity == "conditional" and self.slots > 1:
-            raise ValueError(
-                "logs.propensity: estimators for conditional propensities of several slots are not built yet;"
-                " log the marginal propensity of the arm in its slot, or one slot"
-            )
         if self.logs.propensity == "marginal" and self.slots > MARGINAL_SLOTS:
             raise ValueError(
                 f"logs.propensity: marginal propensities are exact up to slot {MARGINAL_SLOTS}, not"
-                f" {self.slots}; log conditional propensities instead"
+                f" {self.slots}; use conditional propensities instead"
             )
+        self._require_fitting_estimators()
+        require_consistent(self)
+        require_randomised(self)
         columns = [f.name for f in self.logs.context], [f.name for f in self.logs.arm_features]
         for names in columns:
             if len(set(names)) < len(names):
                 raise ValueError(f"logs: a column is declared twice in {names}")
         return self
+
+    def _require_fitting_estimators(self) -> None:
+        fitting = OF_DECISIONS if self.weighs_decisions else OF_IMPRESSIONS
+        unfit = set(self.estimators) - set(fitting)
+        if unfit:
+            what = "decisions of several slots" if self.weighs_decisions else "single impressions"
+            raise ValueError(
+                f"evaluation.estimators: {sorted(unfit)} can't weigh {what}; choose from {list(fitting)}"
+            )
+        if self.judged_by in BIASED:
+            raise ValueError(
+                f"gate.estimator: {self.judged_by} has a bias that its standard error does not hold"
+            )
+        if self.judged_by not in self.estimators:
+            raise ValueError(f"gate.estimator: {self.judged_by!r} is not one of {list(self.estimators)}")
+
+    @property
+    def steered(self) -> tuple[str, ...]:
+        """The variants with goals, priority and diversity: all whose policy is not a uniform learner."""
+        randomised = {name for name, learner in self.learners.items() if learner.kind == "uniform"}
+        return tuple(name for name, variant in self.variants.items() if variant.policy not in randomised)
+
+    @property
+    def weighs_decisions(self) -> bool:
+        """Whether a decision is evaluated as a whole: its slots are several, and their propensities depend
+        on one another. Otherwise each impression stands alone."""
+        return self.logs.propensity == "conditional" and self.slots > 1
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """Those that the program names, or the usual ones."""
+        usual = ("sips", "rips", "snrips", "cascade_dr") if self.weighs_decisions else ("ips", "snips", "dr")
+        return self.evaluation.estimators or usual
+
+    @property
+    def judged_by(self) -> str:
+        """The estimator that the gate believes."""
+        return self.gate.estimator or ("cascade_dr" if self.weighs_decisions else "dr")

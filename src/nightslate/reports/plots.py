@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 import altair as alt
@@ -16,11 +17,12 @@ from nightslate.reports.numbers import MINUS, Reward, finite
 
 INK, MUTED, GRID = "#1f2a37", "#5b6675", "#dfe4ea"
 BLUE, AMBER, GREEN, PURPLE = "#2563eb", "#b45309", "#047857", "#7e22ce"
-ESTIMATORS = {"ips": AMBER, "snips": BLUE, "dr": GREEN}
-SHAPES = {"ips": "triangle-up", "snips": "square", "dr": "circle"}
+RED, TEAL = "#be123c", "#0e7490"
+ESTIMATOR_COLOURS = (AMBER, BLUE, GREEN, PURPLE, RED, TEAL)
+ESTIMATOR_SHAPES = ("triangle-up", "square", "circle", "diamond", "cross", "triangle-down")
 FIRST_SLOT, LAST_SLOT = (29, 78, 216), (176, 204, 252)
 WIDTH = 600
-ROW, ROW_OF_ESTIMATORS = 24, 52
+ROW, ROW_OF_ESTIMATOR = 24, 17
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def policy_values(evaluations: pa.Table, reward: Reward, marks: Sequence[Mark] =
         {"label": mark.label, "value": mark.value * reward.factor, "outside": mark.outside} for mark in marks
     ]
     layers = [*_mark_lines(lines, order), *_dots(rows, order, title)]
-    return _layers(layers, ROW_OF_ESTIMATORS * len(order))
+    return _layers(layers, ROW_OF_ESTIMATOR * len(_estimators(rows)) * len(order))
 
 
 def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> alt.LayerChart | None:
@@ -58,7 +60,7 @@ def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> a
     title = f"difference in {reward.name}" + (" (percentage points)" if reward.rate else "")
     gate = [{"value": margin * reward.factor}]
     line = alt.Chart(_data(gate)).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
-    return _layers([line, *_dots(rows, order, title)], ROW_OF_ESTIMATORS * len(order))
+    return _layers([line, *_dots(rows, order, title)], ROW_OF_ESTIMATOR * len(_estimators(rows)) * len(order))
 
 
 def weights_health(evaluations: pa.Table) -> alt.LayerChart | None:
@@ -158,14 +160,19 @@ def _estimates(evaluations: pa.Table, reward: Reward, *, paired: bool) -> list[d
     ]
 
 
+def _estimators(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """The names of the estimators, in the order of the table: each has its own colour and shape."""
+    return list(dict.fromkeys(str(row["estimator"]) for row in rows))
+
+
+def _scale(names: Sequence[str], marks: Sequence[str]) -> alt.Scale:
+    return alt.Scale(domain=names, range=list(islice(cycle(marks), len(names))))
+
+
 def _dots(rows: Sequence[Mapping[str, object]], order: Sequence[str], title: str) -> list[alt.Chart]:
-    names = [name for name in ESTIMATORS if any(row["estimator"] == name for row in rows)]
-    color = alt.Color(
-        "estimator:N", scale=alt.Scale(domain=names, range=[ESTIMATORS[n] for n in names]), title="estimator"
-    )
-    shape = alt.Shape(
-        "estimator:N", scale=alt.Scale(domain=names, range=[SHAPES[n] for n in names]), title="estimator"
-    )
+    names = _estimators(rows)
+    color = alt.Color("estimator:N", scale=_scale(names, ESTIMATOR_COLOURS), title="estimator")
+    shape = alt.Shape("estimator:N", scale=_scale(names, ESTIMATOR_SHAPES), title="estimator")
     offset = alt.YOffset("estimator:N", scale=alt.Scale(domain=names, paddingOuter=0.8))
     base = alt.Chart(_data(rows)).encode(y=_y("label", order), yOffset=offset, color=color)
     intervals = base.mark_rule(strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")

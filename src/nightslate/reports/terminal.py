@@ -18,7 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 def evaluation_table(evaluations: pa.Table, reward: Reward = PLAIN) -> Table:
     """Every estimate with its interval and effective samples; paired differences carry their sign."""
-    table = _table(
+    table = table_of(
         "policy", "estimator", f">{reward.name}", ">interval", ">effective samples", ">impressions"
     )
     for row in evaluations.to_pylist():
@@ -26,7 +26,7 @@ def evaluation_table(evaluations: pa.Table, reward: Reward = PLAIN) -> Table:
         name = f"{row['policy']} {MINUS} {row['reference']}" if paired else row["policy"]
         value = reward.difference if paired else reward.value
         interval = reward.difference_interval if paired else reward.interval
-        _add(
+        add_row(
             table,
             name,
             row["estimator"].upper(),
@@ -40,9 +40,9 @@ def evaluation_table(evaluations: pa.Table, reward: Reward = PLAIN) -> Table:
 
 def promotions_table(promotions: pa.Table, reward: Reward = PLAIN) -> Table:
     """The gate's decisions and its reasons."""
-    table = _table("challenger", "against", "decision", ">difference", ">lower bound", ">look", "why")
+    table = table_of("challenger", "against", "decision", ">difference", ">lower bound", ">look", "why")
     for row in promotions.to_pylist():
-        _add(
+        add_row(
             table,
             row["challenger"],
             row["champion_before"],
@@ -57,11 +57,11 @@ def promotions_table(promotions: pa.Table, reward: Reward = PLAIN) -> Table:
 
 def slates_table(slates: pa.Table, limit: int = 5) -> Table:
     """The first `limit` slates: the head of each ranking, every arm with its propensity."""
-    table = _table("user", "variant", "policy", f"first {SHOWN_ARMS} arms (propensity)")
+    table = table_of("user", "variant", "policy", f"first {SHOWN_ARMS} arms (propensity)")
     for row in slates.slice(0, limit).to_pylist():
         shown = list(zip(row["ranking"], row["propensities"], strict=True))[:SHOWN_ARMS]
         arms = "  ".join(f"{arm} ({percent(propensity)})" for arm, propensity in shown)
-        _add(table, row["user_id"][:8], row["variant"], row["policy"], arms)
+        add_row(table, row["user_id"][:8], row["variant"], row["policy"], arms)
     return table
 
 
@@ -69,13 +69,14 @@ def quarantine_table(quarantine: pa.Table) -> Table:
     """How many rows of each file were turned away, by the clause that they broke; the most first."""
     by = ["log", "file", "reason", "clause"]
     counts = quarantine.group_by(by).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
-    table = _table("log", "file", "why", "clause", ">rows")
+    table = table_of("log", "file", "why", "clause", ">rows")
     for row in counts.to_pylist():
-        _add(table, row["log"], row["file"], in_words(row["reason"]), row["clause"], count(row["count_all"]))
+        why = in_words(row["reason"])
+        add_row(table, row["log"], row["file"], why, row["clause"], count(row["count_all"]))
     return table
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
     """A table whose headers with a leading > are those of numbers."""
     table = Table(header_style="dim", box=None, pad_edge=False)
     for column in columns:
@@ -83,6 +84,6 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _add(table: Table, *cells: str | None) -> None:
+def add_row(table: Table, *cells: str | None) -> None:
     """A row of plain text: an id in [brackets] is no markup, and a control character no command."""
     table.add_row(*(Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", cell or MISSING)) for cell in cells))

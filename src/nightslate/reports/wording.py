@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nightslate.core.estimators.diagnostics import Thresholds, near_1
 from nightslate.reports.numbers import MISSING, Reward, finite, percent, significant
-
-HEAVIEST_SHARE = 0.05
-"""One impression that carries more than this share of all weight decides too much of an estimate."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,9 @@ def weight_checks(row: Mapping[str, Any], min_ess: float, max_unsupported_share:
     n, mean, ess = row["n"], row["mean_weight"], row["ess"]
     low, high = row["mean_weight_lower"], row["mean_weight_upper"]
     heaviest, unsupported = row["max_weight"], row["unsupported_share"]
-    one_expected = low <= 1 <= high if finite(low) and finite(high) else None
-    spread = heaviest <= HEAVIEST_SHARE * n * mean if finite(heaviest) and finite(mean) and n else None
+    one_expected = near_1(mean, low, high) if finite(low) and finite(high) else None
+    most = Thresholds().max_weight_share
+    spread = heaviest <= most * n * mean if finite(heaviest) and finite(mean) and n else None
     interval = f" ({significant(low)} to {significant(high)})" if one_expected is not None else ""
     of_n = f" ({percent(ess / n)} of n)" if finite(ess) and n else ""
     return (

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.estimators.estimator import RewardRange
+from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
+from nightslate.core.estimators.results import results
 from nightslate.core.policies import LinearThompson
 from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
-from nightslate.frames.training import AnyLearner, FoldStates, encoder_for, fold_states, value_counts
-from nightslate.steps.inputs import categories, context_types, learners, matured_sample, model_seed
+from nightslate.frames.examination import Examination
+from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts
+from nightslate.programs.evaluation import Evaluation
+from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
+from nightslate.steps.inputs import (
+    categories,
+    context_types,
+    described_arms,
+    learners,
+    matured_sample,
+    model_seed,
+)
 from nightslate.steps.night import ISSUE, Night
 
 _REWARD_MODEL = "reward model"
@@ -22,47 +37,75 @@ def run(night: Night) -> str:
     rules = night.program.evaluation
     sample = matured_sample(night, rules.window_days)
     arms = night.arms()
-    counts = value_counts(night.spark, sample, (*categories(night), "arm_id"))
+    counts = value_counts(night.spark, sample, (*categories(night), *surface_column(night), "arm_id"))
     encoder = encoder_for(context_types(night), counts)
+    examination = examined(night, sample, counts, rules.folds)
     fitted = learners(night)
     states = fold_states(
-        night.spark, sample, {**fitted, _REWARD_MODEL: _reward_model(night)}, encoder, arms, rules.folds
+        night.spark,
+        sample,
+        {**fitted, _REWARD_MODEL: _reward_model(night)},
+        encoder,
+        arms,
+        rules.folds,
+        examination.for_folds,
     )
     evaluator = Evaluator(
         arms=arms,
         supported=np.array([arm in counts["arm_id"] for arm in arms]),
         encoder=encoder,
         floor=night.program.floor,
-        resamples=rules.resamples,
-        crossfit=_crossfit(night, fitted, states, rules.folds),
+        estimators=night.program.estimators,
+        slots=night.program.slots if night.program.weighs_decisions else 1,
+        crossfit=_crossfit(night, fitted, states, examination.for_folds),
     )
-    estimates = evaluate(night.spark, sample, evaluator).results(rules.confidence)
+    state = evaluate(night.spark, sample, evaluator)
+    estimates = results(state, rules.confidence, _interval(rules), _reward_range(rules))
     table = night.table("evaluations")
     schema = arrow_contracts.schema(table.contract, partition=False)
     rows = pa.Table.from_pylist([{"issue": ISSUE, **asdict(estimate)} for estimate in estimates], schema)
     table.replace(night.ds, rows, night.commit_metadata)
-    _track(night, rows)
+    _track(night, rows, examination_metrics(examination, "evaluation.examination"))
     first = estimates[0]
-    return f"{len(fitted)} policies on {first.n} matured impressions of {first.clusters} users"
+    units = "decisions" if night.program.weighs_decisions else "impressions"
+    return (
+        f"{len(fitted)} policies on {first.n} matured {units} of {first.clusters} users"
+        f"{in_words(examination)}"
+    )
 
 
-def _crossfit(night: Night, fitted: dict[str, AnyLearner], states: FoldStates, folds: int) -> CrossFit:
-    """What is fitted without each fold in turn, with the seeds that the night's models have."""
+def _interval(rules: Evaluation) -> Interval:
+    return Bootstrap(rules.resamples) if rules.interval == Bootstrap.name else INTERVALS[rules.interval]
+
+
+def _reward_range(rules: Evaluation) -> RewardRange | None:
+    return RewardRange(*rules.reward_range) if rules.reward_range else None
+
+
+def _crossfit(
+    night: Night,
+    fitted: Mapping[str, AnyLearner],
+    states: Mapping[str, Sequence[Any]],
+    examination: Sequence[Examination],
+) -> CrossFit:
+    """What is fitted for the users of each fold, with the seeds that the night's models have."""
+    arms = described_arms(night)
     policies = {
-        name: [states.policy(name, learner, model_seed(night, name), fold) for fold in range(folds)]
+        name: [learner.fit(state, arms, model_seed(night, name)) for state in states[name]]
         for name, learner in fitted.items()
     }
-    reward_model = [states.policy(_REWARD_MODEL, _reward_model(night), 0, fold) for fold in range(folds)]
-    return CrossFit(policies, reward_model)  # type: ignore[arg-type]
+    reward_model = [_reward_model(night).fit(state, arms, seed=0) for state in states[_REWARD_MODEL]]
+    return CrossFit(policies, reward_model, examination)
 
 
 def _reward_model(night: Night) -> LinearThompson:
     """The regression whose expectations DR corrects; only its means are used, never its draws."""
-    return LinearThompson(ridge=night.program.evaluation.reward_model_ridge)
+    return LinearThompson(ridge=night.program.evaluation.reward_model_ridge, draws=1)
 
 
-def _track(night: Night, rows: pa.Table) -> None:
+def _track(night: Night, rows: pa.Table, examination: Mapping[str, float]) -> None:
     tracked = night.run()
+    tracked.log_metrics(examination)
     for row in rows.to_pylist():
         if row["reference"] is None:
             name = f"{row['policy']}.{row['estimator']}"

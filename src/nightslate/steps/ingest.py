@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from nightslate.contracts import Contract
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.errors import ContractError, LandingError, SpecError
-from nightslate.frames.buckets import bucket_of
+from nightslate.frames.buckets import BucketInput, bucket_of
 from nightslate.frames.checkpoint import check
 from nightslate.frames.conform import Conformer
 from nightslate.frames.ingest import Ingested, ingest
 from nightslate.frames.landing import landing_files
 from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.frames.recompute import SLATE_COLUMNS, with_propensities
 from nightslate.programs.spec import Rejects
 from nightslate.steps.night import Night
 from nightslate.tables import spark as spark_tables
@@ -47,7 +50,7 @@ def _ingest(night: Night) -> str:
     for log in sorted(files, key=lambda log: log != "arms"):
         arms = _accepted_arms(ingested["arms"]) if log in _NAMES_ARMS else None
         conformer = Conformer(night.contract(log), night.ds, pseudonymise, arms)
-        ingested[log] = ingest(night.spark, files[log], conformer)
+        ingested[log] = ingest(night.spark, files[log], conformer, partial(_complete, night, log))
     rejected = _quarantine(night, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
     named = {log: f"{night.name} {log} {night.ds}" for log in ingested}
@@ -91,6 +94,29 @@ def _require_same_layout(night: Night, layout: dict[str, str]) -> None:
                     f"{name} is {value} now and was {before[name]} on {users.days()[-1]}: users would not be"
                     f" found again. Put it back, or move {users.path.parent} away and backfill"
                 )
+
+
+def _complete(night: Night, log: str, rows: DataFrame) -> DataFrame:
+    """Impressions that name a slate get the propensities that follow from it; else there is nothing to do."""
+    if log != "impressions" or rows.where(F.col("slate_id").isNotNull()).isEmpty():
+        return rows
+    return with_propensities(rows, _published(night), night.program.logs.propensity, night.program.buckets)
+
+
+def _published(night: Night) -> BucketInput:
+    """Every slate ever published for ds or the day before. Those of the day before are shown until those of
+    ds are there; those that were replaced, as long as a reader keeps to an older version of the table. They
+    count until vacuum removes their files."""
+    table = night.table("slates")
+    days = (night.ds - timedelta(days=1), night.ds)
+    versions = {commit.version for day in days for commit in table.history(day)}
+    snapshots = (table.snapshot(), *map(table.snapshot, sorted(versions)))
+    files = {file.path: file for snapshot in snapshots for file in snapshot.files(*days)}
+    schema = arrow_contracts.schema(table.contract)
+    return BucketInput(
+        [files[path] for path in sorted(files) if path.exists()],
+        pa.schema([schema.field(name) for name in SLATE_COLUMNS]),
+    )
 
 
 def _accepted_arms(arms: Ingested) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.hashing import seed
-from nightslate.core.policies import LEARNERS
+from nightslate.core.policies import LEARNERS, Arms
 from nightslate.frames import samples
 from nightslate.frames.buckets import BucketInput
 from nightslate.frames.days import first_day, matured_before
-from nightslate.frames.training import AnyLearner, Sample
+from nightslate.frames.examination import POSITION_COLUMNS
+from nightslate.frames.samples import Sample
+from nightslate.frames.training import AnyLearner, arms_of
 from nightslate.steps.night import ISSUE, Night
 
 
@@ -29,11 +31,14 @@ def bucket_input(night: Night, table: str, columns: Sequence[str], since: date) 
 def matured_sample(night: Night, window_days: int) -> Sample:
     """The matured impressions of the last `window_days` days, and the credits known for them tonight."""
     since = first_day(night.ds, window_days)
-    context = tuple(feature.name for feature in night.program.logs.context)
+    columns = (*samples.IMPRESSION_COLUMNS, *context_types(night))
+    if night.program.examination:
+        columns += POSITION_COLUMNS
     return Sample(
         program=night.name,
+        ds=night.ds,
         inputs={
-            "impressions": bucket_input(night, "impressions", (*samples.IMPRESSION_COLUMNS, *context), since),
+            "impressions": bucket_input(night, "impressions", columns, since),
             "credits": bucket_input(night, "credits", samples.CREDIT_COLUMNS, since),
         },
         matured_before=matured_before(night.ds, night.program.rewards.window),
@@ -52,6 +57,12 @@ def learners(night: Night) -> dict[str, AnyLearner]:
 def context_types(night: Night) -> dict[str, str]:
     """The program's context columns and their types, in the order declared."""
     return {feature.name: feature.type for feature in night.program.logs.context}
+
+
+def described_arms(night: Night) -> Arms:
+    """The arms of the day with their features, in the order of `night.arms()`."""
+    features = {feature.name: feature.type for feature in night.program.logs.arm_features}
+    return arms_of(night.rows("arms").sort_by("arm_id"), features)
 
 
 def categories(night: Night) -> tuple[str, ...]:

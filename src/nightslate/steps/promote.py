@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.estimators.diagnostics import Thresholds
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.gate import Decision, GateRule, decide
 from nightslate.errors import ContractError
@@ -38,7 +39,7 @@ def run(night: Night) -> str:
             "reasons": list(decision.reasons),
             "look": look,
             "alpha": decision.alpha_spent,
-            "estimator": night.program.gate.estimator,
+            "estimator": night.program.judged_by,
             "difference": differences[name].value,
             "lower": decision.lower,
         }
@@ -93,7 +94,7 @@ def _looks_before(night: Night) -> pa.Table:
 
 def _difference(night: Night, challenger: str, champion: str) -> Estimate:
     """Tonight's paired difference of a challenger to the champion, by the gate's estimator."""
-    wanted = {"policy": challenger, "reference": champion, "estimator": night.program.gate.estimator}
+    wanted = {"policy": challenger, "reference": champion, "estimator": night.program.judged_by}
     for row in night.rows("evaluations").to_pylist():
         if all(row[name] == value for name, value in wanted.items()):
             return Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
@@ -107,9 +108,11 @@ def _rule(night: Night) -> GateRule:
     return GateRule(
         alpha=gate.alpha,
         margin=gate.margin,
-        min_ess=gate.min_ess,
-        min_clusters=gate.min_users,
-        max_unsupported_share=gate.max_unsupported_share,
+        thresholds=Thresholds(
+            min_ess=gate.min_ess,
+            min_clusters=gate.min_users,
+            max_unsupported_share=gate.max_unsupported_share,
+        ),
     )
 
 

@@ -64,9 +64,9 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         quarantine=_counted(night.rows("quarantine")),
         rows=_rows(night, night.ds),
         references=_references(night),
-        logged=logged.filter((pc.field("estimator") == "ips") & pc.field("value").is_valid()).select(
-            ["issue", "value", "n"]
-        ),
+        logged=logged.filter(
+            (pc.field("estimator") == night.program.judged_by) & pc.field("value").is_valid()
+        ).select(["issue", "value", "n"]),
         slates=_sample(night),
         exposure=_exposure(night),
         min_ess=gate.min_ess,

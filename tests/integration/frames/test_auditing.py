@@ -1,5 +1,6 @@
 """Each kind of fault that an audit knows, put into slates that are sound otherwise."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,14 +10,19 @@ from tests.unit.frames.test_scoring import FLOOR, people, scoring, uniform
 
 from nightslate.frames.auditing import faults
 from nightslate.frames.scoring import slate_id
+from nightslate.frames.steering import Steering
 
 DAY = date(2026, 11, 17)
 USERS = people(16)["user_id"].to_pylist()
 
 
-def sound(arms="abcde", depth=3):
+GROUPS = {"a": "x", "b": "x", "c": "x", "d": "y", "e": None}
+
+
+def sound(arms="abcde", depth=3, steering=None):
     """Slates as scoring makes them, by user; each number of arms is a batch of its own to the audit."""
     how = scoring({"all": (1.0, uniform(tuple(arms)))}, depth=depth)
+    how = replace(how, steering=steering or Steering())
     return pa.Table.from_batches(how.bucket(0, people(16)))
 
 
@@ -77,6 +83,29 @@ def test_each_fault_is_found_where_it_is_and_nowhere_else(spark):
     for number in (2, 3, 5, 8, 9):  # the others can't but have wrong propensities as well
         assert by_user[USERS[number]] == expected[number]
     assert all(not by_user[USERS[number]] for number in (0, *range(10, 16)))
+
+
+def test_penalties_of_diversity_are_part_of_what_is_recomputed(spark):
+    """Beside slates without any; each tampered row has ranked two arms of one group."""
+    slates = [
+        *sound().to_pylist()[:4],
+        *sound(steering=Steering({"d": 0.1, "e": 0.1}, 0.5, GROUPS)).to_pylist()[4:],
+    ]
+    assert audit(spark, slates) == []
+    alike = [n for n in range(4, 16) if sum(GROUPS[arm] == "x" for arm in slates[n]["ranking"]) > 1]
+    penalty, groups, ungrouped, plain = alike[:4]
+    slates[penalty] = changed(slates[penalty], penalty=0.25)
+    slates[groups] = changed(slates[groups], groups=["x", "y", "z", None, None])
+    slates[ungrouped] = changed(slates[ungrouped], groups=None)
+    slates[plain] = changed(slates[plain], groups=None, penalty=None)
+    assert audit(spark, slates[: penalty + 1], USERS[: penalty + 1]) == [(WRONG, USERS[penalty])]
+    found = audit(spark, [slates[groups], slates[plain]], sorted([USERS[groups], USERS[plain]]))
+    assert sorted(found) == sorted([(WRONG, USERS[groups]), (WRONG, USERS[plain])])
+    unexplained = "a penalty without a group for each candidate, or groups without a penalty"
+    assert (unexplained, USERS[ungrouped]) in audit(spark, [slates[ungrouped]], [USERS[ungrouped]])
+
+
+WRONG = "a propensity is not the one its weights give"
 
 
 def shares(slate):

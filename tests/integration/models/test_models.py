@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nightslate.core.hashing import seed
-from nightslate.core.policies import LEARNERS
+from nightslate.core.policies import LEARNERS, Arms
 from nightslate.errors import ModelError
 from nightslate.frames.encoding import Encoder
 from nightslate.models.files import ModelFile
@@ -24,7 +24,7 @@ def fitted(kind="linear_thompson", rewards=(1.0, 0.0, 0.0, 1.0), **settings):
     learner = LEARNERS[kind](**settings)
     contexts = np.column_stack([np.ones((4, 1)), np.eye(4)[:, :3]])
     state = learner.initial(3, ENCODER.width).update(contexts, np.array([0, 1, 2, 0]), np.array(rewards))
-    policy = learner.fit(state, [seed("arm", arm) for arm in ARMS], 9)
+    policy = learner.fit(state, Arms.plain(seed("arm", arm) for arm in ARMS), 9)
     return ModelFile(kind, f"my {kind}", ARMS, ENCODER, policy)
 
 

@@ -95,6 +95,8 @@ IMPRESSIONS = pa.schema(
         ("slot", pa.int32()),
         ("arm_id", pa.string()),
         ("propensity", pa.float64()),
+        ("slate_id", pa.string()),
+        ("eligible_arms", pa.list_(pa.string())),
         ("segment", pa.string()),
         ("age", pa.float64()),
     ]

@@ -74,6 +74,8 @@ def test_polars_duckdb_and_pyarrow_read_alike(slates: Table) -> None:
     assert len(expected) == 4
     assert expected[0] == slate(0) | {
         "weights": [pytest.approx(0.1), pytest.approx(0.9)],
+        "groups": None,
+        "penalty": None,
         "slate_date": MONDAY,
     }
 

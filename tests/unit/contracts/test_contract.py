@@ -1,6 +1,7 @@
+import pyarrow as pa
 import pytest
 
-from nightslate.contracts import Column, load
+from nightslate.contracts import Column, arrow, load
 from nightslate.errors import SpecError
 
 
@@ -27,6 +28,17 @@ def test_landing_ids_are_raw_so_the_form_of_a_pseudonym_is_not_asked_of_them() -
     landing = [clause.text for clause in impressions.landing_clauses()]
     assert "user_id is required" in landing
     assert not any("matches" in text or text.startswith("ds ") for text in landing)
+
+
+def test_a_landing_row_may_leave_to_ingest_what_the_table_requires() -> None:
+    propensity = load("impressions").column("propensity")
+    assert propensity.required
+    (awaited, *others) = propensity.landing_clauses()
+    assert (awaited.text, awaited.reason) == ("propensity is required unless slate_id is given", "required")
+    assert tuple(others) == propensity.clauses()[1:]
+    rows = pa.table({"propensity": [0.5, 0.5, None, None], "slate_id": ["s", None, "s", None]})
+    broken = rows.append_column("row", pa.array([0, 1, 2, 3])).filter(arrow.violated(awaited))
+    assert broken["row"].to_pylist() == [3]
 
 
 def test_a_clause_reads_as_a_sentence_and_has_a_reason() -> None:

@@ -50,7 +50,7 @@ def odd(write, tmp_path, **different):
 @pytest.mark.parametrize(
     ("propensity", "reason", "clause"),
     [
-        (None, "required", "propensity is required"),
+        (None, "required", "propensity is required unless slate_id is given"),
         (0.0, "out_of_range", "propensity > 0"),
         (-0.0, "out_of_range", "propensity > 0"),
         (-0.1, "out_of_range", "propensity > 0"),
@@ -63,6 +63,21 @@ def odd(write, tmp_path, **different):
 )
 def test_a_propensity_that_is_none(tmp_path, write, propensity, reason, clause):
     assert odd(write, tmp_path, propensity=propensity) == (reason, clause)
+
+
+def test_a_propensity_may_be_left_to_its_slate_but_not_be_wrong(tmp_path, write):
+    schema = PARQUET.append(pa.field("slate_id", pa.string()))
+    rows = [good(i, slate_id=slate, propensity=p) for i, (slate, p) in enumerate(
+        [("s", None), (None, None), ("s", 0.0), ("s", math.nan), ("s", 2.0), ("s", 0.5)]
+    )]  # fmt: skip
+    table = conform(write(tmp_path / "f", rows, schema))
+    assert accepted(table) == ["i0", "i5"]
+    assert [clause for _, clause in rejected(table)] == [
+        "propensity is required unless slate_id is given",
+        "propensity > 0",
+        "propensity is finite",
+        "propensity <= 1",
+    ]
 
 
 def test_the_bounds_of_a_propensity_are_in_and_out(tmp_path, write):

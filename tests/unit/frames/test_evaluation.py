@@ -5,12 +5,16 @@ from itertools import permutations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from nightslate.core.estimators.intervals import Bootstrap
+from nightslate.core.estimators.results import results
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.popularity import PopularityPolicy
 from nightslate.frames.encoding import Encoder
 from nightslate.frames.evaluation import LOGGED, CrossFit, Evaluator
+from nightslate.frames.examination import Examination
 from nightslate.frames.samples import folds_of, user_keys
 
 ARMS = ("a", "b", "c", "d")
@@ -23,7 +27,14 @@ def user(number):
     return hashlib.sha256(f"user {number}".encode()).hexdigest()[:32]
 
 
-def evaluator(supported=(True,) * 4, arms=ARMS):
+EXAMINED = (
+    Examination(("app", None), np.array([[1.0, 0.5, 0.25], [1.0, 0.9, 0.8]])),
+    Examination(("app", None), np.array([[1.0, 0.4, 0.1], [1.0, 0.7, 0.6]])),
+)
+"""How likely slots are looked at, for the users of each fold."""
+
+
+def evaluator(supported=(True,) * 4, arms=ARMS, slots=1, examination=()):
     places = [ARMS.index(arm) for arm in arms]
     policies = [PopularityPolicy(expected[places]) for expected in EXPECTED]
     return Evaluator(
@@ -31,13 +42,15 @@ def evaluator(supported=(True,) * 4, arms=ARMS):
         supported=np.array(supported),
         encoder=Encoder((), ()),
         floor=FLOOR,
-        resamples=100,
-        crossfit=CrossFit({"popularity": policies}, policies),
+        estimators=("sips", "rips", "snrips", "cascade_dr") if slots > 1 else ("ips", "snips", "dr"),
+        slots=slots,
+        crossfit=CrossFit({"popularity": policies}, policies, examination),
     )
 
 
-def matured(rows):
-    """(user, slot, arm, propensity, reward) as the rows that samples makes."""
+def matured(rows, decisions=None, eligible=None):
+    """(user, slot, arm, propensity, reward) as the rows that samples makes; each a decision of its own, and
+    with all arms eligible, unless said."""
     users, slots, arms, propensities, rewards = zip(*rows, strict=True)
     return pa.table(
         {
@@ -46,6 +59,8 @@ def matured(rows):
             "arm_id": list(arms),
             "propensity": pa.array(propensities, pa.float64()),
             "reward": pa.array(rewards, pa.float64()),
+            "decision_id": pa.array(decisions or [str(row) for row in range(len(rows))], pa.string()),
+            "eligible_arms": pa.array([eligible] * len(rows), pa.list_(pa.string())),
         }
     )
 
@@ -69,7 +84,9 @@ def update(rows, how=None, state=None):
 
 def values(state):
     """Estimates by policy and estimator."""
-    return {(e.policy, e.estimator): e for e in state.results() if e.reference is None}
+    return {
+        (e.policy, e.estimator): e for e in results(state, interval=Bootstrap(100)) if e.reference is None
+    }
 
 
 def in_slot(expected, slot):
@@ -90,14 +107,14 @@ def folds(rows):
     return folds_of(user_keys(rows), PROGRAM, FOLDS)
 
 
-def by_hand(rows, column):
+def by_hand(rows, column, examined=lambda _fold, _row: 1.0):
     """The mean of a row's figure under the policy of its user's fold."""
     targets = {(f, s): in_slot(EXPECTED[f], s) for f in range(FOLDS) for s in (1, 2, 3)}
     found = []
     for fold, row in zip(folds(rows), rows.to_pylist(), strict=True):
         target = targets[fold, row["slot"]]
         weight = target[ARMS.index(row["arm_id"])] / row["propensity"]
-        q = EXPECTED[fold]
+        q = EXPECTED[fold] * examined(fold, row)
         residual = weight * (row["reward"] - q[ARMS.index(row["arm_id"])])
         found.append({"ips": weight * row["reward"], "weight": weight, "dr": target @ q + residual}[column])
     return float(np.mean(found))
@@ -158,7 +175,7 @@ def test_the_mass_on_arms_that_the_logs_never_show_is_reported():
 def figures(state):
     return [
         [e.value, e.stderr, e.lower, e.upper, e.ess, e.max_weight, e.mean_weight, e.unsupported_share]
-        for e in state.results()
+        for e in results(state, interval=Bootstrap(100))
     ]
 
 
@@ -175,4 +192,127 @@ def test_rows_may_come_in_any_number_of_updates_and_states():
 
 def test_the_state_of_no_rows_has_no_figures():
     how = evaluator()
-    assert {e.value for e in how.initial(PROGRAM).results()} == {None}
+    assert {e.value for e in results(how.initial(PROGRAM))} == {None}
+
+
+def test_a_target_chooses_among_the_arms_that_were_eligible():
+    rows = matured([(n, 1, "a", 0.5, 1.0) for n in range(20)], eligible=["a", "c", "not an arm"])
+    found = values(update(rows))["popularity", "ips"]
+    chances = [in_slot(EXPECTED[fold], 1)[[0, 2]] for fold in folds(rows)]
+    assert found.value == pytest.approx(
+        np.mean([one / (one + other) / 0.5 for one, other in chances]), rel=1e-12
+    )
+
+
+def test_a_slot_that_the_eligible_arms_can_not_fill_shows_nothing():
+    found = values(update(matured([(1, 3, "a", 0.5, 1.0)], eligible=["a", "c"])))["popularity", "dr"]
+    assert (found.value, found.mean_weight) == (0, 0)
+
+
+def every_ranking(users=range(12), slots=2):
+    """Decisions of two slots that show each user each ranking once, as a uniform policy does on average."""
+    rows, decisions = [], []
+    for u in users:
+        for number, ranking in enumerate(permutations(ARMS, slots)):
+            for slot, arm in enumerate(ranking, start=1):
+                reward = float((u * 7 + slot * 3 + ARMS.index(arm) * 5) % 4 == 0)
+                rows.append((u, slot, arm, 1 / (len(ARMS) + 1 - slot), reward))
+                decisions.append(f"{u}-{number}")
+    return matured(rows, decisions)
+
+
+def weights_of(fold):
+    policy = PopularityPolicy(EXPECTED[fold])
+    return mix_floor(policy.weights(np.ones((1, 1))), FLOOR)[0].astype(float)
+
+
+def on_surfaces(rows):
+    """Every third user's rows name a surface."""
+    users = rows["user_id"].to_pylist()
+    surfaces = ["app" if int(name[:8], 16) % 3 == 0 else None for name in users]
+    return rows.append_column("surface", pa.array(surfaces, pa.string()))
+
+
+def without_some(rows):
+    """Without every seventh decision: where arms come as often as they should, no model matters."""
+    number = pc.rank(rows["decision_id"], tiebreaker="dense").to_numpy()
+    return rows.filter(pa.array(number % 7 > 0))
+
+
+def examined(fold, row):
+    """By hand, how likely the row's slot is looked at."""
+    known = EXAMINED[fold]
+    return known.probabilities[known.surfaces.index(row["surface"]), row["slot"] - 1]
+
+
+def test_a_model_expects_less_of_a_slot_that_is_looked_at_less():
+    rows = on_surfaces(without_some(every_arm_once()))
+    assert set(rows["surface"].to_pylist()) == {"app", None}
+    found = values(update(rows, evaluator(examination=EXAMINED)))
+    assert found["popularity", "dr"].value == pytest.approx(by_hand(rows, "dr", examined), rel=1e-12)
+    assert found["popularity", "ips"].value == pytest.approx(by_hand(rows, "ips"), rel=1e-12)
+
+
+def cascade_by_hand(rows, examined=lambda _fold, _row: 1.0):
+    """Reward-interaction IPS and cascade-DR, decision by decision."""
+    decisions = {}
+    for fold, row in zip(folds(rows), rows.to_pylist(), strict=True):
+        decisions.setdefault(row["decision_id"], []).append((fold, row))
+    rips, cascade = [], []
+    for parts in decisions.values():
+        left, weight, of_rewards, corrected = weights_of(parts[0][0]), 1.0, 0.0, 0.0
+        for fold, row in sorted(parts, key=lambda part: part[1]["slot"]):
+            q, arm = EXPECTED[fold] * examined(fold, row), ARMS.index(row["arm_id"])
+            chances = left / left.sum()
+            corrected += weight * (chances @ q)
+            weight *= chances[arm] / row["propensity"]
+            of_rewards += weight * row["reward"]
+            corrected += weight * (row["reward"] - q[arm])
+            left = np.where(np.arange(4) == arm, 0.0, left)
+        rips.append(of_rewards)
+        cascade.append(corrected)
+    return np.mean(rips), np.mean(cascade)
+
+
+def test_decisions_are_weighed_slot_by_slot_given_the_slots_before():
+    rows = every_ranking()
+    found = values(update(rows, evaluator(slots=2)))
+    rips, cascade = cascade_by_hand(rows)
+    assert found["popularity", "rips"].value == pytest.approx(rips, rel=1e-12)
+    assert found["popularity", "cascade_dr"].value == pytest.approx(cascade, rel=1e-12)
+    assert found["popularity", "sips"].mean_weight == pytest.approx(1, rel=1e-12)
+    assert found["popularity", "sips"].n == 12 * 12
+    assert found[LOGGED, "sips"].value == pytest.approx(2 * np.mean(rows["reward"].to_numpy()))
+
+
+def test_a_model_expects_of_each_slot_of_a_decision_what_it_is_looked_at_for():
+    rows = on_surfaces(without_some(every_ranking()))
+    two = [Examination(known.surfaces, known.probabilities[:, :2]) for known in EXAMINED]
+    found = values(update(rows, evaluator(slots=2, examination=two)))
+    rips, cascade = cascade_by_hand(rows, examined)
+    assert found["popularity", "rips"].value == pytest.approx(rips, rel=1e-12)
+    assert found["popularity", "cascade_dr"].value == pytest.approx(cascade, rel=1e-12)
+
+
+def test_the_order_of_rows_has_no_say_in_decisions():
+    rows = every_ranking()
+    shuffled = rows.take(np.random.default_rng(3).permutation(rows.num_rows))
+    how = evaluator(slots=2)
+    np.testing.assert_allclose(figures(update(shuffled, how)), figures(update(rows, how)), rtol=1e-10)
+
+
+def test_a_decision_that_lacks_a_slot_is_left_out_and_a_shorter_one_is_not():
+    whole = every_ranking(users=[3])
+    how = evaluator(slots=2)
+    one_slot = matured([(3, 1, "a", 0.25, 1.0)], ["short"])
+    second_only = matured([(3, 2, "a", 0.5, 1.0)], ["cut"])
+    found = values(update(pa.concat_tables([whole, one_slot, second_only]), how))["popularity", "rips"]
+    assert found.n == 13
+    chance = in_slot(EXPECTED[folds(one_slot)[0]], 1)[0]
+    alone = values(update(whole, how))["popularity", "rips"]
+    assert found.value * 13 == pytest.approx(alone.value * 12 + chance / 0.25, rel=1e-12)
+
+
+def test_an_arm_that_is_gone_ends_what_a_target_could_have_earned():
+    rows = matured([(1, 1, "gone", 0.5, 0.0), (1, 2, "a", 0.5, 1.0)], ["one", "one"])
+    assert values(update(rows, evaluator(slots=2)))["popularity", "rips"].value == 0

@@ -13,7 +13,7 @@ def test_a_column_that_json_leaves_out_is_missing_row_by_row(tmp_path):
     path.write_text("".join(json.dumps(row, default=str) + "\n" for row in (good(1), incomplete, good(3))))
     table = conform(path)
     assert accepted(table) == ["i1", "i3"]
-    assert rejected(table) == [("required", "propensity is required")]
+    assert rejected(table) == [("required", "propensity is required unless slate_id is given")]
 
 
 def test_a_json_key_too_many_costs_its_line(tmp_path):

@@ -141,6 +141,17 @@ def test_a_missing_column(tmp_path):
     assert only_reject(write_csv(tmp_path / "f", rows, without("propensity", "slot"))) == expected
 
 
+def test_propensities_may_be_missing_where_there_are_slates(tmp_path, write):
+    rows = [{**good(1, slate_id="s"), "propensity": None}, {**good(2, slate_id=None), "propensity": None}]
+    schema = PARQUET.append(pa.field("slate_id", pa.string()))
+    verdict = [("required", "propensity is required unless slate_id is given")]
+    nothing = schema.set(6, pa.field("propensity", pa.null()))
+    for rest in (schema.remove(6), nothing):
+        kept = [{name: row[name] for name in rest.names} for row in rows]
+        table = conform(write(tmp_path / "f", kept, rest))
+        assert (accepted(table), rejected(table)) == (["i1"], verdict)
+
+
 def test_a_column_too_many(tmp_path):
     schema = PARQUET.append(pa.field("colour", pa.string()))
     expected = ("schema_mismatch", "column colour is not in the contract")

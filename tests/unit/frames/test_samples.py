@@ -8,7 +8,7 @@ import pytest
 
 from nightslate.core.errors import InvalidInputError
 from nightslate.frames import days
-from nightslate.frames.samples import arm_places, folds_of, matured, user_keys
+from nightslate.frames.samples import Sample, arm_places, folds_of, matured, user_keys
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -94,3 +94,16 @@ def test_arms_are_matched_by_id():
     rows = impressions(NOON, NOON, NOON, NOON, arms=["b", "gone", "a", None])
     assert arm_places(rows, ("a", "b")).tolist() == [1, -1, 0, -1]
     assert arm_places(rows, ("b", "a")).tolist() == [0, -1, 1, -1]
+
+
+def test_a_row_is_as_old_as_its_day():
+    moments = [
+        datetime(2026, 11, 16, 23, 59, tzinfo=UTC),
+        datetime(2026, 11, 16, 0, 0, tzinfo=UTC),
+        datetime(2026, 11, 15, 23, 59, tzinfo=UTC),
+        datetime(2026, 10, 17, 12, 0, tzinfo=UTC),
+    ]
+    rows = pa.table({"occurred_at": pa.array(moments, pa.timestamp("us", "UTC"))})
+    sample = Sample("shop", date(2026, 11, 16), {}, moments[0], buckets=1)
+    assert sample.ages(rows).tolist() == [0, 0, 1, 30]
+    assert sample.ages(rows.slice(0, 0)).tolist() == []

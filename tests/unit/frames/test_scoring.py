@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from nightslate.core.hashing import seed
+from nightslate.core.policies.learner import Arms
 from nightslate.core.policies.linear_thompson import LinearThompson
 from nightslate.core.policies.uniform import Uniform
 from nightslate.frames.encoding import Encoder
@@ -35,13 +36,13 @@ def fitted(arms=ARMS):
     kept = np.isin(shown, list(places.values()))
     by_place = np.array([list(places.values()).index(one) for one in shown[kept]])
     state = learner.initial(len(arms), 2).update(contexts[kept], by_place, rewards[kept])
-    policy = learner.fit(state, [seed("arm", arm) for arm in arms], 5)
+    policy = learner.fit(state, Arms.plain(seed("arm", arm) for arm in arms), 5)
     return ScoredBy("linear_thompson", "1" * 64, arms, ENCODER, policy)
 
 
 def uniform(arms=ARMS):
     learner = Uniform()
-    policy = learner.fit(learner.initial(len(arms), 2), [seed("arm", arm) for arm in arms], 5)
+    policy = learner.fit(learner.initial(len(arms), 2), Arms.plain(seed("arm", arm) for arm in arms), 5)
     return ScoredBy("uniform", "2" * 64, arms, ENCODER, policy)
 
 

@@ -181,7 +181,6 @@ def test_a_share_is_between_0_and_1(tmp_path, share):
         ("slots", 0, "slots: Input should be greater than or equal to 1"),
         ("slots", True, "slots: Input should be a valid integer"),
         ("slots", 1.0, "slots: Input should be a valid integer"),
-        ("logs.propensity", "conditional", "conditional propensities of several slots are not built yet"),
         ("logs.propensity", "guessed", "logs.propensity: Input should be 'conditional' or 'marginal'"),
         ("floor", 0, "floor: Input should be greater than 0"),
         ("floor", 1.5, "floor: Input should be less than or equal to 1"),
@@ -203,10 +202,12 @@ def test_what_a_program_may_not_say(tmp_path, place, value, says):
     assert says in refusal(tmp_path, with_(place, value))
 
 
-def test_marginal_propensities_have_an_end(tmp_path):
+def test_marginal_propensities_have_an_end_and_conditional_ones_have_none(tmp_path):
     spec = with_("slots", 4)
     spec["depth"] = 4
     assert "marginal propensities are exact up to slot 3" in refusal(tmp_path, spec)
+    spec["logs"]["propensity"] = "conditional"
+    assert load(write(tmp_path, spec)).slots == 4
 
 
 def test_a_column_declared_twice(tmp_path):

@@ -29,8 +29,8 @@ WEIGHTS = {
                 "mean_weight_upper": 1.0, "unsupported_share": 0.0},
     "popularity": {"ess": 3120.4, "max_weight": 9.31, "mean_weight": 1.004, "mean_weight_lower": 0.981,
                    "mean_weight_upper": 1.028, "unsupported_share": 0.0},
-    "linear_thompson": {"ess": 611.7, "max_weight": 38.2, "mean_weight": 0.934, "mean_weight_lower": 0.889,
-                        "mean_weight_upper": 0.982, "unsupported_share": 0.0},
+    "linear_thompson": {"ess": 611.7, "max_weight": 38.2, "mean_weight": 0.934, "mean_weight_lower": 0.909,
+                        "mean_weight_upper": 0.961, "unsupported_share": 0.0},
 }  # fmt: skip
 VALUES = {
     "uniform": {"ips": (0.0038, 0.0012), "snips": (0.0038, 0.0012), "dr": (0.00381, 0.0012)},

@@ -69,4 +69,4 @@ def test_the_arms_most_shown_come_first() -> None:
 def test_the_style_sheet_maps_every_colour_of_the_charts_for_dark_screens() -> None:
     style = (Path(plots.__file__).parent / "templates" / "night.css").read_text()
     mapped = set(re.findall(r'\[(?:fill|stroke)="(#[0-9a-f]{6})"\]', style))
-    assert mapped == {plots.INK, plots.MUTED, plots.GRID, plots.BLUE, plots.AMBER, plots.GREEN, plots.PURPLE}
+    assert mapped == {plots.INK, plots.MUTED, plots.GRID, plots.PURPLE, *plots.ESTIMATOR_COLOURS}

@@ -1,14 +1,26 @@
-"""Off-policy estimators, one file each, by the name that evaluations carry.
+"""Off-policy estimators, one file a family, by the name that reports carry."""
 
-An estimator is a ratio of sums: `terms(sample)` gives each row's part of the numerator and of the
-denominator, so batches, partitions and bootstrap replicates all come down to adding."""
+from nightslate.core.estimators.cascade_dr import CASCADE_DR
+from nightslate.core.estimators.dm import DM
+from nightslate.core.estimators.dr import DR, DROS, MRDR, SNDR, SWITCH_DR
+from nightslate.core.estimators.estimator import Estimator
+from nightslate.core.estimators.ips import CLIPPED_IPS, IPS
+from nightslate.core.estimators.mips import MIPS
+from nightslate.core.estimators.pseudo_inverse import PSEUDO_INVERSE
+from nightslate.core.estimators.replay import REPLAY
+from nightslate.core.estimators.slate_ips import IIPS, RIPS, SIPS, SNIIPS, SNRIPS, SNSIPS
+from nightslate.core.estimators.snips import SNIPS
 
-from collections.abc import Callable
+BANDIT_ESTIMATORS: dict[str, Estimator] = {
+    estimator.name: estimator
+    for estimator in (REPLAY, IPS, SNIPS, CLIPPED_IPS, DM, DR, SNDR, SWITCH_DR, DROS, MRDR, MIPS)
+}
+"""Of a `Sample`: the value of an impression."""
 
-from nightslate.core.arrays import Floats
-from nightslate.core.estimators import dr, ips, snips
-from nightslate.core.estimators.sample import Sample
+SLATE_ESTIMATORS: dict[str, Estimator] = {
+    estimator.name: estimator
+    for estimator in (SIPS, IIPS, RIPS, SNSIPS, SNIIPS, SNRIPS, CASCADE_DR, PSEUDO_INVERSE)
+}
+"""Of a `SlateSample`: the value of a decision."""
 
-Terms = Callable[[Sample], tuple[Floats, Floats]]
-
-ESTIMATORS: dict[str, Terms] = {"ips": ips.terms, "snips": snips.terms, "dr": dr.terms}
+ESTIMATORS = {**BANDIT_ESTIMATORS, **SLATE_ESTIMATORS}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Estimate:
     """The value of a policy, or of policy minus reference (paired on the same rows), by one estimator.
 
+    `tuning` is the parameter that was chosen for `policy`; None for none.
     Diagnostics (ess and what follows) are those of `policy`, also on the line of a difference. A figure that
     the rows cannot give is None: all of them without rows, spread and intervals with fewer than 2
     clusters."""
@@ -14,6 +15,7 @@ class Estimate:
     policy: str
     reference: str | None
     estimator: str
+    tuning: float | None
     value: float | None
     stderr: float | None
     lower: float | None

@@ -1,228 +1,250 @@
-"""Several policies on the same logs: values, paired differences, intervals and diagnostics."""
+"""Several policies on the same logs: the sums that values, differences and intervals come from."""
 
-from collections.abc import Iterator, Mapping
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from nightslate.core.arrays import AnyArray, Floats, Keys, finite, require_names, row_chunks
+from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, require_names, row_chunks
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators import ESTIMATORS, Terms
-from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.estimators.sample import Sample
-from nightslate.core.hashing import mix, poisson1
+from nightslate.core.estimators import ESTIMATORS
+from nightslate.core.estimators.estimator import Pair
+from nightslate.core.estimators.sample import Logged
+from nightslate.core.hashing import mix
 
-INTERVAL = "bootstrap"
+BINS = 2048
+"""Clusters are summed up in so many bins, by hash: enough that the spread of a value, taken between bins, is
+itself known to 2 % or better."""
 
-Interval = tuple[float | None, float | None, float | None, float | None]
-
-
-def _mean_weight(sample: Sample) -> tuple[Floats, Floats]:
-    """The mean importance weight, which is 1 in expectation: a ratio of sums like any estimator."""
-    return sample.weight, np.ones_like(sample.reward)
+_ADDED = ("bins", "second", "squared_weights", "unsupported", "n", "clusters")
+_LARGEST = ("max_weights", "largest_weights", "most_units")
 
 
-_RATIOS: dict[str, Terms] = {**ESTIMATORS, "mean_weight": _mean_weight}
-_MEAN_WEIGHT = list(_RATIOS).index("mean_weight")
-_SUMS = ("sums", "replicates", "squared_weights", "unsupported", "n", "clusters")
+@dataclass(frozen=True)
+class Column:
+    """One ratio of the state: a pair of an estimator at a tuning parameter."""
+
+    estimator: str
+    tuning: float
+    pair: int
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationState:
-    """Sums over rows for P policies and R ratios (the estimators, and the mean weight).
+    """Sums over units (impressions, or decisions of `slots` slots) for P policies and C ratios.
 
-    sums (P, R, 2) holds numerators and denominators; replicates (B, P, R, 2) the same sums with each cluster
-    counted Poisson(1) times, which is the bootstrap over clusters (Hanley and MacGibbon, 2006; Chamandy et
-    al., 2012). The count is a hash of (cluster, seed, replicate): a cluster counts alike in every batch and
-    partition, and all policies share replicates, which is what pairs their differences."""
+    tunings: the estimators with the candidates for their tuning parameters.
+    bins (BINS, P, C + 1, 2): numerators and denominators by bin of clusters; the last ratio is the mean
+    importance weight. second (C, 2P + 1, 2P + 1): sums over clusters of the products of (numerators,
+    denominators, number of units). Per policy (P,): the largest importance weight, the largest of any
+    estimator, the sum of squares, and the unsupported mass (NaN where a sample does not know it). most_units:
+    of one cluster.
+
+    A cluster's bin is a hash of its key, so the approximate intervals are the same however rows are split
+    into updates and partitions. `second`, `clusters` and `most_units`, which guaranteed intervals look at,
+    want all rows of a cluster in one update."""
 
     policies: tuple[str, ...]
+    tunings: Mapping[str, tuple[float, ...]]
+    slots: int
     seed: int
-    sums: Floats
-    replicates: Floats
+    bins: Floats
+    second: Floats
     squared_weights: Floats
     max_weights: Floats
+    largest_weights: Floats
     unsupported: Floats
+    most_units: int
     n: int
     clusters: int
 
     @classmethod
-    def initial(cls, policies: tuple[str, ...], resamples: int = 1000, seed: int = 0) -> Self:
-        """The state of no rows. Raises InvalidInputError for repeated policies or fewer than 2 resamples."""
+    def initial(
+        cls,
+        policies: tuple[str, ...],
+        estimators: Sequence[str],
+        tunings: Mapping[str, float] | None = None,
+        slots: int = 1,
+        seed: int = 0,
+    ) -> Self:
+        """The state of no rows. `tunings` fixes the tuning parameter of an estimator instead of choosing it
+        from the data. Raises InvalidInputError for repeated policies and unknown estimators."""
         if not policies or len(set(policies)) < len(policies):
             raise InvalidInputError(f"policies must be named and distinct, got {policies}")
-        if resamples < 2:
-            raise InvalidInputError(f"an interval needs at least 2 resamples, got {resamples}")
-        shape = (len(policies), len(_RATIOS), 2)
-        zeros = np.zeros(len(policies))
-        return cls(policies, seed, np.zeros(shape), np.zeros((resamples, *shape)), zeros, zeros, zeros, 0, 0)
-
-    def update(
-        self,
-        reward: Floats,
-        propensity: Floats,
-        target_propensity: Floats,
-        q_logged: Floats,
-        v_target: Floats,
-        unsupported_mass: Floats,
-        cluster: Keys,
-    ) -> Self:
-        """This state and n more rows.
-
-        reward, propensity and q_logged are (n,); target_propensity, v_target and unsupported_mass (the
-        probability that the target gives to arms which the logging policy could not show) are (n, P); cluster
-        (n,) is the key of the user. The rows of a cluster may come in any number of updates and partitions:
-        sums and intervals are the same. Only the number of `clusters` counts a cluster again in each update
-        that has rows of it. Raises InvalidInputError as `Sample` does."""
-        rows, count = len(reward), len(self.policies)
-        target_propensity = finite("target_propensity", target_propensity, (rows, count))
-        v_target = finite("v_target", v_target, (rows, count))
-        unsupported_mass = finite("unsupported_mass", unsupported_mass, (rows, count))
-        if cluster.shape != (rows,) or cluster.dtype != np.uint64:
+        unknown = {*estimators, *(tunings or {})} - ESTIMATORS.keys()
+        if unknown or not estimators or len(set(estimators)) < len(estimators):
             raise InvalidInputError(
-                f"cluster must be {rows} uint64 keys, got {cluster.dtype} {cluster.shape}"
+                f"estimators must be distinct and of {', '.join(ESTIMATORS)}; got {', '.join(estimators)}"
             )
-        samples = [
-            Sample(reward, propensity, target_propensity[:, p], q_logged, v_target[:, p])
-            for p in range(count)
-        ]
-        terms = np.empty((rows, count, len(_RATIOS), 2))
-        for p, sample in enumerate(samples):
-            for r, ratio in enumerate(_RATIOS.values()):
-                terms[:, p, r, 0], terms[:, p, r, 1] = ratio(sample)
-        weights = terms[:, :, _MEAN_WEIGHT, 0]
-        keys, by_cluster = _sum_by_cluster(cluster, terms)
-        return self.merge(
-            replace(
-                self,
-                sums=terms.sum(axis=0),
-                replicates=self._resample(keys, by_cluster),
-                squared_weights=(weights**2).sum(axis=0),
-                max_weights=weights.max(axis=0, initial=0.0),
-                unsupported=unsupported_mass.sum(axis=0),
-                n=rows,
-                clusters=keys.size,
-            )
+        candidates = {
+            name: (tunings[name],) if tunings and name in tunings else ESTIMATORS[name].tunings
+            for name in estimators
+        }
+        count, zeros = len(policies), np.zeros(len(policies))
+        columns = len(_columns(candidates, slots))
+        return cls(
+            policies=policies,
+            tunings=candidates,
+            slots=slots,
+            seed=seed,
+            bins=np.zeros((BINS, count, columns + 1, 2)),
+            second=np.zeros((columns, 2 * count + 1, 2 * count + 1)),
+            squared_weights=zeros,
+            max_weights=zeros,
+            largest_weights=zeros,
+            unsupported=zeros,
+            most_units=0,
+            n=0,
+            clusters=0,
         )
 
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """What the ratios are, in their order."""
+        return _columns(self.tunings, self.slots)
+
+    def update(self, samples: Sequence[Logged], cluster: Keys) -> Self:
+        """This state and n more units: a sample for each policy, of the same units, and the key of each
+        unit's cluster (n,), such as its user.
+
+        Raises InvalidInputError where a sample lacks what an estimator needs."""
+        self._require(samples, cluster)
+        order, starts = _by_cluster(cluster)
+        part = replace(
+            self,
+            bins=np.zeros_like(self.bins),
+            second=np.zeros_like(self.second),
+            squared_weights=np.array([float(np.square(s.weight).sum()) for s in samples]),
+            max_weights=np.array([s.weight.max(initial=0.0) for s in samples]),
+            largest_weights=np.array([s.largest_weight for s in samples]),
+            unsupported=np.array([_mass(s) for s in samples]),
+            most_units=int(np.diff(starts, append=cluster.size).max(initial=0)),
+            n=cluster.size,
+            clusters=starts.size,
+        )
+        for units, first in _whole_clusters(starts, cluster.size, 8 * 4 * len(samples)):
+            chosen = units if order is None else order[units]
+            part._add([s.take(chosen) for s in samples], cluster[chosen][first], first)
+        return self.merge(part)
+
+    def _add(self, samples: Sequence[Logged], keys: Keys, starts: Ints) -> None:
+        """Add units that lie cluster by cluster, in place: only `update` sees the state meanwhile."""
+        bin_of = (mix(keys, self.seed) % np.uint64(BINS)).astype(np.int64)
+        units = np.diff(starts, append=samples[0].n).astype(np.float64)
+        count = len(samples)
+        for c, pairs in enumerate(zip(*(self._pairs(s) for s in samples), strict=True)):
+            sums = np.empty((2 * count + 1, keys.size))
+            sums[-1] = units
+            for p, pair in enumerate(pairs):
+                for side, terms in enumerate(pair):
+                    total = terms if keys.size == terms.size else np.add.reduceat(terms, starts)
+                    sums[side * count + p] = total
+                    self.bins[:, p, c, side] += np.bincount(bin_of, weights=total, minlength=BINS)
+            if c < len(self.columns):
+                self.second[c] += sums @ sums.T
+
+    def _pairs(self, sample: Logged) -> Iterator[Pair]:
+        """The pairs of all columns, and that of the mean weight."""
+        for name, candidates in self.tunings.items():
+            for tuning in candidates:
+                yield from ESTIMATORS[name].terms(sample, tuning)
+        yield sample.weight, np.ones(sample.n)
+
+    def _require(self, samples: Sequence[Logged], cluster: Keys) -> None:
+        if len(samples) != len(self.policies):
+            raise InvalidInputError(f"{len(self.policies)} policies need a sample each, got {len(samples)}")
+        if cluster.dtype != np.uint64 or any(cluster.shape != (sample.n,) for sample in samples):
+            raise InvalidInputError(
+                f"cluster must be one uint64 key for each of {samples[0].n} units, got {cluster.dtype} "
+                f"{cluster.shape}"
+            )
+        for name in self.tunings:
+            missing = ESTIMATORS[name].needs - frozenset.intersection(*(s.fields for s in samples))
+            if missing:
+                raise InvalidInputError(f"{name} needs {', '.join(sorted(missing))}, which is not there")
+
     def merge(self, other: Self) -> Self:
-        """The rows of both. Raises InvalidInputError unless policies, resamples and seed agree."""
-        mine, theirs = ((s.policies, s.seed, s.replicates.shape) for s in (self, other))
+        """The rows of both. Raises InvalidInputError unless both were made alike."""
+        mine, theirs = ((s.policies, s.tunings, s.slots, s.seed) for s in (self, other))
         if mine != theirs:
             raise InvalidInputError(f"cannot merge an evaluation of {mine} with one of {theirs}")
         return replace(
             self,
+            **{name: getattr(self, name) + getattr(other, name) for name in _ADDED},
             max_weights=np.maximum(self.max_weights, other.max_weights),
-            **{name: getattr(self, name) + getattr(other, name) for name in _SUMS},
+            largest_weights=np.maximum(self.largest_weights, other.largest_weights),
+            most_units=max(self.most_units, other.most_units),
         )
 
     def arrays(self) -> dict[str, AnyArray]:
         """All of the state, to travel between processes without pickle."""
         return {
             "policies": np.array(self.policies),
+            "estimators": np.array(list(self.tunings)),
+            "candidates": np.array([len(candidates) for candidates in self.tunings.values()]),
+            "tunings": np.concatenate([np.array(candidates) for candidates in self.tunings.values()]),
+            "slots": np.asarray(self.slots),
             "seed": np.asarray(self.seed, dtype=np.uint64),
-            "max_weights": self.max_weights,
-            **{name: np.asarray(getattr(self, name)) for name in _SUMS},
+            **{name: np.asarray(getattr(self, name)) for name in (*_ADDED, *_LARGEST)},
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Self:
         """The state that `arrays()` described."""
-        require_names(cls.__name__, arrays, ("policies", "seed", "max_weights", *_SUMS))
+        made = ("policies", "estimators", "candidates", "tunings", "slots", "seed")
+        require_names(cls.__name__, arrays, (*made, *_ADDED, *_LARGEST))
+        ends = np.cumsum(arrays["candidates"])[:-1]
+        tunings = (tuple(map(float, candidates)) for candidates in np.split(arrays["tunings"], ends))
         return cls(
-            policies=tuple(str(policy) for policy in arrays["policies"]),
+            policies=tuple(map(str, arrays["policies"])),
+            tunings=dict(zip(map(str, arrays["estimators"]), tunings, strict=True)),
+            slots=int(arrays["slots"]),
             seed=int(arrays["seed"]),
-            sums=arrays["sums"],
-            replicates=arrays["replicates"],
+            bins=arrays["bins"],
+            second=arrays["second"],
             squared_weights=arrays["squared_weights"],
             max_weights=arrays["max_weights"],
+            largest_weights=arrays["largest_weights"],
             unsupported=arrays["unsupported"],
+            most_units=int(arrays["most_units"]),
             n=int(arrays["n"]),
             clusters=int(arrays["clusters"]),
         )
 
-    def results(self, confidence: float = 0.95) -> list[Estimate]:
-        """Each policy's value by each estimator, then each ordered pair's paired difference.
 
-        stderr is the standard deviation of the replicates, lower and upper are their percentiles; a replicate
-        in which an estimator divides by 0 is left out. Raises InvalidInputError unless 0 < confidence < 1."""
-        if not 0 < confidence < 1:
-            raise InvalidInputError(f"confidence must be in (0, 1), got {confidence}")
-        return list(self._estimates(confidence))
-
-    def _estimates(self, confidence: float) -> Iterator[Estimate]:
-        values, replicates = _ratio(self.sums), _ratio(self.replicates)
-        policies = range(len(self.policies))
-        diagnostics = [self._diagnostics(p, values[p], replicates[:, p], confidence) for p in policies]
-        pairs: list[tuple[int, int | None]] = [*((p, None) for p in policies), *permutations(policies, 2)]
-        for p, q in pairs:
-            value = values[p] - (0 if q is None else values[q])
-            spread = replicates[:, p] - (0 if q is None else replicates[:, q])
-            for r, estimator in enumerate(ESTIMATORS):
-                figures = self._interval(value[r], spread[:, r], confidence)
-                yield Estimate(
-                    policy=self.policies[p],
-                    reference=None if q is None else self.policies[q],
-                    estimator=estimator,
-                    confidence=confidence,
-                    interval_method=INTERVAL,
-                    n=self.n,
-                    clusters=self.clusters,
-                    **dict(zip(("value", "stderr", "lower", "upper"), figures, strict=True)),
-                    **diagnostics[p],
-                )
-
-    def _interval(self, value: float, replicates: Floats, confidence: float) -> Interval:
-        """Value, standard error, lower and upper bound."""
-        if not np.isfinite(value):
-            return None, None, None, None
-        defined = replicates[np.isfinite(replicates)]
-        if self.clusters < 2 or defined.size < 2:
-            return float(value), None, None, None
-        lower, upper = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
-        return float(value), float(defined.std(ddof=1)), float(lower), float(upper)
-
-    def _diagnostics(
-        self, p: int, values: Floats, replicates: Floats, confidence: float
-    ) -> dict[str, float | None]:
-        """What an estimate says of the importance weights of its policy."""
-        mean, _, lower, upper = self._interval(values[_MEAN_WEIGHT], replicates[:, _MEAN_WEIGHT], confidence)
-        total, squares = self.sums[p, _MEAN_WEIGHT, 0], self.squared_weights[p]
-        return {
-            "ess": _unless(self.n == 0, total**2 / squares if squares > 0 else 0.0),
-            "max_weight": _unless(self.n == 0, self.max_weights[p]),
-            "mean_weight": mean,
-            "mean_weight_lower": lower,
-            "mean_weight_upper": upper,
-            "unsupported_share": _unless(self.n == 0, self.unsupported[p] / max(1, self.n)),
-        }
-
-    def _resample(self, keys: Keys, by_cluster: Floats) -> Floats:
-        """The replicates (B, P, R, 2) of the sums of these clusters (c, P, R, 2)."""
-        replicates = np.zeros_like(self.replicates)
-        flat = replicates.reshape(len(replicates), -1)
-        numbers = np.arange(len(replicates), dtype=np.uint64)[:, None]
-        seeded = mix(keys, self.seed)
-        for chunk in row_chunks(keys.size, bytes_per_row=8 * len(replicates) * 4):
-            counts = poisson1(mix(seeded[None, chunk], numbers)).astype(np.float64)
-            flat += counts @ by_cluster[chunk].reshape(-1, flat.shape[1])
-        return replicates
+def _columns(tunings: Mapping[str, tuple[float, ...]], slots: int) -> tuple[Column, ...]:
+    return tuple(
+        Column(name, tuning, pair)
+        for name, candidates in tunings.items()
+        for tuning in candidates
+        for pair in range(ESTIMATORS[name].pairs(slots))
+    )
 
 
-def _sum_by_cluster(cluster: Keys, terms: Floats) -> tuple[Keys, Floats]:
-    """Distinct clusters in order, and the sums of their rows' terms."""
+def _by_cluster(cluster: Keys) -> tuple[Ints | None, Ints]:
+    """An order in which each cluster's units lie together, and where in it each cluster starts. None for the
+    order that is there already: every unit is a cluster of its own."""
     order = np.argsort(cluster, kind="stable")
-    keys, starts = np.unique(cluster[order], return_index=True)
-    return keys, np.add.reduceat(terms[order], starts, axis=0) if keys.size else terms
+    ordered = cluster[order]
+    is_first = np.ones(cluster.size, dtype=np.bool_)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(is_first)
+    return (None, starts) if starts.size == cluster.size else (order, starts)
 
 
-def _unless(absent: bool, value: float) -> float | None:
-    return None if absent else float(value)
+def _whole_clusters(starts: Ints, n: int, bytes_per_unit: int) -> Iterator[tuple[slice, Ints]]:
+    """Slices of units that cut no cluster in two, with the places in them where clusters start."""
+    average = max(1, n // max(1, starts.size))
+    for clusters in row_chunks(starts.size, bytes_per_unit * average):
+        begin = int(starts[clusters.start])
+        end = int(starts[clusters.stop]) if clusters.stop < starts.size else n
+        yield slice(begin, end), starts[clusters] - begin
 
 
-def _ratio(sums: Floats) -> Floats:
-    """Numerator over denominator; NaN where no row has a denominator."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(sums[..., 1] != 0, sums[..., 0] / sums[..., 1], np.nan)
+def _mass(sample: Logged) -> float:
+    mass = getattr(sample, "unsupported_mass", None)
+    return float("nan") if mass is None else float(mass.sum())

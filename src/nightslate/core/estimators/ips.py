@@ -1,12 +1,16 @@
 """Inverse propensity scoring (Horvitz and Thompson, 1952): the mean of w r. Unbiased wherever the logging
-policy could show all that the target would."""
+policy could show all that the target would. Clipped (Ionides, 2008): the mean of min(w, t) r, which trades
+bias for variance; t is chosen from the data."""
 
 import numpy as np
 
-from nightslate.core.arrays import Floats
+from nightslate.core.estimators.estimator import DOUBLINGS, Estimator, Pair, mean_of_weighted
 from nightslate.core.estimators.sample import Sample
 
 
-def terms(sample: Sample) -> tuple[Floats, Floats]:
-    """Numerator and denominator of each row, (n,) and (n,)."""
-    return sample.weight * sample.reward, np.ones_like(sample.reward)
+def _terms(sample: Sample, tuning: float) -> tuple[Pair, ...]:
+    return ((np.minimum(sample.weight, tuning) * sample.reward, np.ones(sample.n)),)
+
+
+IPS = Estimator("ips", _terms, mean_of_weighted)
+CLIPPED_IPS = Estimator("clipped_ips", _terms, mean_of_weighted, tunings=DOUBLINGS)

@@ -1,10 +1,13 @@
 """Self-normalised inverse propensity scoring (Swaminathan and Joachims, 2015): the sum of w r over the sum of
 w. Slightly biased, of less variance, and moves with the rewards when a constant is added to them all."""
 
-from nightslate.core.arrays import Floats
+from nightslate.core.estimators.estimator import Estimator, Pair, ratio_of_weighted
 from nightslate.core.estimators.sample import Sample
 
 
-def terms(sample: Sample) -> tuple[Floats, Floats]:
-    """Numerator and denominator of each row, (n,) and (n,)."""
-    return sample.weight * sample.reward, sample.weight
+def _terms(sample: Sample, tuning: float) -> tuple[Pair, ...]:  # noqa: ARG001
+    weight = sample.weight
+    return ((weight * sample.reward, weight),)
+
+
+SNIPS = Estimator("snips", _terms, ratio_of_weighted, counts=False)

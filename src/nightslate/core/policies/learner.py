@@ -2,19 +2,54 @@
 
     state = learner.initial(n_arms, n_features)
     state = state.update(contexts, arms, rewards)       # once a batch; states of partitions merge
-    policy = learner.fit(state, arm_keys, seed)
+    policy = learner.fit(state, Arms(keys, features), seed)
     weights = mix_floor(policy.weights(contexts), floor)
 
-Arms are places 0..A-1 here; the caller keeps the list of ids. `arm_keys` (hashes of the ids) stand in for
-them wherever an arm needs randomness of its own."""
+In rows, arms are places 0..A-1; the caller keeps the list of ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
-from nightslate.core.arrays import AnyArray, Floats, Ints, Keys
+from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, finite
 from nightslate.core.errors import InvalidInputError
+
+
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """The arms that a policy chooses from, in the order of their places.
+
+    keys (A,): hashes of the arms' ids, which stand in for them wherever an arm needs randomness of its own.
+    features (A, k): what is known of each arm, a constant 1 first. Raises InvalidInputError unless the keys
+    differ and the features are finite and begin with that constant."""
+
+    keys: Keys
+    features: Floats
+
+    def __post_init__(self) -> None:
+        distinct = np.unique(self.keys).size
+        if self.keys.shape != (distinct,) or self.keys.dtype != np.uint64:
+            raise InvalidInputError(
+                f"arms need distinct keys, a list of uint64; got {distinct} distinct ones of "
+                f"{self.keys.dtype} {self.keys.shape}"
+            )
+        finite("arm features", self.features, (distinct, self.features.shape[-1]))
+        if self.features.shape[1] == 0 or not (self.features[:, 0] == 1).all():
+            raise InvalidInputError("arm features must begin with a column of ones")
+
+    @classmethod
+    def plain(cls, keys: Iterable[int]) -> Self:
+        """Arms of which nothing is known but that they are arms."""
+        known = np.fromiter(keys, dtype=np.uint64)
+        return cls(known, np.ones((known.size, 1)))
+
+    def of(self, state: "State") -> Self:
+        """These arms, if the state is about as many. Raises InvalidInputError otherwise."""
+        if self.keys.size != state.arms:
+            raise InvalidInputError(f"a state of {state.arms} arms can't be fitted to {self.keys.size} arms")
+        return self
 
 
 class State(Protocol):
@@ -26,10 +61,11 @@ class State(Protocol):
 
     @property
     def rows(self) -> int:
-        """How many rows it has seen."""
+        """How many rows it has seen, whatever their weights."""
 
-    def update(self, contexts: Floats, arms: Ints, rewards: Floats) -> Self:
-        """This state and n more rows: contexts (n, d), arms (n,), rewards (n,)."""
+    def update(self, contexts: Floats, arms: Ints, rewards: Floats, weights: Floats | None = None) -> Self:
+        """This state and n more rows: contexts (n, d), arms (n,), rewards (n,). A row of weight w >= 0 (n,)
+        teaches as much as w rows; None means 1 each."""
 
     def merge(self, other: Self) -> Self:
         """The state of the rows of both."""
@@ -75,16 +111,19 @@ class Learner(Protocol[S]):
     state_type: ClassVar[type[Any]]
     policy_type: ClassVar[type[Any]]
 
+    @property
+    def forgetting(self) -> float:
+        """The weight of a row is this to the power of its age in days: 1 forgets nothing. The caller turns
+        it into the weights of `State.update`."""
+
     def initial(self, n_arms: int, n_features: int) -> S:
         """The state of no rows."""
 
-    def fit(self, state: S, arm_keys: Sequence[int], seed: int) -> Policy:
-        """The policy for what was seen: a function of the state, the keys and the seed."""
+    def fit(self, state: S, arms: Arms, seed: int) -> Policy:
+        """The policy for what was seen: a function of the state, the arms and the seed."""
 
 
-def key_array(arm_keys: Sequence[int], state: State) -> Keys:
-    """The keys as uint64. Raises InvalidInputError unless each arm of the state has one of its own."""
-    keys = np.asarray(arm_keys, dtype=np.uint64)
-    if keys.shape != (state.arms,) or np.unique(keys).size != keys.size:
-        raise InvalidInputError(f"{state.arms} arms need {state.arms} distinct keys, got {len(arm_keys)}")
-    return keys
+def require_forgetting(forgetting: float) -> None:
+    """Raise InvalidInputError unless 0 < forgetting <= 1."""
+    if not 0 < forgetting <= 1:
+        raise InvalidInputError(f"forgetting must be > 0 and at most 1, got {forgetting}")

@@ -1,6 +1,5 @@
 """Show what pays, for everyone alike."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from nightslate.core.arrays import ArrayRecord, Floats
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.policies.learner import key_array
+from nightslate.core.policies.learner import Arms, require_forgetting
 from nightslate.core.policies.statistics import ArmSums
 
 
@@ -42,6 +41,7 @@ class Popularity:
     0."""
 
     prior_strength: float = 100.0
+    forgetting: float = 1.0
 
     kind: ClassVar[str] = "popularity"
     state_type: ClassVar[type[ArmSums]] = ArmSums
@@ -50,15 +50,17 @@ class Popularity:
     def __post_init__(self) -> None:
         if not 0 < self.prior_strength < float("inf"):
             raise InvalidInputError(f"prior_strength must be a number of rows > 0, got {self.prior_strength}")
+        require_forgetting(self.forgetting)
 
     def initial(self, n_arms: int, n_features: int) -> ArmSums:  # noqa: ARG002
         """No rows yet; features are not looked at."""
         return ArmSums.zero(n_arms)
 
-    def fit(self, state: ArmSums, arm_keys: Sequence[int], seed: int) -> PopularityPolicy:  # noqa: ARG002
+    def fit(self, state: ArmSums, arms: Arms, seed: int) -> PopularityPolicy:  # noqa: ARG002
         """The posterior means."""
-        key_array(arm_keys, state)
-        pooled = state.reward.sum() / max(1, state.rows)
+        arms.of(state)
+        weight = state.weight.sum()
+        pooled = state.reward.sum() / weight if weight > 0 else 0.0
         return PopularityPolicy(
-            (state.reward + self.prior_strength * pooled) / (state.count + self.prior_strength)
+            (state.reward + self.prior_strength * pooled) / (state.weight + self.prior_strength)
         )

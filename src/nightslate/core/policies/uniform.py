@@ -1,13 +1,12 @@
 """Every arm alike: the policy that gathers the cleanest data, and the baseline."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from nightslate.core.arrays import ArrayRecord, Floats, Ints
-from nightslate.core.policies.learner import key_array
+from nightslate.core.policies.learner import Arms
 from nightslate.core.policies.statistics import ArmSums
 
 
@@ -26,6 +25,8 @@ class UniformPolicy(ArrayRecord):
 class Uniform:
     """Learns nothing; counts its rows only."""
 
+    forgetting: ClassVar[float] = 1.0
+
     kind: ClassVar[str] = "uniform"
     state_type: ClassVar[type[ArmSums]] = ArmSums
     policy_type: ClassVar[type[UniformPolicy]] = UniformPolicy
@@ -34,6 +35,6 @@ class Uniform:
         """No rows yet; features are not looked at."""
         return ArmSums.zero(n_arms)
 
-    def fit(self, state: ArmSums, arm_keys: Sequence[int], seed: int) -> UniformPolicy:  # noqa: ARG002
+    def fit(self, state: ArmSums, arms: Arms, seed: int) -> UniformPolicy:  # noqa: ARG002
         """The uniform policy over the state's arms."""
-        return UniformPolicy(np.asarray(key_array(arm_keys, state).size))
+        return UniformPolicy(np.asarray(arms.of(state).keys.size))

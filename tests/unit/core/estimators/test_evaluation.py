@@ -3,216 +3,210 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from tests.unit.core.estimators.worlds import Slates, cascading, expectation
 
 from nightslate.core import arrays
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators import ESTIMATORS
-from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators import BANDIT_ESTIMATORS, ESTIMATORS, SLATE_ESTIMATORS
+from nightslate.core.estimators.evaluation import BINS, EvaluationState
+from nightslate.core.estimators.results import results
 from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix
 
 POLICIES = ("champion", "challenger", "uniform")
-ROWS, CLUSTERS, RESAMPLES = 600, 120, 200
+ROWS, CLUSTERS = 600, 120
 
 
-def logs(rows=ROWS):
+def samples(rows=ROWS):
+    """Three policies on the same random logs, and the key of each row's user."""
     generator = np.random.default_rng(12)
-    cluster = mix(generator.integers(0, CLUSTERS, rows, dtype=np.uint64), 1)
-    return {
+    shared = {
         "reward": generator.normal(1, 1, rows),
         "propensity": generator.uniform(0.1, 1, rows),
-        "target_propensity": generator.uniform(0, 1, (rows, len(POLICIES))),
+        "marginal_propensity": generator.uniform(0.1, 1, rows),
         "q_logged": generator.normal(size=rows),
-        "v_target": generator.normal(size=(rows, len(POLICIES))),
-        "unsupported_mass": generator.uniform(0, 0.1, (rows, len(POLICIES))),
-        "cluster": cluster,
+        "q_logged_mrdr": generator.normal(size=rows),
     }
+    of_policies = [
+        Sample(
+            **shared,
+            target_propensity=generator.uniform(0, 1, rows),
+            target_marginal_propensity=generator.uniform(0, 1, rows),
+            v_target=generator.normal(size=rows),
+            v_target_mrdr=generator.normal(size=rows),
+            unsupported_mass=generator.uniform(0, 0.1, rows),
+        )
+        for _ in POLICIES
+    ]
+    return of_policies, mix(generator.integers(0, CLUSTERS, rows, dtype=np.uint64), 1)
 
 
-def empty(policies=POLICIES, resamples=RESAMPLES, seed=5):
-    return EvaluationState.initial(policies, resamples, seed)
+def empty(seed=5, policies=POLICIES, **options):
+    return EvaluationState.initial(policies, list(BANDIT_ESTIMATORS), seed=seed, **options)
 
 
-def rows_of(logged, rows):
-    return {name: column[rows] for name, column in logged.items()}
-
-
-def by_name(estimates):
-    return {(e.policy, e.reference, e.estimator): e for e in estimates}
+def part(logged, rows):
+    of_policies, cluster = logged
+    return [sample.take(rows) for sample in of_policies], cluster[rows]
 
 
 def assert_same(left, right, but=()):
-    for name in left.arrays().keys() - set(but):
-        if name == "policies":
-            assert left.policies == right.policies
+    one, other = left.arrays(), right.arrays()
+    assert one.keys() == other.keys()
+    for name in one.keys() - set(but):
+        if one[name].dtype.kind == "U":
+            np.testing.assert_array_equal(one[name], other[name])
         else:
-            np.testing.assert_allclose(left.arrays()[name], right.arrays()[name], rtol=1e-9, err_msg=name)
+            np.testing.assert_allclose(one[name], other[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-def test_values_and_diagnostics_are_those_of_all_rows():
-    logged = logs()
-    estimates = by_name(empty().update(**logged).results(0.9))
-    assert len(estimates) == (3 + 6) * len(ESTIMATORS)
-    for p, policy in enumerate(POLICIES):
-        sample = Sample(
-            logged["reward"],
-            logged["propensity"],
-            logged["target_propensity"][:, p],
-            logged["q_logged"],
-            logged["v_target"][:, p],
+def test_sums_are_those_of_a_plain_loop_over_clusters():
+    logged = samples()
+    state = empty().update(*logged)
+    of_policies, cluster = logged
+    users = np.unique(cluster)
+    for c, column in enumerate(state.columns):
+        terms = [ESTIMATORS[column.estimator].terms(s, column.tuning)[column.pair] for s in of_policies]
+        by_user = np.array(
+            [
+                [side[cluster == user].sum() for user in users]
+                for k in (0, 1)
+                for side in (t[k] for t in terms)
+            ]
+            + [[np.count_nonzero(cluster == user) for user in users]]
         )
-        for name, terms in ESTIMATORS.items():
-            numerator, denominator = terms(sample)
-            estimate = estimates[policy, None, name]
-            weight = sample.weight
-            assert estimate.value == pytest.approx(numerator.sum() / denominator.sum())
-            assert estimate.n == ROWS
-            assert estimate.clusters == np.unique(logged["cluster"]).size
-            assert estimate.ess == pytest.approx(weight.sum() ** 2 / (weight**2).sum())
-            assert estimate.max_weight == weight.max()
-            assert estimate.mean_weight == pytest.approx(weight.mean())
-            assert estimate.mean_weight_lower < estimate.mean_weight < estimate.mean_weight_upper
-            assert estimate.unsupported_share == pytest.approx(logged["unsupported_mass"][:, p].mean())
-            assert estimate.lower < estimate.value < estimate.upper
-            assert (estimate.confidence, estimate.interval_method) == (0.9, "bootstrap")
-
-
-def test_differences_are_paired():
-    logged = logs()
-    same = logged["target_propensity"].copy()
-    same[:, 1] = same[:, 0]
-    logged["target_propensity"], logged["v_target"] = same, np.tile(logged["v_target"][:, :1], (1, 3))
-    estimates = by_name(empty().update(**logged).results())
-    for name in ESTIMATORS:
-        twin = estimates["challenger", "champion", name]
-        assert (twin.value, twin.stderr, twin.lower, twin.upper) == (0, 0, 0, 0)
-        ahead, behind = estimates["uniform", "champion", name], estimates["champion", "uniform", name]
-        values = [estimates[policy, None, name].value for policy in ("uniform", "champion")]
-        assert ahead.value == pytest.approx(values[0] - values[1])
-        assert ahead.value == -behind.value
-        assert ahead.lower == pytest.approx(-behind.upper)
-        assert ahead.ess == estimates["uniform", None, name].ess
+        np.testing.assert_allclose(state.second[c], by_user @ by_user.T, rtol=1e-11)
+        for p in range(len(POLICIES)):
+            bins = np.zeros((BINS, 2))
+            np.add.at(bins, mix(users, 5) % np.uint64(BINS), by_user[[p, len(POLICIES) + p]].T)
+            np.testing.assert_allclose(state.bins[:, p, c], bins, rtol=1e-11, atol=1e-11)
+    assert (state.n, state.clusters) == (ROWS, users.size)
+    assert state.most_units == max(np.count_nonzero(cluster == user) for user in users)
+    for p, sample in enumerate(of_policies):
+        assert state.max_weights[p] == sample.weight.max()
+        assert state.largest_weights[p] == sample.largest_weight
+        assert state.squared_weights[p] == pytest.approx((sample.weight**2).sum())
+        assert state.unsupported[p] == pytest.approx(sample.unsupported_mass.sum())
+        weight_and_units = sample.weight.sum(), ROWS
+        np.testing.assert_allclose(state.bins[:, p, -1].sum(axis=0), weight_and_units)
 
 
 def test_merging_eight_parts_in_any_order_is_one_pass():
-    logged = logs()
-    whole = empty().update(**logged)
-    by_cluster = logged["cluster"] % np.uint64(8)
-    for part in (by_cluster, np.arange(ROWS) % 8):
-        states = [empty().update(**rows_of(logged, part == k)) for k in range(8)]
+    """Cut clusters change only what says that it wants them whole."""
+    logged = samples()
+    whole = empty().update(*logged)
+    by_cluster = logged[1] % np.uint64(8)
+    cut = np.arange(ROWS) % 8
+    for parts, but in ((by_cluster, ()), (cut, ("clusters", "second", "most_units"))):
+        states = [empty().update(*part(logged, np.flatnonzero(parts == k))) for k in range(8)]
         for shuffle in range(3):
             order = np.random.default_rng(shuffle).permutation(8)
             merged = reduce(EvaluationState.merge, (states[k] for k in order))
-            assert_same(merged, whole, but=() if part is by_cluster else ("clusters",))
+            assert_same(merged, whole, but)
+        left = reduce(EvaluationState.merge, states[:4]).merge(reduce(EvaluationState.merge, states[4:]))
+        assert_same(left, whole, but)
     assert merged.clusters > whole.clusters
 
 
-def test_updates_in_a_row_are_one_update(monkeypatch):
-    logged = logs()
-    whole = empty().update(**logged)
-    monkeypatch.setattr(arrays, "CHUNK_BYTES", 8 * RESAMPLES * 4 * 9)
-    order = np.argsort(logged["cluster"])
-    first = logged["cluster"][order[ROWS // 2]]
+def test_chunks_and_updates_in_a_row_are_one_update(monkeypatch):
+    logged = samples()
+    whole = empty().update(*logged)
+    monkeypatch.setattr(arrays, "CHUNK_BYTES", 8 * 4 * 3 * 40)
+    half = logged[1] < np.median(logged[1])
     state = empty()
-    for part in (logged["cluster"] < first, logged["cluster"] >= first, np.zeros(ROWS, dtype=bool)):
-        state = state.update(**rows_of(logged, part))
+    for rows in (half, ~half, np.zeros(ROWS, dtype=bool)):
+        state = state.update(*part(logged, np.flatnonzero(rows)))
     assert_same(state, whole)
+    assert_same(empty().update(*part(logged, np.random.default_rng(0).permutation(ROWS))), whole)
+
+
+def test_a_state_is_a_value():
+    first = empty()
+    before = first.arrays()
+    copies = {name: array.copy() for name, array in before.items()}
+    second = first.update(*samples())
+    second.merge(second)
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, copies[name])
 
 
 def test_the_state_travels_as_plain_arrays():
-    state = empty().update(**logs())
+    state = EvaluationState.initial(POLICIES, ["clipped_ips", "snips", "dros"], {"dros": 4.0}, seed=2**64 - 1)
+    state = state.update(*samples())
     file = io.BytesIO()
     np.savez(file, **state.arrays())
     file.seek(0)
     with np.load(file, allow_pickle=False) as loaded:
         again = EvaluationState.from_arrays(dict(loaded))
-    assert again.results() == state.results()
+    assert (again.tunings, again.columns) == (state.tunings, state.columns)
+    assert results(again) == results(state)
     assert again.merge(state).n == 2 * ROWS
     with pytest.raises(InvalidInputError, match="is made of"):
         EvaluationState.from_arrays({"seed": np.zeros(())})
 
 
-def test_the_seed_decides_the_replicates():
-    logged = logs()
-    assert empty().update(**logged).results() == empty().update(**logged).results()
-    assert not np.array_equal(empty(seed=6).update(**logged).replicates, empty().update(**logged).replicates)
+def test_the_seed_decides_the_bins():
+    logged = samples()
+    assert_same(empty().update(*logged), empty().update(*logged))
+    other = empty(seed=6).update(*logged)
+    assert not np.array_equal(other.bins, empty().update(*logged).bins)
+    np.testing.assert_allclose(other.bins.sum(axis=0), empty().update(*logged).bins.sum(axis=0))
 
 
-def test_users_that_repeat_themselves_are_not_counted_as_evidence():
-    """60 users with 10 rows each, all rows of a user alike: an interval over users covers the truth as often
-    as it says, an interval over rows does not."""
-    covered = {"users": 0, "rows": 0}
-    trials = 150
-    for trial in range(trials):
-        generator = np.random.default_rng(trial)
-        user = np.repeat(np.arange(60, dtype=np.uint64), 10)
-        reward = np.repeat(generator.normal(size=60), 10)
-        ones = np.ones((600, 1))
-        for name, cluster in (("users", user), ("rows", np.arange(600, dtype=np.uint64))):
-            state = EvaluationState.initial(("same",), 200, trial).update(
-                reward, ones[:, 0], ones, 0 * reward, 0 * ones, 0 * ones, cluster
-            )
-            estimate = by_name(state.results(0.9))["same", None, "snips"]
-            covered[name] += estimate.lower <= 0 <= estimate.upper
-    assert covered["users"] / trials == pytest.approx(0.9, abs=0.07)
-    assert covered["rows"] / trials < 0.6
+def test_a_slate_state_holds_every_slate_estimator():
+    world = Slates(cascading)
+    sample = world.sample(world.right_model)
+    copies = np.repeat(np.arange(sample.n), np.random.default_rng(4).integers(1, 6, sample.n))
+    logged = [sample.take(copies)], mix(np.arange(copies.size, dtype=np.uint64), 0)
+    state = EvaluationState.initial(("only",), list(SLATE_ESTIMATORS), slots=3).update(*logged)
+    assert len(state.columns) == 8 + 2 * 2
+    for estimate in results(state):
+        expected = expectation(SLATE_ESTIMATORS[estimate.estimator], logged[0][0], np.ones(copies.size))
+        assert estimate.value == pytest.approx(expected)
 
 
-def test_the_standard_error_is_that_of_the_clusters():
-    generator = np.random.default_rng(2)
-    rows = 2000
-    reward, ones = generator.normal(5, 1, rows), np.ones((rows, 1))
-    state = EvaluationState.initial(("same",), 2000, 1).update(
-        reward, ones[:, 0], ones, 0 * reward, 0 * ones, 0 * ones, np.arange(rows, dtype=np.uint64)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s, c: (s[:2], c), "3 policies need a sample each, got 2"),
+        (lambda s, c: (s, c.astype(np.int64)), "cluster must be one uint64 key"),
+        (lambda s, c: (s, c[:-1]), "cluster must be one uint64 key"),
+        (lambda s, c: ([*s[:2], s[2].take(slice(0, 9))], c), "cluster must be one uint64 key"),
+        (
+            lambda s, c: ([Sample(x.reward, x.propensity, x.target_propensity) for x in s], c),
+            "dm needs v_target, which is not there",
+        ),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(change, message):
+    with pytest.raises(InvalidInputError, match=message):
+        empty().update(*change(*samples()))
+
+
+def test_states_that_were_not_made_alike_do_not_merge():
+    others = (
+        empty(seed=6),
+        empty(policies=("a", "b", "c")),
+        empty(tunings={"dros": 1.0}),
+        empty(slots=2),
+        EvaluationState.initial(POLICIES, ["ips"], seed=5),
     )
-    estimate = by_name(state.results(0.95))["same", None, "ips"]
-    assert estimate.stderr == pytest.approx(reward.std() / np.sqrt(rows), rel=0.08)
-    assert estimate.upper - estimate.lower == pytest.approx(2 * 1.96 * estimate.stderr, rel=0.08)
-
-
-def test_no_rows_give_no_figures():
-    for estimate in empty().update(**logs(rows=0)).results():
-        assert estimate.n == estimate.clusters == 0
-        figures = (estimate.value, estimate.stderr, estimate.lower, estimate.upper, estimate.ess)
-        weights = (estimate.mean_weight, estimate.mean_weight_lower, estimate.mean_weight_upper)
-        assert {*figures, *weights, estimate.max_weight, estimate.unsupported_share} == {None}
-
-
-def test_one_user_gives_a_value_but_no_interval():
-    logged = logs(rows=5)
-    logged["cluster"][:] = 7
-    for estimate in empty().update(**logged).results():
-        assert estimate.value is not None
-        assert estimate.stderr is estimate.lower is estimate.mean_weight_lower is None
-
-
-def test_a_target_that_shows_nothing_of_the_logs_has_no_snips():
-    logged = logs()
-    logged["target_propensity"][:, 0] = 0
-    estimates = by_name(empty().update(**logged).results())
-    assert estimates["champion", None, "snips"].value is None
-    assert estimates["uniform", "champion", "snips"].value is None
-    assert estimates["champion", None, "ips"].value == 0
-    assert estimates["champion", None, "ips"].ess == 0
-
-
-def test_what_does_not_fit_is_refused():
-    logged = logs()
-    for change, message in (
-        ({"propensity": np.zeros(ROWS)}, "propensity has 600 of 600 values"),
-        ({"target_propensity": np.zeros((ROWS, 2))}, "target_propensity must have shape"),
-        ({"unsupported_mass": np.full((ROWS, 3), np.nan)}, "unsupported_mass has 1800"),
-        ({"cluster": np.zeros(ROWS)}, "uint64 keys"),
-        ({"reward": np.zeros(ROWS + 1)}, "must have shape"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            empty().update(**{**logged, **change})
-    for other in (empty(seed=6), empty(resamples=100), empty(policies=("other", "challenger", "uniform"))):
+    for other in others:
         with pytest.raises(InvalidInputError, match="cannot merge"):
             empty().merge(other)
-    with pytest.raises(InvalidInputError, match="named and distinct"):
-        empty(policies=("a", "a"))
-    with pytest.raises(InvalidInputError, match="at least 2 resamples"):
-        empty(resamples=1)
-    with pytest.raises(InvalidInputError, match="confidence"):
-        empty().results(1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((("a", "a"), ["ips"]), "named and distinct"),
+        (((), ["ips"]), "named and distinct"),
+        ((("a",), []), "estimators must be distinct"),
+        ((("a",), ["ips", "ips"]), "estimators must be distinct"),
+        ((("a",), ["magic"]), "got magic"),
+        ((("a",), ["ips"], {"magic": 1.0}), "of replay, ips"),
+    ],
+)
+def test_a_state_of_nothing_known_is_refused(arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        EvaluationState.initial(*arguments)

@@ -1,6 +1,8 @@
 """What every learner, its state and its policy promise; a new learner joins by being in LEARNERS."""
 
+import dataclasses
 import io
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,12 +11,26 @@ from nightslate.core.errors import InvalidInputError
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS
 from nightslate.core.policies.exploration import mix_floor
-from nightslate.core.policies.learner import Policy, RewardModel
+from nightslate.core.policies.learner import Arms, Policy, RewardModel
+from nightslate.programs.learners import LearnerSpec
 
 ARMS, FEATURES, ROWS = 5, 3, 400
-KEYS = [seed("arm", str(arm)) for arm in range(ARMS)]
+KEYS = np.array([seed("arm", str(arm)) for arm in range(ARMS)], dtype=np.uint64)
+DESCRIBED = Arms(KEYS, np.column_stack([np.ones(ARMS), np.arange(ARMS) % 2, np.linspace(-1, 1, ARMS)]))
 
-pytestmark = pytest.mark.parametrize("learner", [kind() for kind in LEARNERS.values()], ids=list(LEARNERS))
+EVERY_LEARNER = {
+    **{kind: learner() for kind, learner in LEARNERS.items()},
+    **{
+        f"{kind} {pooling}": LEARNERS[kind](pooling=pooling)
+        for kind in ("linear_thompson", "linear_ucb", "logistic_thompson", "logistic_ucb")
+        for pooling in ("shared", "hybrid")
+    },
+    "epsilon_greedy": LEARNERS["epsilon_greedy"](parameters={"max_iter": 10}),
+    "epsilon_greedy ridge": LEARNERS["epsilon_greedy"](estimator="ridge"),
+}
+TAKE_NO_NEGATIVE_REWARDS = ("logistic_thompson", "logistic_ucb")
+
+pytestmark = pytest.mark.parametrize("learner", EVERY_LEARNER.values(), ids=EVERY_LEARNER.keys())
 
 
 def logs(rows=ROWS, negative=False):
@@ -26,7 +42,7 @@ def logs(rows=ROWS, negative=False):
 
 
 def fitted(learner, logged=None):
-    return learner.fit(learner.initial(ARMS, FEATURES).update(*(logged or logs())), KEYS, seed=11)
+    return learner.fit(learner.initial(ARMS, FEATURES).update(*(logged or logs())), DESCRIBED, seed=11)
 
 
 def assert_same(left, right, **tolerance):
@@ -47,8 +63,19 @@ def test_it_is_known_by_its_kind(learner):
     assert LEARNERS[learner.kind] is type(learner)
 
 
+def test_a_program_that_says_no_more_than_its_kind_gets_its_defaults(learner):
+    specs = {
+        get_args(spec.model_fields["kind"].annotation)[0]: spec for spec in get_args(get_args(LearnerSpec)[0])
+    }
+    settings = specs[learner.kind](kind=learner.kind).model_dump(exclude={"kind"})
+    assert type(learner)(**settings) == type(learner)()
+
+
 def test_weights_are_probabilities(learner):
-    for logged in (logs(), logs(negative=True), logs(rows=0)):
+    if learner.kind in TAKE_NO_NEGATIVE_REWARDS:
+        with pytest.raises(InvalidInputError, match="negative reward"):
+            fitted(learner, logs(negative=True))
+    for logged in (logs(), logs(negative=learner.kind not in TAKE_NO_NEGATIVE_REWARDS), logs(rows=0)):
         weights = fitted(learner, logged).weights(logs()[0])
         assert weights.shape == (ROWS, ARMS)
         assert weights.dtype == np.float64
@@ -85,6 +112,28 @@ def test_merging_eight_parts_in_any_order_is_one_pass(learner):
             assert_same(merged.arrays(), whole.arrays(), rtol=1e-9)
 
 
+def test_a_weight_is_a_number_of_rows(learner):
+    contexts, arms, rewards = logs()
+    times = np.random.default_rng(9).integers(0, 4, ROWS)
+    empty = learner.initial(ARMS, FEATURES)
+    weighted = empty.update(contexts, arms, rewards, times.astype(float))
+    repeated = empty.update(*(np.repeat(column, times, axis=0) for column in (contexts, arms, rewards)))
+    assert weighted.rows == ROWS
+    policies = [learner.fit(state, DESCRIBED, seed=11) for state in (weighted, repeated)]
+    np.testing.assert_allclose(*(policy.weights(contexts) for policy in policies), rtol=1e-9)
+    ones = empty.update(contexts, arms, rewards, np.ones(ROWS))
+    assert_same(ones.arrays(), empty.update(contexts, arms, rewards).arrays(), rtol=1e-12)
+
+
+def test_forgetting_is_a_share_that_stays_a_day(learner):
+    assert learner.forgetting == 1
+    if "forgetting" in {field.name for field in dataclasses.fields(learner)}:
+        assert dataclasses.replace(learner, forgetting=0.5).forgetting == 0.5
+        for wrong in (0.0, -0.5, 1.5, float("nan")):
+            with pytest.raises(InvalidInputError, match="forgetting"):
+                dataclasses.replace(learner, forgetting=wrong)
+
+
 def test_states_are_values(learner):
     before = learner.initial(ARMS, FEATURES)
     after = before.update(*logs())
@@ -102,14 +151,14 @@ def test_a_state_without_rows_changes_nothing(learner):
 
 def test_states_and_policies_travel_as_plain_arrays(learner):
     state = learner.initial(ARMS, FEATURES).update(*logs())
-    policy = learner.fit(state, KEYS, seed=11)
+    policy = learner.fit(state, DESCRIBED, seed=11)
     same_state = learner.state_type.from_arrays(through_npz(state.arrays()))
     same_policy = learner.policy_type.from_arrays(through_npz(policy.arrays()))
     assert_same(same_state.arrays(), state.arrays(), rtol=0)
     contexts = logs()[0]
     np.testing.assert_array_equal(same_policy.weights(contexts), policy.weights(contexts))
     np.testing.assert_array_equal(
-        learner.fit(same_state, KEYS, 11).weights(contexts), policy.weights(contexts)
+        learner.fit(same_state, DESCRIBED, 11).weights(contexts), policy.weights(contexts)
     )
     assert isinstance(policy, Policy)
     if isinstance(policy, RewardModel):
@@ -124,7 +173,7 @@ def test_the_order_of_arms_has_no_say(learner):
     place = np.argsort(order)
     shuffled = learner.fit(
         learner.initial(ARMS, FEATURES).update(contexts, place[arms], rewards),
-        [KEYS[a] for a in order],
+        Arms(KEYS[order], DESCRIBED.features[order]),
         seed=11,
     )
     np.testing.assert_allclose(
@@ -145,9 +194,10 @@ def test_what_does_not_fit_is_refused(learner):
         (lambda: state.update(contexts, arms + 2, rewards), "arms has"),
         (lambda: state.update(contexts, arms, rewards[1:]), "rewards must have shape"),
         (lambda: state.update(contexts, arms, np.where(arms == 0, np.nan, rewards)), "not finite"),
+        (lambda: state.update(contexts, arms, rewards, -np.ones(ROWS)), "400 values below 0"),
+        (lambda: state.update(contexts, arms, rewards, np.ones(2)), "weights must have shape"),
         (lambda: state.merge(learner.initial(ARMS + 1, FEATURES)), "cannot merge"),
-        (lambda: learner.fit(state, KEYS[1:], 0), "5 distinct keys"),
-        (lambda: learner.fit(state, [KEYS[0]] * ARMS, 0), "5 distinct keys"),
+        (lambda: learner.fit(state, Arms.plain(KEYS[1:]), 0), "5 arms can't be fitted to 4"),
         (lambda: learner.state_type.from_arrays({"other": arms}), "is made of"),
         (lambda: learner.policy_type.from_arrays({"other": arms}), "is made of"),
     ):

@@ -11,11 +11,13 @@ from scipy import stats
 from nightslate.core import arrays
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.hashing import mix
+from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.plackett_luce import (
     conditional_propensities,
     joint_propensity,
     log_joint_propensity,
     marginal_propensities,
+    marginal_propensities_of,
     restrict,
     sample_rankings,
 )
@@ -60,6 +62,9 @@ def assert_enumerated(row):
         marginals = marginal_propensities(np.array([row]), slot)[0]
         np.testing.assert_allclose(marginals, np.array(expected, dtype=np.float64), rtol=1e-12)
         assert marginals.sum() == pytest.approx(1, abs=1e-12)
+        ranked = np.array([ranking for ranking, _ in enumerate_rankings(row, slot)])
+        shown = marginal_propensities_of(np.tile(row, (len(ranked), 1)), ranked)
+        np.testing.assert_allclose(shown[:, -1], marginals[ranked[:, -1]], rtol=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
@@ -91,6 +96,20 @@ def test_dropping_arms_leaves_plackett_luce_on_the_others(row, data):
     sub = marginal_propensities(np.array([row])[:, eligible], depth if depth < 3 else 3)[0]
     np.testing.assert_allclose(marginals[eligible], sub, rtol=1e-12)
     assert (marginals[~eligible] == 0).all()
+    head = rankings[:, :3]
+    shown = marginal_propensities_of(np.tile(row, shape), head, np.tile(eligible, shape))
+    np.testing.assert_allclose(shown[:, -1], marginals[head[:, -1]], rtol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.floats(0, 1), min_size=3, max_size=5).filter(lambda row: sum(row) > 0.01), st.floats(1e-6, 1)
+)
+def test_under_a_floor_no_arm_is_less_likely_in_any_slot_than_its_share_of_it(row, floor):
+    weights = mix_floor(np.array([row]) / np.sum(row), floor)
+    rankings = np.array(list(permutations(range(len(row)))))
+    conditional = conditional_propensities(np.tile(weights, (len(rankings), 1)), rankings)
+    assert (conditional >= floor / len(row) / weights.astype(np.float64).sum()).all()
 
 
 def test_many_rows_in_chunks_are_rows_alone(monkeypatch):
@@ -98,10 +117,14 @@ def test_many_rows_in_chunks_are_rows_alone(monkeypatch):
     users, arms = np.arange(50, dtype=np.uint64), np.arange(7, dtype=np.uint64)
     whole = [marginal_propensities(weights, slot) for slot in (1, 2, 3)]
     ranked = sample_rankings(weights, users, arms, 4)
+    of_ranked = marginal_propensities_of(weights, ranked[:, :3])
+    conditional = conditional_propensities(weights, ranked)
     monkeypatch.setattr(arrays, "CHUNK_BYTES", 7000)
     for slot, expected in enumerate(whole, start=1):
         np.testing.assert_array_equal(marginal_propensities(weights, slot), expected)
     np.testing.assert_array_equal(sample_rankings(weights, users, arms, 4), ranked)
+    np.testing.assert_array_equal(marginal_propensities_of(weights, ranked[:, :3]), of_ranked)
+    np.testing.assert_array_equal(conditional_propensities(weights, ranked), conditional)
 
 
 def test_float32_weights_are_taken_as_the_numbers_they_are():
@@ -154,6 +177,7 @@ def test_no_rows_are_no_rows():
     assert sample_rankings(none, keys[:0], keys, 2).shape == (0, 2)
     assert conditional_propensities(none, np.empty((0, 2), dtype=int)).shape == (0, 2)
     assert marginal_propensities(none, 3).shape == (0, 4)
+    assert marginal_propensities_of(none, np.empty((0, 3), dtype=int)).shape == (0, 3)
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
@@ -176,6 +200,11 @@ ONE_LEFT = np.array([[True, True, True, True], [True, False, False, False]])
         (lambda: marginal_propensities(WEIGHTS, 0), "exact for slots 1 to 3"),
         (lambda: marginal_propensities(WEIGHTS[:, :2], 3), "2 of 2 rows have fewer than 3 eligible arms"),
         (lambda: marginal_propensities(WEIGHTS, 2, ONE_LEFT), "1 of 2 rows have fewer than 2 eligible arms"),
+        (
+            lambda: marginal_propensities_of(WEIGHTS, np.tile(np.arange(4), (2, 1))),
+            "exact for slots 1 to 3, got 4 slots",
+        ),
+        (lambda: marginal_propensities_of(WEIGHTS, np.array([[0], [1]]), ONE_LEFT), "not eligible in their"),
         (lambda: sample_rankings(WEIGHTS, FOUR[:2], FOUR, 5), "fewer than 5 eligible arms"),
         (lambda: sample_rankings(WEIGHTS, FOUR[:2], FOUR, 2, ONE_LEFT), "1 of 2 rows"),
         (lambda: sample_rankings(WEIGHTS, FOUR[:2], FOUR, 0), "count from 1"),
@@ -198,3 +227,9 @@ ONE_LEFT = np.array([[True, True, True, True], [True, False, False, False]])
 def test_what_has_no_answer_is_refused(call, message):
     with pytest.raises(InvalidInputError, match=message):
         call()
+
+
+def test_three_equal_arms_divide_nothing_by_zero():
+    with np.errstate(all="raise"):
+        assert marginal_propensities(np.ones((1, 3)), 3) == pytest.approx(1 / 3)
+        assert marginal_propensities_of(np.ones((1, 3)), np.array([[2, 0, 1]])) == pytest.approx(1 / 3)

@@ -1,0 +1,9 @@
+"""`nightslate ...`: nights without Airflow, what was published, and the mathematics on a file.
+
+Nothing heavy is imported before a command needs it, so that `--help` and mistakes answer at once."""
+
+from nightslate.cli import files, tables
+from nightslate.cli.app import app, main
+from nightslate.cli.nights import run_job
+
+__all__ = ["app", "files", "main", "run_job", "tables"]

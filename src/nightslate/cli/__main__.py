@@ -1,0 +1,5 @@
+"""`python -m nightslate.cli`, which is what Airflow calls."""
+
+from nightslate.cli import main
+
+main()

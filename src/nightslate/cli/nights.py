@@ -1,0 +1,92 @@
+"""Commands that run nights, and whether this machine can."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nightslate import programs
+from nightslate.cli.app import Day, ProgramName, app, console, exit_by_kind
+from nightslate.errors import SpecError
+
+if TYPE_CHECKING:
+    from nightslate.steps import Night
+
+
+@app.command()
+def run(program: ProgramName, ds: Day) -> None:
+    """Run one night in this process: the plan that Airflow runs, the same tables."""
+    from nightslate.steps import Night
+
+    _run_night(Night.of(program, ds))
+
+
+@app.command()
+def backfill(
+    program: ProgramName,
+    start: Annotated[str, typer.Option("--from", help="The first day.")],
+    end: Annotated[str, typer.Option("--to", help="The last day.")],
+) -> None:
+    """Run the nights of several days in this process, the oldest first."""
+    from nightslate.steps import Night
+
+    first, last = Night.of(program, start), Night.of(program, end)
+    if last.ds < first.ds:
+        raise SpecError(f"--from {first.ds} is after --to {last.ds}")
+    for offset in range((last.ds - first.ds).days + 1):
+        _run_night(Night(first.program, first.ds + timedelta(days=offset), first.home))
+
+
+@app.command()
+def step(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(programs.STEP_NAMES)}.")],
+    program: ProgramName,
+    ds: Day,
+) -> None:
+    """Run one step of a night, as a scheduler does."""
+    _run_step(name, program, ds)
+
+
+@app.command()
+def doctor() -> None:
+    """Check what this machine needs to run nights: Java, Python, versions, ports, the pyspark conflict."""
+    from nightslate.doctor import diagnose
+
+    findings = diagnose()
+    for finding in findings:
+        console.print(f"{'[green]ok  [/]' if finding.ok else '[red]FAIL[/]'} {finding.what}", highlight=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(code=1)
+
+
+def run_job(name: str) -> None:
+    """The whole of a spark-submit entry point: parse arguments, run one step, exit with its code."""
+    parser = argparse.ArgumentParser(prog=f"{name}.py")
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--ds", required=True)
+    given = parser.parse_args()
+    exit_by_kind(lambda: _run_step(name, given.program, given.ds))
+
+
+def _run_step(name: str, program: str, ds: str) -> None:
+    from nightslate.steps import Night, run_step
+
+    night = Night.of(program, ds)
+    begun = time.monotonic()
+    done = run_step(name, night)
+    print(f"{name} of {program} {ds}: {done} ({time.monotonic() - begun:.1f} s)", flush=True)
+
+
+def _run_night(night: Night) -> None:
+    from nightslate.steps import run_step
+
+    console.rule(f"{night.name} {night.ds}", align="left")
+    for planned in programs.PLAN:
+        begun = time.monotonic()
+        with console.status(f"{planned.name}: {planned.does}"):
+            done = run_step(planned.name, night)
+        console.print(f"{planned.name:>10}  {time.monotonic() - begun:5.1f} s  {done}", highlight=False)

@@ -1,0 +1,83 @@
+"""Commands that look at tables, and put an older version back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nightslate import programs
+from nightslate.cli.app import Day, ProgramName, app, console
+
+
+@app.command()
+def slates(
+    program: ProgramName,
+    on: Annotated[str | None, typer.Option("--on", help="The slate date; the newest by default.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to print.")] = 10,
+) -> None:
+    """Print published slates."""
+    from nightslate.reports.terminal import slates_table
+    from nightslate.steps.published import slates_of
+
+    console.print(slates_table(slates_of(program, on), limit))
+
+
+@app.command()
+def quarantine(program: ProgramName, ds: Day) -> None:
+    """Print what was rejected on a day, and why."""
+    from nightslate.reports.terminal import quarantine_table
+    from nightslate.steps import Night
+
+    console.print(quarantine_table(Night.of(program, ds).rows("quarantine")))
+
+
+@app.command()
+def history(
+    program: ProgramName,
+    day: Annotated[str, typer.Option("--day", help="The partition: a ds, or a slate date.")],
+    table: Annotated[str, typer.Option(help="Which table.")] = "slates",
+) -> None:
+    """Print the commits that replaced a day of a table, the newest first."""
+    from nightslate.steps import Night
+
+    night = Night.of(program, day)
+    for commit in night.table(table).history(night.ds):
+        console.print(
+            f"version {commit.version}  {commit.at:%Y-%m-%d %H:%M:%S} UTC  {commit.metadata}", soft_wrap=True
+        )
+
+
+@app.command()
+def rollback(
+    program: ProgramName,
+    day: Annotated[str, typer.Option("--day", help="The partition: a ds, or a slate date.")],
+    to_version: Annotated[int, typer.Option(help="A version that `nightslate history` prints.")],
+    table: Annotated[str, typer.Option(help="Which table.")] = "slates",
+) -> None:
+    """Make a day's rows those of an older version again, by one commit."""
+    from nightslate.steps import Night
+
+    night = Night.of(program, day)
+    version = night.table(table).rollback(night.ds, to_version)
+    console.print(
+        f"{night.name}/{table} of {night.ds} is as it was in version {to_version} (now version {version})"
+    )
+
+
+@app.command()
+def vacuum(
+    program: ProgramName,
+    hours: Annotated[int, typer.Option(help="Keep what versions of the last so many hours need.")] = 168,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would go.")] = False,
+) -> None:
+    """Remove files that no recent version of a program's tables needs, orphans of killed runs included."""
+    from nightslate.contracts import tables
+    from nightslate.steps import Night
+
+    night = Night.of(program, programs.find(program).start_date.isoformat())
+    for name in tables():
+        removed = night.table(name).vacuum(hours, dry_run)
+        console.print(
+            f"{name}: {len(removed)} files{' would go' if dry_run else ' removed'}", highlight=False
+        )

@@ -1,0 +1,36 @@
+"""Intervals, one file each, by the name that reports carry.
+
+Each is a smooth function of sums that a state holds, or a search over one. An interval of a ratio has the
+spread of the denominator in it."""
+
+from nightslate.core.estimators.intervals.anytime import Anytime
+from nightslate.core.estimators.intervals.bootstrap import Bootstrap
+from nightslate.core.estimators.intervals.delta import Delta
+from nightslate.core.estimators.intervals.empirical_bernstein import EmpiricalBernstein
+from nightslate.core.estimators.intervals.empirical_likelihood import EmpiricalLikelihood
+from nightslate.core.estimators.intervals.hoeffding import Hoeffding
+from nightslate.core.estimators.intervals.interval import Bounds, Interval
+
+INTERVALS: dict[str, Interval] = {
+    interval.name: interval
+    for interval in (
+        Bootstrap(),
+        Delta(),
+        EmpiricalLikelihood(),
+        EmpiricalBernstein(),
+        Hoeffding(),
+        Anytime(),
+    )
+}
+
+__all__ = [
+    "INTERVALS",
+    "Anytime",
+    "Bootstrap",
+    "Bounds",
+    "Delta",
+    "EmpiricalBernstein",
+    "EmpiricalLikelihood",
+    "Hoeffding",
+    "Interval",
+]

@@ -1,0 +1,47 @@
+"""The bootstrap over clusters with Poisson weights (Hanley and MacGibbon, 2006; Chamandy, Muralidharan,
+Najmi and Naidu, 2012), over bins of clusters where there are many."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+
+from nightslate.core.arrays import Floats
+from nightslate.core.estimators.intervals.interval import Bounds
+from nightslate.core.estimators.statistic import Statistic, ratios
+from nightslate.core.hashing import mix, poisson1
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Percentiles of `resamples` replicates, in each of which every bin counts Poisson(1) times.
+
+    The counts are hashes of (bin, replicate, seed): they are the same on every run, and every policy has the
+    same ones, which is what pairs their differences."""
+
+    resamples: int = 1000
+
+    name: ClassVar[str] = "bootstrap"
+    guaranteed: ClassVar[bool] = False
+
+    def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
+        """None with fewer than 2 clusters. A replicate in which a denominator is 0 is left out."""
+        counts = _counts(statistic.control.size, self.resamples, statistic.seed)
+        sums = np.concatenate([statistic.numerators, statistic.denominators]) @ counts
+        values = statistic.signs @ ratios(*np.split(sums, 2))
+        values = values[np.isfinite(values)]
+        if statistic.parts < 2 or values.size < 2:
+            return None
+        lower, upper = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+        return Bounds(float(values.std(ddof=1)), float(lower), float(upper))
+
+
+@lru_cache(maxsize=1)  # one night asks for hundreds of intervals with the same counts
+def _counts(bins: int, resamples: int, seed: int) -> Floats:
+    """(bins, resamples) how often each bin counts."""
+    seeded = mix(np.arange(bins, dtype=np.uint64), seed)
+    keys = mix(seeded[:, None], np.arange(resamples, dtype=np.uint64)[None, :])
+    counts = poisson1(keys).astype(np.float64)
+    counts.setflags(write=False)
+    return counts

@@ -1,0 +1,145 @@
+"""Epsilon-greedy over a scikit-learn estimator (Sutton and Barto, 2018, section 2.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nightslate.core.arrays import ArrayRecord, Floats, finite, row_chunks
+from nightslate.core.errors import InvalidInputError
+from nightslate.core.policies.learner import Arms, require_forgetting
+from nightslate.core.policies.linear_posterior import TIE
+from nightslate.core.policies.row_sample import RowSample, content_keys, require_max_rows
+from nightslate.core.policies.sklearn_models import Setting, build, fitted, from_array, to_array
+
+
+@dataclass(frozen=True, eq=False)
+class EpsilonGreedyPolicy(ArrayRecord):
+    """A fitted estimator as bytes; none if all rewards were the same, and then `constant` () is what it
+    predicts. What it knows each arm by (A, f), the number of features of a context (), the reward of a
+    prediction of 1 (), and epsilon ()."""
+
+    model: NDArray[np.uint8]
+    constant: Floats
+    columns: Floats
+    features: Floats
+    reward_max: Floats
+    epsilon: Floats
+
+    def weights(self, contexts: Floats) -> Floats:
+        """(n, d) -> (n, A): epsilon / A for each arm, and 1 - epsilon for the best; ties share evenly."""
+        expected = self.expected_rewards(contexts)
+        highest = expected.max(axis=1, keepdims=True)
+        best = expected >= highest - TIE * np.abs(highest)
+        greedy = best / best.sum(axis=1, keepdims=True)
+        return np.asarray(self.epsilon / len(self.columns) + (1 - self.epsilon) * greedy)
+
+    def expected_rewards(self, contexts: Floats) -> Floats:
+        """(n, d) -> (n, A): what the estimator predicts, be it out of the range of rewards; 0 if there were
+        no rows."""
+        contexts = finite("contexts", contexts, (len(contexts), int(self.features)))
+        arms, width = len(self.columns), contexts.shape[1] + self.columns.shape[1]
+        expected = np.full((len(contexts), arms), self.reward_max * self.constant)
+        if self.model.size:
+            for chunk in row_chunks(len(contexts), bytes_per_row=8 * arms * width):
+                rows = contexts[chunk]
+                design = np.hstack([np.repeat(rows, arms, axis=0), np.tile(self.columns, (len(rows), 1))])
+                expected[chunk] = self.reward_max * _predict(self.estimator, design).reshape(-1, arms)
+        return expected
+
+    @cached_property
+    def estimator(self) -> Any:
+        """The fitted estimator. Raises InvalidInputError if the bytes hold anything but one of ours."""
+        return from_array(self.model)
+
+
+@dataclass(frozen=True)
+class EpsilonGreedy:
+    """The arm that an estimator expects most of, and with probability epsilon any arm.
+
+    That is the choice for one slot: a ranking draws each next slot from these weights among the arms that are
+    left (Plackett-Luce), so each slot explores on its own, never the list as a whole.
+
+    estimator: a name of `sklearn_models.ESTIMATORS`; it sees the context, the arm's features and which arm it
+    is. Those that only add these up (ridge, logistic_regression) prefer the same arm for everyone. A
+    classifier learns the probability of reward / largest reward: each row counts as that share of a success
+    and the rest of a failure.
+    parameters: what its constructor takes, as a mapping; kept as sorted pairs.
+    epsilon: in [0, 1].  max_rows: distinct rows that are fitted; beyond them, a sample of that size.
+    forgetting: the weight of a row is this to the power of its age in days.
+
+    Its policy is a `RewardModel` of any of these estimators too, for which epsilon does not matter."""
+
+    estimator: str = "hist_gradient_boosting_regressor"
+    parameters: Mapping[str, Setting] | tuple[tuple[str, Setting], ...] = ()
+    epsilon: float = 0.1
+    max_rows: int = 100_000
+    forgetting: float = 1.0
+
+    kind: ClassVar[str] = "epsilon_greedy"
+    state_type: ClassVar[type[RowSample]] = RowSample
+    policy_type: ClassVar[type[EpsilonGreedyPolicy]] = EpsilonGreedyPolicy
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", tuple(sorted(dict(self.parameters).items())))
+        build(self.estimator, dict(self.parameters), seed=0)
+        if not 0 <= self.epsilon <= 1:
+            raise InvalidInputError(f"epsilon must be in [0, 1], got {self.epsilon}")
+        require_forgetting(self.forgetting)
+        require_max_rows(self.max_rows)
+
+    def initial(self, n_arms: int, n_features: int) -> RowSample:
+        """No rows yet."""
+        return RowSample.empty(n_arms, n_features, self.max_rows)
+
+    def fit(self, state: RowSample, arms: Arms, seed: int) -> EpsilonGreedyPolicy:
+        """The estimator fitted to the rows in the order of their content, arms in the order of their keys, so
+        that neither order of the caller's has a say. Raises InvalidInputError for rewards or parameters that
+        the estimator can't be fitted with."""
+        columns, rows = _columns(arms.of(state)), state.sample()
+        estimator, reward_max = build(self.estimator, dict(self.parameters), seed), 1.0
+        order = np.argsort(content_keys(rows.contexts, arms.keys[rows.arms], rows.rewards), kind="stable")
+        design = np.hstack([rows.contexts[order], columns[rows.arms[order]]])
+        target, weights = rows.rewards[order], rows.scale * rows.weights[order]
+        if hasattr(estimator, "predict_proba"):
+            reward_max = rows.ceiling()
+            design, target, weights = _successes_and_failures(design, target / reward_max, weights)
+        outcomes = np.unique(target)
+        model = np.zeros(0, dtype=np.uint8)
+        if outcomes.size > 1:
+            model = to_array(fitted(estimator, design, target, weights))
+        return EpsilonGreedyPolicy(
+            model=model,
+            constant=np.asarray(outcomes[0] if outcomes.size == 1 else 0.0),
+            columns=columns,
+            features=np.asarray(state.features),
+            reward_max=np.asarray(reward_max),
+            epsilon=np.asarray(self.epsilon),
+        )
+
+
+def _columns(arms: Arms) -> Floats:
+    """What an estimator knows each arm by (A, k - 1 + A): its features but for the constant, and a column for
+    each arm in the order of keys, which is 1 for that arm and 0 for the others."""
+    place = np.argsort(np.argsort(arms.keys))
+    return np.hstack([arms.features[:, 1:], np.eye(place.size)[place]])
+
+
+def _predict(estimator: Any, design: Floats) -> Floats:
+    """(n, f) -> (n,): the expectation, which of a classifier is the probability of 1."""
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(design)[:, 1])
+    return np.asarray(estimator.predict(design))
+
+
+def _successes_and_failures(
+    design: Floats, fractions: Floats, weights: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Each row as a success of weight w y and a failure of weight w (1 - y), without those of weight 0."""
+    labels = np.repeat([1.0, 0.0], len(fractions))
+    weights = np.concatenate([weights * fractions, weights * (1 - fractions)])
+    use = np.flatnonzero(weights)
+    return np.vstack([design, design])[use], labels[use], weights[use]

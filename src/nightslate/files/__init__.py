@@ -1,0 +1,1 @@
+"""Evaluation and propensities on a file of one's own, without the pipeline."""

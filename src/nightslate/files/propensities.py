@@ -1,0 +1,205 @@
+"""The propensities of slates in a file of weights: what was likely to be shown where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, row_chunks
+from nightslate.core.errors import InvalidInputError
+from nightslate.core.policies.plackett_luce import (
+    conditional_propensities,
+    marginal_propensities,
+    marginal_propensities_of,
+)
+from nightslate.files.bad_rows import BadRows
+from nightslate.files.columns import require
+from nightslate.files.lists import Lists, id_lists, number_lists, with_lists
+from nightslate.files.reading import read
+
+CANDIDATES, WEIGHTS, RANKING, PENALTY = "candidates", "weights", "ranking", "penalty"
+COLUMNS = ("slate_arms", "conditional", "marginal", "joint")
+EXACT_SLOTS = 3
+_PAST_END, _UNKNOWN = -1, -2
+_PENALISED = "penalty: the slate was drawn under a diversity penalty, not by Plackett-Luce"
+
+
+@dataclass(frozen=True)
+class Propensities:
+    """The good rows of a file with COLUMNS, and what there is to say about them."""
+
+    table: pa.Table
+    notes: tuple[str, ...]
+
+
+def propensities(
+    path: Path, slots: int, eligible: str | None = None, quarantine: Path | None = None
+) -> Propensities:
+    """The propensities of the first `slots` arms of each row's ranking, from its candidates and weights.
+
+    With `eligible`, a column of lists, other candidates have no weight and leave the ranking, which stays
+    Plackett-Luce. conditional and marginal have a number for each of slate_arms, marginals null after slot 3;
+    joint is the probability of the whole slate. Of a file without rankings marginal has, for each slot, a
+    list of the marginals of all candidates, and the others are null.
+
+    Raises ContractError for a file or columns that cannot be used, BadRowsError as `BadRows.settle` does, and
+    InvalidInputError for slots under 1."""
+    if slots < 1:
+        raise InvalidInputError(f"slots count from 1, got {slots}")
+    rows = read(path)
+    bad, table = BadRows(rows), rows.table
+    require(table, (CANDIDATES, WEIGHTS, *filter(None, (eligible,))))
+    ranked = RANKING in table.column_names and not pa.types.is_null(table[RANKING].type)
+    names = [CANDIDATES, *([RANKING] if ranked else []), *([eligible] if eligible else [])]
+    lists = {name: id_lists(table, name, bad) for name in names}
+    arms = pc.unique(lists[CANDIDATES].values)
+    coded = {name: lists[name].coded(arms, _UNKNOWN) for name in names}
+    slates = _Slates(
+        arms,
+        coded[CANDIDATES],
+        number_lists(table, WEIGHTS, bad),
+        coded[RANKING] if ranked else None,
+        coded[eligible] if eligible else None,
+        slots,
+    )
+    if PENALTY in table.column_names:
+        slates.faults[_PENALISED] = table[PENALTY].is_valid().to_numpy()
+    batches = [slates.propensities(chunk) for chunk in slates.chunks()]
+    for reason, faulty in slates.faults.items():
+        bad.blame(faulty, reason)
+    bad.settle(path, quarantine)
+    kept = with_lists(table.filter(pa.array(bad.good)), [*names, WEIGHTS])
+    for name in COLUMNS:
+        column = pa.chunked_array([batch[name] for batch in batches])
+        kept = kept.drop_columns([name] if name in kept.column_names else []).append_column(name, column)
+    return Propensities(kept, tuple(_notes(path, bad, ranked, slots)))
+
+
+def _notes(path: Path, bad: BadRows, ranked: bool, slots: int) -> Iterator[str]:
+    if bad.counts:
+        yield bad.summary(path)
+    if not ranked:
+        yield f"{path} has no column ranking: these are the marginals of all candidates, slot by slot"
+    if slots > EXACT_SLOTS:
+        yield f"marginals are exact for slots 1 to {EXACT_SLOTS}; those of later slots are null"
+
+
+class _Slates:
+    """Lists of arms, as numbers, and weights; and what is found wrong with them, (n,) a reason."""
+
+    def __init__(
+        self,
+        arms: pa.Array,
+        candidates: Lists,
+        weights: Lists,
+        ranking: Lists | None,
+        eligible: Lists | None,
+        slots: int,
+    ) -> None:
+        self.arms, self.candidates, self.weights = arms, candidates, weights
+        self.ranking, self.eligible, self.slots = ranking, eligible, slots
+        self.faults: dict[str, Bools] = {}
+
+    def chunks(self) -> Iterator[slice]:
+        """Rows a few at a time: each list is held against the candidates, arm by arm."""
+        all_rows = slice(0, len(self.candidates.lengths))
+        others = [lists.widest(all_rows) for lists in (self.ranking, self.eligible, self.weights) if lists]
+        widest = self.candidates.widest(all_rows)
+        return row_chunks(all_rows.stop, bytes_per_row=(widest + 8) * (max(others) + widest + 8))
+
+    def propensities(self, rows: slice) -> dict[str, pa.Array]:
+        """The three columns of the sound rows among these."""
+        width = max(self.candidates.widest(rows), self.weights.widest(rows))
+        candidates = self.candidates.padded(rows, _PAST_END, width)
+        weights = self.weights.padded(rows, 1.0, width)
+        there = candidates != _PAST_END
+        unfit = np.asarray((~np.isfinite(weights) | (weights <= 0)).any(axis=1))
+        uneven = self.candidates.lengths[rows] != self.weights.lengths[rows]
+        self._blame(rows, uneven, "candidates and weights are not equally many")
+        self._blame(rows, unfit, "a weight is not finite and > 0")
+        self._blame(rows, _has_twice(candidates, there), "a candidate stands twice")
+        allowed = there & self._is_eligible(rows, candidates)
+        slates = self._slates(rows, candidates, allowed)
+        sound = ~np.any([faulty[rows] for faulty in self.faults.values()], axis=0)
+        weights, allowed = weights[sound], allowed[sound]
+        if slates is None:
+            return self._of_candidates(weights, allowed, self.candidates.lengths[rows][sound])
+        slates = slates[sound]
+        shown = self.arms.take(
+            pa.array(np.take_along_axis(candidates[sound], slates, axis=1).ravel().astype(np.int64))
+        )
+        return {"slate_arms": _in_lists(shown, self.slots), **_of_slates(weights, allowed, slates)}
+
+    def _is_eligible(self, rows: slice, candidates: AnyArray) -> Bools:
+        if self.eligible is None:
+            return np.ones(candidates.shape, dtype=np.bool_)
+        eligible = self.eligible.padded(rows, _UNKNOWN, self.eligible.widest(rows))
+        return np.asarray((candidates[:, :, None] == eligible[:, None, :]).any(axis=2))
+
+    def _slates(self, rows: slice, candidates: AnyArray, allowed: Bools) -> Ints | None:
+        """(m, slots) the place among the candidates of the arm in each slot, once others left the ranking."""
+        if self.ranking is None:
+            self._blame(rows, allowed.sum(axis=1) < self.slots, f"fewer than {self.slots} arms are eligible")
+            return None
+        ranking = self.ranking.padded(rows, _PAST_END, max(self.ranking.widest(rows), self.slots))
+        ranked = ranking != _PAST_END
+        same = (ranking[:, :, None] == candidates[:, None, :]) & ranked[:, :, None]
+        self._blame(
+            rows, (ranked & ~same.any(axis=2)).any(axis=1), "the ranking names an arm that is no candidate"
+        )
+        self._blame(rows, _has_twice(ranking, ranked), "the ranking names an arm twice")
+        stays = (same & allowed[:, None, :]).any(axis=2)
+        self._blame(rows, stays.sum(axis=1) < self.slots, f"fewer than {self.slots} ranked arms are eligible")
+        first = np.argsort(~stays, axis=1, kind="stable")[:, : self.slots]
+        return np.asarray(np.take_along_axis(same.argmax(axis=2), first, axis=1))
+
+    def _of_candidates(self, weights: Floats, allowed: Bools, lengths: Ints) -> dict[str, pa.Array]:
+        exact = min(self.slots, EXACT_SLOTS)
+        marginals = np.stack(
+            [marginal_propensities(weights, slot, allowed) for slot in range(1, exact + 1)], axis=1
+        )
+        values = marginals[
+            np.broadcast_to(np.arange(weights.shape[1]) < lengths[:, None, None], marginals.shape)
+        ]
+        slots = np.tile(np.arange(self.slots), len(lengths))
+        sizes = np.where(slots < exact, np.repeat(lengths, self.slots), 0)
+        by_slot = pa.ListArray.from_arrays(
+            pa.array(np.cumsum([0, *sizes]), pa.int32()), pa.array(values), mask=pa.array(slots >= exact)
+        )
+        return {
+            "slate_arms": pa.nulls(len(lengths), pa.list_(pa.string())),
+            "conditional": pa.nulls(len(lengths), pa.list_(pa.float64())),
+            "marginal": _in_lists(by_slot, self.slots),
+            "joint": pa.nulls(len(lengths), pa.float64()),
+        }
+
+    def _blame(self, rows: slice, faulty: Bools, reason: str) -> None:
+        everywhere = self.faults.setdefault(reason, np.zeros(len(self.candidates.lengths), dtype=np.bool_))
+        everywhere[rows] |= faulty
+
+
+def _has_twice(ids: AnyArray, there: Bools) -> Bools:
+    """(m,) whether one of the ids (m, width) that are there stands twice in its row."""
+    ordered = np.sort(np.where(there, ids, -np.arange(3, ids.shape[1] + 3)), axis=1)
+    return np.asarray((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+
+
+def _of_slates(weights: Floats, allowed: Bools, slates: Ints) -> dict[str, pa.Array]:
+    conditional = conditional_propensities(weights, slates, allowed)
+    marginal = np.full(slates.shape, np.nan)
+    marginal[:, :EXACT_SLOTS] = marginal_propensities_of(weights, slates[:, :EXACT_SLOTS], allowed)
+    return {
+        "conditional": _in_lists(pa.array(conditional.ravel()), slates.shape[1]),
+        "marginal": _in_lists(pa.array(marginal.ravel(), from_pandas=True), slates.shape[1]),
+        "joint": pa.array(conditional.prod(axis=1)),
+    }
+
+
+def _in_lists(values: pa.Array, length: int) -> pa.Array:
+    """Values in lists of equal length."""
+    return pa.ListArray.from_arrays(pa.array(np.arange(0, len(values) + 1, length), pa.int32()), values)

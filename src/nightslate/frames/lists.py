@@ -1,0 +1,25 @@
+"""Columns of lists of equal length as matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import AnyArray, Ints
+
+
+def matrix(lists: pa.ChunkedArray) -> AnyArray:
+    """(n, length): lists of numbers, all of one length, as the rows of a matrix."""
+    flat = pc.list_flatten(lists).to_numpy(zero_copy_only=False)
+    return np.asarray(flat).reshape(len(lists), -1)
+
+
+def codes(lists: pa.ChunkedArray, ids: pa.Array) -> Ints:
+    """(n, length): lists of ids, all of one length, as places in `ids`; one past the last for any other."""
+    return places(pc.list_flatten(lists), ids).reshape(len(lists), -1)
+
+
+def places(values: pa.ChunkedArray, ids: pa.Array) -> Ints:
+    """(n,): each value as its place in `ids`; one past the last for any other and for null."""
+    return np.asarray(pc.fill_null(pc.index_in(values, ids), len(ids)), dtype=np.int64)

@@ -1,0 +1,65 @@
+"""How a program's policies are evaluated, and what a challenger must show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from nightslate.programs.strict import Name, Share, Strict
+
+ImpressionEstimator = Literal[
+    "replay", "ips", "snips", "clipped_ips", "dm", "dr", "sndr", "switch_dr", "dros"
+]
+DecisionEstimator = Literal["sips", "rips", "snsips", "snrips", "cascade_dr"]
+Estimator = ImpressionEstimator | DecisionEstimator
+Interval = Literal[
+    "bootstrap", "delta", "empirical_likelihood", "empirical_bernstein", "hoeffding", "anytime"
+]
+
+OF_IMPRESSIONS: tuple[str, ...] = get_args(ImpressionEstimator)
+OF_DECISIONS: tuple[str, ...] = get_args(DecisionEstimator)
+BIASED: tuple[str, ...] = ("replay", "clipped_ips", "dm", "switch_dr", "dros")
+"""Their standard error knows nothing of their bias, so no gate may go by them."""
+NEEDS_RANGE = ("empirical_bernstein", "hoeffding", "anytime")
+
+
+class Evaluation(Strict):
+    """`folds`: users are split by hash; a policy is evaluated only on users it was not fitted on.
+    `estimators`: of impressions, or of whole decisions where propensities are conditional and slots several.
+    `reward_range`: the least and the most that one impression can earn, for intervals that need it.
+    `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others."""
+
+    window_days: int = Field(default=28, ge=1)
+    folds: int = Field(default=4, ge=2, le=20)
+    resamples: int = Field(default=1000, ge=100)
+    reward_model_ridge: float = Field(default=100.0, gt=0)
+    estimators: Annotated[tuple[Estimator, ...], Field(strict=False)] = ()
+    interval: Interval = "bootstrap"
+    reward_range: Annotated[tuple[float, float], Field(strict=False)] | None = None
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Evaluation:
+        if len(set(self.estimators)) < len(self.estimators):
+            raise ValueError(f"estimators: one is named twice in {list(self.estimators)}")
+        if self.reward_range and not self.reward_range[0] < self.reward_range[1]:
+            raise ValueError(f"reward_range: {self.reward_range[0]} is not under {self.reward_range[1]}")
+        if self.interval in NEEDS_RANGE and not self.reward_range:
+            raise ValueError(
+                f"reward_range: the interval {self.interval} needs the least and the most reward"
+            )
+        return self
+
+
+class Gate(Strict):
+    """A challenger is promoted only if the lower bound of its paired difference to the champion clears
+    `margin`, with enough effective samples and support. `alpha` is spent over all nights together."""
+
+    first_champion: Name
+    estimator: Estimator | None = None
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    margin: float = Field(default=0.0, ge=0)
+    min_ess: float = Field(default=1000.0, gt=0)
+    min_users: int = Field(default=100, ge=2)
+    max_unsupported_share: Share = 0.01

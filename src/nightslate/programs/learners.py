@@ -1,0 +1,93 @@
+"""The learners that a program may name, with their settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nightslate.programs.strict import Share, Strict
+
+
+class UniformLearner(Strict):
+    kind: Literal["uniform"]
+
+
+class Forgetful(Strict):
+    """`forgetting`: the weight of a row is this to the power of its age in days."""
+
+    forgetting: float = Field(default=1.0, gt=0, le=1)
+
+
+class PopularityLearner(Forgetful):
+    kind: Literal["popularity"]
+    prior_strength: float = Field(default=100.0, gt=0)
+
+
+class Linear(Forgetful):
+    """`pooling`: whether arms share a prior, all of a model over their features, or are drawn towards it."""
+
+    ridge: float = Field(default=1.0, gt=0)
+    pooling: Literal["disjoint", "shared", "hybrid"] = "disjoint"
+
+
+class Thompson(Linear):
+    scale: float = Field(default=1.0, gt=0)
+    draws: int = Field(default=256, ge=16, le=10_000)
+
+
+class UCB(Linear):
+    alpha: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=1.0, ge=0)
+
+
+class LinearThompsonLearner(Thompson):
+    kind: Literal["linear_thompson"]
+
+
+class LinearUCBLearner(UCB):
+    kind: Literal["linear_ucb"]
+
+
+class Sampled(Strict):
+    """`max_rows`: distinct rows that are fitted; beyond them, a sample of that size."""
+
+    max_rows: int = Field(default=100_000, ge=2)
+
+
+class LogisticThompsonLearner(Thompson, Sampled):
+    kind: Literal["logistic_thompson"]
+
+
+class LogisticUCBLearner(UCB, Sampled):
+    kind: Literal["logistic_ucb"]
+
+
+class EpsilonGreedyLearner(Forgetful, Sampled):
+    """`parameters`: what the estimator's constructor takes."""
+
+    kind: Literal["epsilon_greedy"]
+    estimator: Literal[
+        "ridge",
+        "logistic_regression",
+        "hist_gradient_boosting_regressor",
+        "hist_gradient_boosting_classifier",
+        "random_forest_regressor",
+        "random_forest_classifier",
+        "extra_trees_regressor",
+        "extra_trees_classifier",
+    ] = "hist_gradient_boosting_regressor"
+    parameters: dict[str, bool | int | float | str | None] = Field(default={})
+    epsilon: Share = 0.1
+
+
+LearnerSpec = Annotated[
+    UniformLearner
+    | PopularityLearner
+    | LinearThompsonLearner
+    | LinearUCBLearner
+    | LogisticThompsonLearner
+    | LogisticUCBLearner
+    | EpsilonGreedyLearner,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,35 @@
+"""What every part of a program is made of: strict models, names, shares and durations."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _duration(value: object) -> object:
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,5}[mhd]", value):
+        return timedelta(**{units[value[-1]]: int(value[:-1])})
+    raise ValueError("a duration is a whole number and a unit: 30m, 12h or 14d")
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("a duration must be longer than nothing")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
+
+
+class Strict(BaseModel):
+    """Unknown keys, converted values, infinity and NaN are errors: a typo must not become a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

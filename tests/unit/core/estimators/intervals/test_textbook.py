@@ -1,0 +1,156 @@
+"""Each interval against its formula, written out on the raw data."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq, minimize
+from scipy.stats import kurtosis, moment
+from scipy.stats import t as student
+from tests.unit.core.estimators.intervals.statistics import of_mean, of_ratios, skewed
+
+from nightslate.core.estimators.intervals import (
+    Anytime,
+    Bootstrap,
+    Delta,
+    EmpiricalBernstein,
+    EmpiricalLikelihood,
+    Hoeffding,
+)
+from nightslate.core.estimators.statistic import Span
+from nightslate.core.hashing import mix, poisson1
+
+X = np.random.default_rng(4).beta(1, 1.5, 60)
+WEIGHT_SPAN = Span(0.0, 1.0, 20.0)
+
+
+def assert_bounds(bounds, lower, upper, rel=1e-9):
+    assert (bounds.lower, bounds.upper) == pytest.approx((lower, upper), rel=rel)
+
+
+def test_delta_of_a_mean_of_light_tails_is_students_interval():
+    error = X.std(ddof=1) / math.sqrt(X.size)
+    assert kurtosis(X, fisher=False) < 3
+    reach = student.ppf(0.95, X.size - 1) * error
+    bounds = Delta()(of_mean(X), 0.9)
+    assert_bounds(bounds, X.mean() - reach, X.mean() + reach)
+    assert bounds.stderr == pytest.approx(error)
+
+
+def test_delta_of_a_ratio_has_the_spread_of_its_denominator():
+    rewarded, weights, units = skewed(80)
+    value = rewarded.sum() / weights.sum()
+    residuals = rewarded - value * weights
+    error = math.sqrt(80 / 79 * (residuals**2).sum()) / weights.sum()
+    reach = student.ppf(0.975, 2 * 80 / (moment(residuals, 4) / moment(residuals, 2) ** 2 - 1)) * error
+    bounds = Delta()(of_ratios([(rewarded, weights)], [WEIGHT_SPAN], units=units), 0.95)
+    assert_bounds(bounds, value - reach, value + reach)
+
+
+def test_bootstrap_is_the_percentiles_of_reweighted_ratios():
+    rewarded, weights, units = skewed(30)
+    replicates = []
+    for replicate in range(200):
+        counts = [int(poisson1(mix(mix(b, 7), replicate))) for b in range(30)]
+        replicates.append(np.dot(counts, rewarded) / np.dot(counts, weights))
+    statistic = of_ratios([(rewarded, weights)], [WEIGHT_SPAN], units=units, seed=7)
+    bounds = Bootstrap(resamples=200)(statistic, 0.9)
+    assert_bounds(bounds, *np.quantile(replicates, [0.05, 0.95]))
+    assert bounds.stderr == pytest.approx(np.std(replicates, ddof=1))
+
+
+def test_hoeffding_of_a_mean():
+    reach = 2 * math.sqrt(math.log(2 / 0.05) / (2 * X.size))
+    bounds = Hoeffding()(of_mean(X, -1.0, 1.0), 0.95)
+    assert_bounds(bounds, X.mean() - reach, X.mean() + reach)
+
+
+def test_hoeffding_of_clusters_and_weights():
+    """The residual of a cluster of m units ranges over 20 m."""
+    rewarded, weights, units = skewed(20_000)
+    reach = 20 * math.sqrt((units**2).sum() * math.log(2 / 0.05) / 2) / weights.sum()
+    value = rewarded.sum() / weights.sum()
+    bounds = Hoeffding()(of_ratios([(rewarded, weights)], [WEIGHT_SPAN], units=units), 0.95)
+    assert_bounds(bounds, value - reach, value + reach)
+
+
+def test_empirical_bernstein_of_a_mean():
+    log = math.log(4 / 0.05)
+    x = np.tile(X, 20)
+    reach = math.sqrt(2 * x.var(ddof=1) * log / x.size) + 7 * 1.5 * log / (3 * (x.size - 1))
+    bounds = EmpiricalBernstein()(of_mean(x, 0.0, 1.5), 0.95)
+    assert_bounds(bounds, x.mean() - reach, x.mean() + reach)
+
+
+def test_empirical_bernstein_of_a_ratio_ends_where_its_test_rejects():
+    rewarded, weights, units = skewed(20_000)
+    bounds = EmpiricalBernstein()(of_ratios([(rewarded, weights)], [WEIGHT_SPAN], units=units), 0.95)
+    log = math.log(4 / 0.05)
+    for end in (bounds.lower, bounds.upper):
+        residuals = rewarded - end * weights
+        reach = math.sqrt(2 * residuals.var(ddof=1) * log / 20_000) + 7 * 60 * log / (3 * 19_999)
+        assert abs(residuals.mean()) == pytest.approx(reach)
+
+
+def test_anytime_ends_at_the_last_value_that_a_bet_rejects():
+    rewarded, weights, units = skewed(2_000)
+    statistic = of_ratios([(rewarded, weights)], [WEIGHT_SPAN], units=units)
+    bounds = Anytime()(statistic, 0.95)
+    bets = 2.0 ** -np.arange(1, 21)
+    needed = math.log(2 * 20 / 0.05)
+
+    def won(residuals, most):
+        """What each bet is sure to have won, and what it has won: logarithms of its capital."""
+        u = residuals / (20 * 3 * most)
+        prices = -np.log1p(-bets) - bets
+        return bets * u.sum() - prices * (u**2).sum(), np.log1p(bets[:, None] * u).sum(axis=1)
+
+    for end, direction in ((bounds.lower, 1), (bounds.upper, -1)):
+        most = end if direction == 1 else 1 - end
+        sure, actual = won(direction * (rewarded - end * weights), most)
+        assert sure.max() == pytest.approx(needed, rel=1e-9)
+        assert (actual >= sure).all()
+        within = end + direction * 1e-4
+        nearer = within if direction == 1 else 1 - within
+        assert won(direction * (rewarded - within * weights), nearer)[0].max() < needed
+
+
+def with_the_opposite(*sides):
+    """Owen's data and the bin that adjusts them."""
+    a = max(1.0, math.log(sides[0].size) / 2)
+    return [np.append(side, -a * side.mean()) for side in sides]
+
+
+def test_empirical_likelihood_of_a_mean_is_owens():
+    bounds = EmpiricalLikelihood()(of_mean(X), 0.95)
+    for end in (bounds.lower, bounds.upper):
+        (g,) = with_the_opposite(X - end)
+        dual = brentq(lambda d, g=g: (g / (1 + d * g)).sum(), -1 / g.max() + 1e-9, -1 / g.min() - 1e-9)
+        ratio = 2 * np.log1p(dual * g).sum()
+        assert math.sqrt(ratio) == pytest.approx(student.ppf(0.975, X.size - 1), rel=1e-6)
+
+
+def test_empirical_likelihood_knows_that_weights_are_1_in_expectation():
+    rewarded, weights, units = skewed(150)
+    control = weights - units
+    bounds = EmpiricalLikelihood()(
+        of_ratios([(rewarded, units)], [Span(0, 20)], units=units, control=control), 0.95
+    )
+
+    def log_ratio(*equations):
+        def negative(dual):
+            x = 1 + dual @ equations
+            return 1e9 if (x <= 0).any() else -2 * np.log(x).sum()
+
+        equations = np.array(with_the_opposite(*equations))
+        scale = np.abs(equations).max()
+        equations = equations / scale
+        return -minimize(
+            negative, np.zeros(len(equations)), method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-10}
+        ).fun
+
+    for end in (bounds.lower, bounds.upper):
+        more = log_ratio(control, rewarded - end * units) - log_ratio(control)
+        assert math.sqrt(more) == pytest.approx(student.ppf(0.975, 149), rel=1e-5)
+    without = EmpiricalLikelihood()(of_ratios([(rewarded, units)], [Span(0, 20)], units=units), 0.95)
+    assert bounds.upper - bounds.lower < 0.95 * (without.upper - without.lower)

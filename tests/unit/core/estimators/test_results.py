@@ -1,0 +1,127 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+from tests.unit.core.estimators.test_evaluation import POLICIES, ROWS, empty, samples
+from tests.unit.core.estimators.worlds import expectation
+
+from nightslate.core.errors import InvalidInputError
+from nightslate.core.estimators import BANDIT_ESTIMATORS
+from nightslate.core.estimators.estimator import RewardRange
+from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.intervals import INTERVALS, Delta
+from nightslate.core.estimators.results import results
+from nightslate.core.estimators.sample import Sample
+
+REWARDS = RewardRange(-10.0, 10.0)
+
+
+def by_name(estimates):
+    return {(e.policy, e.reference, e.estimator): e for e in estimates}
+
+
+def test_values_and_diagnostics_are_those_of_all_rows():
+    of_policies, cluster = samples()
+    estimates = by_name(results(empty().update(of_policies, cluster), 0.9))
+    assert len(estimates) == (3 + 6) * len(BANDIT_ESTIMATORS)
+    for policy, sample in zip(POLICIES, of_policies, strict=True):
+        weight = sample.weight
+        for name, estimator in BANDIT_ESTIMATORS.items():
+            estimate = estimates[policy, None, name]
+            tuning = np.inf if estimate.tuning is None else estimate.tuning
+            assert tuning in estimator.tunings
+            assert estimate.value == pytest.approx(expectation(estimator, sample, np.ones(ROWS), tuning))
+            assert (estimate.n, estimate.clusters) == (ROWS, np.unique(cluster).size)
+            assert estimate.ess == pytest.approx(weight.sum() ** 2 / (weight**2).sum())
+            assert estimate.max_weight == weight.max()
+            assert estimate.mean_weight == pytest.approx(weight.mean())
+            assert estimate.mean_weight_lower < estimate.mean_weight < estimate.mean_weight_upper
+            assert estimate.unsupported_share == pytest.approx(sample.unsupported_mass.mean())
+            assert estimate.lower < estimate.value < estimate.upper
+            assert (estimate.confidence, estimate.interval_method) == (0.9, "bootstrap")
+
+
+@pytest.mark.parametrize("name", list(INTERVALS))
+def test_differences_are_differences_of_values_and_mirror_each_other(name):
+    state = empty().update(*samples())
+    estimates = by_name(results(state, interval=INTERVALS[name], rewards=REWARDS))
+    for policy, reference in permutations(POLICIES, 2):
+        for estimator in BANDIT_ESTIMATORS:
+            ahead, behind = estimates[policy, reference, estimator], estimates[reference, policy, estimator]
+            values = [estimates[p, None, estimator].value for p in (policy, reference)]
+            assert ahead.value == pytest.approx(values[0] - values[1], abs=1e-12)
+            assert ahead.lower == pytest.approx(-behind.upper, abs=1e-6)
+            assert ahead.ess == estimates[policy, None, estimator].ess
+
+
+@pytest.mark.parametrize("name", [name for name, interval in INTERVALS.items() if not interval.guaranteed])
+def test_a_policy_does_not_differ_from_its_twin(name):
+    of_policies, cluster = samples()
+    state = empty().update([of_policies[0], of_policies[0], of_policies[2]], cluster)
+    estimates = by_name(results(state, interval=INTERVALS[name]))
+    for estimator in BANDIT_ESTIMATORS:
+        twin = estimates["challenger", "champion", estimator]
+        figures = (twin.value, twin.stderr, twin.lower, twin.upper)
+        np.testing.assert_allclose(figures, 0, atol=1e-12)
+
+
+def test_the_unsupported_share_without_masses_is_what_the_mean_weight_lacks():
+    """Half of the target's probability is on an arm that the logs never show."""
+    rows = 1000
+    sample = Sample(np.ones(rows), np.full(rows, 0.5), np.full(rows, 0.25))
+    cluster = np.arange(rows, dtype=np.uint64)
+    estimate = results(EvaluationState.initial(("p",), ["ips"]).update([sample], cluster))[0]
+    assert estimate.unsupported_share == pytest.approx(0.5)
+    more = Sample(np.ones(rows), np.full(rows, 0.5), np.ones(rows))
+    assert results(EvaluationState.initial(("p",), ["ips"]).update([more], cluster))[0].unsupported_share == 0
+
+
+def test_users_that_repeat_themselves_are_not_counted_as_evidence():
+    """60 users with 10 rows each, all rows of a user alike: the standard error is that of users."""
+    generator = np.random.default_rng(1)
+    reward = np.repeat(generator.normal(size=60), 10)
+    sample = Sample(reward, np.ones(600), np.ones(600))
+    stderr = {}
+    for name, cluster in (("users", np.repeat(np.arange(60), 10)), ("rows", np.arange(600))):
+        state = EvaluationState.initial(("p",), ["ips"]).update([sample], cluster.astype(np.uint64))
+        stderr[name] = results(state, interval=Delta())[0].stderr
+    assert stderr["users"] == pytest.approx(reward[::10].std(ddof=1) / np.sqrt(60), rel=0.1)
+    assert stderr["rows"] == pytest.approx(reward.std() / np.sqrt(600), rel=0.1)
+
+
+def test_no_rows_give_no_figures():
+    for estimate in results(empty().update(*samples(rows=0))):
+        assert estimate.n == estimate.clusters == 0
+        figures = (estimate.value, estimate.stderr, estimate.lower, estimate.upper, estimate.ess)
+        weights = (estimate.mean_weight, estimate.mean_weight_lower, estimate.mean_weight_upper)
+        assert {*figures, *weights, estimate.max_weight, estimate.unsupported_share} == {None}
+
+
+def test_one_user_gives_a_value_but_no_interval():
+    of_policies, cluster = samples(rows=5)
+    for estimate in results(empty().update(of_policies, np.full_like(cluster, 7))):
+        assert estimate.value is not None
+        assert estimate.stderr is estimate.lower is estimate.mean_weight_lower is None
+
+
+def test_a_target_that_shows_nothing_of_the_logs_has_no_ratio():
+    of_policies, cluster = samples()
+    nothing = Sample(**{**vars(of_policies[0]), "target_propensity": np.zeros(ROWS)})
+    estimates = by_name(results(empty().update([nothing, *of_policies[1:]], cluster)))
+    for name in ("snips", "sndr", "replay"):
+        assert estimates["champion", None, name].value is None
+        assert estimates["uniform", "champion", name].value is None
+    assert estimates["champion", None, "ips"].value == 0
+    assert estimates["champion", None, "ips"].ess == 0
+
+
+def test_what_results_can_not_know_is_refused():
+    state = empty().update(*samples())
+    with pytest.raises(InvalidInputError, match="confidence"):
+        results(state, 1.0)
+    for interval in INTERVALS.values():
+        if interval.guaranteed:
+            with pytest.raises(InvalidInputError, match="needs the range"):
+                results(state, interval=interval)
+    with pytest.raises(InvalidInputError, match="over the largest possible 1"):
+        results(state, interval=Delta(), rewards=RewardRange(0.0, 1.0, max_weight=1.0))

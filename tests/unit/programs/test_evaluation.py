@@ -1,0 +1,85 @@
+"""Which estimators and intervals a program may ask for, and which it has when it asks for none."""
+
+from datetime import date
+
+import pytest
+from pydantic import ValidationError
+
+from nightslate.core.estimators import BANDIT_ESTIMATORS, SLATE_ESTIMATORS
+from nightslate.core.estimators.intervals import INTERVALS
+from nightslate.programs import Program
+from nightslate.programs.evaluation import NEEDS_RANGE, OF_DECISIONS, OF_IMPRESSIONS, Interval
+
+
+def program(propensity="marginal", slots=2, gate=None, **evaluation):
+    return Program(
+        program="shop",
+        description="a shop",
+        start_date=date(2026, 11, 16),
+        slots=slots,
+        depth=3,
+        logs={"propensity": propensity},
+        rewards={"values": {"click": 1.0}, "window": "12h"},
+        learners={"uniform": {"kind": "uniform"}},
+        floor=0.1,
+        variants={"all": {"share": 1.0, "policy": "uniform"}},
+        evaluation=evaluation,
+        gate={"first_champion": "uniform", **(gate or {})},
+    )
+
+
+def refusal(**changed):
+    with pytest.raises(ValidationError) as caught:
+        program(**changed)
+    return str(caught.value)
+
+
+def test_the_names_are_those_of_core():
+    assert set(OF_IMPRESSIONS) < set(BANDIT_ESTIMATORS)
+    assert set(OF_DECISIONS) < set(SLATE_ESTIMATORS)
+    assert set(Interval.__args__) == set(INTERVALS)
+    assert set(NEEDS_RANGE) == {name for name, interval in INTERVALS.items() if interval.guaranteed}
+
+
+@pytest.mark.parametrize(("propensity", "slots"), [("marginal", 2), ("marginal", 1), ("conditional", 1)])
+def test_impressions_stand_alone_where_their_propensities_do(propensity, slots):
+    alone = program(propensity, slots)
+    assert not alone.weighs_decisions
+    assert (alone.estimators, alone.judged_by) == (("ips", "snips", "dr"), "dr")
+
+
+def test_decisions_are_weighed_whole_where_slots_depend_on_one_another():
+    whole = program("conditional", 2)
+    assert whole.weighs_decisions
+    assert (whole.estimators, whole.judged_by) == (("sips", "rips", "snrips", "cascade_dr"), "cascade_dr")
+
+
+def test_a_program_names_its_own():
+    own = program(estimators=["snips", "dros"], gate={"estimator": "snips"})
+    assert (own.estimators, own.judged_by) == (("snips", "dros"), "snips")
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"estimators": ["rips"]}, "can't weigh single impressions"),
+        (
+            {"propensity": "conditional", "estimators": ["rips", "dr"]},
+            "['dr'] can't weigh decisions of several slots",
+        ),
+        ({"estimators": ["mips", "dr"]}, "estimators.0"),
+        ({"estimators": ["dr", "dr"]}, "named twice"),
+        ({"estimators": ["ips"]}, "gate.estimator: 'dr' is not one of ['ips']"),
+        ({"gate": {"estimator": "sndr"}}, "gate.estimator: 'sndr' is not one of"),
+        ({"estimators": ["dros", "dr"], "gate": {"estimator": "dros"}}, "gate.estimator: dros has a bias"),
+        ({"interval": "hoeffding"}, "reward_range: the interval hoeffding needs"),
+        ({"reward_range": [1.0, 0.0]}, "reward_range: 1.0 is not under 0.0"),
+        ({"interval": "guess"}, "interval"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changed, says):
+    assert says in refusal(**changed)
+
+
+def test_a_guaranteed_interval_comes_with_its_range():
+    assert program(interval="anytime", reward_range=[0, 1.5]).evaluation.reward_range == (0, 1.5)
