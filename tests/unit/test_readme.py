@@ -17,7 +17,14 @@ from nightslate.cli import app
 from nightslate.programs import PLAN, STEP_NAMES, Program
 
 PROJECT = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/operating.md", "docs/programs.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/ope.md",
+    "docs/operating.md",
+    "docs/programs.md",
+)
 
 
 def text(page: str) -> str:
