@@ -125,3 +125,20 @@ def test_what_results_can_not_know_is_refused():
                 results(state, interval=interval)
     with pytest.raises(InvalidInputError, match="over the largest possible 1"):
         results(state, interval=Delta(), rewards=RewardRange(0.0, 1.0, max_weight=1.0))
+
+
+@pytest.mark.parametrize("name", list(INTERVALS))
+def test_the_interval_of_a_tuned_estimator_reaches_over_that_of_the_untuned_one(name):
+    of_policies, cluster = samples()
+    tuned = ("clipped_ips", "switch_dr", "dros")
+    free = EvaluationState.initial(POLICIES, tuned).update(of_policies, cluster)
+    fixed = EvaluationState.initial(POLICIES, tuned, dict.fromkeys(tuned, np.inf)).update(
+        of_policies, cluster
+    )
+    chosen, untuned = (
+        by_name(results(state, interval=INTERVALS[name], rewards=REWARDS)) for state in (free, fixed)
+    )
+    assert any(estimate.tuning for estimate in chosen.values())
+    for key, estimate in chosen.items():
+        assert estimate.lower <= untuned[key].lower
+        assert estimate.upper >= untuned[key].upper
