@@ -50,7 +50,7 @@ def test_fit_and_rank() -> None:
         f"rank: {USERS:,} users x {ARMS} arms x {USER_FEATURES} features; {DEPTH} arms and their propensities"
         f" ({DRAWS} posterior draws)"
     )
-    console.print(f"beside a bare top 3, which was timed on {USERS_OF_PEER:,} users")
+    console.print(f"beside a bare top 3, timed on {USERS_OF_PEER:,} users and scaled up")
     console.print(compared("Mab2Rec", ranks, {name: peer.get(f"recommend {name}") for name in ranks}))
 
 

@@ -1,8 +1,8 @@
 """How far estimates are from the truth, beside those of the Open Bandit Pipeline (OBP) on the same logs.
 
 Reward models are cross-fitted in 5 folds: nightslate's is linear in each arm, OBP's own is a logistic
-regression on context and arm; with nightslate's, OBP differs in how it tunes. SLOPE tunes clipped_ips,
-switch_dr and dros from the same candidates. Prints root mean squared errors and biases over repeated logs;
+regression on context and arm. With nightslate's, OBP differs in how it tunes clipped_ips, switch_dr and dros
+from the same candidates: by SLOPE. Prints root mean squared errors and biases over repeated logs;
 asserts nothing about who is closer.
 """
 

@@ -78,7 +78,7 @@ def test_coverage_of_every_interval(pool: ProcessPoolExecutor) -> None:
     console.print(table)
     console.print(
         f"* guaranteed, aim at least {CONFIDENCE:.0%}; the others {AIM[0]:.0%} to {AIM[1]:.0%}; ! is outside."
-        "\ndros was tuned for a small error, with a bias that no interval of it knows of.",
+        "\ndros is tuned for a small error, so its interval reaches over that of dr.",
         highlight=False,
     )
     assert not too_low
