@@ -74,6 +74,11 @@ def mix(a: Keys | int, b: Keys | int) -> Keys:
     return np.asarray(_finalise(first ^ second))
 
 
+def deal(keys: Keys, seed: int, parts: int) -> Ints:
+    """Which of so many parts each key falls into, 0 to parts - 1: folds and bins of users."""
+    return (mix(keys, seed) % np.uint64(parts)).astype(np.int64)
+
+
 def uniform(keys: Keys) -> Floats:
     """Uniform on the open interval (0, 1): 52 bits and a half, which float64 holds exactly (with 53 the last
     one would round to 1)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import AnyArray, Ints
+from nightslate.core.arrays import AnyArray, Bools, Ints
 
 
 def matrix(lists: pa.ChunkedArray) -> AnyArray:
@@ -23,3 +23,12 @@ def codes(lists: pa.ChunkedArray, ids: pa.Array) -> Ints:
 def places(values: pa.ChunkedArray, ids: pa.Array) -> Ints:
     """(n,): each value as its place in `ids`; one past the last for any other and for null."""
     return np.asarray(pc.fill_null(pc.index_in(values, ids), len(ids)), dtype=np.int64)
+
+
+def marked(lists: pa.Array, places: Ints, width: int) -> Bools:
+    """(n, width): which places each list names; all of them where it is null. `places` are those of the
+    flattened values, and `width` stands for any value that has none."""
+    marks = np.zeros((len(lists), width + 1), dtype=np.bool_)
+    marks[pc.list_parent_indices(lists).to_numpy(), places] = True
+    marks[lists.is_null().to_numpy(zero_copy_only=False)] = True
+    return marks[:, :width]

@@ -24,7 +24,7 @@ from nightslate.core.policies.diversity import LEFT_OUT, still_exact
 from nightslate.core.policies.plackett_luce import conditional_propensities, marginal_propensities
 from nightslate.frames.buckets import BucketInput, bucket_of
 from nightslate.frames.conform import Blame
-from nightslate.frames.lists import codes, matrix, places
+from nightslate.frames.lists import codes, marked, matrix, places
 
 SLATE_COLUMNS = (
     "slate_id",
@@ -207,12 +207,8 @@ def _cut(rows: pa.Table, slate: pa.Table, kind: Kind) -> tuple[Floats, Bools]:
 
 def _eligible(lists: pa.Array, ids: pa.Array, place: Ints) -> Bools:
     """(n, candidates): which candidates a row's list names; all of them where it is null."""
-    arms = place.max()
-    eligible = np.zeros((len(place), arms + 1), dtype=np.bool_)  # the last one is for any other arm
     row = pc.list_parent_indices(lists).to_numpy()
-    eligible[row, place[row, places(pc.list_flatten(lists), ids)]] = True
-    eligible[lists.is_null().to_numpy(zero_copy_only=False)] = True
-    return eligible[:, :arms]
+    return marked(lists, place[row, places(pc.list_flatten(lists), ids)], place.max())
 
 
 def _last_conditional(weights: AnyArray, shown: Ints, eligible: Bools) -> Floats:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Ints, Keys
-from nightslate.core.hashing import hex_to_uint64, mix, seed
+from nightslate.core.hashing import deal, hex_to_uint64, seed
 from nightslate.frames.buckets import BucketInput
-from nightslate.frames.lists import places
+from nightslate.frames.lists import marked, places
 
 IMPRESSION_COLUMNS = (
     "impression_id",
@@ -70,7 +70,7 @@ def user_keys(rows: pa.Table) -> Keys:
 
 def folds_of(users: Keys, program: str, folds: int) -> Ints:
     """(n,) the cross-fitting fold of each user: all rows of a user are in one fold, on every night."""
-    return (mix(users, seed(program, "fold")) % np.uint64(folds)).astype(np.int64)
+    return deal(users, seed(program, "fold"), folds)
 
 
 def arm_places(rows: pa.Table, arms: tuple[str, ...]) -> Ints:
@@ -82,8 +82,4 @@ def arm_places(rows: pa.Table, arms: tuple[str, ...]) -> Ints:
 def eligible_arms(rows: pa.Table, arms: tuple[str, ...]) -> Bools:
     """(n, arms) which arms could have been shown; all of them where a row does not say."""
     lists = rows["eligible_arms"].combine_chunks()
-    place = places(pc.list_flatten(lists), pa.array(arms, pa.string()))
-    eligible = np.zeros((rows.num_rows, len(arms) + 1), dtype=np.bool_)  # the last one is for any other arm
-    eligible[pc.list_parent_indices(lists).to_numpy(), place] = True
-    eligible[lists.is_null().to_numpy(zero_copy_only=False)] = True
-    return eligible[:, :-1]
+    return marked(lists, places(pc.list_flatten(lists), pa.array(arms, pa.string())), len(arms))

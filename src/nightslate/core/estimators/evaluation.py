@@ -14,7 +14,7 @@ from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators import ESTIMATORS
 from nightslate.core.estimators.estimator import Pair
 from nightslate.core.estimators.sample import Logged
-from nightslate.core.hashing import mix
+from nightslate.core.hashing import deal
 
 BINS = 2048
 """Clusters are summed up in so many bins, by hash: enough that the spread of a value, taken between bins, is
@@ -133,7 +133,7 @@ class EvaluationState:
 
     def _add(self, samples: Sequence[Logged], keys: Keys, starts: Ints) -> None:
         """Add units that lie cluster by cluster, in place: only `update` sees the state meanwhile."""
-        bin_of = (mix(keys, self.seed) % np.uint64(BINS)).astype(np.int64)
+        bin_of = deal(keys, self.seed, BINS)
         units = np.diff(starts, append=samples[0].n).astype(np.float64)
         count = len(samples)
         for c, pairs in enumerate(zip(*(self._pairs(s) for s in samples), strict=True)):

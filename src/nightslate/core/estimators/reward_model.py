@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, finite, indices, require_names, row_chunks
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.hashing import mix
+from nightslate.core.hashing import deal
 from nightslate.core.policies.learner import Arms, RewardModel
 from nightslate.core.policies.linear_posterior import LinearPolicy, LinearRegression
 from nightslate.core.policies.statistics import LinearSums, row_weights
@@ -40,7 +40,7 @@ def folds_of(cluster: Keys, folds: int, seed: int) -> Ints:
         raise InvalidInputError(f"cross-fitting needs at least 2 folds, got {folds}")
     if cluster.dtype != np.uint64 or cluster.ndim != 1:
         raise InvalidInputError(f"cluster must be uint64 keys (n,), got {cluster.dtype} {cluster.shape}")
-    return (mix(cluster, seed) % np.uint64(folds)).astype(np.int64)
+    return deal(cluster, seed, folds)
 
 
 def mrdr_weights(propensity: Floats, target_propensity: Floats) -> Floats:
