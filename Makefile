@@ -12,7 +12,7 @@ stamp = $(VENV)/.nightslate-$(1)
 SETUP := $(call stamp,project)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint bench clean
+.PHONY: help setup demo up down test lint bench drills clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -43,6 +43,9 @@ lint: $(SETUP) ## Check style, types, layers and shell scripts
 
 bench: $(SETUP) ## Coverage, accuracy and speed of core beside its peers; a night: time by step, memory
 	$(PYTHON) -m pytest tests/benchmarks --capture=no
+
+drills: $(SETUP) ## Kill, race, flood and fill up whole nights, and see that their tables are those of a clean run
+	$(PYTHON) -m pytest tests/drills --capture=no
 
 clean: ## Remove the virtual environment and caches; the warehouse stays
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m nightslate.local down; fi

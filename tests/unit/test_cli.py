@@ -1,11 +1,14 @@
 """The command line as a person and a scheduler meet it: processes, their output and their exit codes."""
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from nightslate.cli.app import exit_by_kind
 
 PROJECT = Path(__file__).parents[2]
 
@@ -41,6 +44,29 @@ def test_a_mistake_is_one_message_and_an_exit_code(
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        RuntimeError("Job aborted\n\tat X.java\nCaused by: java.io.IOException: No space left on device"),
+        RuntimeError("(sqlite3.OperationalError) database or disk is full"),
+    ],
+)
+def test_a_full_disk_is_one_message_whoever_has_met_it(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        exit_by_kind(lambda: _raise(error))
+
+    assert ended.value.code == 69
+    assert capsys.readouterr().err.startswith("MachineError: no space is left on a disk")
+
+
+def test_an_error_that_nobody_expected_keeps_its_traceback() -> None:
+    with pytest.raises(OSError, match="something else"):
+        exit_by_kind(lambda: _raise(OSError("something else")))
+
+
 def test_the_command_line_loads_no_engine_before_it_needs_one() -> None:
     probe = (
         "import sys, nightslate.cli; print([m for m in ('pyspark', 'mlflow', 'numpy') if m in sys.modules])"
@@ -54,3 +80,7 @@ def test_doctor_checks_java_and_the_pyspark_conflict(tmp_path: Path) -> None:
 
     assert "ok   Java in" in answer.stdout
     assert "pyspark's files are those of its wheel" in answer.stdout
+
+
+def _raise(error: Exception) -> None:
+    raise error

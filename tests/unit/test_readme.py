@@ -21,7 +21,9 @@ PAGES = (
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/attribute.md",
     "docs/ope.md",
+    "docs/simulate.md",
     "docs/operating.md",
     "docs/programs.md",
 )
@@ -73,9 +75,10 @@ def models(annotation: object) -> Iterator[type[BaseModel]]:
 
 def default(field: FieldInfo) -> str:
     value = field.get_default()
-    assert not isinstance(value, timedelta)
     if field.is_required():
         return "required"
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(minutes=1)}m"
     if value is None or value == ():
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from nightslate.errors import NightslateError
+from nightslate.errors import MachineError, NightslateError
 
 app = typer.Typer(
     help="Nights without Airflow, what they published, and off-policy evaluation on a file.",
@@ -22,11 +22,14 @@ errors = Console(stderr=True)
 ProgramName = Annotated[str, typer.Option("--program", "-p", help="A program of the DAGs folder.")]
 Day = Annotated[str, typer.Option("--ds", help="The UTC day of the data, YYYY-MM-DD.")]
 
+# In the words of the operating system, which Java, Delta and pyarrow pass on, and of SQLite.
+_FULL_DISK = ("No space left on device", "database or disk is full")
+
 
 def exit_by_kind(work: Callable[[], None]) -> None:
     """Do `work`; an error of ours becomes one message and its exit code, any other keeps its traceback."""
     try:
-        work()
+        _naming_a_full_disk(work)
     except NightslateError as error:
         errors.print(
             f"{type(error).__name__}: {error}",
@@ -36,6 +39,21 @@ def exit_by_kind(work: Callable[[], None]) -> None:
             soft_wrap=True,
         )
         sys.exit(error.exit_code)
+
+
+def _naming_a_full_disk(work: Callable[[], None]) -> None:
+    """Do `work`; raises MachineError where a disk was full: whoever met it says so deep in a stack trace."""
+    try:
+        work()
+    except NightslateError:
+        raise
+    except Exception as error:
+        if not any(words in str(error) for words in _FULL_DISK):
+            raise
+        raise MachineError(
+            "no space is left on a disk: the warehouse's, or that of temporary files. What was committed can"
+            " be read as before; make room (`nightslate vacuum` removes replaced files), then run it again"
+        ) from error
 
 
 def main() -> None:

@@ -95,12 +95,12 @@ class BadRows:
         try:
             with quarantine.open("w", encoding="utf-8") as file:
                 file.writelines(
-                    f"{json.dumps(row, ensure_ascii=False, default=str)}\n" for row in self._bad()
+                    f"{json.dumps(row, ensure_ascii=False, default=str)}\n" for row in self.rows()
                 )
         except OSError as error:
             raise ContractError(f"cannot write the quarantine {quarantine}: {error.strerror}") from error
 
-    def _bad(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         """Each bad row as it came, with its number, counted from 1 without a header, and the reason."""
         places = np.flatnonzero(~self.good)
         for batch in self._rows.table.take(places).to_batches():

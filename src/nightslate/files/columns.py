@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools, Floats, Ints, Keys, row_chunks
+from nightslate.core.arrays import Bools, Floats, Ints, Keys
 from nightslate.core.estimators.sample import CLOSED, OPEN_BELOW
-from nightslate.core.hashing import mix
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
+from nightslate.files.hashes import text_keys
 
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
 _EXACT = 2.0**53
@@ -62,7 +62,7 @@ class Ids:
     @property
     def keys(self) -> Keys:
         """(n,) a key for each row, the hash of its id's text: 7 has that of "7"."""
-        return np.asarray(_hash(self.distinct)[self.places])
+        return np.asarray(text_keys(pa.chunked_array([self.distinct]))[self.places])
 
     @property
     def names(self) -> list[str]:
@@ -72,11 +72,12 @@ class Ids:
 
 def ids(table: pa.Table, name: str, bad: BadRows) -> Ids:
     """A column of text or whole numbers that say who or what; a missing one makes its row bad."""
-    encoded = pc.dictionary_encode(_texts(table, name, bad)).combine_chunks()
+    encoded = pc.dictionary_encode(texts(table, name, bad)).combine_chunks()
     return Ids(np.asarray(encoded.indices, dtype=np.int64), encoded.dictionary)
 
 
-def _texts(table: pa.Table, name: str, bad: BadRows) -> pa.ChunkedArray:
+def texts(table: pa.Table, name: str, bad: BadRows) -> pa.ChunkedArray:
+    """(n,) a column of ids as text; empty where its row is bad, because it has none."""
     column = _plain(table[name])
     bad.blame(_mask(pc.is_null(column)), f"{name} is missing")
     if pa.types.is_floating(column.type):
@@ -93,24 +94,6 @@ def _whole(column: pa.ChunkedArray, name: str, bad: BadRows) -> pa.ChunkedArray:
     is_whole = (np.abs(values) < _EXACT) & (values == np.floor(values))
     bad.blame(~is_whole, f"{name} is not text or a whole number")
     return pa.chunked_array([np.where(is_whole, values, 0.0).astype(np.int64)])
-
-
-def _hash(texts: pa.StringArray) -> Keys:
-    """(n,) a hash of each text, eight bytes at a time."""
-    binary = pc.cast(texts, pa.large_binary())
-    offsets = np.frombuffer(binary.buffers()[1], np.int64)[binary.offset : binary.offset + len(binary) + 1]
-    content = np.frombuffer(binary.buffers()[2] or b"\0", np.uint8)
-    lengths = np.diff(offsets)
-    hashes = mix(lengths.astype(np.uint64), 0)
-    for begin in range(0, int(lengths.max(initial=0)), 8):
-        longer = np.flatnonzero(lengths > begin)
-        for chunk in row_chunks(longer.size, 8 * 8 * 3):
-            chosen = longer[chunk]
-            bytes_ = offsets[chosen, None] + begin + np.arange(8)
-            inside = bytes_ < offsets[chosen + 1, None]
-            words = np.where(inside, content[np.minimum(bytes_, content.size - 1)], np.uint8(0))
-            hashes[chosen] = mix(hashes[chosen], words.view("<u8")[:, 0].astype(np.uint64))
-    return hashes
 
 
 def _parsed(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Bools]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -30,10 +31,16 @@ def bucket_of(user_id: Column, buckets: int) -> Column:
 
 @dataclass(frozen=True)
 class BucketInput:
-    """What a kernel reads of one table: which files, which columns, and their schema if there is no file."""
+    """What a kernel reads of one table: which files, which columns, and their schema if there is no file.
+    `users_of`: the table whose users alone are kept; rows of others are dropped as they are read."""
 
     files: Sequence[DataFile]
     schema: pa.Schema
+    users_of: str | None = None
+
+    def of_users_in(self, table: str) -> BucketInput:
+        """The rows of users that another input has too."""
+        return replace(self, users_of=table)
 
     def of(self, bucket: int) -> list[tuple[str, str]]:
         return [(str(file.path), file.day.isoformat()) for file in self.files if file.bucket == bucket]
@@ -51,12 +58,18 @@ def map_buckets(
         (bucket, json.dumps({name: given.of(bucket) for name, given in inputs.items()}))
         for bucket in range(buckets)
     ]
-    schemas = {name: given.schema for name, given in inputs.items()}
+    # what others are held against comes first
+    wanted = sorted(inputs.items(), key=lambda item: item[1].users_of is not None)
+    schemas = {name: (given.schema, given.users_of) for name, given in wanted}
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for bucket, files in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                tables = {n: _read(f, schemas[n]) for n, f in json.loads(files).items()}
+                found: dict[str, list[tuple[str, str]]] = json.loads(files)
+                tables: dict[str, pa.Table] = {}
+                for name, (schema, users_of) in schemas.items():
+                    users = pc.unique(tables[users_of]["user_id"]) if users_of else None
+                    tables[name] = _read(found[name], schema, users)
                 yield from kernel(bucket, tables)
 
     handed_out = spark.createDataFrame(
@@ -66,12 +79,15 @@ def map_buckets(
     return handed_out.mapInArrow(run, output)
 
 
-def _read(files: list[tuple[str, str]], schema: pa.Schema) -> pa.Table:
-    """The rows of the files, in order, with the partition's day as the column `ds`."""
+def _read(files: list[tuple[str, str]], schema: pa.Schema, users: pa.Array | None) -> pa.Table:
+    """The rows of the files, in order, of some users or of all, with the partition's day as the column
+    `ds`."""
     names = [name for name in schema.names if name != "ds"]
     parts = []
     for path, day in files:
         part = pyarrow.parquet.ParquetFile(path).read(columns=names, use_threads=False)
+        if users is not None:
+            part = part.filter(pc.is_in(part["user_id"], users))
         if "ds" in schema.names:
             days = pa.repeat(pa.scalar(date.fromisoformat(day), pa.date32()), part.num_rows)
             part = part.append_column("ds", days)

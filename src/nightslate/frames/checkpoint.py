@@ -5,10 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import great_expectations as gx
-from great_expectations.data_context import FileDataContext
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.checkpoint import CheckpointResult
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    FilesystemStoreBackendDefaults,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 from great_expectations.expectations.expectation import Expectation
 from pyspark.sql import DataFrame
 
@@ -16,6 +23,7 @@ from nightslate.contracts import Contract, expectations
 from nightslate.errors import ContractError
 
 _SOURCE = "nightslate"
+_KEPT = ("expectations_store", "validation_results_store")
 
 
 def check(frames: Mapping[str, tuple[DataFrame, Contract]], docs: Path) -> None:
@@ -25,18 +33,34 @@ def check(frames: Mapping[str, tuple[DataFrame, Contract]], docs: Path) -> None:
     clause held, and show no values of rows. Raises ContractError that names each broken clause.
     """
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    docs.mkdir(parents=True, exist_ok=True)
-    context = gx.get_context(mode="file", project_root_dir=docs)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    broken = {name: _broken(context, name, *frame) for name, frame in frames.items()}
-    context.build_data_docs()
-    if any(broken.values()):
-        lines = [f"{name}: {'; '.join(clauses)}" for name, clauses in broken.items() if clauses]
+    context = _context(docs / "gx")
+    results = {name: _checked(context, name, *frame) for name, frame in frames.items()}
+    # Only what is new: the pages of other nights are there, and building all takes longer every night.
+    runs = [run for result in results.values() for run in result.run_results]
+    new: list[Any] = [*runs, *(run.expectation_suite_identifier for run in runs)]
+    context.build_data_docs(resource_identifiers=new)
+    broken = {name: clauses for name, result in results.items() if (clauses := _broken(result))}
+    if broken:
+        lines = [f"{name}: {'; '.join(clauses)}" for name, clauses in broken.items()]
         raise ContractError("\n".join([*lines, f"see the Data Docs in {docs}"]))
 
 
-def _broken(context: FileDataContext, name: str, rows: DataFrame, contract: Contract) -> list[str]:
-    """The clauses that some row of the frame breaks."""
+def _context(folder: Path) -> EphemeralDataContext:
+    """Suites, results and pages stay in the folder. What a checkpoint is made of does not: to read all of its
+    configuration again and again takes longer than to check small tables."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files, memory = FilesystemStoreBackendDefaults(folder), InMemoryStoreBackendDefaults()
+    config = DataContextConfig(
+        store_backend_defaults=files,
+        stores={**memory.stores, **{name: files.stores[name] for name in _KEPT}},
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _checked(
+    context: EphemeralDataContext, name: str, rows: DataFrame, contract: Contract
+) -> CheckpointResult:
     suite = expectations.suite(contract)
     suite.name = name
     suite.expectations = [e for e in suite.expectations if _columns(e) <= set(rows.columns)]
@@ -48,10 +72,14 @@ def _broken(context: FileDataContext, name: str, rows: DataFrame, contract: Cont
     )
     checkpoint = gx.Checkpoint(
         name=name,
-        validation_definitions=[context.validation_definitions.add_or_update(definition)],
+        validation_definitions=[context.validation_definitions.add(definition)],
         result_format="BOOLEAN_ONLY",
     )
-    result = context.checkpoints.add_or_update(checkpoint).run(batch_parameters={"dataframe": rows})
+    return context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": rows})
+
+
+def _broken(result: CheckpointResult) -> list[str]:
+    """The clauses that some row of the frame breaks."""
     return [
         str(one.expectation_config.meta["clause"])
         for run in result.run_results.values()

@@ -107,7 +107,7 @@ class Conformer:
         rendered = np.full(table.num_rows, None, dtype=object)
         rendered[rejected] = self._render(raw.take(pa.array(rejected)).to_pylist())
         verdict = {
-            "_file": pa.array([file] * table.num_rows, pa.string()),
+            "_file": pa.repeat(file, table.num_rows),
             "_reason": reasons,
             "_clause": clauses,
             "_row": pa.array(rendered, pa.string()),

@@ -1,66 +1,110 @@
-"""Context columns as vectors."""
+"""Columns of contexts and arms as vectors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Floats
+from nightslate.core.arrays import Bools, Floats, Ints
 
 MAX_CATEGORIES = 100
 """The most frequent values of a category that get a place of their own; all others share none."""
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """A number as a category: below the first boundary, from each up to the next, from the last one on."""
+
+    boundaries: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.boundaries) + 1
+
+
+Places = tuple[str, ...] | Intervals | None
+
+
+@dataclass(frozen=True)
 class Encoder:
     """A constant 1, then each feature in order: numbers as they are (missing: 0), categories one-hot.
 
-    `categories`: for each feature the values that have a place, or None for a number. A value without a
-    place, and a missing one, is all zeros: such a user is scored by the rest of what is known.
+    `places`: for each feature what has a place of its own: the values of a category, the intervals of a
+    number, or None for a number as it is. A value without a place, and a missing one, is all zeros: such a
+    user is scored by the rest of what is known.
     """
 
     features: tuple[str, ...]
-    categories: tuple[tuple[str, ...] | None, ...]
+    places: tuple[Places, ...]
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Where in a vector each feature is."""
+        widths = (1 if places is None else len(places) for places in self.places)
+        bounds = pairwise(accumulate(widths, initial=1))
+        return {name: slice(*ends) for name, ends in zip(self.features, bounds, strict=True)}
 
     @property
     def width(self) -> int:
         """The length of a vector."""
-        return 1 + sum(1 if values is None else len(values) for values in self.categories)
+        return max((of_feature.stop for of_feature in self.slices.values()), default=1)
 
     def __call__(self, rows: pa.Table) -> Floats:
         """(n, width) vectors of the rows."""
         vectors = np.zeros((rows.num_rows, self.width))
         vectors[:, 0] = 1.0
-        start = 1
-        for name, values in zip(self.features, self.categories, strict=True):
-            column = rows[name]
-            if values is None:
-                vectors[:, start] = pc.fill_null(column, 0.0).to_numpy()
-                start += 1
+        for (name, at), places in zip(self.slices.items(), self.places, strict=True):
+            if places is None:
+                vectors[:, at.start] = pc.fill_null(rows[name], 0.0).to_numpy()
             else:
-                place = pc.index_in(column, pa.array(values, pa.string()))
-                known = np.flatnonzero(pc.is_valid(place).to_numpy())
-                vectors[known, start + pc.fill_null(place, 0).to_numpy()[known]] = 1.0
-                start += len(values)
+                place = _place(rows[name], places)
+                known = np.flatnonzero(place >= 0)
+                vectors[known, at.start + place[known]] = 1.0
         return vectors
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept in a model file."""
-        return {"features": list(self.features), "categories": [v and list(v) for v in self.categories]}
+        places = [
+            {"boundaries": list(p.boundaries)} if isinstance(p, Intervals) else p and list(p)
+            for p in self.places
+        ]
+        return {"features": list(self.features), "places": places}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Encoder:
         """The encoder that `to_json` described."""
-        return cls(
-            tuple(content["features"]), tuple(None if v is None else tuple(v) for v in content["categories"])
+        places = (
+            Intervals(tuple(p["boundaries"])) if isinstance(p, dict) else None if p is None else tuple(p)
+            for p in content["places"]
         )
+        return cls(tuple(content["features"]), tuple(places))
+
+
+def crossed(contexts: Encoder, arms: Encoder, crosses: Iterable[tuple[str, str]]) -> Bools:
+    """(d, k), as `Arms` know it: which places of a context interact with which of an arm, where these pairs
+    of a feature of each do. The constants stand for what a feature does by itself."""
+    interact = np.zeros((contexts.width, arms.width), dtype=np.bool_)
+    interact[0] = interact[:, 0] = True
+    for of_context, of_arm in crosses:
+        interact[contexts.slices[of_context], arms.slices[of_arm]] = True
+    return interact
 
 
 def most_frequent(counts: dict[str, int]) -> tuple[str, ...]:
     """The values that get a place, sorted: the most frequent ones, ties by value."""
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     return tuple(sorted(ranked[:MAX_CATEGORIES]))
+
+
+def _place(column: pa.ChunkedArray, places: tuple[str, ...] | Intervals) -> Ints:
+    """The place (n,) of each value, -1 where it has none."""
+    if isinstance(places, Intervals):
+        numbers = pc.fill_null(column, np.nan).to_numpy()
+        return np.where(np.isnan(numbers), -1, np.searchsorted(places.boundaries, numbers, side="right"))
+    place = pc.index_in(column, pa.array(places, pa.string()))
+    return np.asarray(pc.fill_null(place, -1).to_numpy())

@@ -14,7 +14,7 @@ from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.sample import Logged, Sample
 from nightslate.core.estimators.slate_sample import SlateSample
 from nightslate.core.estimators.target import Target, in_slots, in_turn
-from nightslate.core.hashing import seed
+from nightslate.core.hashing import deal, seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.frames.decisions import Decisions
@@ -28,6 +28,7 @@ LOGGED = "logged"
 """The policy that was live, whose value needs no weights: beside it the others are read."""
 
 _NAME = "evaluation"
+_ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,18 @@ class Evaluator:
         )
 
     def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
-        """`state` and all matured rows of some users."""
-        fold_of = folds_of(user_keys(rows), program, self.folds)
-        for fold in np.unique(fold_of):
-            mine = rows.filter(pa.array(fold_of == fold))
+        """`state` and all matured rows of some users. Weights of all arms for all rows would fill the memory
+        of large buckets: users are taken some at a time, each with all rows."""
+        of_row = user_keys(rows)
+        parts = -(-rows.num_rows // _ROWS_AT_ONCE)
+        part_of = folds_of(of_row, program, self.folds) * parts + deal(of_row, seed("evaluate"), parts)
+        for part in np.unique(part_of):
+            mine, fold = rows.filter(pa.array(part_of == part)), int(part) // parts
             if self.slots > 1:
                 decisions = Decisions.of(mine, self.arms, self.slots)
-                samples, users = self._of_decisions(decisions, int(fold)), user_keys(decisions.first)
+                samples, users = self._of_decisions(decisions, fold), user_keys(decisions.first)
             else:
-                samples, users = self._of_impressions(mine, int(fold)), user_keys(mine)
+                samples, users = self._of_impressions(mine, fold), user_keys(mine)
             state = state.update(samples, users)
         return state
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,8 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from nightslate.frames.conform import VERDICT, Conformer
 from nightslate.frames.landing import UnusableFileError, read
+
+_SPOOLED_IN_MEMORY = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -28,42 +30,44 @@ class Ingested:
     unusable_files: int
 
 
+@dataclass(frozen=True)
+class Completion:
+    """What the rest of the warehouse has to say about rows, asked if any of them gives `column`.
+
+    `complete` gets the conformed rows that are left and returns them with what landing rows may leave out
+    filled in; it rejects a row by setting `_reason` and `_clause`.
+    """
+
+    column: str
+    complete: Callable[[DataFrame], DataFrame]
+
+
 def ingest(
-    spark: SparkSession,
-    files: Sequence[Path],
-    conformer: Conformer,
-    complete: Callable[[DataFrame], DataFrame] = lambda rows: rows,
+    spark: SparkSession, files: Sequence[Path], conformer: Conformer, completion: Completion | None = None
 ) -> Ingested:
     """Read, conform, deduplicate and complete the landing files of one log.
 
     A row that breaks the contract is rejected; a file that can't be read costs all of its rows. Exact copies
-    of a row count once; rows that share a key but differ are all rejected, for none is the right one. What is
-    left goes through `complete`, which fills in what landing rows may leave out, or rejects a row by setting
-    `_reason` and `_clause`.
+    of a row count once; rows that share a key but differ are all rejected, for none is the right one.
     """
-    conformed = _conform(spark, files, conformer).persist()
-    by_file = conformed.groupBy("_file").agg(
-        F.max(_whole_file()).alias("unusable"), F.count_if(~_whole_file()).alias("rows")
-    )
-    landed = by_file.collect()
-    unusable = [file["_file"] for file in landed if file["unusable"]]
-    loaded = conformed.where(~F.col("_file").isin(unusable) | _whole_file())
-    broken = loaded.where(F.col("_reason").isNotNull())
-    sound = _with_copies_counted(loaded.where(F.col("_reason").isNull()), conformer).persist()
-    total = sum(file["rows"] for file in landed if not file["unusable"])
-    duplicates = sound.where((F.col("_variants") == 1) & (F.col("_copy") > 1)).count()
-    unique = sound.where((F.col("_variants") == 1) & (F.col("_copy") == 1))
-    completed = complete(unique.select(*_names(conformer), *VERDICT)).persist()
-    incomplete = completed.where(F.col("_reason").isNotNull()).withColumn("_row", _as_json(conformer))
-    rejected = (broken, _conflicting(sound, conformer), incomplete)
-    rejects = reduce(DataFrame.unionByName, (_quarantine(rows, conformer) for rows in rejected))
-    rows = completed.where(F.col("_reason").isNull()).select(*_names(conformer))
-    return Ingested(rows, rejects, total, duplicates, len(unusable))
-
-
-def _whole_file() -> Column:
-    """The verdict is about the file, not about one of its rows."""
-    return F.col("_row").isNull() & F.col("_digest").isNull() & F.col("_reason").isNotNull()
+    conformed = _conform(spark, files, conformer)
+    judged = _with_copies_counted(conformed, conformer).persist()
+    sound, whole_file = F.col("_reason").isNull(), F.col("_row").isNull() & F.col("_digest").isNull()
+    first = sound & (F.col("_copy") == 1)
+    asked = F.col(completion.column).isNotNull() if completion else F.lit(False)
+    total, duplicates, unusable, questions = judged.agg(
+        F.count_if(sound | ~whole_file),
+        F.count_if(sound & (F.col("_copy") > 1)),
+        F.count_if(~sound & whole_file),
+        F.count_if(first & asked),
+    ).collect()[0]
+    rows = judged.where(first).select(*_names(conformer), *VERDICT)
+    rejects = _quarantine(judged.where(~sound), conformer)
+    if completion and questions:
+        completed = completion.complete(rows).withColumn("_row", _as_json(conformer)).persist()
+        rejects = rejects.unionByName(_quarantine(completed.where(~sound), conformer))
+        rows = completed.where(sound)
+    return Ingested(rows.select(*_names(conformer)), rejects, total, duplicates, unusable)
 
 
 def _names(conformer: Conformer) -> list[str]:
@@ -71,49 +75,49 @@ def _names(conformer: Conformer) -> list[str]:
 
 
 def _conform(spark: SparkSession, files: Sequence[Path], conformer: Conformer) -> DataFrame:
-    schema = from_arrow_schema(conformer.schema())
-
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for path in batch.column(0).to_pylist():
-                yield from _conform_file(Path(path), conformer)
+            for number in batch.column(0).to_pylist():
+                yield from _conform_file(files[number], conformer)
 
-    if not files:
-        return spark.createDataFrame([], schema)
-    handed_out = spark.sparkContext.parallelize([(str(f),) for f in files], numSlices=len(files))
-    return spark.createDataFrame(handed_out, "path string").mapInArrow(run, schema)
+    handed_out = spark.range(0, len(files), 1, numPartitions=max(len(files), 1))
+    return handed_out.mapInArrow(run, from_arrow_schema(conformer.schema()))
 
 
 def _conform_file(path: Path, conformer: Conformer) -> Iterator[pa.RecordBatch]:
-    try:
-        for chunk in read(path, conformer.contract.landing_columns):
-            yield from conformer(chunk, path.name).to_batches()
-    except UnusableFileError as error:
-        yield from conformer.rejected_file(path.name, error.reason, error.clause).to_batches()
+    """Hands nothing on before the whole file was read: damage at its end costs the rows before it too."""
+    with tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY) as spool:
+        try:
+            with pa.ipc.new_stream(spool, conformer.schema()) as stream:
+                for chunk in read(path, conformer.contract.landing_columns):
+                    stream.write_table(conformer(chunk, path.name))
+        except UnusableFileError as error:
+            yield from conformer.rejected_file(path.name, error.reason, error.clause).to_batches()
+        else:
+            spool.seek(0)
+            yield from pa.ipc.open_stream(spool)
 
 
-def _with_copies_counted(sound: DataFrame, conformer: Conformer) -> DataFrame:
-    key = list(conformer.contract.key)
-    content = F.sha2(_as_json(conformer), 256)
-    alike = Window.partitionBy(*key)
-    return (
-        sound.withColumn("_content", content)
-        .withColumn(
-            "_variants", 1 + (F.min("_content").over(alike) != F.max("_content").over(alike)).cast("int")
-        )
-        .withColumn("_copy", F.row_number().over(alike.orderBy("_content", "_file")))
-    )
-
-
-def _conflicting(sound: DataFrame, conformer: Conformer) -> DataFrame:
-    key = ", ".join(conformer.contract.key)
-    return sound.where(F.col("_variants") > 1).withColumns(
+def _with_copies_counted(conformed: DataFrame, conformer: Conformer) -> DataFrame:
+    """Numbers the equal rows of a key from 1 (`_copy`), and rejects those that differ."""
+    key = conformer.contract.key
+    # Rows that are rejected already have a text or a digest, and so are no rivals of sound ones.
+    alike = Window.partitionBy(*key, "_row", "_digest").orderBy("_content", "_file")
+    every = alike.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    least, most = F.first("_content").over(every), F.last("_content").over(every)
+    numbered = conformed.withColumn("_content", F.sha2(_as_json(conformer), 256)).withColumns(
         {
-            "_reason": F.lit("conflicting_duplicate"),
-            "_clause": F.lit(f"rows with the same {key} are equal"),
-            "_row": _as_json(conformer),
+            "_conflicting": F.col("_reason").isNull() & (least != most),
+            "_copy": F.row_number().over(alike),
         }
     )
+    verdict = {
+        "_reason": F.lit("conflicting_duplicate"),
+        "_clause": F.lit(f"rows with the same {', '.join(key)} are equal"),
+        "_row": _as_json(conformer),
+    }
+    judged = {n: F.when(F.col("_conflicting"), found).otherwise(F.col(n)) for n, found in verdict.items()}
+    return numbered.withColumns(judged).drop("_content", "_conflicting")
 
 
 def _as_json(conformer: Conformer) -> Column:

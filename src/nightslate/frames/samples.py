@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql import SparkSession
 
 from nightslate.core.arrays import Bools, Floats, Ints, Keys
 from nightslate.core.hashing import deal, hex_to_uint64, seed
 from nightslate.frames.buckets import BucketInput
+from nightslate.frames.days import end_of
 from nightslate.frames.lists import marked, places
+from nightslate.frames.maturity import Kinds, Maturity, observed_delays
 
 IMPRESSION_COLUMNS = (
     "impression_id",
@@ -30,17 +33,20 @@ CREDIT_COLUMNS = ("impression_id", "credit")
 
 @dataclass(frozen=True)
 class Sample:
-    """Where a night's matured impressions are: `inputs` has the tables `impressions` and `credits`."""
+    """Where the impressions are that a night learns from: `inputs` has the tables `impressions` and
+    `credits`. Impressions up to `counts_until` count: those whose window is over, or, with `maturity`, those
+    too whose credits of by now tell what they will be."""
 
     program: str
     ds: date
     inputs: Mapping[str, BucketInput]
-    matured_before: datetime
+    counts_until: datetime
     buckets: int
+    maturity: Maturity | None = None
 
     def of(self, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """The matured impressions of one bucket, with rewards."""
-        return matured(tables["impressions"], tables["credits"], self.matured_before)
+        """The impressions of one bucket that count, with rewards."""
+        return rewarded(tables["impressions"], tables["credits"], self.counts_until, self.maturity)
 
     def ages(self, rows: pa.Table) -> Floats:
         """(n,) how many days before ds each row's day was."""
@@ -48,14 +54,29 @@ class Sample:
         return np.asarray((np.datetime64(self.ds) - days).astype(np.float64))
 
 
-def matured(impressions: pa.Table, credited: pa.Table, matured_before: datetime) -> pa.Table:
-    """The matured impressions and their `reward`: the sum of their credits so far, in a total order.
+def with_young(
+    spark: SparkSession, sample: Sample, windows: Mapping[str, timedelta], min_seen: float
+) -> Sample:
+    """The sample, and in it those whose window is not over but who have had at least the share `min_seen` of
+    the credit of every kind. `windows`: of the kinds that earn something."""
+    kinds = Kinds(windows, end_of(sample.ds))
+    delays = observed_delays(spark, sample.inputs, kinds, sample.buckets)
+    maturity = Maturity(kinds, delays, min_seen)
+    return replace(sample, counts_until=maturity.counts_until, maturity=maturity)
 
-    Impressions whose window is not over yet are left out: that no outcome has come says nothing about them.
-    """
+
+def rewarded(
+    impressions: pa.Table, credited: pa.Table, counts_until: datetime, maturity: Maturity | None = None
+) -> pa.Table:
+    """The impressions that count and their `reward`, in a total order: the sum of their credits so far, each
+    as what it stands for by now.
+
+    Younger impressions are left out: that no outcome has come says nothing about them."""
     stamp = impressions.schema.field("occurred_at").type
-    old_enough = pc.less_equal(impressions["occurred_at"], pa.scalar(matured_before, stamp))
+    old_enough = pc.less_equal(impressions["occurred_at"], pa.scalar(counts_until, stamp))
     rows = impressions.filter(old_enough)
+    if maturity is not None:
+        credited = maturity.scaled(rows, credited)
     total = credited.group_by("impression_id", use_threads=False).aggregate([("credit", "sum")])
     place = pc.index_in(rows["impression_id"], total["impression_id"].combine_chunks())
     reward = pc.fill_null(total["credit_sum"].combine_chunks().take(place.combine_chunks()), 0.0)

@@ -24,6 +24,8 @@ def spark_session(name: str) -> SparkSession:
         .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
         .config("spark.sql.adaptive.coalescePartitions.parallelismFirst", "false")
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
+        # A small frame in memory need not keep as many partitions as the shuffle that made it.
+        .config("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", "true")
         .config("spark.driver.maxResultSize", "4g")  # states of learners that keep rows come to the driver
         .config("spark.executorEnv.OMP_NUM_THREADS", "1")
         .config("spark.executorEnv.OPENBLAS_NUM_THREADS", "1")

@@ -15,10 +15,11 @@ from nightslate.core.arrays import Bools, Floats
 from nightslate.core.hashing import seed
 from nightslate.core.policies.learner import Arms, Learner, State
 from nightslate.frames.buckets import map_buckets
-from nightslate.frames.encoding import Encoder, most_frequent
+from nightslate.frames.encoding import Encoder, Intervals, Places, crossed, most_frequent
 from nightslate.frames.examination import Examination
 from nightslate.frames.folds import Key, merged, of_others, states_of_others
 from nightslate.frames.samples import Sample, arm_places, folds_of, user_keys
+from nightslate.programs.logs import Feature
 
 AnyLearner = Learner[Any]
 
@@ -30,12 +31,18 @@ def arm_key(arm_id: str) -> int:
     return seed("arm", arm_id)
 
 
-def arms_of(rows: pa.Table, features: Mapping[str, str]) -> Arms:
-    """The rows of the table `arms` as learners know them, by features of name and type: numbers as they are
-    (missing: 0), categories one-hot over the values of these rows."""
-    counts = {name: Counter(rows[name].drop_null().to_pylist()) for name in features}
+def arms_of(
+    rows: pa.Table,
+    features: Sequence[Feature],
+    contexts: Encoder,
+    crosses: Sequence[tuple[str, str]] | None = None,
+) -> Arms:
+    """The rows of the table `arms` as learners know them, categories by the values of these rows; `crosses`:
+    the pairs of a feature of contexts and one of arms that interact, None being all."""
+    counts = {feature.name: Counter(rows[feature.name].drop_null().to_pylist()) for feature in features}
+    encoder = encoder_for(features, counts)
     keys = np.array([arm_key(arm) for arm in rows["arm_id"].to_pylist()], dtype=np.uint64)
-    return Arms(keys, encoder_for(features, counts)(rows))
+    return Arms(keys, encoder(rows), None if crosses is None else crossed(contexts, encoder, crosses))
 
 
 def value_counts(spark: SparkSession, sample: Sample, columns: tuple[str, ...]) -> dict[str, dict[str, int]]:
@@ -55,12 +62,15 @@ def value_counts(spark: SparkSession, sample: Sample, columns: tuple[str, ...]) 
     return totals
 
 
-def encoder_for(features: Mapping[str, str], counts: Mapping[str, Mapping[str, int]]) -> Encoder:
-    """The encoder of features by name and type ("category" or "number") over the values that were counted."""
-    categories = tuple(
-        most_frequent(dict(counts[name])) if kind == "category" else None for name, kind in features.items()
-    )
-    return Encoder(tuple(features), categories)
+def encoder_for(features: Sequence[Feature], counts: Mapping[str, Mapping[str, int]]) -> Encoder:
+    """The encoder of features, their categories by the values that were counted."""
+
+    def places(feature: Feature) -> Places:
+        if feature.type == "category":
+            return most_frequent(dict(counts[feature.name]))
+        return Intervals(feature.boundaries) if feature.boundaries else None
+
+    return Encoder(tuple(feature.name for feature in features), tuple(map(places, features)))
 
 
 def fold_states(

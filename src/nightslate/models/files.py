@@ -16,7 +16,7 @@ from nightslate.frames.encoding import Encoder
 from nightslate.frames.packing import pack, unpack
 
 _ARRAYS, _DESCRIPTION = "policy.npz", "model.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,19 @@ class ModelFile:
     @classmethod
     def load(cls, folder: Path, digest: str) -> ModelFile:
         """The model in `folder`, if it is the one with that digest. `digest` must come from somewhere
-        else than the folder. Raises ModelError before anything in the files is interpreted otherwise."""
+        else than the folder. Raises ModelError before anything in the files is interpreted otherwise, and
+        if the model was saved in another format."""
         try:
             described, archive = (folder / _DESCRIPTION).read_bytes(), (folder / _ARRAYS).read_bytes()
         except OSError as error:
             raise ModelError(f"the model in {folder} can't be read: {error}") from error
         _check(described, digest, folder / _DESCRIPTION)
         content = json.loads(described)
+        if content["format"] != _FORMAT:
+            raise ModelError(
+                f"{folder / _DESCRIPTION} has format {content['format']}, and only {_FORMAT} can be read."
+                " Retrain the night of this model (clear its task `train`)"
+            )
         _check(archive, content["policy_sha256"], folder / _ARRAYS)
         return cls(
             kind=content["kind"],

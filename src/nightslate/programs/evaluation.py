@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from nightslate.programs.strict import Name, Share, Strict
+
+if TYPE_CHECKING:
+    from nightslate.programs.spec import Program
 
 ImpressionEstimator = Literal[
     "replay", "ips", "snips", "clipped_ips", "dm", "dr", "sndr", "switch_dr", "dros"
@@ -63,3 +66,14 @@ class Gate(Strict):
     min_ess: float = Field(default=1000.0, gt=0)
     min_users: int = Field(default=100, ge=2)
     max_unsupported_share: Share = 0.01
+
+
+def require_known_rewards(program: Program) -> None:
+    """Raise ValueError where an interval is to be guaranteed for rewards that are estimates: a young one is
+    scaled by delays that are estimated, too, and may lie outside `reward_range`."""
+    interval = program.evaluation.interval
+    if program.rewards.maturity == "ipcw" and interval in NEEDS_RANGE:
+        raise ValueError(
+            f"evaluation.interval: {interval} is guaranteed for rewards that are known, and rewards.maturity:"
+            " ipcw estimates those of young impressions; take exclude, or an interval for many users"
+        )

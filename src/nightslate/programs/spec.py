@@ -3,66 +3,27 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.evaluation import BIASED, OF_DECISIONS, OF_IMPRESSIONS, Evaluation, Gate
+from nightslate.programs.evaluation import (
+    BIASED,
+    OF_DECISIONS,
+    OF_IMPRESSIONS,
+    Evaluation,
+    Gate,
+    require_known_rewards,
+)
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.learners import LearnerSpec
+from nightslate.programs.logs import Logs, require_crossing
+from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.slates import Diversity, ExposureGoal, require_consistent
-from nightslate.programs.strict import Duration, Name, Share, Strict
+from nightslate.programs.strict import Name, Share, Strict
 
 MARGINAL_SLOTS = 3
 """Marginal propensities of a Plackett-Luce policy are computed exactly up to this slot."""
-
-
-class Feature(Strict):
-    """A context column of the logs: a category (one-hot over the values seen) or a number (as it is)."""
-
-    name: Name
-    type: Literal["category", "number"]
-
-
-Features = Annotated[tuple[Feature, ...], Field(strict=False)]  # YAML has lists, not tuples
-
-
-class Rejects(Strict):
-    """How much of a day's landing a night tolerates in quarantine before it stops."""
-
-    max_share: Share = 0.01
-    max_files: int = Field(default=0, ge=0)
-
-
-class Logs(Strict):
-    """What lands every day, and what a propensity in it means, whether it was logged or follows from a slate.
-
-    `conditional`: the probability of this arm in this slot given the slots before it.
-    `marginal`: the probability of this arm in this slot, whatever came before.
-    """
-
-    propensity: Literal["conditional", "marginal"]
-    context: Features = ()
-    arm_features: Features = ()
-    references: bool = False
-    rejects: Rejects = Rejects()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The landing logs a night waits for."""
-        return ("impressions", "outcomes", "users", "arms", *(("references",) if self.references else ()))
-
-
-class Rewards(Strict):
-    """What an outcome is worth, by kind, and how long after an impression it still counts.
-
-    `name` is what one unit is called in reports; a `rate` is a probability, shown in percent."""
-
-    name: str = "reward per impression"
-    rate: bool = False
-    values: dict[Name, float] = Field(min_length=1)
-    window: Duration
-    attribution: Literal["last_touch"] = "last_touch"
 
 
 class Training(Strict):
@@ -126,10 +87,10 @@ class Program(Strict):
         self._require_fitting_estimators()
         require_consistent(self)
         require_randomised(self)
-        columns = [f.name for f in self.logs.context], [f.name for f in self.logs.arm_features]
-        for names in columns:
-            if len(set(names)) < len(names):
-                raise ValueError(f"logs: a column is declared twice in {names}")
+        require_topic(self)
+        require_matured(self)
+        require_known_rewards(self)
+        require_crossing(self)
         return self
 
     def _require_fitting_estimators(self) -> None:

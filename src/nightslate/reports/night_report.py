@@ -29,6 +29,7 @@ class NightReport:
 
     evaluations, promotions, models, slates: rows of the tables of that name (slates: a sample).
     quarantine: log, reason, clause, rows.
+    outcomes: kind, fate (`credited`, or why not), outcomes.
     rows, rows_before: how many rows each table got tonight, and the night before.
     references: policy, impressions, reward (sum): outside policies, shown beside the estimates.
     logged: issue, value (mean reward of what was shown), n.
@@ -46,6 +47,7 @@ class NightReport:
     promotions: pa.Table
     models: pa.Table
     quarantine: pa.Table
+    outcomes: pa.Table
     rows: Mapping[str, int]
     references: pa.Table
     logged: pa.Table
@@ -106,6 +108,7 @@ def page(report: NightReport) -> str:
         issues=[_issue(report, issue) for issue in _issues(report)],
         references=_references(report.references),
         quarantine=report.quarantine.to_pylist(),
+        outcomes=report.outcomes.to_pylist(),
         quarantined=sum(report.quarantine["rows"].to_pylist()),
         rows=_rows(report.rows, report.rows_before),
         models=report.models.to_pylist(),

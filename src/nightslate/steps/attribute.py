@@ -1,20 +1,14 @@
-"""The day's outcomes to the impressions of the window before them."""
+"""The day's outcomes to the impressions of the windows before them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-import pyarrow as pa
-from pyspark.sql.pandas.types import from_arrow_schema
-
-from nightslate.frames.attribution import (
-    CREDITS,
-    IMPRESSION_COLUMNS,
-    OUTCOME_COLUMNS,
-    attribute_bucket,
-)
-from nightslate.frames.buckets import map_buckets
-from nightslate.frames.days import days_before, first_day
+from nightslate.core.attribution import Rule
+from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
+from nightslate.frames.credits import found_by_bucket
+from nightslate.frames.days import first_day, microseconds
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.night import Night
 from nightslate.tables import spark as spark_tables
@@ -24,29 +18,54 @@ def run(night: Night) -> str:
     """The outcomes of the day, and before it of the days that no night of theirs has attributed yet."""
     for day in night.days_looked_back_on():
         earlier = night.at(day)
-        if earlier.table("outcomes").is_written(day) and not earlier.table("credits").is_written(day):
+        if earlier.table("outcomes").is_written(day) and not _is_attributed(earlier):
             _attribute(earlier)
     return _attribute(night)
 
 
-def _attribute(night: Night) -> str:
-    """One partition of credits: a pure function of the outcomes of ds and the impressions before them."""
+def attributor(night: Night) -> Attributor:
+    """How the program's outcomes are attributed, with the topics that its arms have on this day."""
     rewards = night.program.rewards
-    values, window = dict(rewards.values), rewards.window
-    since = first_day(night.ds, 1 + days_before(window))
-    inputs = {
-        "impressions": bucket_input(night, "impressions", IMPRESSION_COLUMNS, since),
-        "outcomes": bucket_input(night, "outcomes", OUTCOME_COLUMNS, night.ds),
-    }
+    rules = rewards.attribution
+    half_life = microseconds(rules.half_life) if rules.half_life else None
+    arms = night.rows("arms").to_pylist() if rules.by_topic else []
+    return Attributor(
+        rule=Rule(rules.rule, half_life, rules.max_touches),
+        match=rules.match,
+        matches=dict(rules.matches),
+        window=rewards.window,
+        windows=dict(rewards.windows),
+        values=dict(rewards.values),
+        decay=rewards.decay,
+        cap=rewards.cap,
+        max_outcomes=rewards.max_outcomes,
+        skew=rewards.skew,
+        topics={arm["arm_id"]: arm[rules.topic] for arm in arms if arm[rules.topic] is not None},
+    )
 
-    def kernel(bucket: int, tables: Mapping[str, pa.Table]) -> Iterator[pa.RecordBatch]:
-        yield from attribute_bucket(bucket, tables, values, window)
 
-    found = map_buckets(night.spark, inputs, kernel, from_arrow_schema(CREDITS), night.program.buckets)
-    table = night.table("credits")
+def _is_attributed(night: Night) -> bool:
+    return all(night.table(table).is_written(night.ds) for table in ("credits", "unattributed"))
+
+
+def _attribute(night: Night) -> str:
+    """One partition of each table: a pure function of the outcomes of ds and the impressions before them."""
+    outcomes = bucket_input(night, "outcomes", OUTCOME_COLUMNS, night.ds)
+    since = first_day(night.ds, 1 + night.days_attributed)
+    impressions = bucket_input(night, "impressions", IMPRESSION_COLUMNS, since)
+    found = found_by_bucket(night.spark, impressions, outcomes, attributor(night), night.program.buckets)
+    found = found.persist()  # it is gone through twice, once for each table
+    credited = _write(night, "credits", found.where(F.col("reason").isNull()))
+    left = _write(night, "unattributed", found.where(F.col("reason").isNotNull()))
+    total = sum(file.rows for file in outcomes.files)
+    return f"{credited} credits for {total - left} of {total} outcomes"
+
+
+def _write(night: Night, name: str, rows: DataFrame) -> int:
+    """Publish the day of a table; returns the number of its rows."""
+    table = night.table(name)
     attempt = table.begin(night.ds)
-    spark_tables.write(found, attempt, sort_by=table.contract.key)
+    spark_tables.write(rows, attempt, sort_by=table.contract.key)
     staged = attempt.seal()
     table.publish(staged, night.commit_metadata)
-    outcomes = sum(file.rows for file in inputs["outcomes"].files)
-    return f"{staged.rows} credits for {outcomes} outcomes"
+    return staged.rows

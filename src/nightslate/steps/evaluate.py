@@ -13,7 +13,7 @@ from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.estimators.results import results
-from nightslate.core.policies import LinearThompson
+from nightslate.core.policies import Arms, LinearThompson
 from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
 from nightslate.frames.examination import Examination
 from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts
@@ -21,7 +21,6 @@ from nightslate.programs.evaluation import Evaluation
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
     categories,
-    context_types,
     described_arms,
     learners,
     matured_sample,
@@ -38,7 +37,7 @@ def run(night: Night) -> str:
     sample = matured_sample(night, rules.window_days)
     arms = night.arms()
     counts = value_counts(night.spark, sample, (*categories(night), *surface_column(night), "arm_id"))
-    encoder = encoder_for(context_types(night), counts)
+    encoder = encoder_for(night.program.logs.context, counts)
     examination = examined(night, sample, counts, rules.folds)
     fitted = learners(night)
     states = fold_states(
@@ -57,7 +56,7 @@ def run(night: Night) -> str:
         floor=night.program.floor,
         estimators=night.program.estimators,
         slots=night.program.slots if night.program.weighs_decisions else 1,
-        crossfit=_crossfit(night, fitted, states, examination.for_folds),
+        crossfit=_crossfit(night, described_arms(night, encoder), fitted, states, examination.for_folds),
     )
     state = evaluate(night.spark, sample, evaluator)
     estimates = results(state, rules.confidence, _interval(rules), _reward_range(rules))
@@ -84,12 +83,12 @@ def _reward_range(rules: Evaluation) -> RewardRange | None:
 
 def _crossfit(
     night: Night,
+    arms: Arms,
     fitted: Mapping[str, AnyLearner],
     states: Mapping[str, Sequence[Any]],
     examination: Sequence[Examination],
 ) -> CrossFit:
     """What is fitted for the users of each fold, with the seeds that the night's models have."""
-    arms = described_arms(night)
     policies = {
         name: [learner.fit(state, arms, model_seed(night, name)) for state in states[name]]
         for name, learner in fitted.items()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,11 +18,12 @@ from nightslate.errors import ContractError, LandingError, SpecError
 from nightslate.frames.buckets import BucketInput, bucket_of
 from nightslate.frames.checkpoint import check
 from nightslate.frames.conform import Conformer
-from nightslate.frames.ingest import Ingested, ingest
+from nightslate.frames.ingest import Completion, Ingested, ingest
 from nightslate.frames.landing import landing_files
 from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.frames.recompute import SLATE_COLUMNS, with_propensities
-from nightslate.programs.spec import Rejects
+from nightslate.frames.skew import with_early_ones_rejected
+from nightslate.programs.logs import Rejects
 from nightslate.steps.night import Night
 from nightslate.tables import spark as spark_tables
 
@@ -36,6 +39,7 @@ def run(night: Night) -> str:
         earlier = night.at(day)
         if _has_landed(earlier) and not all(earlier.table(log).is_written(day) for log in _logs(earlier)):
             _ingest(earlier)
+            night.spark.catalog.clearCache()  # else the frames of many days pile up
     return _ingest(night)
 
 
@@ -46,11 +50,14 @@ def _ingest(night: Night) -> str:
     layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name}
     _require_same_layout(night, layout)
     ingested: dict[str, Ingested] = {}
-    # Arms first: the logs that name arms are checked against them.
+    arms: tuple[str, ...] | None = None
+    # Arms first, and impressions before outcomes: a log is checked against those that it names.
     for log in sorted(files, key=lambda log: log != "arms"):
-        arms = _accepted_arms(ingested["arms"]) if log in _NAMES_ARMS else None
-        conformer = Conformer(night.contract(log), night.ds, pseudonymise, arms)
-        ingested[log] = ingest(night.spark, files[log], conformer, partial(_complete, night, log))
+        conformer = Conformer(
+            night.contract(log), night.ds, pseudonymise, arms if log in _NAMES_ARMS else None
+        )
+        ingested[log] = ingest(night.spark, files[log], conformer, _completion(night, log, ingested))
+        arms = _accepted_arms(ingested[log]) if log == "arms" else arms
     rejected = _quarantine(night, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
     named = {log: f"{night.name} {log} {night.ds}" for log in ingested}
@@ -96,10 +103,17 @@ def _require_same_layout(night: Night, layout: dict[str, str]) -> None:
                 )
 
 
-def _complete(night: Night, log: str, rows: DataFrame) -> DataFrame:
-    """Impressions that name a slate get the propensities that follow from it; else there is nothing to do."""
-    if log != "impressions" or rows.where(F.col("slate_id").isNotNull()).isEmpty():
-        return rows
+def _completion(night: Night, log: str, ingested: Mapping[str, Ingested]) -> Completion | None:
+    """What the slates say about impressions that name one, and the impressions about outcomes that do."""
+    if log == "impressions":
+        return Completion("slate_id", partial(_with_propensities, night))
+    if log == "outcomes":
+        shown, skew = ingested["impressions"].rows, night.program.rewards.skew
+        return Completion("impression_id", partial(with_early_ones_rejected, impressions=shown, skew=skew))
+    return None
+
+
+def _with_propensities(night: Night, rows: DataFrame) -> DataFrame:
     return with_propensities(rows, _published(night), night.program.logs.propensity, night.program.buckets)
 
 
@@ -123,17 +137,15 @@ def _accepted_arms(arms: Ingested) -> tuple[str, ...]:
     return tuple(sorted(row["arm_id"] for row in arms.rows.select("arm_id").collect()))
 
 
-def _quarantine(night: Night, ingested: dict[str, Ingested]) -> dict[str, int]:
+def _quarantine(night: Night, ingested: Mapping[str, Ingested]) -> dict[str, int]:
     """Write what was rejected; returns the number of rejected rows (not files) by log."""
     table = night.table("quarantine")
     schema = arrow_contracts.schema(table.contract, partition=False)
-    rejects = {
-        log: result.rejects.toArrow().select(schema.names).cast(schema) for log, result in ingested.items()
-    }
+    rejects = reduce(DataFrame.unionByName, (result.rejects for result in ingested.values())).toArrow()
     columns = [(name, "ascending") for name in ("log", "file", "reason", "clause", "row", "row_digest")]
-    every = [reject.sort_by(columns) for reject in rejects.values()]
-    table.replace(night.ds, pa.concat_tables(every), night.commit_metadata)
-    return {log: reject.num_rows - ingested[log].unusable_files for log, reject in rejects.items()}
+    table.replace(night.ds, rejects.select(schema.names).cast(schema).sort_by(columns), night.commit_metadata)
+    found = Counter(rejects["log"].to_pylist())
+    return {log: found[log] - result.unusable_files for log, result in ingested.items()}
 
 
 def _stop_if_too_many(
@@ -162,6 +174,8 @@ def _publish(night: Night, log: str, result: Ingested, layout: dict[str, str]) -
 
 
 def _order(contract: Contract) -> tuple[str, ...]:
-    """The order of rows in a file, by time where there is one: equal logs give equal files."""
-    timed = any(column.name == "occurred_at" for column in contract.columns)
-    return ("occurred_at", *contract.key) if timed else contract.key
+    """The order of rows in a file: those of a user lie together, so that user ids compress, and by time where
+    there is one. The key makes it total: equal logs give equal files."""
+    names = [column.name for column in contract.columns]
+    leading = [name for name in ("user_id", "occurred_at") if name in names]
+    return tuple(dict.fromkeys([*leading, *contract.key]))

@@ -13,8 +13,10 @@ from nightslate.core.policies import LEARNERS, Arms
 from nightslate.frames import samples
 from nightslate.frames.buckets import BucketInput
 from nightslate.frames.days import first_day, matured_before
+from nightslate.frames.encoding import Encoder
 from nightslate.frames.examination import POSITION_COLUMNS
-from nightslate.frames.samples import Sample
+from nightslate.frames.maturity import DELAY_COLUMNS
+from nightslate.frames.samples import Sample, with_young
 from nightslate.frames.training import AnyLearner, arms_of
 from nightslate.steps.night import ISSUE, Night
 
@@ -29,21 +31,27 @@ def bucket_input(night: Night, table: str, columns: Sequence[str], since: date) 
 
 
 def matured_sample(night: Night, window_days: int) -> Sample:
-    """The matured impressions of the last `window_days` days, and the credits known for them tonight."""
-    since = first_day(night.ds, window_days)
-    columns = (*samples.IMPRESSION_COLUMNS, *context_types(night))
+    """The impressions of the last `window_days` days that count, and the credits known for them tonight."""
+    since, rewards = first_day(night.ds, window_days), night.program.rewards
+    columns = (*samples.IMPRESSION_COLUMNS, *(feature.name for feature in night.program.logs.context))
     if night.program.examination:
         columns += POSITION_COLUMNS
-    return Sample(
+    weighted = rewards.maturity == "ipcw"
+    credit_columns = (*samples.CREDIT_COLUMNS, *(DELAY_COLUMNS if weighted else ()))
+    sample = Sample(
         program=night.name,
         ds=night.ds,
         inputs={
             "impressions": bucket_input(night, "impressions", columns, since),
-            "credits": bucket_input(night, "credits", samples.CREDIT_COLUMNS, since),
+            "credits": bucket_input(night, "credits", credit_columns, since),
         },
-        matured_before=matured_before(night.ds, night.program.rewards.window),
+        counts_until=matured_before(night.ds, rewards.longest_window),
         buckets=night.program.buckets,
     )
+    if not weighted:
+        return sample
+    kinds = {kind: rewards.window_of(kind) for kind, worth in sorted(rewards.values.items()) if worth}
+    return with_young(night.spark, sample, kinds, rewards.min_seen)
 
 
 def learners(night: Night) -> dict[str, AnyLearner]:
@@ -54,20 +62,16 @@ def learners(night: Night) -> dict[str, AnyLearner]:
     }
 
 
-def context_types(night: Night) -> dict[str, str]:
-    """The program's context columns and their types, in the order declared."""
-    return {feature.name: feature.type for feature in night.program.logs.context}
-
-
-def described_arms(night: Night) -> Arms:
-    """The arms of the day with their features, in the order of `night.arms()`."""
-    features = {feature.name: feature.type for feature in night.program.logs.arm_features}
-    return arms_of(night.rows("arms").sort_by("arm_id"), features)
+def described_arms(night: Night, contexts: Encoder) -> Arms:
+    """The arms of the day with their features and what of `contexts` these interact with, in the order of
+    `night.arms()`."""
+    logs = night.program.logs
+    return arms_of(night.rows("arms").sort_by("arm_id"), logs.arm_features, contexts, logs.crosses)
 
 
 def categories(night: Night) -> tuple[str, ...]:
     """Those of the context columns whose values have to be counted before they can be encoded."""
-    return tuple(name for name, kind in context_types(night).items() if kind == "category")
+    return tuple(feature.name for feature in night.program.logs.context if feature.type == "category")
 
 
 def model_seed(night: Night, learner: str) -> int:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't
 ISSUE = "all"
 """The one issue of a program that does not tell several apart."""
 
+LATE_DAYS = 7
+"""An outcome that comes up to so many days after its window is known to be late; later ones match nothing."""
+
 _CONTEXT = ("impressions", "users")
 _COLUMN_TYPES = {"category": "string", "number": "double"}
 
@@ -122,8 +125,14 @@ class Night:
         """The days before this one that training and evaluation read, the oldest first; `with_attribution`:
         also those before them whose impressions may be credited with outcomes of the oldest."""
         days = max(self.program.training.window_days, self.program.evaluation.window_days)
-        days += days_before(self.program.rewards.window) if with_attribution else 0
+        days += self.days_attributed if with_attribution else 0
         return [self.ds - timedelta(days=back) for back in range(days - 1, 0, -1)]
+
+    @property
+    def days_attributed(self) -> int:
+        """How many days before an outcome's day its impressions are looked for: those of the longest window,
+        and some more, in which an impression is too old and its outcome late."""
+        return days_before(self.program.rewards.longest_window) + LATE_DAYS
 
     @property
     def commit_metadata(self) -> dict[str, str]:

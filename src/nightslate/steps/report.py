@@ -19,7 +19,7 @@ from nightslate.reports.numbers import Reward
 from nightslate.steps.night import Night
 
 _SAMPLE = 6
-_TABLES = ("impressions", "outcomes", "users", "arms", "credits", "quarantine")
+_TABLES = ("impressions", "outcomes", "users", "arms", "credits", "unattributed", "quarantine")
 _PACKAGES = ("nightslate", "pyspark", "deltalake", "mlflow", "scikit-learn", "great-expectations")
 
 
@@ -61,7 +61,8 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         evaluations=evaluations.filter(compared),
         promotions=promotions,
         models=night.rows("models"),
-        quarantine=_counted(night.rows("quarantine")),
+        quarantine=_counted(night.rows("quarantine"), ["log", "reason", "clause"], "rows"),
+        outcomes=_fates(night),
         rows=_rows(night, night.ds),
         references=_references(night),
         logged=logged.filter(
@@ -100,10 +101,23 @@ def _references(night: Night) -> pa.Table:
     return total.rename_columns(["policy", "impressions", "reward"]).sort_by("policy")
 
 
-def _counted(quarantine: pa.Table) -> pa.Table:
-    by = ["log", "reason", "clause"]
-    counts = quarantine.group_by(by).aggregate([([], "count_all")])
-    return counts.rename_columns([*by, "rows"]).sort_by([("rows", "descending")])
+def _counted(rows: pa.Table, by: list[str], name: str) -> pa.Table:
+    """How many rows have each combination of values; the most frequent first."""
+    counts = rows.group_by(by).aggregate([([], "count_all")]).rename_columns([*by, name])
+    return counts.sort_by([(name, "descending"), *((column, "ascending") for column in by)])
+
+
+def _fates(night: Night) -> pa.Table:
+    """How many outcomes of the day, by kind, were credited, or why not."""
+    left = night.rows("unattributed")
+    kinds, fates = [*left["kind"].chunks], [*left["reason"].chunks]
+    for file in night.table("credits").snapshot().files(night.ds, night.ds):
+        touches = pq.ParquetFile(file.path).read(columns=["outcome_id", "kind"])
+        credited = touches.group_by(["outcome_id", "kind"]).aggregate([])["kind"].combine_chunks()
+        kinds.append(credited)
+        fates.append(pa.repeat("credited", len(credited)))
+    columns = {"kind": pa.chunked_array(kinds, pa.string()), "fate": pa.chunked_array(fates, pa.string())}
+    return _counted(pa.table(columns), ["kind", "fate"], "outcomes")
 
 
 def _sample(night: Night) -> pa.Table:

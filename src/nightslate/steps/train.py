@@ -12,7 +12,6 @@ from nightslate.models.tracking import NightRun
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
     categories,
-    context_types,
     described_arms,
     learners,
     matured_sample,
@@ -28,7 +27,7 @@ def run(night: Night) -> str:
         raise ContractError(f"{len(arms)} arms on {night.ds} can't fill {night.program.slots} slots")
     sample = matured_sample(night, night.program.training.window_days)
     counts = value_counts(night.spark, sample, (*categories(night), *surface_column(night)))
-    encoder = encoder_for(context_types(night), counts)
+    encoder = encoder_for(night.program.logs.context, counts)
     examination = examined(night, sample, counts, folds=1)
     fitted = learners(night)
     states = fold_states(night.spark, sample, fitted, encoder, arms, 1, examination.for_folds)
@@ -36,7 +35,7 @@ def run(night: Night) -> str:
     tracked.log_params(
         {"ds": night.ds, "arms": len(arms), "features": encoder.width, **night.commit_metadata}
     )
-    rows, described = [], described_arms(night)
+    rows, described = [], described_arms(night, encoder)
     for name, learner in fitted.items():
         (state,) = states[name]
         policy = learner.fit(state, described, model_seed(night, name))
@@ -50,7 +49,14 @@ def run(night: Night) -> str:
         pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
     ]
     table.replace(night.ds, pa.table(columns, schema=schema), night.commit_metadata)
-    tracked.log_metrics({"matured_impressions": rows[0][3], **examination_metrics(examination)})
+    delays = sample.maturity.median_delays() if sample.maturity else {}
+    tracked.log_metrics(
+        {
+            "matured_impressions": rows[0][3],
+            **examination_metrics(examination),
+            **{f"delay.{kind}.median_days": days for kind, days in delays.items()},
+        }
+    )
     return (
         f"{len(rows)} models on {rows[0][3]} matured impressions, {len(arms)} arms, {encoder.width} features"
         f"{in_words(examination)}"

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightslate.contracts import Contract, arrow
-from nightslate.errors import ContractError
+from nightslate.errors import ContractError, SupersededError
 
 _MANIFEST = "manifest.json"
 _AUDITED = "_AUDITED"
@@ -96,8 +96,10 @@ class Attempt:
         """Writes the manifest: from here on the attempt is complete, and can be picked up by another process.
 
         Raises ContractError where nothing was written at all (an empty day is written as an empty table) or a
-        Spark job has left its work unfinished.
+        Spark job has left its work unfinished, SupersededError where a newer attempt has committed meanwhile.
         """
+        if not self.folder.is_dir():  # only `discard_up_to` takes it away
+            raise SupersededError(f"{self.folder}: a newer attempt has committed; this one was cleared away")
         if not self.path.is_dir():
             raise ContractError(f"{self.path}: nothing was written; write an empty table for an empty day")
         if (self.path / "_temporary").exists():

@@ -16,6 +16,7 @@ from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
 from nightslate.frames.examination import Examination, Randomised, fold_examinations
 from nightslate.frames.samples import Sample, folds_of, user_keys
 from nightslate.frames.training import arm_key, encoder_for, fold_states, value_counts
+from nightslate.programs.logs import Feature
 from nightslate.tables import DataFile
 
 DS = date(2026, 11, 16)
@@ -256,5 +257,5 @@ def test_values_are_counted_over_all_buckets_and_nulls_are_none(spark, tmp_path)
     counts = value_counts(spark, given, ("colour", "arm_id"))
     assert dict(counts["colour"]) == {"blue": 60, "red": 60}
     assert sum(counts["arm_id"].values()) == len(impressions)
-    assert encoder_for({"colour": "category"}, counts) == ENCODER
-    assert encoder_for({"colour": "number"}, counts) == Encoder(("colour",), (None,))
+    assert encoder_for([Feature(name="colour", type="category")], counts) == ENCODER
+    assert encoder_for([Feature(name="colour", type="number")], counts) == Encoder(("colour",), (None,))

@@ -3,10 +3,13 @@
 import json
 from datetime import timedelta
 
+import pyarrow as pa
+from pyspark.sql import functions as F
 from tests.unit.frames.landed import (
     CONFORMER,
     KEY,
     NOON,
+    PARQUET,
     PSEUDONYMISE,
     good,
     write_csv,
@@ -16,7 +19,7 @@ from tests.unit.frames.landed import (
 )
 
 from nightslate.contracts import load
-from nightslate.frames.ingest import ingest
+from nightslate.frames.ingest import Completion, ingest
 
 
 def kept(ingested):
@@ -101,6 +104,36 @@ def test_a_rejected_row_costs_itself_and_is_no_rival_of_a_sound_one(spark, tmp_p
     assert json.loads(refused["row"])["impression_id"] == "i1"
     assert unread["row"] is None
     assert len(unread["row_digest"]) == 64
+
+
+def test_rows_are_completed_only_if_a_sound_one_gives_the_column_to_go_by(spark, tmp_path):
+    schema = PARQUET.append(pa.field("slate_id", pa.string()))
+    asked = []
+
+    def complete(rows):
+        asked.append(sorted(row["impression_id"] for row in rows.collect()))
+        named = F.col("slate_id") == "unknown"
+        return rows.withColumns(
+            {
+                "age": F.coalesce("age", F.lit(99.0)),
+                "_reason": F.when(named, "unknown_slate"),
+                "_clause": F.when(named, "a clause"),
+            }
+        )
+
+    rows = [good(1, age=None), good(2), good(2), good(3, slot=0, slate_id="unknown")]
+    file = write_parquet(tmp_path / "a", rows, schema)
+    left_alone = ingest(spark, [file], CONFORMER, Completion("slate_id", complete))
+    assert (asked, kept(left_alone)) == ([], ["i1", "i2"])
+
+    file = write_parquet(tmp_path / "b", [*rows, good(4, slate_id="unknown")], schema)
+    completed = ingest(spark, [file], CONFORMER, Completion("slate_id", complete))
+    assert (asked, kept(completed)) == ([["i1", "i2", "i4"]], ["i1", "i2"])
+    assert completed.rows.where("age = 99").count() == 1
+    assert why(completed) == [("out_of_range", "b.parquet"), ("unknown_slate", "b.parquet")]
+    ((row, clause),) = completed.rejects.where("reason = 'unknown_slate'").select("row", "clause").collect()
+    assert (json.loads(row)["impression_id"], clause) == ("i4", "a clause")
+    assert (completed.total, completed.duplicates) == (5, 1)
 
 
 def test_the_key_is_in_no_plan_and_in_no_repr(spark, tmp_path, capsys):

@@ -95,6 +95,15 @@ def test_a_missing_file_is_named(tmp_path, name):
         ModelFile.load(folder, model.digest)
 
 
+def test_a_model_of_another_format_is_refused_with_advice(tmp_path):
+    """Its digest holds: it is the model that was recorded, by an earlier version."""
+    folder, described = saved(tmp_path / "model", fitted("popularity")), fitted("popularity")._described
+    content = described.replace(b'"format": 2', b'"format": 1')
+    (folder / "model.json").write_bytes(content)
+    with pytest.raises(ModelError, match=r"model\.json has format 1, and only 2 can be read\. Retrain"):
+        ModelFile.load(folder, hashlib.sha256(content).hexdigest())
+
+
 class Trap:
     """Unpickling this leaves a trace."""
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -159,3 +160,36 @@ def test_another_key_or_another_number_of_buckets_is_refused(
     with pytest.raises(SpecError, match=r"pseudonym_key is 1:\w{8} now") as refused:
         run_step("ingest", night)
     assert "a key that nobody" not in str(refused.value)
+
+
+def test_an_outcome_well_before_the_impression_that_it_names_is_no_outcome_of_it(tmp_path: Path) -> None:
+    """It must name an accepted impression of the same user; clocks may differ by 5 minutes."""
+    shown = world.impressions(0, DAY, rows=400)
+    shown[11] |= {"propensity": 0.0}
+    skew, least = timedelta(minutes=5), timedelta(microseconds=1)
+    different: dict[int, dict[str, object]] = {
+        30: {"occurred_at": shown[30]["occurred_at"] - skew},  # type: ignore[operator]
+        50: {"occurred_at": shown[50]["occurred_at"] - skew - least},  # type: ignore[operator]
+        70: {"impression_id": shown[300]["impression_id"], "user_id": "user-of-no-impression"},
+        90: {"impression_id": "nobody was shown this"},
+        11: {"occurred_at": datetime(2024, 3, 1, tzinfo=UTC)},
+        130: {"impression_id": None, "occurred_at": datetime(2024, 3, 1, tzinfo=UTC)},
+    }
+    named = {"kind": "click", "value": 1.0}
+    copied = ("impression_id", "user_id", "occurred_at")
+    done = [
+        {**named, **{name: row[name] for name in copied}, **different.get(i, {}), "outcome_id": f"o{i}"}
+        for i, row in enumerate(shown)
+    ]
+    world.land(tmp_path, DAY, shown, [{**row, "occurred_at": str(row["occurred_at"])} for row in done])
+
+    ingest(tmp_path)
+
+    outcomes = table(tmp_path, "outcomes")
+    assert set(outcomes["outcome_id"]) == {f"o{i}" for i in range(400)} - {"o50"}
+    rejected = table(tmp_path, "quarantine").filter(pl.col("log") == "outcomes")
+    assert rejected["reason"].to_list() == ["before_impression"]
+    assert rejected["clause"].to_list() == [
+        "occurred_at is at most 0:05:00 before that of the impression named"
+    ]
+    assert '"o50"' in rejected["row"][0]

@@ -26,6 +26,7 @@ PURE_TABLES = (
     "arms",
     "quarantine",
     "credits",
+    "unattributed",
     "models",
     "evaluations",
 )

@@ -127,6 +127,14 @@ def test_a_zombie_that_sealed_after_the_later_attempt_committed_is_refused_too(t
     assert rewards(table) == [2]
 
 
+def test_a_zombie_that_seals_what_the_later_attempt_has_cleared_away_is_told_so(table: Table) -> None:
+    zombie = table.begin(MONDAY)
+    zombie.write(rows(1))
+    table.replace(MONDAY, rows(2), {})
+    with pytest.raises(SupersededError, match="a newer attempt has committed"):
+        zombie.seal()
+
+
 def test_a_clock_that_goes_back_does_not_make_a_new_attempt_old(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:

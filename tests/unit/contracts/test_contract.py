@@ -50,7 +50,10 @@ def test_a_clause_reads_as_a_sentence_and_has_a_reason() -> None:
         "propensity <= 1": "out_of_range",
     }
     (_, rule) = load("credits").column("rule").clauses()
-    assert (rule.text, rule.reason) == ("rule is one of last_touch", "not_allowed")
+    assert (rule.text, rule.reason) == (
+        "rule is one of last_touch, first_touch, linear, time_decay, position, shapley",
+        "not_allowed",
+    )
 
 
 def test_program_columns_go_before_the_partition_column() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightslate.frames.encoding import MAX_CATEGORIES, Encoder, most_frequent
+from nightslate.frames.encoding import MAX_CATEGORIES, Encoder, Intervals, crossed, most_frequent
 from nightslate.frames.packing import pack, unpack
 
 ENCODER = Encoder(("colour", "age", "country"), (("blue", "red"), None, ("ch",)))
@@ -53,6 +53,42 @@ def test_a_feature_that_nobody_has_a_value_of_has_no_place():
 
 def test_an_encoder_survives_its_file():
     assert Encoder.from_json(json.loads(json.dumps(ENCODER.to_json()))) == ENCODER
+
+
+BY_AGE = Encoder(("country", "age", "colour"), (("ch",), Intervals((7.0, 30.0)), ("blue", "red")))
+
+
+def test_a_number_with_boundaries_is_a_category_of_intervals():
+    """A boundary belongs to the interval that it begins; what is missing is in none."""
+    ages = [-1e300, 6.999, 7.0, 29.0, 30.0, 1e300, None, float("nan")]
+    vectors = BY_AGE(rows([None] * 8, ages, [None] * 8))
+    assert vectors[:, BY_AGE.slices["age"]].argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2, 0, 0]
+    assert vectors.sum(axis=1).tolist() == [2.0] * 6 + [1.0, 1.0]
+    assert vectors.shape[1] == BY_AGE.width
+
+
+def test_each_feature_has_its_slice():
+    assert BY_AGE.slices == {"country": slice(1, 2), "age": slice(2, 5), "colour": slice(5, 7)}
+    assert BY_AGE.width == 7
+
+
+def test_an_encoder_with_boundaries_survives_its_file():
+    assert Encoder.from_json(json.loads(json.dumps(BY_AGE.to_json()))) == BY_AGE
+
+
+def test_what_is_crossed_are_the_slices_of_both_features_and_all_constants():
+    arms = Encoder(("topic", "length"), (("debt", "saving"), Intervals((2.0,))))
+    found = crossed(BY_AGE, arms, [("age", "topic"), ("country", "length")])
+    assert found.astype(int).tolist() == [
+        [1, 1, 1, 1, 1],
+        [1, 0, 0, 1, 1],  # country
+        [1, 1, 1, 0, 0],  # age, three intervals
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 0, 0, 0, 0],  # colour, by itself
+        [1, 0, 0, 0, 0],
+    ]
+    assert crossed(BY_AGE, arms, []).sum() == 7 + 5 - 1
 
 
 def test_the_most_frequent_values_have_places_and_ties_go_by_value():

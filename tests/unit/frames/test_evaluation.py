@@ -12,6 +12,7 @@ from nightslate.core.estimators.intervals import Bootstrap
 from nightslate.core.estimators.results import results
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.popularity import PopularityPolicy
+from nightslate.frames import evaluation
 from nightslate.frames.encoding import Encoder
 from nightslate.frames.evaluation import LOGGED, CrossFit, Evaluator
 from nightslate.frames.examination import Examination
@@ -188,6 +189,16 @@ def test_rows_may_come_in_any_number_of_updates_and_states():
     for other in (halves, merged, shuffled):
         np.testing.assert_allclose(figures(other), together, rtol=1e-10)
     assert shuffled.clusters == 20
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_users_are_taken_some_at_a_time_each_with_all_rows(monkeypatch, slots):
+    rows, how = every_ranking() if slots == 2 else every_arm_once(), evaluator(slots=slots)
+    together = update(rows, how)
+    monkeypatch.setattr(evaluation, "_ROWS_AT_ONCE", 20)
+    in_parts = update(rows, how)
+    np.testing.assert_allclose(figures(in_parts), figures(together), rtol=1e-10)
+    assert (in_parts.clusters, in_parts.most_units) == (together.clusters, together.most_units)
 
 
 def test_the_state_of_no_rows_has_no_figures():

@@ -1,4 +1,4 @@
-"""Matured impressions and the rewards known for them."""
+"""Impressions and the rewards known for them."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.maturity import STEPS, Delays
 from nightslate.frames import days
-from nightslate.frames.samples import Sample, arm_places, folds_of, matured, user_keys
+from nightslate.frames.maturity import Kinds, Maturity
+from nightslate.frames.samples import Sample, arm_places, folds_of, rewarded, user_keys
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -40,27 +42,105 @@ def rewards(table):
 
 
 def test_a_reward_is_the_sum_of_the_credits_and_0_without_any():
-    rows = matured(impressions(NOON, NOON, NOON), credited(i0=[1.0, 0.25], i2=[-1.0], other=[5.0]), NOON)
+    rows = rewarded(impressions(NOON, NOON, NOON), credited(i0=[1.0, 0.25], i2=[-1.0], other=[5.0]), NOON)
     assert rewards(rows) == {"i0": 1.25, "i1": 0.0, "i2": -1.0}
 
 
 def test_an_impression_whose_window_is_not_over_teaches_nothing_not_even_0():
     rows = impressions(NOON, NOON + MICROSECOND, NOON - MICROSECOND)
-    assert rewards(matured(rows, credited(i1=[1.0]), NOON)) == {"i2": 0.0, "i0": 0.0}
+    assert rewards(rewarded(rows, credited(i1=[1.0]), NOON)) == {"i2": 0.0, "i0": 0.0}
 
 
 def test_rows_come_in_one_order_whatever_the_files():
     rows = impressions(NOON, NOON - MICROSECOND, NOON)
     for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
-        found = matured(rows.take(order), credited(), NOON)
+        found = rewarded(rows.take(order), credited(), NOON)
         assert found["impression_id"].to_pylist() == ["i1", "i0", "i2"]
 
 
 @pytest.mark.parametrize("times", [(), (NOON + MICROSECOND,)])
 def test_no_matured_rows_are_rows_all_the_same(times):
-    rows = matured(impressions(*times), credited(), NOON)
+    rows = rewarded(impressions(*times), credited(), NOON)
     assert rows.num_rows == 0
     assert rows.schema.field("reward").type == pa.float64()
+
+
+HOUR = timedelta(hours=1)
+WINDOWS = {"click": HOUR, "task": 8 * HOUR}
+
+
+def maturity(min_seen, windows=WINDOWS):
+    """Half of the clicks come at once, the others when their window ends; tasks come evenly."""
+    evenly = np.linspace(0, 1, STEPS + 1)
+    at_once = np.where(evenly < 1, 0.5, 1.0)
+    kinds = Kinds(windows, known_at=NOON)
+    return Maturity(kinds, Delays(kinds.windows_us(), np.array([at_once, evenly])[: len(windows)]), min_seen)
+
+
+def test_a_young_impression_earns_what_its_credits_stand_for():
+    rows = impressions(NOON - 9 * HOUR, NOON - 2 * HOUR, NOON - HOUR / 2, NOON - HOUR / 4)
+    known = pa.table(
+        {
+            "impression_id": ["i0", "i0", "i1", "i1", "i1", "i2", "i2", "i3", "other", "i1"],
+            "credit": [1.0, 0.5, 1.0, 0.5, -0.25, 1.0, 1.0, 64.0, 64.0, 0.125],
+            "kind": [
+                "task",
+                "click",
+                "task",
+                "click",
+                "task",
+                "click",
+                "task",
+                "click",
+                "task",
+                "unheard of",
+            ],
+            "lag_seconds": [8 * 3600.0, 3600.0, 7200.0, 0.0, 1.0, 0.0, 1800.0, 0.0, 0.0, 0.0],
+        }
+    )
+    weighted = maturity(min_seen=1 / 16)
+    assert weighted.counts_until == NOON - HOUR / 2
+    found = rewarded(rows, known, weighted.counts_until, weighted)
+    # i1 had a quarter of the time of a task and all that of a click, i2 a 16th and half of the clicks
+    assert rewards(found) == {"i0": 1.5, "i1": 4 * (1.0 - 0.25) + 0.5 + 0.125, "i2": 2 + 16.0}
+    plain = rewarded(rows, known, NOON - 8 * HOUR)
+    assert rewards(plain) == {"i0": 1.5}
+
+
+def test_young_impressions_without_any_credit_count_as_0():
+    weighted = maturity(min_seen=0.5)
+    rows = impressions(NOON - 4 * HOUR, NOON - 4 * HOUR + MICROSECOND)
+    nothing = pa.schema(
+        [
+            ("impression_id", pa.string()),
+            ("credit", pa.float64()),
+            ("kind", pa.string()),
+            ("lag_seconds", pa.float64()),
+        ]
+    ).empty_table()
+    assert rewards(rewarded(rows, nothing, weighted.counts_until, weighted)) == {"i0": 0.0}
+
+
+def test_lags_are_whole_microseconds_again():
+    lags = np.arange(10**6, 10**6 + 999)
+    known = pa.table(
+        {
+            "impression_id": ["i0"] * len(lags),
+            "credit": np.ones(len(lags)),
+            "kind": ["task"] * len(lags),
+            "lag_seconds": lags / 1e6,
+        }
+    )
+    _, credited = Kinds(WINDOWS, NOON).credited(impressions(NOON - HOUR), known)
+    assert (credited.lags == lags).all()
+    assert (credited.ages == HOUR // MICROSECOND).all()
+
+
+def test_median_delays_are_in_days_and_of_kinds_that_are_known():
+    assert maturity(0.5).median_delays() == {"click": 0.0, "task": pytest.approx(4 / 24)}
+    kinds = Kinds({"task": HOUR}, NOON)
+    seen = np.append(np.full(STEPS, np.nan), 1.0)[None]
+    assert Maturity(kinds, Delays(kinds.windows_us(), seen), 0.5).median_delays() == {}
 
 
 def test_what_has_matured_by_the_end_of_a_day():

@@ -8,10 +8,16 @@ from pydantic import ValidationError
 from nightslate.core.estimators import BANDIT_ESTIMATORS, SLATE_ESTIMATORS
 from nightslate.core.estimators.intervals import INTERVALS
 from nightslate.programs import Program
-from nightslate.programs.evaluation import NEEDS_RANGE, OF_DECISIONS, OF_IMPRESSIONS, Interval
+from nightslate.programs.evaluation import (
+    NEEDS_RANGE,
+    OF_DECISIONS,
+    OF_IMPRESSIONS,
+    Interval,
+    require_known_rewards,
+)
 
 
-def program(propensity="marginal", slots=2, gate=None, **evaluation):
+def program(propensity="marginal", slots=2, gate=None, maturity="exclude", **evaluation):
     return Program(
         program="shop",
         description="a shop",
@@ -19,7 +25,7 @@ def program(propensity="marginal", slots=2, gate=None, **evaluation):
         slots=slots,
         depth=3,
         logs={"propensity": propensity},
-        rewards={"values": {"click": 1.0}, "window": "12h"},
+        rewards={"values": {"click": 1.0}, "window": "12h", "maturity": maturity},
         learners={"uniform": {"kind": "uniform"}},
         floor=0.1,
         variants={"all": {"share": 1.0, "policy": "uniform"}},
@@ -83,3 +89,11 @@ def test_what_does_not_fit_is_refused(changed, says):
 
 def test_a_guaranteed_interval_comes_with_its_range():
     assert program(interval="anytime", reward_range=[0, 1.5]).evaluation.reward_range == (0, 1.5)
+
+
+@pytest.mark.parametrize("interval", NEEDS_RANGE)
+def test_nothing_is_guaranteed_of_rewards_that_are_estimates(interval):
+    with pytest.raises(ValueError, match=f"{interval} is guaranteed for rewards that are known"):
+        require_known_rewards(program(maturity="ipcw", interval=interval, reward_range=[0, 1]))
+    require_known_rewards(program(maturity="exclude", interval=interval, reward_range=[0, 1]))
+    require_known_rewards(program(maturity="ipcw", reward_range=[0, 1]))

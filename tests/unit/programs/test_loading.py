@@ -194,7 +194,7 @@ def test_a_share_is_between_0_and_1(tmp_path, share):
             "learners.linear.linear_thompson.ridge: Input should be a finite",
         ),
         ("learners.linear.ridge", 0, "learners.linear.linear_thompson.ridge: Input should be greater than 0"),
-        ("rewards.attribution", "magic", "rewards.attribution: Input should be 'last_touch'"),
+        ("rewards.attribution", {"rule": "magic"}, "rewards.attribution.rule: Input should be 'last_touch'"),
         ("variants", {}, "variants: Dictionary should have at least 1 item"),
     ],
 )
@@ -213,6 +213,7 @@ def test_marginal_propensities_have_an_end_and_conditional_ones_have_none(tmp_pa
 def test_a_column_declared_twice(tmp_path):
     age = {"name": "age", "type": "number"}
     assert "a column is declared twice" in refusal(tmp_path, with_("logs.context", [age, age]))
+    assert "a column is declared twice" in refusal(tmp_path, with_("logs.arm_features", [age, age]))
 
 
 @pytest.mark.parametrize(

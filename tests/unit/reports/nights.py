@@ -21,6 +21,7 @@ EVALUATIONS, PROMOTIONS, MODELS, REFERENCES, SLATES = (
 QUARANTINE = pa.schema(
     [("log", pa.string()), ("reason", pa.string()), ("clause", pa.string()), ("rows", pa.int64())]
 )
+OUTCOMES = pa.schema([("kind", pa.string()), ("fate", pa.string()), ("outcomes", pa.int64())])
 LOGGED = pa.schema([("issue", pa.string()), ("value", pa.float64()), ("n", pa.int64())])
 EXPOSURE = pa.schema([("arm_id", pa.string()), ("slot", pa.int32()), ("share", pa.float64())])
 
@@ -125,6 +126,9 @@ def ordinary(**changes: object) -> NightReport:
              {"log": "outcomes", "reason": "conflicting_duplicate", "clause": "outcome_id is unique",
               "rows": 2}],
             QUARANTINE),
+        "outcomes": pa.Table.from_pylist(
+            [{"kind": "click", "fate": "credited", "outcomes": 6},
+             {"kind": "task", "fate": "before_impression", "outcomes": 1}], OUTCOMES),
         "rows": {"impressions": 1407, "outcomes": 6, "users": 1210, "arms": 80, "credits": 6, "slates": 1210},
         "references": pa.Table.from_pylist(
             [{"policy": "bts", "impressions": 1384, "reward": 7.0}], REFERENCES),
@@ -148,6 +152,7 @@ def empty() -> NightReport:
         promotions=PROMOTIONS.empty_table(),
         models=MODELS.empty_table(),
         quarantine=QUARANTINE.empty_table(),
+        outcomes=OUTCOMES.empty_table(),
         references=REFERENCES.empty_table(),
         logged=LOGGED.empty_table(),
         slates=SLATES.empty_table(),
@@ -178,6 +183,7 @@ def hostile() -> NightReport:
             [{"issue": HOSTILE, "learner": HOSTILE, "digest": HOSTILE, "rows": 1, "arms": 1}], MODELS),
         quarantine=pa.Table.from_pylist(
             [{"log": HOSTILE, "reason": HOSTILE, "clause": HOSTILE, "rows": 1}], QUARANTINE),
+        outcomes=pa.Table.from_pylist([{"kind": HOSTILE, "fate": HOSTILE, "outcomes": 1}], OUTCOMES),
         rows={HOSTILE: 1},
         rows_before={HOSTILE: 2},
         references=pa.Table.from_pylist([{"policy": HOSTILE, "impressions": 10, "reward": 1.0}], REFERENCES),

@@ -92,6 +92,7 @@ def test_the_numbers_are_those_of_the_tables(ordinary_html: str) -> None:
     assert "impressions 1,407 −25" in text
     assert "impressions out of range propensity > 0 12" in text
     assert "rows in quarantine 14" in text
+    assert "click credited 6 task before impression 1" in text
     assert "5f2c" * 16 in text
 
 

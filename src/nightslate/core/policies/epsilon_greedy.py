@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import ArrayRecord, Floats, finite, row_chunks
+from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite, row_chunks
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.learner import Arms, require_forgetting
 from nightslate.core.policies.linear_posterior import TIE
@@ -19,12 +19,13 @@ from nightslate.core.policies.sklearn_models import Setting, build, fitted, from
 @dataclass(frozen=True, eq=False)
 class EpsilonGreedyPolicy(ArrayRecord):
     """A fitted estimator as bytes; none if all rewards were the same, and then `constant` () is what it
-    predicts. What it knows each arm by (A, f), the number of features of a context (), the reward of a
-    prediction of 1 (), and epsilon ()."""
+    predicts. What it knows each arm by (A, f), which features of a context are multiplied by which of these
+    (2, p), the number of features of a context (), the reward of a prediction of 1 (), and epsilon ()."""
 
     model: NDArray[np.uint8]
     constant: Floats
     columns: Floats
+    crosses: Ints
     features: Floats
     reward_max: Floats
     epsilon: Floats
@@ -41,12 +42,11 @@ class EpsilonGreedyPolicy(ArrayRecord):
         """(n, d) -> (n, A): what the estimator predicts, be it out of the range of rewards; 0 if there were
         no rows."""
         contexts = finite("contexts", contexts, (len(contexts), int(self.features)))
-        arms, width = len(self.columns), contexts.shape[1] + self.columns.shape[1]
+        arms, width = len(self.columns), contexts.shape[1] + self.columns.shape[1] + self.crosses.shape[1]
         expected = np.full((len(contexts), arms), self.reward_max * self.constant)
         if self.model.size:
             for chunk in row_chunks(len(contexts), bytes_per_row=8 * arms * width):
-                rows = contexts[chunk]
-                design = np.hstack([np.repeat(rows, arms, axis=0), np.tile(self.columns, (len(rows), 1))])
+                design = _design(contexts[chunk, None], self.columns[None], self.crosses).reshape(-1, width)
                 expected[chunk] = self.reward_max * _predict(self.estimator, design).reshape(-1, arms)
         return expected
 
@@ -64,7 +64,8 @@ class EpsilonGreedy:
     left (Plackett-Luce), so each slot explores on its own, never the list as a whole.
 
     estimator: a name of `sklearn_models.ESTIMATORS`; it sees the context, the arm's features and which arm it
-    is. Those that only add these up (ridge, logistic_regression) prefer the same arm for everyone. A
+    is, and where features are named that interact (`Arms.crossed`), the product of each such pair. Those that
+    only add these up (ridge, logistic_regression) prefer the same arm for everyone but for the products. A
     classifier learns the probability of reward / largest reward: each row counts as that share of a success
     and the rest of a failure.
     parameters: what its constructor takes, as a mapping; kept as sorted pairs.
@@ -99,10 +100,10 @@ class EpsilonGreedy:
         """The estimator fitted to the rows in the order of their content, arms in the order of their keys, so
         that neither order of the caller's has a say. Raises InvalidInputError for rewards or parameters that
         the estimator can't be fitted with."""
-        columns, rows = _columns(arms.of(state)), state.sample()
+        columns, crosses, rows = _columns(arms.of(state)), _crosses(arms, state.features), state.sample()
         estimator, reward_max = build(self.estimator, dict(self.parameters), seed), 1.0
         order = np.argsort(content_keys(rows.contexts, arms.keys[rows.arms], rows.rewards), kind="stable")
-        design = np.hstack([rows.contexts[order], columns[rows.arms[order]]])
+        design = _design(rows.contexts[order], columns[rows.arms[order]], crosses)
         target, weights = rows.rewards[order], rows.scale * rows.weights[order]
         if hasattr(estimator, "predict_proba"):
             reward_max = rows.ceiling()
@@ -115,6 +116,7 @@ class EpsilonGreedy:
             model=model,
             constant=np.asarray(outcomes[0] if outcomes.size == 1 else 0.0),
             columns=columns,
+            crosses=crosses,
             features=np.asarray(state.features),
             reward_max=np.asarray(reward_max),
             epsilon=np.asarray(self.epsilon),
@@ -126,6 +128,23 @@ def _columns(arms: Arms) -> Floats:
     each arm in the order of keys, which is 1 for that arm and 0 for the others."""
     place = np.argsort(np.argsort(arms.keys))
     return np.hstack([arms.features[:, 1:], np.eye(place.size)[place]])
+
+
+def _crosses(arms: Arms, n_features: int) -> Ints:
+    """(2, p): the places in a context and in `_columns` of the features that are named to interact, less the
+    constants; trees find by themselves what interacts, so none where none is named."""
+    if arms.crossed is None:
+        return np.zeros((2, 0), dtype=np.int64)
+    context, column = np.nonzero(arms.interactions(n_features)[1:, 1:])
+    return np.stack([context + 1, column])
+
+
+def _design(contexts: Floats, columns: Floats, crosses: Ints) -> Floats:
+    """(..., d), (..., f) -> (..., d + f + p), whose first axes broadcast: what an estimator sees of pairs of
+    a context and an arm."""
+    parts = contexts, columns, contexts[..., crosses[0]] * columns[..., crosses[1]]
+    pairs = parts[-1].shape[:-1]
+    return np.concatenate([np.broadcast_to(part, (*pairs, part.shape[-1])) for part in parts], axis=-1)
 
 
 def _predict(estimator: Any, design: Floats) -> Floats:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
-from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, finite
+from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys, finite
 from nightslate.core.errors import InvalidInputError
 
 
@@ -22,11 +22,16 @@ class Arms:
     """The arms that a policy chooses from, in the order of their places.
 
     keys (A,): hashes of the arms' ids, which stand in for them wherever an arm needs randomness of its own.
-    features (A, k): what is known of each arm, a constant 1 first. Raises InvalidInputError unless the keys
-    differ and the features are finite and begin with that constant."""
+    features (A, k): what is known of each arm, a constant 1 first.
+    crossed (d, k): which features of a context, a constant 1 first too, interact with which of an arm. Row 0
+    and column 0 are all true: what a feature does by itself. None: all interact with all.
+
+    Raises InvalidInputError unless the keys differ, the features are finite and begin with that constant, and
+    no feature is without its main effect."""
 
     keys: Keys
     features: Floats
+    crossed: Bools | None = None
 
     def __post_init__(self) -> None:
         distinct = np.unique(self.keys).size
@@ -38,6 +43,10 @@ class Arms:
         finite("arm features", self.features, (distinct, self.features.shape[-1]))
         if self.features.shape[1] == 0 or not (self.features[:, 0] == 1).all():
             raise InvalidInputError("arm features must begin with a column of ones")
+        if self.crossed is not None:
+            self.interactions(len(self.crossed))
+            if not (self.crossed[:1].all() and self.crossed[:, 0].all()):
+                raise InvalidInputError("row 0 and column 0 of crossed must be true: they are main effects")
 
     @classmethod
     def plain(cls, keys: Iterable[int]) -> Self:
@@ -50,6 +59,17 @@ class Arms:
         if self.keys.size != state.arms:
             raise InvalidInputError(f"a state of {state.arms} arms can't be fitted to {self.keys.size} arms")
         return self
+
+    def interactions(self, n_features: int) -> Bools:
+        """`crossed` (d, k) for contexts of so many features; all true where it is None. Raises
+        InvalidInputError if it is about other contexts, or other features of arms."""
+        shape = (n_features, self.features.shape[1])
+        crossed = np.ones(shape, dtype=np.bool_) if self.crossed is None else self.crossed
+        if crossed.shape != shape or crossed.dtype != np.bool_:
+            raise InvalidInputError(
+                f"crossed must be booleans of shape {shape}, got {crossed.dtype} {crossed.shape}"
+            )
+        return crossed
 
 
 class State(Protocol):

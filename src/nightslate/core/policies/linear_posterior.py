@@ -4,9 +4,11 @@ A reward is x . theta_a + noise. Arms learn from each other through a matrix M (
 
     theta_a = M z_a + delta_a,     z_a the features of arm a, delta_a its own part
 
-with independent Gaussian priors of variance noise_variance / ridge on each number in M and delta. The design
-of M is the Kronecker product of z_a and x, so its normal equations are sums of z_a z_a' (x) X'X_a: the sums
-of each arm (`LinearSums`) are all that any pooling needs. With B_a = X'X_a + ridge I, and given M,
+with independent Gaussian priors of variance noise_variance / ridge on each number in M and delta; where a
+feature of contexts and one of arms do not interact (`Arms.crossed`), the number in M is 0. The design of M is
+the Kronecker product of z_a and x, so its normal equations are sums of z_a z_a' (x) X'X_a, and rows and
+columns of them where numbers are 0: the sums of each arm (`LinearSums`) are all that any pooling needs. With
+B_a = X'X_a + ridge I, and given M,
 
     theta_a ~ N(B_a^-1 (X'r_a + ridge M z_a), noise_variance B_a^-1),
 
@@ -21,7 +23,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import ndtri
 
-from nightslate.core.arrays import ArrayRecord, Floats, Keys, finite
+from nightslate.core.arrays import ArrayRecord, Bools, Floats, Keys, finite
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.hashing import mix, uniform
 from nightslate.core.hashing import seed as named_key
@@ -97,7 +99,7 @@ class LinearRegression:
     their arm, taken as known: what a new arm starts from, and what an arm with few rows stays close to.
     `shared`: theta_a = M z_a, nothing of an arm's own (Filippi, Cappe, Garivier and Szepesvari 2010), so
     arms with equal features are one arm. `hybrid`: both (Li et al. 2010): an arm is what its features say
-    until its own rows say otherwise.
+    until its own rows say otherwise. Only these two look at features of arms, and at what they interact with.
     noise_variance: variance of a reward around its mean; None estimates it from the residuals of all arms,
     which is 0 as long as no reward but 0 was seen: then all arms tie and the weights are uniform.
     forgetting: the weight of a row is this to the power of its age in days.
@@ -125,35 +127,38 @@ class LinearRegression:
 
     def posterior(self, state: LinearSums, arms: Arms) -> LinearPosterior:
         """The posterior of every arm's coefficients, those of arms without rows included."""
-        z = arms.of(state).features
+        z, crossed = arms.of(state).features, arms.interactions(state.features)
         eye = np.broadcast_to(np.eye(state.features), state.gram.shape)
         if self.pooling == "shared":
-            m, shared = self._matrix(z, state.gram, state.moment)
+            m, shared = self._matrix(z, crossed, state.gram, state.moment)
             return self._with_noise(state, z @ m, z, eye, shared, eye[:, :, :0])
         lower = np.linalg.cholesky(state.gram + self.ridge * eye)
         inverse = np.linalg.solve(lower, eye)
         own = inverse.transpose(0, 2, 1)
         pull = self.ridge * own @ inverse
         if self.pooling == "hybrid":
-            m, shared = self._matrix(z, self.ridge * (eye - pull), _apply(pull, state.moment))
+            m, shared = self._matrix(z, crossed, self.ridge * (eye - pull), _apply(pull, state.moment))
         else:
             z = np.ones((state.arms, 1))
-            m, shared = self._matrix(z, state.gram, state.moment)
+            m, shared = self._matrix(z, np.ones_like(crossed[:, :1]), state.gram, state.moment)
             shared = shared[:, :, :0]
         mean = _apply(own, _apply(inverse, state.moment + self.ridge * (z @ m)))
         return self._with_noise(state, mean, z, pull, shared, own)
 
-    def _matrix(self, z: Floats, gram: Floats, moment: Floats) -> tuple[Floats, Floats]:
-        """The mean of M' (k, d), and the root (k, d, k d) of its covariance, where arms have these normal
-        equations."""
+    def _matrix(self, z: Floats, crossed: Bools, gram: Floats, moment: Floats) -> tuple[Floats, Floats]:
+        """The mean of M' (k, d), and the root (k, d, q) of its covariance, where arms have these normal
+        equations and q numbers of M are not 0."""
         arms, k = z.shape
         d = gram.shape[1]
         pairs = (z[:, :, None] * z[:, None, :]).reshape(arms, k * k)
         blocks = (pairs.T @ gram.reshape(arms, d * d)).reshape(k, k, d, d)
-        precision = blocks.transpose(0, 2, 1, 3).reshape(k * d, k * d) + self.ridge * np.eye(k * d)
-        root = solve_triangular(np.linalg.cholesky(precision), np.eye(k * d), lower=True).T
+        kept = np.flatnonzero(crossed.T)
+        eye = np.eye(kept.size)
+        precision = blocks.transpose(0, 2, 1, 3).reshape(k * d, k * d)[np.ix_(kept, kept)] + self.ridge * eye
+        root = np.zeros((k * d, kept.size))
+        root[kept] = solve_triangular(np.linalg.cholesky(precision), eye, lower=True).T
         mean = root @ (root.T @ (z.T @ moment).ravel())
-        return mean.reshape(k, d), root.reshape(k, d, k * d)
+        return mean.reshape(k, d), root.reshape(k, d, kept.size)
 
     def _with_noise(
         self, state: LinearSums, mean: Floats, z: Floats, pull: Floats, shared: Floats, own: Floats

@@ -101,26 +101,39 @@ class _Likelihood:
         return value, sums
 
 
+class _Prior:
+    """What the prior says of M and delta, as a function of the coefficients that they make."""
+
+    def __init__(self, regression: LinearRegression, arms: Arms, n_features: int) -> None:
+        own = np.eye(len(arms.features))[:, : None if regression.pooling == "hybrid" else 0]
+        self.ridge = regression.ridge
+        # features of contexts that interact with the same features of arms have the same design
+        patterns, pattern_of = np.unique(arms.interactions(n_features), axis=0, return_inverse=True)
+        self.at = [np.flatnonzero(pattern_of.ravel() == number) for number in range(len(patterns))]
+        self.inverses = [np.linalg.pinv(np.hstack([arms.features * pattern, own])) for pattern in patterns]
+
+    def penalty(self, theta: Floats) -> float:
+        """Minus the log density of the smallest M and delta that make theta (A, d), up to a constant."""
+        parts = zip(self.at, self.inverses, strict=True)
+        return self.ridge / 2 * sum(float(((inverse @ theta[:, at]) ** 2).sum()) for at, inverse in parts)
+
+
 def _mode(regression: LinearRegression, arms: Arms, likelihood: _Likelihood) -> LinearPosterior:
     """The mode and the curvature there, by Newton's method with steps halved until they gain."""
-    design = arms.features
-    if regression.pooling == "hybrid":
-        design = np.hstack([design, np.eye(len(design))])
-    # the smallest M and delta that make theta: those are what the prior is about
-    parameters = np.linalg.pinv(design)
-    ridge, theta = regression.ridge, np.zeros(likelihood.shape)
+    prior = _Prior(regression, arms, likelihood.shape[1])
+    theta = np.zeros(likelihood.shape)
     (value, sums), penalty = likelihood.at(theta), 0.0
     for _ in range(_STEPS):
         step = regression.posterior(sums, arms)
         move = step.mean - theta
         curvature = np.einsum("ai,aij,aj->", move, sums.gram, move)
-        distance = float(curvature + ridge * ((parameters @ move) ** 2).sum())
+        distance = float(curvature + 2 * prior.penalty(move))
         if distance <= _TOLERANCE**2:
             return step
         for size in _SIZES:
             tried = theta + size * move
             (tried_value, sums) = likelihood.at(tried)
-            tried_penalty = ridge / 2 * float(((parameters @ tried) ** 2).sum())
+            tried_penalty = prior.penalty(tried)
             gain = (tried_value - tried_penalty) - (value - penalty)
             if gain >= _GAIN * size * distance - _ROUNDING * abs(value):
                 break

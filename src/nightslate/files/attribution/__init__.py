@@ -1,0 +1,1 @@
+"""`nightslate attribute`: attribution of files, users in parts that fit into memory."""

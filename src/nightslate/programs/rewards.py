@@ -1,0 +1,109 @@
+"""What outcomes are worth, for how long they count, and which impressions they are credited to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from nightslate.programs.strict import Duration, Name, Strict
+
+if TYPE_CHECKING:
+    from nightslate.programs.spec import Program
+
+RuleName = Literal["last_touch", "first_touch", "linear", "time_decay", "position", "shapley"]
+Match = Literal["closest", "impression", "user_arm", "user_topic", "user"]
+
+
+class Attribution(Strict):
+    """Which impressions share an outcome (`match`, by kind `matches`), and how (`rule`).
+
+    `topic`: the arm feature that the match `user_topic` goes by. `max_touches`: so many of the latest
+    impressions share an outcome."""
+
+    rule: RuleName = "last_touch"
+    half_life: Duration | None = None
+    match: Match = "closest"
+    matches: dict[Name, Match] = Field(default={})
+    topic: Name | None = None
+    max_touches: int = Field(default=100, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Attribution:
+        if (self.rule == "time_decay") != (self.half_life is not None):
+            raise ValueError("half_life: the rule time_decay needs one, and no other rule knows it")
+        if self.by_topic != (self.topic is not None):
+            raise ValueError("topic: the match user_topic needs an arm feature, and no other match knows it")
+        return self
+
+    @property
+    def by_topic(self) -> bool:
+        """Whether any kind of outcome is matched by topic."""
+        return "user_topic" in (self.match, *self.matches.values())
+
+
+class Rewards(Strict):
+    """What an outcome is worth, by kind, and how long after an impression it still counts.
+
+    `name` is what one unit is called in reports; a `rate` is a probability, shown in percent. `windows`: of
+    kinds with a window of their own. `decay`: the half-life of an outcome's worth to an impression. `cap`:
+    the most that a user can earn in a day; `max_outcomes`: outcomes of a user in a day beyond so many are not
+    attributed. `skew`: how much earlier than the impression that it names an outcome may seem. `maturity`:
+    whether young impressions are left out or weighted; `min_seen`: those that have had less than this share
+    of their time are left out in any case."""
+
+    name: str = "reward per impression"
+    rate: bool = False
+    values: dict[Name, float] = Field(min_length=1)
+    window: Duration
+    windows: dict[Name, Duration] = Field(default={})
+    decay: Duration | None = None
+    cap: float | None = Field(default=None, gt=0)
+    max_outcomes: int = Field(default=1000, ge=1)
+    skew: Duration = timedelta(minutes=5)
+    maturity: Literal["exclude", "ipcw"] = "exclude"
+    min_seen: float = Field(default=0.2, gt=0, le=1)
+    attribution: Attribution = Attribution()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Rewards:
+        for key, by_kind in (("windows", self.windows), ("attribution.matches", self.attribution.matches)):
+            unknown = sorted(set(by_kind) - set(self.values))
+            if unknown:
+                raise ValueError(f"{key}: {unknown} are no kinds of values, which has {sorted(self.values)}")
+        return self
+
+    @property
+    def longest_window(self) -> timedelta:
+        """Once it is over, no outcome of any kind can change the reward of an impression."""
+        return max(self.window_of(kind) for kind in self.values)
+
+    def window_of(self, kind: str) -> timedelta:
+        """How long after an impression an outcome of this kind counts."""
+        return self.windows.get(kind, self.window)
+
+
+def require_matured(program: Program) -> None:
+    """Raise ValueError unless some of the days that a night reads are older than the longest window."""
+    longest = program.rewards.longest_window
+    for key, days in (
+        ("training.window_days", program.training.window_days),
+        ("evaluation.window_days", program.evaluation.window_days),
+    ):
+        if timedelta(days=days) <= longest:
+            raise ValueError(
+                f"{key}: none of the impressions of {days} days has had its window of"
+                f" {longest // timedelta(hours=1)} hours; read more days, or shorten the window"
+            )
+
+
+def require_topic(program: Program) -> None:
+    """Raise ValueError unless the topic that outcomes are matched by is a category of the arms."""
+    topic = program.rewards.attribution.topic
+    categories = [feature.name for feature in program.logs.arm_features if feature.type == "category"]
+    if topic is not None and topic not in categories:
+        raise ValueError(
+            f"rewards.attribution.topic: {topic!r} is not a category of logs.arm_features"
+            f" (there: {categories})"
+        )

@@ -1,0 +1,1 @@
+"""The homepage of new participants of retirement plans: a world with known truth."""

@@ -1,0 +1,96 @@
+"""A whole night with a million impressions a day in a window of two weeks, and a million users to score:
+where time and memory go by step.
+
+It takes minutes, so it is a twentieth of that unless NIGHTSLATE_BENCH_LARGE is 1. Says nothing about how fast
+is fast enough, since that depends on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from tests.benchmarks.attribution.million import DAYS, PROGRAM, SPEC, prepare
+from tests.benchmarks.attribution.watching import PROJECT, Watch, watched
+from tests.benchmarks.memory import Sample
+from tests.benchmarks.test_night import Span, environment
+
+from nightslate import programs
+from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.programs import STEP_NAMES
+from nightslate.steps import Night
+
+LARGE = os.environ.get("NIGHTSLATE_BENCH_LARGE") == "1"
+USERS = 1_000_000 if LARGE else 50_000
+NIGHT = PROJECT / "tests" / "benchmarks" / "night.py"
+
+
+@pytest.mark.timeout(3600)
+def test_a_million_impressions_a_day(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / f"{PROGRAM}.yaml").write_text(SPEC)
+    key = secrets.token_hex(32)
+    night = Night(programs.load(tmp_path / "dags" / f"{PROGRAM}.yaml"), DAYS[-1], tmp_path / "home")
+    began = time.time()
+    prepare(night, USERS, Pseudonymiser(key.encode(), "1"))
+    prepared, busy = time.time() - began, os.getloadavg()[0]
+
+    variables = {"NIGHTSLATE_DAGS": str(tmp_path / "dags"), "NIGHTSLATE_PSEUDONYM_KEY": key}
+    arguments = [str(NIGHT), PROGRAM, str(night.ds)]
+    lines, watch = watched(arguments, tmp_path / "stderr", {**environment(night.home), **variables})
+    spans = [Span(**json.loads(line)) for line in lines if line.startswith("{")]
+
+    steps = {span.name: span for span in spans if span.kind == "step"}
+    assert tuple(steps) == STEP_NAMES
+    console = Console(width=150)
+    console.print(
+        f"\n{USERS:,} impressions a day for {len(DAYS)} days, {USERS:,} users to score;"
+        f" {len(os.sched_getaffinity(0))} cores, load before {busy:.1f}; made in {prepared:.0f} s",
+        highlight=False,
+    )
+    console.print(by_step(spans, watch))
+    for name, span in steps.items():
+        console.print(f"{name}: {span.done}", highlight=False)
+    if not LARGE:
+        console.print("the million of each: NIGHTSLATE_BENCH_LARGE=1 make bench")
+
+
+def by_step(spans: list[Span], watch: Watch) -> Table:
+    """One row a step, with its imports: time, processor time and the most memory by kind of process."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("")
+    for column in (
+        "time",
+        "share",
+        "driver computes",
+        "JVM",
+        "workers",
+        "most memory",
+        "driver",
+        "JVM",
+        "workers",
+    ):
+        table.add_column(column, justify="right")
+    whole = spans[-1].ended - spans[0].began
+    parts = {"start-up": (spans[0].began, next(span for span in spans if span.name == "Spark session").ended)}
+    for name in STEP_NAMES:
+        of_step = [span for span in spans if span.name == name]
+        parts[name] = of_step[0].began, of_step[-1].ended
+    parts["all"] = spans[0].began, spans[-1].ended
+    for name, (began, ended) in parts.items():
+        computed = (f"{seconds:.0f} s" for seconds in watch.processor(began, ended).values())
+        share = f"{(ended - began) / whole:.0%}"
+        table.add_row(name, f"{ended - began:.1f} s", share, *computed, *memory(watch.peak(began, ended)))
+    return table
+
+
+def memory(most: Sample | None) -> list[str]:
+    """A sample, whole and by kind of process; nothing for what was over between two samples."""
+    sizes = (most.total, most.driver, most.jvm, most.workers) if most else ()
+    return [f"{size / 1e9:.2f} GB" for size in sizes]

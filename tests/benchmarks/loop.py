@@ -1,0 +1,76 @@
+"""Worlds of many seeds played to the end, and what the gate did in each: `python tests/benchmarks/loop.py`.
+
+Each seed is a process and a warehouse of its own, which is removed once its figures are read. With the
+defaults a seed takes some minutes; figures are kept in HOME as they come, and seeds that have theirs are
+not played again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+WORLD = "onboarding_401k"
+
+
+def main() -> None:
+    """A line for each seed, and the totals."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--users", type=int, default=2000)
+    parser.add_argument("--home", type=Path, default=Path(".cache/bench/loop"))
+    given = parser.parse_args()
+    print("seed  lift (interval)           reached  promoted  worse in truth  held truth", flush=True)
+    told = []
+    for seed in range(1, given.seeds + 1):
+        told.append(figures(seed, given.days, given.users, given.home))
+        print(line(told[-1]), flush=True)
+    print(totals(told))
+
+
+def figures(seed: int, days: int, users: int, home: Path) -> dict[str, Any]:
+    """What the simulation of a seed found; played if it was not yet."""
+    kept, warehouse = home / f"{days}-{users}-{seed}.json", home / f"warehouse-{seed}"
+    if not kept.is_file():
+        shutil.rmtree(warehouse, ignore_errors=True)
+        settings = {"--days": days, "--users": users, "--seed": seed, "--home": warehouse}
+        command = [sys.executable, "-m", "nightslate.cli", "simulate", WORLD]
+        command += [str(part) for setting in settings.items() for part in setting]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"seed {seed}: {done.stderr[-2000:]}")
+        shutil.copy(warehouse / "reports" / WORLD / "simulation.json", kept)
+        shutil.rmtree(warehouse)
+    found: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+    return found
+
+
+def line(told: dict[str, Any]) -> str:
+    """One seed."""
+    lift, (held, judged) = told["lift"], told["covered_truth"]
+    earned = f"{lift['value']:+.0%} ({lift['lower']:+.0%} to {lift['upper']:+.0%})" if lift else "nothing"
+    return (
+        f"{told['seed']:>4}  {earned:<24}  {told['reached']:>6.0%}  {told['promotions']:>8}"
+        f"  {told['wrong_promotions']:>14}  {held} of {judged}"
+    )
+
+
+def totals(told: list[dict[str, Any]]) -> str:
+    """All seeds together."""
+    promoted, wrong = (sum(one[name] for one in told) for name in ("promotions", "wrong_promotions"))
+    held, judged = (sum(one["covered_truth"][place] for one in told) for place in (0, 1))
+    reached = sorted(one["reached"] for one in told)
+    return (
+        f"{len(told)} seeds: {promoted} promotions, {wrong} of a policy that is worse in truth;"
+        f" intervals held the truth in {held} of {judged} ({held / judged:.1%});"
+        f" {reached[0]:.0%} to {reached[-1]:.0%} of the lift, median {reached[len(reached) // 2]:.0%}"
+    )
+
+
+if __name__ == "__main__":
+    main()

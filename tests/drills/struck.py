@@ -1,0 +1,39 @@
+"""A command of nightslate that a signal strikes: `struck.py SIGNAL STEP before|after PLACE NAME COMMAND...`.
+
+The process sends itself the signal before or after the first call of PLACE.NAME in the step.
+"""
+
+import os
+import signal
+import sys
+from importlib import import_module
+from pkgutil import resolve_name
+
+from nightslate.cli import main
+
+sign, step, when, place, name, *command = sys.argv[1:]
+running, struck = [], []
+
+
+def strike(moment: str) -> None:
+    if running and moment == when and not struck:
+        struck.append(moment)
+        os.kill(os.getpid(), signal.Signals[sign])
+
+
+def patched(owner, name, before, after):
+    original = getattr(owner, name)
+
+    def call(*args, **kwargs):
+        before()
+        result = original(*args, **kwargs)
+        after()
+        return result
+
+    setattr(owner, name, call)
+
+
+patched(resolve_name(place), name, lambda: strike("before"), lambda: strike("after"))
+patched(import_module(f"nightslate.steps.{step}"), "run", lambda: running.append(step), running.clear)
+sys.argv = ["nightslate", *command]
+main()

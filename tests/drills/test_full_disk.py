@@ -1,0 +1,73 @@
+"""The disk of the warehouse fills up while a step works."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nightslate.errors import MachineError
+from tests.integration.steps import world
+
+from . import days, processes
+from .conftest import Tell
+
+pytestmark = pytest.mark.timeout(3600)
+
+WRITE = ("nightslate.tables.spark", "write")
+COMMIT = ("nightslate.tables.commits.DayLog", "commit")
+FILLS_UP_BEFORE = {"ingest": WRITE, "attribute": WRITE, "score": WRITE, "publish": COMMIT}
+
+
+@pytest.fixture
+def disk(tmp_path: Path, tell: Tell) -> Iterator[Path]:
+    """A disk of its own, small enough to be filled."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(tmp_path)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        tell(f"skipped, no disk may be mounted here: {mounted.stderr.strip()}")
+        pytest.skip(f"a disk to fill has to be mounted, which needs root: {mounted.stderr.strip()}")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S607
+
+
+def test_the_disk_is_full(other: Path, clean: Path, disk: Path, tell: Tell) -> None:
+    home = days.copied(other, disk / "home")
+    for step, place in FILLS_UP_BEFORE.items():
+        # Nothing is ready to be published before the night has been run again, with room.
+        command = processes.night if step == "publish" else None
+        arguments = command(days.LAST) if command else processes.step(step, days.LAST)
+        with processes.struck(home, signal.SIGSTOP, (step, "before", *place), *arguments) as process:
+            process.wait_until_stopped()
+            before = world.rows(home)
+            ballast = _filled(disk)
+            process.go_on()
+            assert process.wait() == MachineError.exit_code, (step, process.said[-3000:])
+            assert "no space is left" in process.said.splitlines()[-1], (step, process.said[-3000:])
+            assert world.rows(home) == before, f"{step} has failed and left something"
+        ballast.unlink()
+
+    processes.run(home, *processes.night(days.LAST))
+
+    assert days.mixed(home, clean) == []
+    tell(
+        f"filled up in {', '.join(FILLS_UP_BEFORE)}: each ended with exit code {MachineError.exit_code} and"
+        " left its tables as they were; with room again, a clean night's"
+    )
+
+
+def _filled(disk: Path) -> Path:
+    """A file that leaves no room for any other byte."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(os.sysconf("SC_PAGESIZE")))
+        except OSError:
+            return ballast

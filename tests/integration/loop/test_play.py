@@ -1,0 +1,102 @@
+"""Two days of the onboarding homepage and their nights: what the engine shows is what the night published."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pyspark.sql import SparkSession
+
+from nightslate import programs
+from nightslate.errors import SpecError
+from nightslate.loop.play import Play, write
+from nightslate.programs import STEP_NAMES, Program
+from nightslate.reports.simulation import Simulation
+
+DAGS = Path(__file__).parents[3] / "dags"
+Played = tuple[Path, Simulation, list[tuple[int, str]]]
+
+
+def small(program: Program) -> Program:
+    """The program that ships, with the learners that cost least."""
+    cheap = ("uniform", "linear_thompson")
+    return program.model_copy(
+        update={
+            "learners": {name: program.learners[name] for name in cheap},
+            "evaluation": program.evaluation.model_copy(update={"resamples": 100}),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return small(programs.load(DAGS / "onboarding_401k.yaml"))
+
+
+@pytest.fixture(scope="module")
+def played(
+    tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, program: Program
+) -> Iterator[Played]:
+    home, said = tmp_path_factory.mktemp("home"), list[tuple[int, str]]()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NIGHTSLATE_PSEUDONYM_KEY", "a key of the tests alone")
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        simulation = Play(program, home, users=400, seed=1).run(2, lambda day, what: said.append((day, what)))
+        yield home, simulation, said
+
+
+def test_nothing_that_the_engine_logs_is_turned_away(played: Played) -> None:
+    home, _, _ = played
+    assert pl.read_delta(str(home / "tables/onboarding_401k/quarantine")).is_empty()
+
+
+def test_the_second_day_shows_the_slates_of_the_first_night_and_random_messages_to_who_has_none(
+    played: Played,
+) -> None:
+    home, _, _ = played
+    impressions = pl.read_delta(str(home / "tables/onboarding_401k/impressions")).sort("ds")
+    slates = pl.read_delta(str(home / "tables/onboarding_401k/slates"))
+    first, second = impressions.partition_by("ds", maintain_order=True)
+    assert first["slate_id"].null_count() == len(first)
+    assert 0 < second["slate_id"].null_count() < 0.1 * len(second)
+    shown = second.drop_nulls("slate_id").join(slates, on="slate_id", suffix="_slate")
+    assert len(shown) == len(second.drop_nulls("slate_id"))
+    assert (shown["variant"] == shown["variant_slate"]).all()
+    assert set(shown["variant"]) == {"personalised", "randomised"}
+    for row in shown.iter_rows(named=True):
+        left = [arm for arm in row["ranking"] if arm in row["eligible_arms"]]
+        assert left[row["slot"] - 1] == row["arm_id"]
+
+
+def test_propensities_of_random_messages_are_one_over_the_eligible(played: Played) -> None:
+    home, _, _ = played
+    impressions = pl.read_delta(str(home / "tables/onboarding_401k/impressions"))
+    random = impressions.filter(pl.col("slate_id").is_null() | (pl.col("variant") == "randomised"))
+    for row in random.iter_rows(named=True):
+        assert row["propensity"] == pytest.approx(1 / len(row["eligible_arms"]), rel=1e-6)
+
+
+def test_the_figures_know_the_truth_of_every_policy_of_every_night(played: Played, program: Program) -> None:
+    _, simulation, said = played
+    assert [row["policy"] for row in simulation.estimates] == 2 * sorted(program.learners)
+    page_of_a_day = simulation.days[1]
+    assert 0 < page_of_a_day["randomised"] < page_of_a_day["best"]
+    for row in simulation.estimates:
+        assert 0 < row["truth"] < page_of_a_day["best"]
+    assert [look["truth"] == 0 for look in simulation.looks] == [False, False]
+    assert [what for day, what in said if day == 1] == ["homepage", *STEP_NAMES]
+
+
+def test_the_page_and_the_figures_are_written(played: Played, tmp_path: Path) -> None:
+    _, simulation, _ = played
+    file = write(simulation, tmp_path / "reports")
+    assert "<svg" in file.read_text("utf-8")
+    figures = json.loads(file.with_suffix(".json").read_text("utf-8"))
+    assert len(figures["days"]) == figures["nights"] == 2
+
+
+def test_a_simulation_starts_from_nothing(played: Played, program: Program) -> None:
+    home, _, _ = played
+    with pytest.raises(SpecError, match="starts from nothing"):
+        Play(program, home, users=400, seed=1).run(1, print)
