@@ -1,4 +1,3 @@
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,7 +69,6 @@ def other(tmp_path_factory: pytest.TempPathFactory, clean: Path) -> Path:
 
 
 @pytest.fixture
-def home(other: Path, tmp_path: Path) -> Iterator[Path]:
+def home(other: Path, tmp_path: Path) -> Path:
     """A copy of `other`: its last night is due again, and must become that of `clean`."""
-    yield days.copied(other, tmp_path / "home")
-    shutil.rmtree(tmp_path / "home")
+    return days.copied(other, tmp_path / "home")

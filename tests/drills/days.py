@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import timedelta
 from functools import cache
@@ -15,21 +16,29 @@ LAST = DAYS[-1]
 
 
 def write_program(folder: Path) -> None:
-    """The program with a champion that learns: then other outcomes make other slates."""
+    """The program with a champion that learns, so that other outcomes make other slates, and with a gate that
+    is never passed, so that slates don't depend on which of several nights at once looks first."""
     world.write_program(folder)
     spec = folder / f"{world.PROGRAM}.yaml"
-    spec.write_text(spec.read_text().replace("first_champion: uniform", "first_champion: linear_thompson"))
+    gate = "gate: {first_champion: linear_thompson, min_users: 1000}"
+    spec.write_text(re.sub(r"^gate: .*$", gate, spec.read_text(), flags=re.MULTILINE))
 
 
 def land_all(home: Path) -> None:
     """All four days."""
-    for number, day in enumerate(DAYS):
-        world.land(home, day, world.impressions(number, day), world.outcomes(number, day))
+    for number in range(len(DAYS)):
+        land_day(home, number)
+
+
+def land_day(home: Path, number: int) -> None:
+    world.land(
+        home, DAYS[number], world.impressions(number, DAYS[number]), world.outcomes(number, DAYS[number])
+    )
 
 
 def land_outcomes(home: Path) -> None:
     """The last day as `land_all` has it."""
-    world.land(home, LAST, world.impressions(3, LAST), world.outcomes(3, LAST))
+    land_day(home, len(DAYS) - 1)
 
 
 def land_other_outcomes(home: Path) -> None:

@@ -34,7 +34,7 @@ def disk(tmp_path: Path, tell: Tell) -> Iterator[Path]:
         tell(f"skipped, no disk may be mounted here: {mounted.stderr.strip()}")
         pytest.skip(f"a disk to fill has to be mounted, which needs root: {mounted.stderr.strip()}")
     yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S607
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)  # noqa: S607
 
 
 def test_the_disk_is_full(other: Path, clean: Path, disk: Path, tell: Tell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import tempfile
@@ -25,7 +26,13 @@ def connect(home: Path) -> MlflowClient:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     home.mkdir(parents=True, exist_ok=True)
-    return MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute()}/mlflow.db")
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if uri:
+        return MlflowClient(uri)
+    # Of processes that open a new file at once, MLflow lets each create the tables, and all but one fail.
+    with (home / ".mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return MlflowClient(f"sqlite:///{home.absolute()}/mlflow.db")
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,18 @@ from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, A
 from nightslate.frames.credits import found_by_bucket
 from nightslate.frames.days import first_day, microseconds
 from nightslate.steps.inputs import bucket_input
-from nightslate.steps.night import Night
+from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.tables import spark as spark_tables
 
 
 def run(night: Night) -> str:
     """The outcomes of the day, and before it of the days that no night of theirs has attributed yet."""
-    for day in night.days_looked_back_on():
-        earlier = night.at(day)
-        if earlier.table("outcomes").is_written(day) and not _is_attributed(earlier):
-            _attribute(earlier)
-    return _attribute(night)
+    with shared_with_other_nights():
+        for day in night.days_looked_back_on():
+            earlier = night.at(day)
+            if earlier.table("outcomes").is_written(day) and not _is_attributed(earlier):
+                _attribute(earlier)
+        return _attribute(night)
 
 
 def attributor(night: Night) -> Attributor:

@@ -24,7 +24,7 @@ from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.frames.recompute import SLATE_COLUMNS, with_propensities
 from nightslate.frames.skew import with_early_ones_rejected
 from nightslate.programs.logs import Rejects
-from nightslate.steps.night import Night
+from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.tables import spark as spark_tables
 
 LANDED = "_SUCCESS"
@@ -35,6 +35,11 @@ _NAMES_ARMS = ("impressions", "outcomes")
 def run(night: Night) -> str:
     """The day of this night, and before it the days that this night looks back on, if they have landed and no
     night of theirs has run yet: so the order in which nights run changes nothing."""
+    with shared_with_other_nights():
+        return _with_earlier_days(night)
+
+
+def _with_earlier_days(night: Night) -> str:
     for day in night.days_looked_back_on(with_attribution=True):
         earlier = night.at(day)
         if _has_landed(earlier) and not all(earlier.table(log).is_written(day) for log in _logs(earlier)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -16,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from nightslate import programs
 from nightslate.contracts import Column, Contract, load
-from nightslate.errors import SpecError
+from nightslate.errors import CommitConflictError, SpecError, SupersededError
 from nightslate.frames.days import days_before
 from nightslate.frames.session import spark_session
 from nightslate.programs import STEP_NAMES, Program
@@ -141,6 +143,16 @@ class Night:
             "nightslate.run": os.environ.get("NIGHTSLATE_RUN_ID", "command line"),
             "nightslate.spec_sha256": hashlib.sha256(self.program.model_dump_json().encode()).hexdigest(),
         }
+
+
+@contextmanager
+def shared_with_other_nights() -> Iterator[None]:
+    """Nights take in the days before theirs too, so two of them may meet at a day. Who is overtaken there is
+    not done: it has to look again, once the other has written all tables of that day."""
+    try:
+        yield
+    except SupersededError as error:
+        raise CommitConflictError(f"another night is at the same day; try again: {error}") from error
 
 
 def run_step(step: str, night: Night) -> str:

@@ -69,6 +69,10 @@ class Table:
         discard_up_to(staged)
         return version
 
+    def is_published(self, staged: Staged) -> bool:
+        """Whether this very attempt is committed. Raises SupersededError where another one has been since."""
+        return self._log(staged.day).committed(staged.token, staged.id) is not None
+
     def replace(self, day: date, rows: pa.Table, metadata: Mapping[str, str]) -> int:
         """Stages and publishes the rows of a day in one go: for what fits into memory."""
         attempt = self.begin(day)

@@ -21,7 +21,7 @@ from tests.benchmarks.memory import Sample
 
 SIZES = (Histories(1_000), Histories(1_000_000), Histories(10_000_000))
 LARGE = Histories(100_000_000)
-IMPRESSIONS_PER_BUCKET = 1_500_000
+IMPRESSIONS_PER_BUCKET = 1_250_000
 FILES, SPARK = "nightslate attribute", "Spark by bucket"
 
 

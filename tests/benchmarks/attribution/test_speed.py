@@ -26,7 +26,7 @@ from tests.benchmarks.attribution.ways import (
 
 from nightslate.frames.session import spark_session
 
-HISTORIES, BUCKETS, THREADS = Histories(10_000_000), 7, 2
+HISTORIES, BUCKETS, THREADS = Histories(10_000_000), 8, 2
 DUCKDB, POLARS = "DuckDB, ASOF join", "Polars, join_asof"
 FILES, SPARK, WINDOWS = "nightslate attribute", "nightslate, Spark by bucket", "Spark, window over the union"
 NOTE = f"""warm: the better of two runs after one; the window over the union: one run. All write credits as

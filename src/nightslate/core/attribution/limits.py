@@ -8,7 +8,6 @@ import numpy as np
 
 from nightslate.core.arrays import Bools, Floats, Ints
 
-
 _CRUMB = 1e-12
 """What rounding leaves of a cap that is used up, relative to it: so little is nothing."""
 

@@ -27,7 +27,7 @@ STAGES = (7, 30, 60)
 TILES = np.array([3, 2])
 """Messages shown at once, by device."""
 
-EXAMINED = np.array([[1.0, 0.7, 0.5], [1.0, 0.6, 0.0]])
+EXAMINED = np.array([[1.0, 0.5, 0.3], [1.0, 0.4, 0.0]])
 """(devices, slots): how likely a tile is looked at."""
 
 FATIGUE = 0.9
@@ -38,11 +38,11 @@ RATES: Mapping[str, float] = {"click": 0.05, "qualified_view": 0.03, "task": 0.0
 
 _MOST = 0.6
 _EFFECTS: Mapping[str, tuple[float, tuple[int, ...]]] = {
-    "stage": (0.8, (len(STAGES) + 1, len(TOPICS))),
-    "age": (0.2, (len(AGE_BANDS), len(TOPICS))),
-    "plan": (0.2, (len(PLANS), len(TOPICS))),
-    "device": (0.25, (len(DEVICES), len(FORMATS))),
-    "message": (0.15, (len(MESSAGES),)),
+    "stage": (1.0, (len(STAGES) + 1, len(TOPICS))),
+    "age": (0.15, (len(AGE_BANDS), len(TOPICS))),
+    "plan": (0.15, (len(PLANS), len(TOPICS))),
+    "device": (0.2, (len(DEVICES), len(FORMATS))),
+    "message": (0.1, (len(MESSAGES),)),
 }
 """How much each thing moves the logarithm of a chance: a standard deviation, and the shape of its table."""
 
