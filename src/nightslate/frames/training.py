@@ -23,6 +23,9 @@ from nightslate.programs.logs import Feature
 
 AnyLearner = Learner[Any]
 
+_ROWS_AT_ONCE = 1 << 17
+"""Vectors of so many rows are in memory at a time, however many a bucket has."""
+
 _COUNTS = pa.schema([("feature", pa.string()), ("value", pa.string()), ("count", pa.int64())])
 
 
@@ -98,7 +101,19 @@ def fold_states(
             for fold in np.unique(fold_of):
                 yield int(fold), fold_of == fold, np.ones(rows.num_rows)
 
+    initial: dict[Key, State] = {
+        (name, fold): learner.initial(len(arms), encoder.width)
+        for name, learner in learners.items()
+        for fold in range(folds)
+    }
+
     def update(rows: pa.Table) -> Iterator[tuple[Key, State]]:
+        states = dict(initial)
+        for begin in range(0, rows.num_rows, _ROWS_AT_ONCE):
+            learn(rows.slice(begin, _ROWS_AT_ONCE), states)
+        yield from states.items()
+
+    def learn(rows: pa.Table, states: dict[Key, State]) -> None:
         places = arm_places(rows, arms)
         rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
         contexts, rewards, ages = encoder(rows), rows["reward"].to_numpy(), sample.ages(rows)
@@ -106,14 +121,9 @@ def fold_states(
             at, e = np.flatnonzero(mine), e[mine]
             for name, learner in learners.items():
                 weights = e * learner.forgetting ** ages[at]
-                state = learner.initial(len(arms), encoder.width)
-                yield (name, fold), state.update(contexts[at], places[at], rewards[at] / e, weights)
+                before = states[name, fold]
+                states[name, fold] = before.update(contexts[at], places[at], rewards[at] / e, weights)
 
-    initial = {
-        (name, fold): learner.initial(len(arms), encoder.width)
-        for name, learner in learners.items()
-        for fold in range(folds)
-    }
     found = merged(spark, sample, initial, update)
     states = {name: tuple(found[name, fold] for fold in range(folds)) for name in learners}
     return states if examined else {name: states_of_others(parts) for name, parts in states.items()}

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import altair as alt
-import jinja2
 import pyarrow as pa
 import pyarrow.compute as pc
-from markupsafe import Markup
 
 from nightslate.reports import plots
+from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.numbers import Reward, count, percent, setting, signed, significant
 from nightslate.reports.wording import Check, headline, in_words, weight_checks
 
@@ -61,14 +59,6 @@ class NightReport:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A chart in the page and what it says to those who do not see it."""
-
-    svg: Markup
-    alt: str
-
-
-@dataclass(frozen=True)
 class _Issue:
     """What the page says about one issue: its headline, its charts, its tables."""
 
@@ -86,14 +76,8 @@ class _Issue:
 def page(report: NightReport) -> str:
     """The night as one HTML document."""
     slates = report.slates.to_pylist()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nightslate.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    html = template(
+        "night.html.j2",
         count=count,
         percent=percent,
         setting=setting,
@@ -102,7 +86,7 @@ def page(report: NightReport) -> str:
         words=in_words,
         day=_day,
     )
-    return environment.get_template("night.html.j2").render(
+    return html.render(
         report=report,
         reward=report.reward,
         issues=[_issue(report, issue) for issue in _issues(report)],
@@ -145,17 +129,17 @@ def _issue(report: NightReport, issue: str) -> _Issue:
             (row["policy"], weight_checks(row, report.min_ess, report.max_unsupported_share))
             for row in plots.one_per_policy(evaluations)
         ],
-        values_chart=_figure(
+        values_chart=figure(
             plots.policy_values(evaluations, reward, marks),
             "Estimated value of each policy with its interval, beside the logged policy and outside"
             " references. The table below holds the same numbers.",
         ),
-        differences_chart=_figure(
+        differences_chart=figure(
             plots.differences(evaluations, reward, report.margin),
             "Each challenger's paired difference to the champion with its interval, against the gate's"
             " margin. The decisions stand in the table below.",
         ),
-        weights_chart=_figure(
+        weights_chart=figure(
             plots.weights_health(evaluations),
             "Mean importance weight of each policy with its interval, against 1. The table below holds the"
             " same numbers.",
@@ -172,7 +156,7 @@ def _exposure(shares: pa.Table) -> dict[str, Any]:
         "slots": slots,
         "beyond": max(0, len(totals) - TOP_ARMS),
         "beyond_share": beyond / slots if slots else 0.0,
-        "chart": _figure(
+        "chart": figure(
             plots.exposure(shares, TOP_ARMS),
             "The arms most shown: "
             + ", ".join(f"{arm} in {percent(share)} of slates" for arm, share in totals[:TOP_ARMS]),
@@ -198,12 +182,6 @@ def _rows(rows: Mapping[str, int], before: Mapping[str, int] | None) -> list[dic
         }
         for table, number in rows.items()
     ]
-
-
-def _figure(chart: alt.LayerChart | None, alternative: str) -> Figure | None:
-    if chart is None:
-        return None
-    return Figure(Markup(plots.to_svg(chart)), alternative)  # noqa: S704 -- Vega escapes what it draws
 
 
 def _day(day: date) -> str:

@@ -48,7 +48,7 @@ def policy_values(evaluations: pa.Table, reward: Reward, marks: Sequence[Mark] =
         {"label": mark.label, "value": mark.value * reward.factor, "outside": mark.outside} for mark in marks
     ]
     layers = [*_mark_lines(lines, order), *_dots(rows, order, title)]
-    return _layers(layers, ROW_OF_ESTIMATOR * len(_estimators(rows)) * len(order))
+    return layered(layers, ROW_OF_ESTIMATOR * len(_estimators(rows)) * len(order))
 
 
 def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> alt.LayerChart | None:
@@ -59,8 +59,8 @@ def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> a
     order = list(dict.fromkeys(str(row["label"]) for row in rows))
     title = f"difference in {reward.name}" + (" (percentage points)" if reward.rate else "")
     gate = [{"value": margin * reward.factor}]
-    line = alt.Chart(_data(gate)).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
-    return _layers([line, *_dots(rows, order, title)], ROW_OF_ESTIMATOR * len(_estimators(rows)) * len(order))
+    line = alt.Chart(inline(gate)).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
+    return layered([line, *_dots(rows, order, title)], ROW_OF_ESTIMATOR * len(_estimators(rows)) * len(order))
 
 
 def weights_health(evaluations: pa.Table) -> alt.LayerChart | None:
@@ -79,13 +79,13 @@ def weights_health(evaluations: pa.Table) -> alt.LayerChart | None:
         return None
     title = "mean importance weight"
     one = (
-        alt.Chart(_data([{"value": 1.0}])).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
+        alt.Chart(inline([{"value": 1.0}])).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
     )
     y = _y("label", [str(row["label"]) for row in rows])
-    base = alt.Chart(_data(rows)).encode(y=y)
+    base = alt.Chart(inline(rows)).encode(y=y)
     intervals = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
     dots = base.mark_point(color=BLUE, fill=BLUE, size=55, opacity=1).encode(x=_x("value", title))
-    return _layers([one, intervals, dots], ROW * len(rows))
+    return layered([one, intervals, dots], ROW * len(rows))
 
 
 def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
@@ -105,7 +105,7 @@ def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
     slots = sorted({row["slot"] for row in rows})
     title = "share of slates with the arm (%)"
     bars = (
-        alt.Chart(_data(shown))
+        alt.Chart(inline(shown))
         .mark_bar(height=ROW * 0.6)
         .encode(
             x=_x("share", title, zero=True, stack=True),
@@ -115,8 +115,8 @@ def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
         )
     )
     equal = [{"value": 100 * sum(totals.values()) / len(totals)}]
-    line = alt.Chart(_data(equal)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=_x("value", title))
-    return _layers([bars, line], ROW * len(order))
+    line = alt.Chart(inline(equal)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=_x("value", title))
+    return layered([bars, line], ROW * len(order))
 
 
 def exposure_totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -174,7 +174,7 @@ def _dots(rows: Sequence[Mapping[str, object]], order: Sequence[str], title: str
     color = alt.Color("estimator:N", scale=_scale(names, ESTIMATOR_COLOURS), title="estimator")
     shape = alt.Shape("estimator:N", scale=_scale(names, ESTIMATOR_SHAPES), title="estimator")
     offset = alt.YOffset("estimator:N", scale=alt.Scale(domain=names, paddingOuter=0.8))
-    base = alt.Chart(_data(rows)).encode(y=_y("label", order), yOffset=offset, color=color)
+    base = alt.Chart(inline(rows)).encode(y=_y("label", order), yOffset=offset, color=color)
     intervals = base.mark_rule(strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
     dots = base.mark_point(filled=True, size=75, opacity=1).encode(x=_x("value", title), shape=shape)
     return [intervals, dots]
@@ -185,13 +185,13 @@ def _mark_lines(lines: Sequence[Mapping[str, object]], order: Sequence[str]) -> 
     if not lines:
         return []
     color = alt.condition("datum.outside", alt.value(PURPLE), alt.value(INK))
-    base = alt.Chart(_data(lines)).encode(color=color)
+    base = alt.Chart(inline(lines)).encode(color=color)
     rules = base.mark_rule(strokeDash=[3, 3], opacity=0.6).encode(x="value:Q")
     points = base.mark_point(filled=True, shape="diamond", size=90, opacity=1)
     return [rules, points.encode(x="value:Q", y=_y("label", order))]
 
 
-def _layers(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
+def layered(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
     chart = alt.layer(*layers).properties(width=WIDTH, height=height)
     configured: alt.LayerChart = chart.configure(**_config("transparent"))
     return configured
@@ -243,7 +243,7 @@ def _y(field: str, order: Sequence[str]) -> alt.Y:
     )
 
 
-def _data(rows: Sequence[Mapping[str, object]]) -> alt.InlineData:
+def inline(rows: Sequence[Mapping[str, object]]) -> alt.InlineData:
     return alt.InlineData(values=[dict(row) for row in rows])
 
 

@@ -6,14 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-import altair as alt
-import jinja2
-from markupsafe import Markup
-
 from nightslate.reports import simulation_plots as plots
-from nightslate.reports.night_report import Figure
+from nightslate.reports.document import figure, template
 from nightslate.reports.numbers import MINUS, MISSING, count, percent, setting, signed, significant
-from nightslate.reports.plots import to_svg
 
 Row = dict[str, Any]
 
@@ -92,21 +87,15 @@ class Simulation:
 
 def page(simulation: Simulation) -> str:
     """The simulation as one HTML document."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nightslate.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    html = template(
+        "simulation.html.j2",
         count=count,
         setting=setting,
         significant=significant,
         signed=signed,
         whole_percent=whole_percent,
     )
-    return environment.get_template("simulation.html.j2").render(
+    return html.render(
         told=simulation,
         headline=headline(simulation),
         covered={truth: simulation.covered(truth) for truth in ("truth", "realised")},
@@ -114,21 +103,21 @@ def page(simulation: Simulation) -> str:
             (policy, simulation.covered("truth", policy))
             for policy in dict.fromkeys(row["policy"] for row in simulation.estimates)
         ],
-        rewards_chart=_figure(
+        rewards_chart=figure(
             plots.rewards(simulation.days, simulation.crowned),
             "Mean reward of a page by day: personalised, randomised, and with full knowledge.",
         ),
-        estimates_chart=_figure(
+        estimates_chart=figure(
             plots.estimates(simulation.estimates, simulation.reward),
             "Each night's estimate of the champion's value with its interval, its true value, and what was"
             " realised the day after.",
         ),
-        topics_chart=_figure(
+        topics_chart=figure(
             plots.topics(simulation.topics),
             "Share of tiles by topic: "
             + ", ".join(f"{row['topic']} {percent(row['personalised'])}" for row in simulation.topics),
         ),
-        beyond_chart=_figure(
+        beyond_chart=figure(
             plots.beyond(simulation.beyond, simulation.goal),
             "Share of tiles with topics beyond the 401(k), by day, against the goal.",
         ),
@@ -152,9 +141,3 @@ def headline(simulation: Simulation) -> str:
 def whole_percent(share: float | None) -> str:
     """A share of 1 in percent, without decimals: of what is not known to a thousandth."""
     return MISSING if share is None else f"{100 * share:.0f} %".replace("-", MINUS)
-
-
-def _figure(chart: alt.LayerChart | None, alternative: str) -> Figure | None:
-    if chart is None:
-        return None
-    return Figure(Markup(to_svg(chart)), alternative)  # noqa: S704 -- Vega escapes what it draws

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from nightslate.reports.numbers import finite
-from nightslate.reports.plots import AMBER, BLUE, GREEN, INK, MUTED, PURPLE, ROW, _data, _layers
+from nightslate.reports.plots import AMBER, BLUE, GREEN, INK, MUTED, PURPLE, ROW, inline, layered
 
 _HEIGHT = 260
 _KINDS = {"personalised": BLUE, "randomised": AMBER, "best": GREEN}
@@ -29,9 +29,9 @@ def rewards(days: Sequence[Row], promoted: Mapping[int, str]) -> alt.LayerChart 
     if not rows:
         return None
     y = alt.Y("value:Q", title="expected reward of a page", scale=alt.Scale(zero=True))
-    lines = alt.Chart(_data(rows)).encode(x=_numbered("day"), y=y, color=_colour())
+    lines = alt.Chart(inline(rows)).encode(x=_numbered("day"), y=y, color=_colour())
     layers = [lines.mark_line(strokeWidth=2.5), lines.mark_point(filled=True, size=28, opacity=1)]
-    return _layers([*_crowned(promoted), *layers], _HEIGHT)
+    return layered([*_crowned(promoted), *layers], _HEIGHT)
 
 
 def topics(shares: Sequence[Row]) -> alt.LayerChart | None:
@@ -47,10 +47,10 @@ def topics(shares: Sequence[Row]) -> alt.LayerChart | None:
     ]
     y = alt.Y("topic:N", title=None, scale=alt.Scale(domain=order), axis=alt.Axis(grid=False, labelLimit=260))
     x = alt.X("value:Q", title="share of tiles (%)", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
-    base = alt.Chart(_data(rows)).encode(x=x, y=y, color=_colour())
+    base = alt.Chart(inline(rows)).encode(x=x, y=y, color=_colour())
     bars = base.transform_filter("datum.kind == 'personalised'").mark_bar(height=ROW * 0.55, opacity=0.85)
     ticks = base.transform_filter("datum.kind != 'personalised'")
-    return _layers([bars, ticks.mark_tick(thickness=3, size=ROW * 0.8)], ROW * len(order))
+    return layered([bars, ticks.mark_tick(thickness=3, size=ROW * 0.8)], ROW * len(order))
 
 
 def beyond(days: Sequence[Row], goal: float | None) -> alt.LayerChart | None:
@@ -63,12 +63,12 @@ def beyond(days: Sequence[Row], goal: float | None) -> alt.LayerChart | None:
     if not rows:
         return None
     y = alt.Y("value:Q", title="share of tiles (%)", scale=alt.Scale(zero=True))
-    base = alt.Chart(_data(rows)).encode(x=_numbered("day"), y=y)
+    base = alt.Chart(inline(rows)).encode(x=_numbered("day"), y=y)
     layers = [base.mark_line(color=BLUE, strokeWidth=2.5), base.mark_point(color=BLUE, fill=BLUE, size=28)]
     if goal is not None:
-        line = alt.Chart(_data([{"value": 100 * goal}])).mark_rule(color=INK, strokeDash=[4, 3])
+        line = alt.Chart(inline([{"value": 100 * goal}])).mark_rule(color=INK, strokeDash=[4, 3])
         layers.append(line.encode(y=y))
-    return _layers(layers, _HEIGHT // 2)
+    return layered(layers, _HEIGHT // 2)
 
 
 def estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | None:
@@ -90,12 +90,12 @@ def estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | None:
     points = [{"day": row["day"], "what": names[name], "value": row[name]} for row in shown for name in names]
     title = alt.Y("lower:Q", title=reward, scale=alt.Scale(zero=False))
     intervals = (
-        alt.Chart(_data(shown))
+        alt.Chart(inline(shown))
         .mark_rule(color=BLUE, strokeWidth=2)
         .encode(_numbered("night"), y=title, y2="upper:Q")
     )
     dots = (
-        alt.Chart(_data(points))
+        alt.Chart(inline(points))
         .mark_point(filled=True, size=48, opacity=1)
         .encode(
             _numbered("night"),
@@ -104,14 +104,14 @@ def estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | None:
             shape=alt.Shape("what:N", scale=shapes, title=None),
         )
     )
-    return _layers([intervals, dots], _HEIGHT)
+    return layered([intervals, dots], _HEIGHT)
 
 
 def _crowned(promoted: Mapping[int, str]) -> list[alt.Chart]:
     """Where a champion begins, with its name."""
     if not promoted:
         return []
-    base = alt.Chart(_data([{"day": day, "name": _words(name)} for day, name in promoted.items()]))
+    base = alt.Chart(inline([{"day": day, "name": _words(name)} for day, name in promoted.items()]))
     rules = base.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=_numbered("day"))
     names = base.mark_text(align="left", dx=5, baseline="bottom", color=MUTED, fontSize=12)
     return [rules, names.encode(x=_numbered("day"), y=alt.value(_HEIGHT - 4), text="name:N")]
