@@ -98,10 +98,10 @@ def land(home: Path, day: date, impressions: list[Row], *outcomes: list[Row], fi
 
 def run(home: Path, *days: date) -> None:
     """Ingest and attribute, night by night."""
-    spec = yaml.safe_load(world.SPEC) | {"rewards": REWARDS, "training": {"window_days": 1}}
+    spec = yaml.safe_load(world.SPEC) | {"rewards": REWARDS, "training": {"window_days": 3}}
     features = [{"name": "topic", "type": "category"}]
     spec["logs"] |= {"arm_features": features, "rejects": {"max_share": 0.5}}
-    spec["evaluation"] |= {"window_days": 1}
+    spec["evaluation"] |= {"window_days": 3}
     path = home / "tiny.yaml"
     path.write_text(yaml.safe_dump(spec))
     for day in days:
