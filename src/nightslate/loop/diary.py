@@ -67,21 +67,23 @@ class Diary:
             )
         )
 
-    def write_night(self, night: Night, truth: Truth, values: dict[str, float]) -> None:
-        """What the night estimated and decided, beside the true `values` of its policies and what was then
-        shown on the day after."""
+    def write_night(
+        self, night: Night, truth: Truth, logged: dict[str, float], tomorrow: dict[str, float]
+    ) -> None:
+        """What the night estimated, beside the true values of its policies for what was `logged`; what it
+        decided, beside those for the day after; and what was then shown."""
         evaluations = night.rows("evaluations")
         judged = (pc.field("estimator") == night.program.judged_by) & pc.field("reference").is_null()
         looks = night.rows("promotions").to_pylist()
         champion = looks[0]["champion_before"]
-        realised = mean_of(truth, truth.of_shown(), truth.pages.of_variant(PERSONALISED), night)
+        realised = mean_of(night, [truth], [truth.of_shown()], [truth.pages.of_variant(PERSONALISED)])
         for row in evaluations.filter(judged).to_pylist():
-            if row["policy"] in values:
+            if row["policy"] in tomorrow:
                 self._estimates.append(
                     {
                         "ds": night.ds.isoformat(),
                         **{name: row[name] for name in ("policy", "value", "lower", "upper")},
-                        "truth": values[row["policy"]],
+                        "truth": logged.get(row["policy"]),
                         "realised": realised if row["policy"] == champion else None,
                     }
                 )
@@ -91,7 +93,7 @@ class Diary:
                     "ds": night.ds.isoformat(),
                     "champion": champion,
                     **{name: look[name] for name in ("challenger", "decision", "difference", "lower")},
-                    "truth": values[look["challenger"]] - values[champion],
+                    "truth": tomorrow[look["challenger"]] - tomorrow[champion],
                 }
             )
 

@@ -7,19 +7,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nightslate.errors import SpecError
 from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.loop.diary import Diary
-from nightslate.loop.truth import policy_values
+from nightslate.loop.truth import values_logged, values_tomorrow
 from nightslate.programs import PLAN, Program
 from nightslate.reports.simulation import Simulation, page
 from nightslate.simulation.onboarding.engine import Engine, FullKnowledge, PublishedSlates
 from nightslate.simulation.onboarding.landing import Landing
 from nightslate.simulation.onboarding.responses import Truth, responses
 from nightslate.simulation.onboarding.world import World
+from nightslate.steps.inputs import matured_sample
 from nightslate.steps.night import Night, run_step
 from nightslate.tables import Warehouse
 
@@ -43,20 +44,37 @@ class Play:
         first, values = self.program.start_date, self.program.rewards.values
         world, landing = World(self.users, self.seed), self._landing()
         engine, best = self._engine(world), Engine(world, first, FullKnowledge(world, values))
-        diary = Diary(self.program, world)
+        diary, logged = Diary(self.program, world), list[Truth]()
         say(0, "homepage")
         pages = engine.show(0)
         for day in range(days):
             done = responses(world, pages)
             landing.land(world.participants(day), pages, done)
-            diary.write_day(Truth.of(world, pages, values), Truth.of(world, best.show(day), values), done)
+            logged.append(Truth.of(world, pages, values))
+            diary.write_day(logged[-1], Truth.of(world, best.show(day), values), done)
             night = Night(self.program, first + timedelta(days=day), self.home)
             self._run(night, day, say)
             say(day + 1, "homepage")
             pages = engine.show(day + 1)
-            truth = Truth.of(world, pages, values)
-            diary.write_night(night, truth, policy_values(night, world, truth))
+            tomorrow = Truth.of(world, pages, values)
+            diary.write_night(
+                night,
+                tomorrow,
+                values_logged(night, self._in_window(night, logged), self._counts_until(night)),
+                values_tomorrow(night, world, tomorrow),
+            )
         return diary.simulation(self.seed, dict(self._seconds))
+
+    def _in_window(self, night: Night, logged: list[Truth]) -> list[Truth]:
+        """The days that the night's evaluation reads."""
+        return logged[-night.program.evaluation.window_days :]
+
+    def _counts_until(self, night: Night) -> float:
+        """Up to when impressions count tonight, in days since the first."""
+        until = matured_sample(night, night.program.evaluation.window_days).counts_until
+        return (until - datetime.combine(self.program.start_date, datetime.min.time(), UTC)) / timedelta(
+            days=1
+        )
 
     def _landing(self) -> Landing:
         first = self.program.start_date

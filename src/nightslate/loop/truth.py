@@ -1,6 +1,9 @@
-"""What the world knows of a night's policies: their expected reward on the day that their slates are for."""
+"""What the world knows of a night's policies: their expected reward on pages that were shown, had each policy
+chosen them by itself, mixed with the floor and without goals, by the engine's rules."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,30 +15,52 @@ from nightslate.models.files import ModelFile
 from nightslate.simulation.onboarding.landing import profiles
 from nightslate.simulation.onboarding.messages import MESSAGES
 from nightslate.simulation.onboarding.responses import Truth
-from nightslate.simulation.onboarding.world import World
+from nightslate.simulation.onboarding.world import Participants, World
 from nightslate.steps.night import Night
 
 
-def policy_values(night: Night, world: World, truth: Truth) -> dict[str, float]:
-    """By learner, the expected reward of the floor-mixed policy that a night has fitted, without goals, for
-    those visitors of the day after who had a slate; in the unit of the night's estimates."""
+def values_tomorrow(night: Night, world: World, truth: Truth) -> dict[str, float]:
+    """By learner, for those visitors of the day after who had a slate, by what was known of them on the
+    night's day."""
     had_slate = truth.pages.slate_id.is_valid().to_numpy(zero_copy_only=False)
-    models = map(night.registry.load, night.rows("models")["digest"].to_pylist())
+    the_day_before = world.participants(truth.pages.day - 1).take(truth.pages.place)
     return {
-        model.learner: mean_of(truth, truth.of_policy(_weights(night, world, truth, model)), had_slate, night)
-        for model in models
+        model.learner: mean_of(night, [truth], [_rewards(night, truth, model, the_day_before)], [had_slate])
+        for model in _models(night)
     }
 
 
-def mean_of(truth: Truth, rewards: Floats, pages: Bools, night: Night) -> float:
-    """The mean of some pages' rewards (n,) in the unit of a night's estimates: a tile, or a page where
-    decisions are weighed as a whole."""
-    units = np.ones(len(rewards)) if night.program.weighs_decisions else truth.pages.shown.sum(axis=1)
-    return float(rewards[pages].sum() / units[pages].sum())
+def values_logged(night: Night, logged: Sequence[Truth], until: float) -> dict[str, float]:
+    """By learner, for the pages that the night's estimates are about: those of `logged` up to the moment
+    `until`, in days like theirs. Empty if there are none."""
+    counted = [truth.pages.day + truth.pages.at <= until for truth in logged]
+    if not any(pages.any() for pages in counted):
+        return {}
+    return {
+        model.learner: mean_of(
+            night, logged, [_rewards(night, truth, model, truth.pages.people) for truth in logged], counted
+        )
+        for model in _models(night)
+    }
 
 
-def _weights(night: Night, world: World, truth: Truth, model: ModelFile) -> Float32s:
-    """(n, messages): as they would be stored, from what was known of the visitors on the night's day."""
-    the_day_before = profiles(world.participants(truth.pages.day - 1).take(truth.pages.place))
-    weights = mix_floor(model.policy.weights(model.encoder(the_day_before)), night.program.floor)
-    return weights[:, pc.index_in(pa.array(MESSAGES), pa.array(model.arms)).to_numpy()]
+def mean_of(
+    night: Night, truths: Sequence[Truth], rewards: Sequence[Floats], pages: Sequence[Bools]
+) -> float:
+    """The mean of some pages' rewards (n,), day by day, in the unit of the night's estimates: a tile, or a
+    page where decisions are weighed as a whole."""
+    total, units = 0.0, 0.0
+    for truth, earned, mine in zip(truths, rewards, pages, strict=True):
+        of_page = np.ones(len(earned)) if night.program.weighs_decisions else truth.pages.shown.sum(axis=1)
+        total, units = total + float(earned[mine].sum()), units + float(of_page[mine].sum())
+    return total / units
+
+
+def _models(night: Night) -> list[ModelFile]:
+    return [night.registry.load(digest) for digest in night.rows("models")["digest"].to_pylist()]
+
+
+def _rewards(night: Night, truth: Truth, model: ModelFile, known: Participants) -> Floats:
+    """(n,): of each page, by what is `known` of its visitor."""
+    weights: Float32s = mix_floor(model.policy.weights(model.encoder(profiles(known))), night.program.floor)
+    return truth.of_policy(weights[:, pc.index_in(pa.array(MESSAGES), pa.array(model.arms)).to_numpy()])

@@ -24,7 +24,8 @@ class Simulation:
     topics: topic, beyond, personalised, randomised, best: shares of tiles on those days.
     beyond: day, share of all tiles. goal: the share that the program asks for; None for no goal.
     looks: ds, challenger, champion, decision, difference, lower, truth: what the gate saw, and was true.
-    estimates: ds, policy, value, lower, upper, truth, realised (of the champion, else None).
+    estimates: ds, policy, value, lower, upper, truth (on the pages that the estimate is about), realised (the
+    day after, of the champion, else None).
     """
 
     program: str
