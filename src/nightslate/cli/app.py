@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from nightslate.errors import MachineError, NightslateError
 
@@ -24,6 +24,17 @@ Day = Annotated[str, typer.Option("--ds", help="The UTC day of the data, YYYY-MM
 
 # In the words of the operating system, which Java, Delta and pyarrow pass on, and of SQLite.
 _FULL_DISK = ("No space left on device", "database or disk is full")
+
+
+def show(report: RenderableType) -> None:
+    """Print a report: as wide as the terminal, and 120 columns wide in a file."""
+    (console if console.is_terminal else Console(width=120)).print(report)
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Print what a person should know besides, where it is not read as the result."""
+    for note in notes:
+        errors.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 def exit_by_kind(work: Callable[[], None]) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from nightslate.cli.app import app, console, errors, exit_by_kind
+from nightslate.cli.app import app, errors, exit_by_kind, show, show_notes
 
 
 @app.command()
@@ -124,13 +123,11 @@ def attribute(
                 unattributed=unattributed,
                 progress=bars.show,
             )
-        for note in summary.notes:
-            errors.print(note, markup=False, highlight=False, soft_wrap=True)
+        show_notes(summary.notes)
         if as_json:
             print(json.dumps(json_of(summary), indent=2, ensure_ascii=False, allow_nan=False))
         else:
-            wide = console if console.is_terminal else Console(width=120)
-            wide.print(attribution_report(summary))
+            show(attribution_report(summary))
 
     exit_by_kind(work)
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperCommand
 
-from nightslate.cli.app import app, console, errors, exit_by_kind
+from nightslate.cli.app import app, errors, exit_by_kind, show, show_notes
 
 
 class RangeCommand(TyperCommand):
@@ -88,13 +87,12 @@ def ope(
         )
         read = read_log(log, slate, slot, quarantine)
         if read.rejected:
-            errors.print(read.summary, markup=False, highlight=False, soft_wrap=True)
+            show_notes([read.summary])
         evaluation = evaluate(read, question)
         if as_json:
             print(json.dumps(json_of(evaluation), indent=2, ensure_ascii=False, allow_nan=False))
         else:
-            wide = console if console.is_terminal else Console(width=120)
-            wide.print(ope_report(evaluation))
+            show(ope_report(evaluation))
 
     exit_by_kind(work)
 
@@ -131,15 +129,13 @@ def propensities(
             require_writable(out, weights)
         with errors.status(f"propensities of {weights}"):
             found = propensities_of(weights, slots, eligible, quarantine)
-        for note in found.notes:
-            errors.print(note, markup=False, highlight=False, soft_wrap=True)
+        show_notes(found.notes)
         if out:
             write(found.table, out)
-            errors.print(f"{out}: {found.table.num_rows:,} rows written", markup=False, soft_wrap=True)
+            show_notes([f"{out}: {found.table.num_rows:,} rows written"])
         if as_json:
             print("[" + ",\n ".join(json_rows(found.table)) + "]")
         elif not out:
-            wide = console if console.is_terminal else Console(width=120)
-            wide.print(propensities_table(found.table))
+            show(propensities_table(found.table))
 
     exit_by_kind(work)

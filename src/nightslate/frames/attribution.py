@@ -156,6 +156,10 @@ class Attributed:
 
     def credits(self) -> Iterator[pa.Table]:
         """Rows of `CREDITS`, in pieces of bounded size; those of an outcome are in one."""
+        return (table for table, _ in self.credits_and_arms())
+
+    def credits_and_arms(self) -> Iterator[tuple[pa.Table, pa.ChunkedArray]]:
+        """The pieces of `credits`, and with each the arms (c,) whose impressions are credited."""
         for piece, credit in self._credited():
             if self.kept is not None:
                 credit = credit * self.kept[piece.outcome]
@@ -168,7 +172,7 @@ class Attributed:
                 "lag_seconds": piece.lag / 1e6,
                 "rule": pa.repeat(self.how.rule.name, len(credit)),
             }
-            yield pa.table(columns, schema=CREDITS)
+            yield pa.table(columns, schema=CREDITS), self.shown.take("arm_id", piece.impression)
 
     @property
     def unattributed(self) -> pa.Table:

@@ -11,7 +11,6 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.attribution import pieces
 from nightslate.errors import MachineError
 from nightslate.files.attribution.dealt import Dealt, Progress, Users, deal_outcomes
 from nightslate.files.attribution.histories import Impressions, read_outcomes
@@ -150,10 +149,8 @@ def _attribute(how: Attributor, dealt: Dealt, done: _Outcomes, part: int) -> _Pa
     found = how.attribute(impressions, outcomes)
     rest, tables, tally = found.unattributed, [], Tally()
     tally.add_outcomes(outcomes["kind"], rest)
-    # the same touches in the same pieces: credits do not say which arm was shown
-    touched = pieces(found.touches, how.rule, found.shown.time, found.shown.user, found.done.time)
-    for table, piece in zip(found.credits(), touched, strict=True):
-        tally.add_credits(table, found.shown.take("arm_id", piece.impression))
+    for table, arms in found.credits_and_arms():
+        tally.add_credits(table, arms)
         tables.append(table)
     early = rest.filter(pc.equal(rest["reason"], "before_impression"))["outcome_id"].combine_chunks()
     named_later = outcomes.filter(pc.is_in(outcomes["outcome_id"], value_set=early))
