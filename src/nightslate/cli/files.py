@@ -32,6 +32,16 @@ def ope(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     slate: Annotated[str | None, typer.Option(help="Slates: the column of the decision.")] = None,
     slot: Annotated[str | None, typer.Option(help="Slates: the column of the slot, from 1.")] = None,
+    trajectory: Annotated[
+        str | None, typer.Option(help="Trajectories: the column that says which one a row is of.")
+    ] = None,
+    step: Annotated[
+        str | None, typer.Option(help="Trajectories: the column of the step, from 1 or from 0.")
+    ] = None,
+    discount: Annotated[
+        float | None,
+        typer.Option(help="Trajectories: what a reward is worth a step later, in (0, 1]; 1 by default."),
+    ] = None,
     interval: Annotated[
         str,
         typer.Option(
@@ -68,9 +78,10 @@ def ope(
     More columns give more estimators: see docs/ope.md."""
 
     def work() -> None:
+        from nightslate.files.layout import Layout
         from nightslate.files.log import read_log
-        from nightslate.files.ope import as_json as json_of
         from nightslate.files.ope import evaluate
+        from nightslate.files.ope_json import as_json as json_of
         from nightslate.files.question import Question
         from nightslate.reports.ope import ope_report
 
@@ -85,7 +96,8 @@ def ope(
             baseline=baseline,
             seed=seed,
         )
-        read = read_log(log, slate, slot, quarantine)
+        layout = Layout.of(slate=slate, slot=slot, trajectory=trajectory, step=step, discount=discount)
+        read = read_log(log, layout, quarantine)
         if read.rejected:
             show_notes([read.summary])
         evaluation = evaluate(read, question)

@@ -10,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Floats, Ints, Keys
-from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators.calibration import Inverses
-from nightslate.core.estimators.sample import Logged, Sample
+from nightslate.core.estimators.sample import Sample
 from nightslate.core.estimators.slate_sample import SlateSample
+from nightslate.core.estimators.trajectory_sample import TrajectorySample
+from nightslate.files.arm_check import ArmCheck
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import Ids, ids, numbers, require
-from nightslate.files.decisions import Decisions, with_pseudo_inverse
+from nightslate.files.layout import Layout
 from nightslate.files.reading import read
+from nightslate.files.units import Units
 
 REQUIRED = ("reward", "propensity", "target_propensity")
 CLUSTER = "cluster"
@@ -26,35 +28,28 @@ SLOT = "slot"
 
 
 @dataclass(frozen=True)
-class ArmCheck:
-    """The check of logged propensities by arm and slot, with the names of both."""
-
-    inverses: Inverses
-    arms: list[str]
-    slots: list[str]
-
-
-@dataclass(frozen=True)
 class Log:
-    """The good rows of a log: the sample of the target policy, the key of each unit's cluster, and what
-    there is to say of the rows. rejected: how many rows are bad, by reason; summary: the same to read."""
+    """The good rows of a log: the sample of the target policy, the key of each unit's cluster, and what there
+    is to say of the rows. rewards (m,): row by row, as the file has them. rejected: how many rows are bad, by
+    reason; summary: the same to read."""
 
-    sample: Sample | SlateSample
+    sample: Sample | SlateSample | TrajectorySample
     cluster: Keys
+    rewards: Floats
     arm_check: ArmCheck | None = None
     notes: tuple[str, ...] = ()
     rejected: dict[str, int] = field(default_factory=dict)
     summary: str = ""
 
     @property
-    def of_logging_policy(self) -> Sample | SlateSample:
+    def of_logging_policy(self) -> Sample | SlateSample | TrajectorySample:
         """The same units with the logging policy as the target: all weights are 1."""
         sample = self.sample
         same: dict[str, Any] = {
             "target_propensity": sample.propensity,
             "v_target": sample.q_logged,
             "v_target_mrdr": getattr(sample, "q_logged_mrdr", None),
-            "target_marginal_propensity": sample.marginal_propensity,
+            "target_marginal_propensity": getattr(sample, "marginal_propensity", None),
             "pseudo_inverse_weight": np.ones(sample.n),
             "unsupported_mass": np.zeros(sample.n),
         }
@@ -62,27 +57,22 @@ class Log:
         return replace(sample, **{name: array for name, array in same.items() if name in known})
 
 
-def read_log(path: Path, slate: str | None, slot: str | None, quarantine: Path | None) -> Log:
-    """The log in a file: a row an impression; of slates a row a slot, `slate` and `slot` being the columns
-    that say which decision and which slot of it.
+def read_log(path: Path, layout: Layout, quarantine: Path | None) -> Log:
+    """The log in a file, whose rows are what `layout` says.
 
     Raises ContractError for a file or columns that cannot be used, and BadRowsError as `BadRows.settle`
-    does; InvalidInputError for one of `slate` and `slot` without the other."""
-    if (slate is None) != (slot is None):
-        raise InvalidInputError(
-            "slates need both --slate DECISION_COLUMN and --slot SLOT_COLUMN; single impressions need neither"
-        )
+    does."""
     rows = read(path)
     bad = BadRows(rows)
-    require(rows.table, (*REQUIRED, *filter(None, (slate, slot))))
-    columns = _Columns.of(rows.table, SlateSample if slate else Sample, slot or SLOT, bad)
-    decisions = None
-    if slate and slot:
-        decisions = Decisions.of(rows.table, slate, slot, bad)
-        decisions.require_one_value(columns.numbers, columns.cluster, bad)
+    require(rows.table, (*REQUIRED, *filter(None, (layout.unit, layout.choice))))
+    columns = _Columns.of(rows.table, layout, bad)
+    units = None
+    if layout.unit:
+        units = Units.of(rows.table, layout, bad)
+        units.require_one_value(columns.numbers, columns.cluster, bad)
     bad.settle(path, quarantine)
     good = np.flatnonzero(bad.good)
-    log = columns.slates(decisions, good) if decisions else columns.impressions(good)
+    log = columns.in_turn(units, good) if units else columns.impressions(good)
     return replace(log, rejected=bad.counts, summary=bad.summary(path))
 
 
@@ -96,9 +86,10 @@ class _Columns:
     slot: Ids | None
 
     @classmethod
-    def of(cls, table: pa.Table, kind: type[Logged], slot: str, bad: BadRows) -> Self:
+    def of(cls, table: pa.Table, layout: Layout, bad: BadRows) -> Self:
         """Arms are of use only together with their slots."""
-        there = [f.name for f in fields(kind) if f.name in table.column_names]
+        there = [f.name for f in fields(layout.sample) if f.name in table.column_names]
+        slot = layout.choice or SLOT
         arm = next((name for name in ARM if {name, slot} <= set(table.column_names)), None)
         return cls(
             numbers={name: numbers(table, name, bad) for name in there},
@@ -116,23 +107,23 @@ class _Columns:
                 sample.propensity, self.arm.places[good], self.slot.places[good] + 1
             )
             check = ArmCheck(inverses, self.arm.names, self.slot.names)
-        return Log(sample, self.cluster.keys[good] if self.cluster else good.astype(np.uint64), check)
+        cluster = self.cluster.keys[good] if self.cluster else good.astype(np.uint64)
+        return Log(sample, cluster, sample.reward, check)
 
-    def slates(self, decisions: Decisions, good: Ints) -> Log:
-        """A unit a decision, which is the cluster where none is named."""
-        _, first, decision = np.unique(decisions.ids.places[good], return_index=True, return_inverse=True)
-        slot, taken = decisions.slot[good], self._taken(good)
-        sample, note = with_pseudo_inverse(SlateSample.of_rows(decision, slot, taken, int(slot.max())))
+    def in_turn(self, units: Units, good: Ints) -> Log:
+        """A unit a decision or trajectory, which is the cluster where none is named."""
+        _, first, unit = np.unique(units.ids.places[good], return_index=True, return_inverse=True)
+        number, taken = units.number[good], self._taken(good)
+        sample, note = units.sample(unit, number, taken)
         check = None
         if self.arm:
             arm, arms = self.arm.places[good], len(self.arm.names)
-            held = np.sort(decision * arms + arm)
-            # where a decision may hold an arm twice, no slot takes it away from later ones
-            length = None if (held[1:] == held[:-1]).any() else np.bincount(decision)[decision]
-            inverses = Inverses.initial(arms, sample.slots).update(taken["propensity"], arm, slot, length)
-            check = ArmCheck(inverses, self.arm.names, [str(k + 1) for k in range(sample.slots)])
-        cluster = (self.cluster or decisions.ids).keys[good[first]]
-        return Log(sample, cluster, check, (note,) if note else ())
+            length = np.bincount(unit)[unit] if units.hold_arms_once(unit, arm) else None
+            inverses = Inverses.initial(arms, sample.slots).update(taken["propensity"], arm, number, length)
+            names = [str(k + units.first) for k in range(sample.slots)]
+            check = ArmCheck(inverses, self.arm.names, names, sample.choice)
+        cluster = (self.cluster or units.ids).keys[good[first]]
+        return Log(sample, cluster, taken["reward"], check, (note,) if note else ())
 
     def _taken(self, good: Ints) -> dict[str, Floats]:
         return {name: column[good] for name, column in self.numbers.items()}

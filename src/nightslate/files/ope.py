@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from nightslate.core.arrays import Floats
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators import BANDIT_ESTIMATORS, ESTIMATORS, SLATE_ESTIMATORS
+from nightslate.core.estimators import (
+    BANDIT_ESTIMATORS,
+    ESTIMATORS,
+    SLATE_ESTIMATORS,
+    TRAJECTORY_ESTIMATORS,
+)
 from nightslate.core.estimators.diagnostics import Thresholds
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.estimators.estimator import Estimator
@@ -18,15 +22,33 @@ from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import Delta
 from nightslate.core.estimators.results import results
 from nightslate.core.estimators.sample import Logged, Sample, known
+from nightslate.core.estimators.slate_sample import SlateSample
+from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.estimators.verdict import BEST_FIRST, Verdict, verdict
-from nightslate.files.log import ArmCheck, Log
+from nightslate.files.arm_check import ArmCheck
+from nightslate.files.log import Log
 from nightslate.files.question import Question
 
 TARGET, LOGGED = "target", "logged"
 THRESHOLDS = Thresholds()
-_SHOWN_CELLS = 5
 _SURPRISE = 4.0
 """Standard errors from its expectation at which a figure is taken to be wrong."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """The estimators of one kind of sample, which of them is a plain mean, and what a log of it is of."""
+
+    estimators: Mapping[str, Estimator]
+    mean: str
+    log_of: str
+
+
+_FAMILIES: Mapping[type[Logged], _Family] = {
+    Sample: _Family(BANDIT_ESTIMATORS, "ips", "single impressions"),
+    SlateSample: _Family(SLATE_ESTIMATORS, "sips", "slates"),
+    TrajectorySample: _Family(TRAJECTORY_ESTIMATORS, "tis", "trajectories"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +57,8 @@ class Evaluation:
 
     estimates: the target's value, a line an estimator. logged: the logging policy's own mean reward.
     difference: target minus logged by the estimator that the verdict goes by; None if not asked for.
-    support_is_known: the log has a column unsupported_mass."""
+    support_is_known: the log has a column unsupported_mass. units: what was evaluated, such as impressions.
+    ess_by_step: of trajectories, how many effective samples the weights of the first t steps leave."""
 
     estimates: tuple[Estimate, ...]
     logged: Estimate
@@ -45,86 +68,46 @@ class Evaluation:
     arm_check: ArmCheck | None
     notes: tuple[str, ...]
     rejected: Mapping[str, int]
+    units: str
+    ess_by_step: tuple[float, ...]
 
 
 def evaluate(log: Log, question: Question) -> Evaluation:
     """Raises InvalidInputError if the log lacks what an estimator needs that was asked for by name, or if a
     reward is outside the range that was stated."""
     sample = log.sample
-    family = BANDIT_ESTIMATORS if isinstance(sample, Sample) else SLATE_ESTIMATORS
-    possible = [name for name, estimator in family.items() if estimator.needs <= sample.fields]
+    family = _FAMILIES[type(sample)]
+    possible = [name for name, estimator in family.estimators.items() if estimator.needs <= sample.fields]
     _require(question.estimators or (), possible, sample)
     _require_range(log, question)
     estimates = _estimates(log, {TARGET: sample}, question.estimators or possible, question)
     mismatch = _mismatch(log, possible, question)
     trusted = [name for name in possible if not (mismatch and ESTIMATORS[name].needs)]
     best = next(name for name in BEST_FIRST if name in trusted)
-    mean = "ips" if family is BANDIT_ESTIMATORS else "sips"
     both = {TARGET: sample, LOGGED: log.of_logging_policy}
-    paired = {(e.policy, e.reference, e.estimator): e for e in _estimates(log, both, (mean, best), question)}
+    lines = _estimates(log, both, (family.mean, best), question)
+    paired = {(line.policy, line.reference, line.estimator): line for line in lines}
     difference = paired[TARGET, LOGGED, best] if question.compared else None
     support_is_known = sample.unsupported_mass is not None
     return Evaluation(
         estimates=tuple(estimates),
-        logged=paired[LOGGED, None, mean],
+        logged=paired[LOGGED, None, family.mean],
         difference=difference,
         verdict=verdict(difference or estimates[0], THRESHOLDS, support_is_known=support_is_known),
         support_is_known=support_is_known,
         arm_check=log.arm_check,
         notes=(
             *filter(None, (mismatch,)),
-            *_arms(log.arm_check),
+            *(log.arm_check.notes() if log.arm_check else ()),
+            *_valueless(estimates),
             *log.notes,
             *_bounds(log, question),
-            *_absent(family, possible, sample),
+            *_absent(family.estimators, possible, sample),
         ),
         rejected=log.rejected,
+        units=sample.units,
+        ess_by_step=tuple(sample.ess_by_step.tolist()) if isinstance(sample, TrajectorySample) else (),
     )
-
-
-def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation as JSON: null where there is no figure, never NaN or infinity."""
-    first = evaluation.estimates[0]
-    difference = evaluation.difference
-    diagnostics: dict[str, Any] = {
-        "n": first.n,
-        "clusters": first.clusters,
-        "ess": _finite(first.ess),
-        "max_weight": _finite(first.max_weight),
-        "mean_weight": _finite(first.mean_weight),
-        "mean_weight_lower": _finite(first.mean_weight_lower),
-        "mean_weight_upper": _finite(first.mean_weight_upper),
-        "unsupported_share": _finite(first.unsupported_share),
-    }
-    if evaluation.arm_check:
-        diagnostics["calibration"] = _calibration(evaluation.arm_check)
-    return {
-        "estimators": {estimate.estimator: _figures(estimate) for estimate in evaluation.estimates},
-        "logged": _figures(evaluation.logged),
-        "difference": difference and {"estimator": difference.estimator, **_figures(difference)},
-        "diagnostics": diagnostics,
-        "verdict": evaluation.verdict.word,
-        "reasons": list(evaluation.verdict.reasons),
-        "rejected": dict(evaluation.rejected),
-        "notes": list(evaluation.notes),
-    }
-
-
-def _figures(estimate: Estimate) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        "value": _finite(estimate.value),
-        "stderr": _finite(estimate.stderr),
-        "lower": _finite(estimate.lower),
-        "upper": _finite(estimate.upper),
-        "interval": estimate.interval_method,
-    }
-    if len(ESTIMATORS[estimate.estimator].tunings) > 1:
-        figures["tuning"] = estimate.tuning
-    return figures
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _estimates(
@@ -132,8 +115,9 @@ def _estimates(
 ) -> list[Estimate]:
     """Of a log that is one update: a file is all on one machine."""
     tunings = {name: value for name, value in question.tunings.items() if name in estimators}
-    slots = 1 if isinstance(log.sample, Sample) else log.sample.slots
-    empty = EvaluationState.initial(tuple(policies), tuple(estimators), tunings, slots, question.seed)
+    empty = EvaluationState.initial(
+        tuple(policies), tuple(estimators), tunings, log.sample.slots, question.seed
+    )
     state = empty.update(tuple(policies.values()), log.cluster)
     return results(state, question.confidence, question.interval, question.rewards)
 
@@ -161,31 +145,53 @@ def _mismatch(log: Log, possible: Sequence[str], question: Question) -> str | No
 def _require(asked: Sequence[str], possible: Sequence[str], sample: Logged) -> None:
     for name in asked:
         if name not in possible:
-            kind = "slates" if name in SLATE_ESTIMATORS else "single impressions"
-            lacks = ", ".join(sorted(ESTIMATORS[name].needs - sample.fields)) or f"a log of {kind}"
+            family = next(family for family in _FAMILIES.values() if name in family.estimators)
+            lacks = ", ".join(sorted(ESTIMATORS[name].needs - sample.fields))
+            if family != _FAMILIES[type(sample)]:
+                lacks = f"a log of {family.log_of}"
             raise InvalidInputError(f"{name} needs {lacks}; this log has what {', '.join(possible)} need")
 
 
 def _require_range(log: Log, question: Question) -> None:
     """Rewards are in the range that was stated; for a guaranteed interval so are the model's expectations, of
-    slates those of all slots to come."""
+    slates and trajectories those of all slots or steps to come."""
     if question.rewards is None:
         return
     sample, low, high = log.sample, question.rewards.low, question.rewards.high
-    columns = {"reward": (low, high)}
-    if question.interval.guaranteed:
-        slots = 1 if isinstance(sample, Sample) else sample.slots
-        ends = (min(low, slots * low), max(high, slots * high))
-        columns |= {name: ends for name in sample.fields if name.startswith(("q_logged", "v_target"))}
-    for name, (least, most) in columns.items():
-        values = getattr(sample, name)
-        outside = (values < least) | (values > most)
-        if outside.any():
-            raise InvalidInputError(
-                f"{name} is outside {least:.6g} to {most:.6g}, which --range allows, in "
-                f"{np.count_nonzero(outside)} of {values.size} places: it reaches from {values.min():.6g} to "
-                f"{values.max():.6g}"
-            )
+    allowed = f"{low:.6g} to {high:.6g}"
+    _require_within("reward", log.rewards, low, high, allowed)
+    if not question.interval.guaranteed:
+        return
+    least, most = np.array([low]), np.array([high])
+    if sample.slots > 1:
+        to_come = np.arange(sample.slots, 0, -1)
+        least, most = min(low, 0.0) * to_come, max(high, 0.0) * to_come
+        allowed += f" for each {sample.choice} to come"
+    for name in sorted(sample.fields):
+        if name.startswith(("q_logged", "v_target")):
+            _require_within(name, getattr(sample, name), least, most, allowed)
+
+
+def _require_within(
+    name: str, values: Floats, least: Floats | float, most: Floats | float, allowed: str
+) -> None:
+    outside = (values < least) | (values > most)
+    if outside.any():
+        raise InvalidInputError(
+            f"{name} is outside {allowed}, which --range allows, in {np.count_nonzero(outside)} of "
+            f"{values.size} places: it reaches from {values.min():.6g} to {values.max():.6g}"
+        )
+
+
+def _valueless(estimates: Sequence[Estimate]) -> list[str]:
+    """Which estimators have no value, and why: of finite sums only a denominator of 0 leaves none."""
+    names = [line.estimator for line in estimates if line.value is None]
+    if not names:
+        return []
+    return [
+        f"no value by {', '.join(names)}: the weights that they divide by are 0, because the log holds "
+        "nothing that the target does"
+    ]
 
 
 def _absent(family: Mapping[str, Estimator], possible: Sequence[str], sample: Logged) -> list[str]:
@@ -209,37 +215,3 @@ def _bounds(log: Log, question: Question) -> list[str]:
         f"the largest weight that was seen, {log.sample.largest_weight:.6g}, stands for the largest that is "
         "possible: the interval is guaranteed only if none can be larger (--max-weight states a bound)"
     ]
-
-
-def _arms(check: ArmCheck | None) -> list[str]:
-    if check is None:
-        return []
-    return [
-        f"the logged propensities of arm {cell['arm']} in slot {cell['slot']} are too small: 1/propensity "
-        f"has the mean {cell['mean']:.4g} over {cell['decisions']} decisions instead of 1"
-        for cell in _calibration(check)["off"]
-    ]
-
-
-def _calibration(check: ArmCheck) -> dict[str, Any]:
-    """How many cells of arm and slot there are, how far from 1 they are, and those that are off, the worst
-    first."""
-    inverses = check.inverses
-    off = np.argwhere(inverses.off)
-    off = off[np.argsort(-inverses.z[tuple(off.T)], kind="stable")][:_SHOWN_CELLS]
-    shown = inverses.shown > 0
-    return {
-        "cells": int(shown.sum()),
-        "cells_off": int(inverses.off.sum()),
-        "off": [
-            {
-                "arm": check.arms[arm],
-                "slot": check.slots[slot],
-                "shown": int(inverses.shown[arm, slot]),
-                "decisions": int(inverses.open[arm, slot]),
-                "mean": float(inverses.mean[arm, slot]),
-                "z": float(inverses.z[arm, slot]),
-            }
-            for arm, slot in off.tolist()
-        ],
-    }

@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nightslate.core.estimators import SLATE_ESTIMATORS
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.files.ope import THRESHOLDS, Evaluation
 from nightslate.reports.numbers import count, setting, significant
@@ -36,7 +35,16 @@ ASSUMES = {
     "snrips": "rips, its weights scaled to a mean of 1",
     "cascade_dr": "rips, and a right model or right propensities",
     "pseudo_inverse": "slots add up to the reward",
+    "tis": "right propensities; varies most",
+    "pdis": "right propensities; varies less than tis",
+    "sntis": "tis, its weights scaled to a mean of 1",
+    "snpdis": "pdis, its weights scaled to a mean of 1",
+    "traj_dr": "right propensities or a right model",
+    "fqe": "a right model of all steps to come",
 }
+_SHOWN_STEPS = 6
+"""Of a long trajectory: the first, the last, and some between."""
+
 _COLOURS = {"deploy": "bold green", "do not deploy": "bold red"}
 
 
@@ -47,7 +55,7 @@ def ope_report(evaluation: Evaluation) -> RenderableType:
     if evaluation.notes:
         notes = ["", Text("notes", style="dim"), *map(_item, evaluation.notes)]
     return Group(
-        _heading(evaluation.estimates[0]),
+        _heading(evaluation),
         "",
         _estimates(evaluation),
         "",
@@ -59,11 +67,11 @@ def ope_report(evaluation: Evaluation) -> RenderableType:
     )
 
 
-def _heading(estimate: Estimate) -> Text:
-    units = "decisions" if estimate.estimator in SLATE_ESTIMATORS else "impressions"
+def _heading(evaluation: Evaluation) -> Text:
+    estimate = evaluation.estimates[0]
     of = "" if estimate.clusters == estimate.n else f" of {count(estimate.clusters)} clusters"
     return Text(
-        f"{count(estimate.n)} {units}{of}, intervals of {setting(100 * estimate.confidence)} % "
+        f"{count(estimate.n)} {evaluation.units}{of}, intervals of {setting(100 * estimate.confidence)} % "
         f"({estimate.interval_method.replace('_', ' ')})"
     )
 
@@ -72,7 +80,7 @@ def _estimates(evaluation: Evaluation) -> Table:
     table = table_of("estimator", ">value", ">interval", ">standard error", ">tuning", "assumes")
     for estimate in evaluation.estimates:
         _add(table, estimate.estimator, estimate, ASSUMES[estimate.estimator])
-    _add(table, "as logged", evaluation.logged, "the mean reward of the log")
+    _add(table, "as logged", evaluation.logged, "the mean of what was logged")
     if difference := evaluation.difference:
         _add(table, "difference", difference, f"target minus logged, paired, by {difference.estimator}")
     return table
@@ -100,6 +108,10 @@ def _weights(evaluation: Evaluation) -> Table:
     for check in weight_checks(asdict(evaluation.estimates[0]), THRESHOLDS.min_ess, judged):
         wrong = Text(_WRONG[check.name] if check.fine is False else "", style="bold red")
         table.add_row(Text(check.name, style="dim"), Text(check.text), wrong)
+    if ess := evaluation.ess_by_step:
+        steps = sorted({1 + round(k * (len(ess) - 1) / (_SHOWN_STEPS - 1)) for k in range(_SHOWN_STEPS)})
+        shown = ", ".join(f"{step}: {significant(ess[step - 1])}" for step in steps)
+        table.add_row(Text("effective by step", style="dim"), Text(shown), "")
     return table
 
 

@@ -55,6 +55,28 @@ def slates(decisions=40, seed=2, independent=True):
     return [rows[place] for place in draw.permutation(len(rows))]
 
 
+def trajectories(count=60, seed=3, first=1):
+    """Trajectories of one to four steps from `first` on, a row a step, in no order; two to a customer."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for trajectory in range(count):
+        for step in range(1 + trajectory % 4):
+            propensity, target = draw.uniform(0.3, 0.9, 2).tolist()
+            rows.append(
+                {
+                    "journey": f"j{trajectory}",
+                    "number": step + first,
+                    "cluster": f"c{trajectory // 2}",
+                    "reward": float(draw.integers(0, 3)),
+                    "propensity": propensity,
+                    "target_propensity": target,
+                    "q_logged": float(draw.uniform(0, 2)),
+                    "v_target": float(draw.uniform(0, 2)),
+                }
+            )
+    return [rows[place] for place in draw.permutation(len(rows))]
+
+
 def without(rows, *names):
     return [{name: value for name, value in row.items() if name not in names} for row in rows]
 

@@ -10,6 +10,7 @@ from nightslate.core.estimators.pseudo_inverse import PSEUDO_INVERSE
 from nightslate.core.estimators.replay import REPLAY
 from nightslate.core.estimators.slate_ips import IIPS, RIPS, SIPS, SNIIPS, SNRIPS, SNSIPS
 from nightslate.core.estimators.snips import SNIPS
+from nightslate.core.estimators.trajectory import FQE, PDIS, SNPDIS, SNTIS, TIS, TRAJ_DR
 
 BANDIT_ESTIMATORS: dict[str, Estimator] = {
     estimator.name: estimator
@@ -23,4 +24,9 @@ SLATE_ESTIMATORS: dict[str, Estimator] = {
 }
 """Of a `SlateSample`: the value of a decision."""
 
-ESTIMATORS = {**BANDIT_ESTIMATORS, **SLATE_ESTIMATORS}
+TRAJECTORY_ESTIMATORS: dict[str, Estimator] = {
+    estimator.name: estimator for estimator in (TIS, PDIS, SNTIS, SNPDIS, TRAJ_DR, FQE)
+}
+"""Of a `TrajectorySample`: the value of a trajectory."""
+
+ESTIMATORS = {**BANDIT_ESTIMATORS, **SLATE_ESTIMATORS, **TRAJECTORY_ESTIMATORS}

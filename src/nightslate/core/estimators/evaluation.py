@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationState:
-    """Sums over units (impressions, or decisions of `slots` slots) for P policies and C ratios.
+    """Sums over units (impressions; decisions or trajectories of `slots`) for P policies and C ratios.
 
     tunings: the estimators with the candidates for their tuning parameters.
     bins (BINS, P, C + 1, 2): numerators and denominators by bin of clusters; the last ratio is the mean
@@ -126,7 +126,7 @@ class EvaluationState:
             n=cluster.size,
             clusters=starts.size,
         )
-        for units, first in _whole_clusters(starts, cluster.size, 8 * 4 * len(samples)):
+        for units, first in _whole_clusters(starts, cluster.size, 8 * 4 * len(samples) * self.slots):
             chosen = units if order is None else order[units]
             part._add([s.take(chosen) for s in samples], cluster[chosen][first], first)
         return self.merge(part)

@@ -185,7 +185,7 @@ class Results:
         return ESTIMATORS[name].spans(self._limits(p), tuning)
 
     def _limits(self, p: int) -> Limits:
-        """A slate may leave slots empty, which is a reward of 0."""
+        """A slate may leave slots empty and a trajectory may end before others, which is a reward of 0."""
         seen = float(self._state.largest_weights[p])
         most = self._rewards.max_weight or seen
         if seen > most:

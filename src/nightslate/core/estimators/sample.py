@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -13,17 +13,28 @@ from nightslate.core.errors import InvalidInputError
 OPEN_BELOW = ("propensity", "marginal_propensity")
 CLOSED = ("target_propensity", "target_marginal_propensity", "unsupported_mass")
 
+LARGEST = 1e50
+"""Of weights, rewards and expectations: squares of products of larger ones soon are no numbers."""
+
 
 @dataclass(frozen=True, eq=False)
 class Logged:
     """Float64 arrays of n logged units, and of one target policy; None stands for what nobody knows.
 
-    Checks them all: raises InvalidInputError where a value is not finite, a shape differs, or a probability
-    is outside its range. Such a number is never read as anything."""
+    Checks them all: raises InvalidInputError where a value is not finite, a shape differs, a probability is
+    outside its range, or a value or weight is over LARGEST. Such a number is never read as anything."""
 
     reward: Floats
     propensity: Floats
     target_propensity: Floats
+
+    unit: ClassVar[str] = "unit"
+    units: ClassVar[str] = "units"
+    choice: ClassVar[str] = "slot"
+    """What a unit is called, and several, and what each of a unit's choices is."""
+
+    of_units: ClassVar[frozenset[str]] = frozenset()
+    """The fields that a unit has one of, where it has others by slot."""
 
     def __post_init__(self) -> None:
         shape = np.shape(self.propensity)
@@ -33,9 +44,18 @@ class Logged:
                 continue
             if field.name in OPEN_BELOW:
                 _require_range(field.name, given, (given > 0) & (given <= 1), "(0, 1]")
-            object.__setattr__(self, field.name, finite(field.name, given, self._shape(field.name, shape)))
+            array = finite(field.name, given, self._shape(field.name, shape))
+            object.__setattr__(self, field.name, array)
+            _require_range(field.name, array, np.abs(array) <= LARGEST, f"[-{LARGEST:g}, {LARGEST:g}]")
             if field.name in CLOSED:
                 _require_range(field.name, given, (given >= 0) & (given <= 1), "[0, 1]")
+        with np.errstate(over="ignore"):
+            heaviest = self.largest_weight
+        if heaviest > LARGEST:
+            raise InvalidInputError(
+                f"the largest importance weight, {heaviest:.3g}, is over {LARGEST:g}, too large for sums: "
+                f"leave out {self.units} whose logged propensities are so small"
+            )
 
     def _shape(self, field: str, shape: tuple[int, ...]) -> tuple[int, ...]:  # noqa: ARG002
         return shape
@@ -49,6 +69,11 @@ class Logged:
     def n(self) -> int:
         """How many units there are."""
         return len(self.reward)
+
+    @property
+    def slots(self) -> int:
+        """The most choices of a unit."""
+        return 1
 
     @property
     def weight(self) -> Floats:
@@ -91,6 +116,9 @@ class Sample(Logged):
     marginal_propensity: Floats | None = None
     target_marginal_propensity: Floats | None = None
     unsupported_mass: Floats | None = None
+
+    unit: ClassVar[str] = "impression"
+    units: ClassVar[str] = "impressions"
 
     def _shape(self, field: str, shape: tuple[int, ...]) -> tuple[int, ...]:  # noqa: ARG002
         return (shape[0] if shape else 0,)

@@ -8,10 +8,11 @@ from nightslate.core.estimators.estimate import Estimate
 
 Word = Literal["deploy", "test further", "do not deploy", "not enough evidence"]
 
-BEST_FIRST = ("dr", "snips", "cascade_dr", "snrips")
+BEST_FIRST = ("dr", "snips", "cascade_dr", "snrips", "traj_dr", "snpdis")
 """The estimators that a verdict goes by: doubly robust where a reward model is there, being right if either
 the model or the propensities are; else self-normalised weights, of slates those of a slot and the slots
-before it, since weights of whole slates vary too much to tell policies apart."""
+before it, of trajectories those of a step and the steps before it, since weights of whole slates and
+trajectories vary too much to tell policies apart."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,16 @@ def test_a_target_may_never_show_an_arm_but_not_more_than_always(field):
             replace(sample, **{field: np.full(ROWS, bad)})
 
 
+@pytest.mark.parametrize("kind", ["dr", "cascade_dr", "traj_dr"])
+@pytest.mark.parametrize("field", ["reward", "q_logged", "v_target"])
+def test_what_is_too_large_to_square_is_refused(field, kind):
+    sample = draw(kind)
+    for sign in (1, -1):
+        assert getattr(replace(sample, **{field: sign * 1e50 * np.ones_like(sample.reward)}), field).size
+        with pytest.raises(InvalidInputError, match=rf"{field} has {sample.reward.size} of .* \[-1e\+50"):
+            replace(sample, **{field: sign * 2e50 * np.ones_like(sample.reward)})
+
+
 def test_the_largest_weight_is_that_of_arms_or_of_features():
     sample = Sample(np.zeros(2), np.array([0.5, 0.1]), np.array([0.5, 0.4]))
     assert sample.largest_weight == pytest.approx(4)

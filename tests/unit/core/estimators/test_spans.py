@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tests.unit.core.estimators.worlds import PROPENSITIES, ROWS, SLOTS, draw
 
-from nightslate.core.estimators import ESTIMATORS, SLATE_ESTIMATORS
+from nightslate.core.estimators import ESTIMATORS, SLATE_ESTIMATORS, TRAJECTORY_ESTIMATORS
 from nightslate.core.estimators.estimator import Limits
-from nightslate.core.estimators.slate_sample import SlateSample
+from nightslate.core.estimators.sample import Sample
 
 
 def require_inside(name, sample, limits):
@@ -31,22 +31,28 @@ def test_no_unit_is_outside_its_span(name, low, high, share):
     """The farther ends are reached by rewards at the ends of their range."""
     sample = draw(name, low, high)
     sample = replace(
-        sample, **{f: share * getattr(sample, f) for f in PROPENSITIES if f.startswith("target")}
+        sample,
+        **{f: share * getattr(sample, f) for f in PROPENSITIES & sample.fields if f.startswith("target")},
     )
     ends = np.where(sample.reward > (low + high) / 2, high, low)
-    slots = SLOTS if isinstance(sample, SlateSample) else 1
+    slots = 1 if isinstance(sample, Sample) else SLOTS
     for case in (sample, replace(sample, reward=ends)):
         require_inside(name, case, Limits(low, high, case.largest_weight, slots))
 
 
-@pytest.mark.parametrize("name", list(SLATE_ESTIMATORS))
+@pytest.mark.parametrize("name", [*SLATE_ESTIMATORS, *TRAJECTORY_ESTIMATORS])
 @pytest.mark.parametrize(("low", "high"), [(0.0, 4.0), (-4.0, 0.0)])
-def test_short_decisions_are_within_their_span_too(name, low, high):
-    """A slot that a decision lacks has reward 0, so the range of rewards holds 0."""
+@pytest.mark.parametrize("discount", [1.0, 0.5])
+def test_units_that_end_before_others_are_within_their_span_too(name, low, high, discount):
+    """What a decision or trajectory lacks has reward 0, so the range of rewards holds 0; and then it holds
+    what is discounted."""
     sample = draw(name, low, high)
     lacks = np.arange(SLOTS)[None, :] >= np.random.default_rng(1).integers(1, SLOTS + 1, ROWS)[:, None]
+    worth = discount ** np.arange(SLOTS)
     short = {
-        field: np.where(lacks, 1.0 if field in PROPENSITIES else 0.0, getattr(sample, field))
+        field: np.where(lacks, 1.0, getattr(sample, field))
+        if field in PROPENSITIES
+        else np.where(lacks, 0.0, worth * getattr(sample, field))
         for field in sample.fields - {"pseudo_inverse_weight"}
     }
     sample = replace(sample, **short)

@@ -6,11 +6,12 @@ from itertools import permutations, product
 
 import numpy as np
 
-from nightslate.core.estimators import BANDIT_ESTIMATORS
+from nightslate.core.estimators import BANDIT_ESTIMATORS, SLATE_ESTIMATORS
 from nightslate.core.estimators.mips import marginal_over_features
 from nightslate.core.estimators.pseudo_inverse import pseudo_inverse_weights
 from nightslate.core.estimators.sample import Sample
 from nightslate.core.estimators.slate_sample import SlateSample
+from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.policies.plackett_luce import conditional_propensities, marginal_propensities
 from nightslate.core.policies.second_moments import second_moments
 
@@ -137,9 +138,11 @@ def entangled(context, arms, slot):
 
 def draw(name, low=0.0, high=1.0, rows=ROWS):
     """A sample of random numbers for this estimator: rewards and expectations between low and high (of a
-    slot, where there are slots)."""
+    slot or step, where there are several)."""
     generator = np.random.default_rng(3)
-    kind = Sample if name in BANDIT_ESTIMATORS else SlateSample
+    kind = TrajectorySample
+    if name in {**BANDIT_ESTIMATORS, **SLATE_ESTIMATORS}:
+        kind = Sample if name in BANDIT_ESTIMATORS else SlateSample
     shape = (rows,) if kind is Sample else (rows, SLOTS)
     later = np.ones(shape) if kind is Sample else np.arange(SLOTS, 0, -1) * np.ones(shape)
     columns = {}

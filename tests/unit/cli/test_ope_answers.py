@@ -1,0 +1,133 @@
+"""What `nightslate ope` makes of its figures: JSON, a page for people, a verdict."""
+
+import pytest
+from tests.unit.cli.ope_runs import TUNED, answer, expected_of_impressions, mean, run
+from tests.unit.files import logs
+
+
+def test_the_json_has_what_was_promised(tmp_path):
+    rows = logs.bandit()
+    result = answer(logs.write(tmp_path / "log.csv", rows), "--interval", "delta")
+    assert list(result) == [
+        "estimators",
+        "logged",
+        "difference",
+        "diagnostics",
+        "verdict",
+        "reasons",
+        "rejected",
+        "notes",
+    ]
+    for name, figures in result["estimators"].items():
+        tuned = {"tuning"} if name in ("clipped_ips", "switch_dr", "dros") else set()
+        assert figures.keys() == {"value", "stderr", "lower", "upper", "interval"} | tuned
+        assert figures["lower"] < figures["value"] < figures["upper"]
+        assert figures["interval"] == "delta"
+    weights = [row["target_propensity"] / row["propensity"] for row in rows]
+    diagnostics = result["diagnostics"]
+    assert diagnostics["n"] == 80
+    assert diagnostics["clusters"] == len({row["cluster"] for row in rows})
+    assert diagnostics["ess"] == pytest.approx(sum(weights) ** 2 / sum(w * w for w in weights))
+    assert diagnostics["max_weight"] == max(weights)
+    assert diagnostics["mean_weight"] == pytest.approx(mean(weights))
+    assert diagnostics["mean_weight_lower"] < mean(weights) < diagnostics["mean_weight_upper"]
+    assert 0 <= diagnostics["unsupported_share"] <= 1
+    assert result["verdict"] == "not enough evidence"
+    assert result["rejected"] == {}
+
+
+def test_people_read_a_table(tmp_path):
+    ran = run(logs.write(tmp_path / "log.csv", logs.bandit()), *TUNED)
+    assert ran.exit_code == 0
+    lines = [" ".join(line.split()) for line in ran.stdout.splitlines()]
+    assert lines[0].startswith("80 impressions of ")
+    expected = expected_of_impressions(logs.bandit())
+    for name, value in expected.items():
+        assert any(line.startswith(f"{name} {value:.3g}"[: len(name) + 5]) for line in lines), name
+    assert any("too few: at least 100" in line for line in lines)
+    assert "verdict: not enough evidence" in lines
+    assert "\x1b" not in ran.stdout
+    assert any(line.endswith("the model alone over the tuning value") for line in lines)
+
+
+def test_a_log_of_the_target_itself_differs_by_nothing(tmp_path):
+    rows = [row | {"target_propensity": row["propensity"]} for row in logs.bandit(200)]
+    few = [{name: row[name] for name in ("reward", "propensity", "target_propensity")} for row in rows]
+    result = answer(logs.write(tmp_path / "log.parquet", few))
+    assert (result["difference"]["lower"], result["difference"]["upper"]) == (0, 0)
+    assert result["verdict"] == "test further"
+    assert result["diagnostics"]["ess"] == pytest.approx(200)
+
+
+@pytest.mark.parametrize(("better", "says"), [(1.0, "deploy"), (0.0, "do not deploy")])
+def test_a_plain_case_has_a_plain_verdict(tmp_path, better, says):
+    """Two arms, both logged half of the time; the target shows the first nearly always."""
+    rows = [
+        {
+            "reward": better if k % 2 else 1 - better,
+            "propensity": 0.5,
+            "target_propensity": 0.9 if k % 2 else 0.1,
+        }
+        for k in range(1000)
+    ]
+    log = logs.write(tmp_path / "log.csv", rows)
+    result = answer(log)
+    assert result["verdict"] == says
+    assert "target minus logged by snips is" in result["reasons"][0]
+    assert answer(log, "--baseline", "none")["verdict"] == "test further"
+    assert says in run(log).stdout
+
+
+def test_propensities_that_are_too_small_are_named(tmp_path):
+    rows = [
+        {
+            "reward": 1,
+            "propensity": 0.75 if k % 4 else 0.1,
+            "target_propensity": 0.2,
+            "arm_id": "b" if k % 4 else "a",
+            "slot": 1,
+        }
+        for k in range(4000)
+    ]
+    log = logs.write(tmp_path / "log.csv", rows)
+    (off,) = answer(log)["diagnostics"]["calibration"]["off"]
+    assert (off["arm"], off["slot"], off["shown"], off["decisions"]) == ("a", "1", 1000, 4000)
+    assert off["mean"] == pytest.approx(2.5)
+    assert "propensities of arm a in slot 1 are too small" in run(log).stdout
+
+
+def test_support_is_judged_where_the_log_says_what_it_is(tmp_path):
+    """A mean weight of 0.8 is no measurement of the support."""
+    rows = [
+        {"reward": k % 2, "propensity": 0.5, "target_propensity": 0.4, "unsupported_mass": 0.2}
+        for k in range(500)
+    ]
+    says = "the log could not show too much"
+    assert says in run(logs.write(tmp_path / "known.csv", rows)).stdout
+    assert says not in run(logs.write(tmp_path / "log.csv", logs.without(rows, "unsupported_mass"))).stdout
+
+
+def test_a_model_whose_columns_contradict_each_other_decides_nothing(tmp_path):
+    """Target and logging policy are one, so v_target has to be q_logged on average; 0.5 more would pass for
+    an improvement."""
+    rows = [
+        {
+            "reward": k % 2,
+            "propensity": 0.5,
+            "target_propensity": 0.5,
+            "q_logged": 0.3 + k % 5 / 10,
+            "v_target": 1.0,
+        }
+        for k in range(1000)
+    ]
+    result = answer(logs.write(tmp_path / "log.csv", rows))
+    assert result["estimators"]["dr"]["value"] == pytest.approx(1.0)
+    assert result["difference"]["estimator"] == "snips"
+    assert result["verdict"] == "test further"
+    assert result["notes"][0].startswith(
+        "v_target is not what the target can expect of q_logged: it is +0.5 off"
+    )
+    agreeing = [row | {"v_target": row["q_logged"]} for row in rows]
+    result = answer(logs.write(tmp_path / "agreeing.csv", agreeing))
+    assert result["difference"]["estimator"] == "dr"
+    assert not any("v_target is" in note for note in result["notes"])
