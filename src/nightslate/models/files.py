@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from nightslate.core.fitted_q import FittedQ
 from nightslate.core.policies import LEARNERS
 from nightslate.core.policies.learner import Policy
 from nightslate.errors import ModelError
@@ -17,6 +18,10 @@ from nightslate.frames.packing import pack, unpack
 
 _ARRAYS, _DESCRIPTION = "policy.npz", "model.json"
 _FORMAT = 2
+_POLICY_TYPES: dict[str, type[Policy]] = {
+    FittedQ.kind: FittedQ.policy_type,
+    **{kind: learner.policy_type for kind, learner in LEARNERS.items()},
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class ModelFile:
             learner=content["learner"],
             arms=tuple(content["arms"]),
             encoder=Encoder.from_json(content["encoder"]),
-            policy=LEARNERS[content["kind"]].policy_type.from_arrays(unpack(archive)),
+            policy=_POLICY_TYPES[content["kind"]].from_arrays(unpack(archive)),
         )
 
 

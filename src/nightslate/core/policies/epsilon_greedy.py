@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite, row_chunks
+from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.policies.best import best_shares
+from nightslate.core.policies.designs import Pairs
 from nightslate.core.policies.learner import Arms, require_forgetting
-from nightslate.core.policies.linear_posterior import TIE
 from nightslate.core.policies.row_sample import RowSample, content_keys, require_max_rows
 from nightslate.core.policies.sklearn_models import Setting, build, fitted, from_array, to_array
 
@@ -32,23 +33,22 @@ class EpsilonGreedyPolicy(ArrayRecord):
 
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): epsilon / A for each arm, and 1 - epsilon for the best; ties share evenly."""
-        expected = self.expected_rewards(contexts)
-        highest = expected.max(axis=1, keepdims=True)
-        best = expected >= highest - TIE * np.abs(highest)
-        greedy = best / best.sum(axis=1, keepdims=True)
-        return np.asarray(self.epsilon / len(self.columns) + (1 - self.epsilon) * greedy)
+        best = best_shares(self.expected_rewards(contexts))
+        return np.asarray(self.epsilon / len(self.columns) + (1 - self.epsilon) * best)
 
     def expected_rewards(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): what the estimator predicts, be it out of the range of rewards; 0 if there were
         no rows."""
         contexts = finite("contexts", contexts, (len(contexts), int(self.features)))
-        arms, width = len(self.columns), contexts.shape[1] + self.columns.shape[1] + self.crosses.shape[1]
-        expected = np.full((len(contexts), arms), self.reward_max * self.constant)
-        if self.model.size:
-            for chunk in row_chunks(len(contexts), bytes_per_row=8 * arms * width):
-                design = _design(contexts[chunk, None], self.columns[None], self.crosses).reshape(-1, width)
-                expected[chunk] = self.reward_max * _predict(self.estimator, design).reshape(-1, arms)
-        return expected
+        if not self.model.size:
+            return np.full((len(contexts), len(self.columns)), self.reward_max * self.constant)
+        return Pairs(self.columns, self.crosses).predicted(self._predict, contexts)
+
+    def _predict(self, design: Floats) -> Floats:
+        # of a classifier the expectation is the probability of 1
+        if hasattr(self.estimator, "predict_proba"):
+            return np.asarray(self.reward_max * self.estimator.predict_proba(design)[:, 1])
+        return np.asarray(self.reward_max * self.estimator.predict(design))
 
     @cached_property
     def estimator(self) -> Any:
@@ -100,10 +100,10 @@ class EpsilonGreedy:
         """The estimator fitted to the rows in the order of their content, arms in the order of their keys, so
         that neither order of the caller's has a say. Raises InvalidInputError for rewards or parameters that
         the estimator can't be fitted with."""
-        columns, crosses, rows = _columns(arms.of(state)), _crosses(arms, state.features), state.sample()
+        pairs, rows = Pairs.of(arms.of(state), state.features), state.sample()
         estimator, reward_max = build(self.estimator, dict(self.parameters), seed), 1.0
         order = np.argsort(content_keys(rows.contexts, arms.keys[rows.arms], rows.rewards), kind="stable")
-        design = _design(rows.contexts[order], columns[rows.arms[order]], crosses)
+        design = pairs.design(rows.contexts[order], rows.arms[order])
         target, weights = rows.rewards[order], rows.scale * rows.weights[order]
         if hasattr(estimator, "predict_proba"):
             reward_max = rows.ceiling()
@@ -115,43 +115,12 @@ class EpsilonGreedy:
         return EpsilonGreedyPolicy(
             model=model,
             constant=np.asarray(outcomes[0] if outcomes.size == 1 else 0.0),
-            columns=columns,
-            crosses=crosses,
+            columns=pairs.columns,
+            crosses=pairs.crosses,
             features=np.asarray(state.features),
             reward_max=np.asarray(reward_max),
             epsilon=np.asarray(self.epsilon),
         )
-
-
-def _columns(arms: Arms) -> Floats:
-    """What an estimator knows each arm by (A, k - 1 + A): its features but for the constant, and a column for
-    each arm in the order of keys, which is 1 for that arm and 0 for the others."""
-    place = np.argsort(np.argsort(arms.keys))
-    return np.hstack([arms.features[:, 1:], np.eye(place.size)[place]])
-
-
-def _crosses(arms: Arms, n_features: int) -> Ints:
-    """(2, p): the places in a context and in `_columns` of the features that are named to interact, less the
-    constants; trees find by themselves what interacts, so none where none is named."""
-    if arms.crossed is None:
-        return np.zeros((2, 0), dtype=np.int64)
-    context, column = np.nonzero(arms.interactions(n_features)[1:, 1:])
-    return np.stack([context + 1, column])
-
-
-def _design(contexts: Floats, columns: Floats, crosses: Ints) -> Floats:
-    """(..., d), (..., f) -> (..., d + f + p), whose first axes broadcast: what an estimator sees of pairs of
-    a context and an arm."""
-    parts = contexts, columns, contexts[..., crosses[0]] * columns[..., crosses[1]]
-    pairs = parts[-1].shape[:-1]
-    return np.concatenate([np.broadcast_to(part, (*pairs, part.shape[-1])) for part in parts], axis=-1)
-
-
-def _predict(estimator: Any, design: Floats) -> Floats:
-    """(n, f) -> (n,): the expectation, which of a classifier is the probability of 1."""
-    if hasattr(estimator, "predict_proba"):
-        return np.asarray(estimator.predict_proba(design)[:, 1])
-    return np.asarray(estimator.predict(design))
 
 
 def _successes_and_failures(

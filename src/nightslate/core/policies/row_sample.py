@@ -141,12 +141,16 @@ class RowSample(ArrayRecord):
 
 def content_keys(contexts: Floats, arms: Keys, rewards: Floats) -> Keys:
     """A hash of each row's content (n,): contexts (n, d), what stands for the arm (n,), rewards (n,)."""
-    keys = np.empty(len(contexts), dtype=np.uint64)
-    columns = np.arange(contexts.shape[1], dtype=np.uint64)
-    for chunk in row_chunks(len(contexts), bytes_per_row=32 * (1 + columns.size)):
-        cells = np.ascontiguousarray(contexts[chunk]).view(np.uint64)
-        outcome = mix(arms[chunk], np.ascontiguousarray(rewards[chunk]).view(np.uint64))
-        keys[chunk] = mix(np.bitwise_xor.reduce(mix(cells, columns), axis=1), outcome)
+    return mix(row_keys(contexts), mix(arms, np.ascontiguousarray(rewards).view(np.uint64)))
+
+
+def row_keys(rows: Floats) -> Keys:
+    """A hash of each row's numbers, (n, d) -> (n,); 0.0 and -0.0 are different ones."""
+    keys = np.empty(len(rows), dtype=np.uint64)
+    columns = np.arange(rows.shape[1], dtype=np.uint64)
+    for chunk in row_chunks(len(rows), bytes_per_row=32 * (1 + columns.size)):
+        cells = np.ascontiguousarray(rows[chunk]).view(np.uint64)
+        keys[chunk] = np.bitwise_xor.reduce(mix(cells, columns), axis=1)
     return keys
 
 

@@ -59,7 +59,7 @@ def build(name: str, parameters: Mapping[str, Setting], seed: int) -> Any:
     return kind(**parameters, random_state=seed % _SEEDS)
 
 
-def fitted(estimator: Any, design: Floats, target: Floats, weights: Floats) -> Any:
+def fitted(estimator: Any, design: Floats, target: Floats, weights: Floats | None) -> Any:
     """The estimator, fitted to designs (n, f), targets (n,) and weights (n,) in one thread: sums over several
     depend on how many there are. Raises InvalidInputError where scikit-learn finds something wrong."""
     try:

@@ -1,0 +1,56 @@
+"""A fitted Q function, and the policy that chooses by it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite
+from nightslate.core.fitted_q.choosing import CHOICES, choosing
+from nightslate.core.fitted_q.members import Member, from_arrays, mean_of
+from nightslate.core.policies.designs import Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class FittedQPolicy(ArrayRecord):
+    """Fitted regressors whose mean is Q: the bytes of all of them in a row, the sizes of each (M,), and what
+    those without bytes predict (M,). What they know each arm by (A, f), which features of a state are
+    multiplied by which of these (2, p), and the number of features of a state ().
+
+    curve (iterations,): how far the targets moved from one iteration to the next, see `Iteration`.
+    choice (): the place in CHOICES of how to choose, with epsilon () and temperature ()."""
+
+    models: NDArray[np.uint8]
+    sizes: Ints
+    constants: Floats
+    columns: Floats
+    crosses: Ints
+    features: Ints
+    curve: Floats
+    choice: Ints
+    epsilon: Floats
+    temperature: Floats
+
+    def action_values(self, contexts: Floats) -> Floats:
+        """(n, d) -> (n, A): the discounted sum of rewards from here on that is expected of each arm."""
+        contexts = finite("contexts", contexts, (len(contexts), int(self.features)))
+        return Pairs(self.columns, self.crosses).predicted(mean_of(self.members), contexts)
+
+    def expected_rewards(self, contexts: Floats) -> Floats:
+        """(n, d) -> (n, A): the action values, as a `RewardModel` of all rewards from here on."""
+        return self.action_values(contexts)
+
+    def weights(self, contexts: Floats) -> Floats:
+        """(n, d) -> (n, A): the probability of each arm, see `choosing`."""
+        return choosing(
+            self.action_values(contexts),
+            CHOICES[int(self.choice)],
+            float(self.epsilon),
+            float(self.temperature),
+        )
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """The fitted regressors. Raises InvalidInputError if the bytes hold anything but ours."""
+        return from_arrays(self.models, self.sizes, self.constants)
