@@ -34,7 +34,7 @@ def main(program: str, *days: str) -> None:
     print(json.dumps(line), flush=True)
     with timed(days[0], "start-up", "imports that all steps share"):
         steps = import_module("nightslate.steps")
-        plan = import_module("nightslate.programs").PLAN
+        plan = import_module("nightslate.programs").find(program).plan
     for day in days:
         night = steps.Night.of(program, day)
         with timed(day, "start-up", "Spark session"):

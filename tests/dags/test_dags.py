@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,16 @@ from airflow.serialization.serialized_objects import DagSerialization
 from nightslate.orchestration.dag_factory import DS, SPARK_POOL, build_dag
 from nightslate.orchestration.landing import LandingSensor
 from nightslate.orchestration.operators import PythonStep, SparkStep
-from nightslate.programs import PLAN
+from nightslate.programs import load
 
 DAGS = Path(__file__).parents[2] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
 PARSE_SECONDS = 1.0
 
 
-@pytest.fixture(scope="module")
-def dag() -> DAG:
-    return build_dag(DAGS / "open_bandit.py")
+@pytest.fixture(scope="module", params=["open_bandit", "next_best_action"])
+def dag(request: pytest.FixtureRequest) -> DAG:
+    return build_dag(DAGS / f"{request.param}.py")
 
 
 def test_every_program_has_a_dag_and_every_dag_a_program() -> None:
@@ -59,12 +59,12 @@ def test_the_tasks_are_the_steps_of_the_plan_after_the_landing(dag: DAG) -> None
 
     assert upstream == {
         "landing": set(),
-        **{step.name: set(step.after) or {"landing"} for step in PLAN},
+        **{step.name: set(step.after) or {"landing"} for step in load(DAGS / f"{dag.dag_id}.yaml").plan},
     }
 
 
 def test_spark_steps_share_a_pool_and_small_steps_do_not(dag: DAG) -> None:
-    for step in PLAN:
+    for step in load(DAGS / f"{dag.dag_id}.yaml").plan:
         task = dag.get_task(step.name)
         assert isinstance(task, SparkStep if step.engine == "spark" else PythonStep)
         assert task.pool == (SPARK_POOL if step.engine == "spark" else "default_pool")
@@ -79,18 +79,19 @@ def test_every_spark_step_submits_a_file_that_is_there(dag: DAG) -> None:
 def test_only_publish_announces_new_slates(dag: DAG) -> None:
     outlets = {task.task_id: [asset.uri for asset in task.outlets] for task in dag.tasks if task.outlets}
 
-    assert outlets == {"publish": ["nightslate://open_bandit/slates"]}
+    assert outlets == {"publish": [f"nightslate://{dag.dag_id}/slates"]}
 
 
 def test_the_sensor_waits_for_the_logs_that_the_program_declares(dag: DAG) -> None:
     landing = dag.get_task("landing")
 
     assert isinstance(landing, LandingSensor)
-    assert landing.logs == ("impressions", "outcomes", "users", "arms", "references")
+    assert landing.logs == load(DAGS / f"{dag.dag_id}.yaml").logs.names
 
 
 def test_the_logical_date_is_the_day_of_the_data(dag: DAG) -> None:
-    days = [datetime(2019, 11, day, tzinfo=UTC) for day in (24, 25, 26)]
+    first = load(DAGS / f"{dag.dag_id}.yaml").start_date
+    days = [datetime.combine(first + timedelta(days=n), time.min, UTC) for n in range(3)]
     as_the_scheduler_sees_it = DagSerialization.from_dict(DagSerialization.to_dict(dag))
 
     infos = list(as_the_scheduler_sees_it.iter_dagrun_infos_between(days[0], days[1]))

@@ -85,7 +85,7 @@ def _run_night(night: Night) -> None:
     from nightslate.steps import run_step
 
     console.rule(f"{night.name} {night.ds}", align="left")
-    for planned in programs.PLAN:
+    for planned in night.program.plan:
         begun = time.monotonic()
         with console.status(f"{planned.name}: {planned.does}"):
             done = run_step(planned.name, night)

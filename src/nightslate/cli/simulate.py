@@ -1,4 +1,4 @@
-"""Worlds with known truth: a homepage that a program's nights learn from."""
+"""Worlds with known truth that a program's nights learn from."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ _KEY = "participants that nobody has ever met"
 
 @app.command()
 def simulate(
-    world: Annotated[Literal["onboarding_401k"], typer.Argument(help="The world, and the program.")],
+    world: Annotated[
+        Literal["onboarding_401k", "next_best_action"], typer.Argument(help="The world, and the program.")
+    ],
     home: Annotated[Path, typer.Option(help="An empty warehouse for it.", show_default=False)],
     days: Annotated[int, typer.Option(min=1, help="Days to play, each with its night.")] = 30,
-    users: Annotated[int, typer.Option(min=100, help="Participants on board on any day.")] = 8000,
+    users: Annotated[
+        int, typer.Option(min=100, help="Participants on board on any day, or customers in a cohort.")
+    ] = 8000,
     seed: Annotated[int, typer.Option(min=0, help="Of the world and all that happens in it.")] = 1,
 ) -> None:
     """Play a world and the nights of its program in turn, and write a page about what was learnt.
@@ -31,7 +35,7 @@ def simulate(
         from nightslate.loop.play import Play, write
         from nightslate.reports.simulation import headline
 
-        # The participants are invented. With a key of its own, a seed is a world on every machine.
+        # The people are invented. With a key of its own, a seed is a world on every machine.
         os.environ["NIGHTSLATE_PSEUDONYM_KEY"] = _KEY
         play = Play(programs.find(world), home.absolute(), users, seed)
         columns = (
@@ -41,13 +45,13 @@ def simulate(
         )
         with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
             playing = progress.add_task(world, total=days)
-            simulation = play.run(
+            told = play.run(
                 days,
                 lambda day, what: progress.update(
                     playing, completed=day, description=f"day {min(day + 1, days)}: {what}"
                 ),
             )
-        console.print(f"page     {write(simulation, home.absolute() / 'reports' / world)}", soft_wrap=True)
-        console.print(headline(simulation), soft_wrap=True, highlight=False)
+        console.print(f"page     {write(told, home.absolute() / 'reports' / world)}", soft_wrap=True)
+        console.print(headline(told.simulation), soft_wrap=True, highlight=False)
 
     exit_by_kind(work)

@@ -19,6 +19,7 @@ _TYPES: dict[Type, pa.DataType] = {
     "double": pa.float64(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
+    "boolean": pa.bool_(),
     "array<string>": _list(pa.string()),
     "array<float>": _list(pa.float32()),
     "array<double>": _list(pa.float64()),

@@ -17,6 +17,7 @@ Type = Literal[
     "double",
     "date",
     "timestamp",
+    "boolean",
     "array<string>",
     "array<float>",
     "array<double>",

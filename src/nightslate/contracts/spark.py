@@ -12,6 +12,7 @@ _TYPES: dict[Type, types.DataType] = {
     "double": types.DoubleType(),
     "date": types.DateType(),
     "timestamp": types.TimestampType(),
+    "boolean": types.BooleanType(),
     "array<string>": types.ArrayType(types.StringType()),
     "array<float>": types.ArrayType(types.FloatType()),
     "array<double>": types.ArrayType(types.DoubleType()),

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Par
 from nightslate.orchestration.failures import RETRIES, RETRY_POLICY
 from nightslate.orchestration.landing import LandingSensor
 from nightslate.orchestration.operators import PythonStep, SparkStep
-from nightslate.programs import PLAN, Program, Step, load
+from nightslate.programs import Program, Step, load
 
 SPARK_POOL = "nightslate_spark"
 DS = "{{ data_interval_start | ds }}"
@@ -63,7 +63,7 @@ def build_dag(dag_file: str | Path) -> DAG:
             doc_md="Waits for the _SUCCESS marker of every log of the day, then fails by name.",
         )
         tasks: dict[str, BaseOperator] = {}
-        for step in PLAN:
+        for step in program.plan:
             tasks[step.name] = task = _task(step, program, path.parent)
             task.set_upstream([tasks[name] for name in step.after] or [landing])
     return dag
@@ -89,5 +89,5 @@ def slates_asset(program: Program) -> Asset:
 
 
 def _documentation(program: Program) -> str:
-    steps = "\n".join(f"- **{step.name}**: {step.does}" for step in PLAN)
+    steps = "\n".join(f"- **{step.name}**: {step.does}" for step in program.plan)
     return f"{program.description}\n\n#### The night\n{steps}\n{WHEN_A_TASK_FAILS}"

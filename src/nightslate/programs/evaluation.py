@@ -15,21 +15,24 @@ ImpressionEstimator = Literal[
     "replay", "ips", "snips", "clipped_ips", "dm", "dr", "sndr", "switch_dr", "dros"
 ]
 DecisionEstimator = Literal["sips", "rips", "snsips", "snrips", "cascade_dr"]
-Estimator = ImpressionEstimator | DecisionEstimator
+TrajectoryEstimator = Literal["tis", "pdis", "sntis", "snpdis", "traj_dr", "fqe"]
+Estimator = ImpressionEstimator | DecisionEstimator | TrajectoryEstimator
 Interval = Literal[
     "bootstrap", "delta", "empirical_likelihood", "empirical_bernstein", "hoeffding", "anytime"
 ]
 
 OF_IMPRESSIONS: tuple[str, ...] = get_args(ImpressionEstimator)
 OF_DECISIONS: tuple[str, ...] = get_args(DecisionEstimator)
-BIASED: tuple[str, ...] = ("replay", "clipped_ips", "dm", "switch_dr", "dros")
+OF_TRAJECTORIES: tuple[str, ...] = get_args(TrajectoryEstimator)
+BIASED: tuple[str, ...] = ("replay", "clipped_ips", "dm", "switch_dr", "dros", "fqe")
 """Their standard error knows nothing of their bias, so no gate may go by them."""
 NEEDS_RANGE = ("empirical_bernstein", "hoeffding", "anytime")
 
 
 class Evaluation(Strict):
     """`folds`: users are split by hash; a policy is evaluated only on users it was not fitted on.
-    `estimators`: of impressions, or of whole decisions where propensities are conditional and slots several.
+    `estimators`: of impressions; of whole decisions where propensities are conditional and slots several; of
+    trajectories in programs with `sequence`.
     `reward_range`: the least and the most that one impression can earn, for intervals that need it.
     `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others."""
 

@@ -11,6 +11,7 @@ from nightslate.programs.evaluation import (
     BIASED,
     OF_DECISIONS,
     OF_IMPRESSIONS,
+    OF_TRAJECTORIES,
     Evaluation,
     Gate,
     require_known_rewards,
@@ -18,7 +19,9 @@ from nightslate.programs.evaluation import (
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.learners import LearnerSpec
 from nightslate.programs.logs import Logs, require_crossing
+from nightslate.programs.plan import Step, plan
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
+from nightslate.programs.sequence import Sequence, require_sequence
 from nightslate.programs.slates import Diversity, ExposureGoal, require_consistent
 from nightslate.programs.strict import Name, Share, Strict
 
@@ -52,6 +55,7 @@ class Program(Strict):
     buckets: int = Field(default=8, ge=1, le=4096, description="user buckets of the tables; fixed for ever")
     logs: Logs
     rewards: Rewards
+    sequence: Sequence | None = None
     training: Training = Training()
     learners: dict[Name, LearnerSpec] = Field(min_length=1)
     floor: float = Field(gt=0, le=1, description="share of every policy's weight spread over all arms")
@@ -84,6 +88,7 @@ class Program(Strict):
                 f"logs.propensity: marginal propensities are exact up to slot {MARGINAL_SLOTS}, not"
                 f" {self.slots}; use conditional propensities instead"
             )
+        require_sequence(self)
         self._require_fitting_estimators()
         require_consistent(self)
         require_randomised(self)
@@ -94,10 +99,13 @@ class Program(Strict):
         return self
 
     def _require_fitting_estimators(self) -> None:
-        fitting = OF_DECISIONS if self.weighs_decisions else OF_IMPRESSIONS
+        what, fitting = "single impressions", OF_IMPRESSIONS
+        if self.weighs_decisions:
+            what, fitting = "decisions of several slots", OF_DECISIONS
+        if self.sequence:
+            what, fitting = "trajectories", OF_TRAJECTORIES
         unfit = set(self.estimators) - set(fitting)
         if unfit:
-            what = "decisions of several slots" if self.weighs_decisions else "single impressions"
             raise ValueError(
                 f"evaluation.estimators: {sorted(unfit)} can't weigh {what}; choose from {list(fitting)}"
             )
@@ -107,6 +115,11 @@ class Program(Strict):
             )
         if self.judged_by not in self.estimators:
             raise ValueError(f"gate.estimator: {self.judged_by!r} is not one of {list(self.estimators)}")
+
+    @property
+    def plan(self) -> tuple[Step, ...]:
+        """The steps of its nights, in order."""
+        return plan(of_sequences=self.sequence is not None)
 
     @property
     def steered(self) -> tuple[str, ...]:
@@ -123,10 +136,20 @@ class Program(Strict):
     @property
     def estimators(self) -> tuple[str, ...]:
         """Those that the program names, or the usual ones."""
-        usual = ("sips", "rips", "snrips", "cascade_dr") if self.weighs_decisions else ("ips", "snips", "dr")
+        usual: tuple[str, ...] = ("ips", "snips", "dr")
+        if self.weighs_decisions:
+            usual = ("sips", "rips", "snrips", "cascade_dr")
+        if self.sequence:
+            usual = ("pdis", "snpdis", "traj_dr")
         return self.evaluation.estimators or usual
 
     @property
     def judged_by(self) -> str:
         """The estimator that the gate believes."""
-        return self.gate.estimator or ("cascade_dr" if self.weighs_decisions else "dr")
+        return self.gate.estimator or self._doubly_robust
+
+    @property
+    def _doubly_robust(self) -> str:
+        if self.sequence:
+            return "traj_dr"
+        return "cascade_dr" if self.weighs_decisions else "dr"

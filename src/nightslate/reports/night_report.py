@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -12,13 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.reports import plots
+from nightslate.reports import plots, sequence_plots
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.numbers import Reward, count, percent, setting, signed, significant
+from nightslate.reports.sequence import SequenceFigures
 from nightslate.reports.wording import Check, headline, in_words, weight_checks
 
 TOP_ARMS = 20
 SHOWN_ARMS = 5
+SHOWN_SEGMENTS = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class NightReport:
     exposure: arm_id, slot (1..K), share (of slates with the arm in that slot).
     margin, min_ess, max_unsupported_share: what the gate asks of a challenger.
     provenance: versions and digests, by name.
+    sequences: of each fitted_q learner; None for a program without sequences.
     """
 
     program: str
@@ -56,6 +60,7 @@ class NightReport:
     margin: float = 0.0
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    sequences: Sequence[SequenceFigures] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,17 @@ class _Issue:
     values_chart: Figure | None
     differences_chart: Figure | None
     weights_chart: Figure | None
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """What the page says about one fitted_q learner: its largest segments, its foremost arms."""
+
+    figures: SequenceFigures
+    charts: dict[str, Figure | None]
+    segments: list[dict[str, Any]]
+    left_out: int
+    shown_arms: list[str]
 
 
 def page(report: NightReport) -> str:
@@ -99,6 +115,7 @@ def page(report: NightReport) -> str:
         slates=slates,
         shown_arms=min(SHOWN_ARMS, max((len(slate["ranking"]) for slate in slates), default=0)),
         exposure=_exposure(report.exposure),
+        sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
     )
 
 
@@ -144,6 +161,23 @@ def _issue(report: NightReport, issue: str) -> _Issue:
             "Mean importance weight of each policy with its interval, against 1. The table below holds the"
             " same numbers.",
         ),
+    )
+
+
+def _sequence(figures: SequenceFigures, report: NightReport) -> _Sequence:
+    largest = sorted(figures.segments, key=lambda row: -row["decisions"])[:SHOWN_SEGMENTS]
+    segments = [row for row in figures.segments if row in largest]
+    recommended = Counter[str]()
+    for row in segments:
+        recommended[row["recommended"]] += row["decisions"]
+    foremost = sorted(figures.arms, key=lambda arm: -recommended[arm])[:SHOWN_ARMS]
+    charts = sequence_plots.charts(figures, report.reward.name)
+    return _Sequence(
+        figures=figures,
+        charts={name: figure(chart, sequence_plots.ALTERNATIVES[name]) for name, chart in charts.items()},
+        segments=segments,
+        left_out=len(figures.segments) - len(segments),
+        shown_arms=sorted(foremost, key=figures.arms.index),
     )
 
 

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from nightslate.reports import simulation_plots as plots
-from nightslate.reports.document import figure, template
+from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.numbers import MINUS, MISSING, count, percent, setting, signed, significant
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """All figures of a simulation, as they are also kept in a JSON file. Rewards are expected by the world,
-    unless they say that they were drawn.
+class Simulated:
+    """What is told of the nights of any world, as it is also kept in a JSON file. Rewards are expected by the
+    world, unless they say that they were drawn.
 
-    days: day, personalised, randomised, best (mean reward of a page; best: with full knowledge).
     lift: value, lower, upper, confidence, of drawn rewards over the last days; None where nothing was earned.
     read_over: how many last days the headline is about. reached: the share of the possible lift on them.
-    topics: topic, beyond, personalised, randomised, best: shares of tiles on those days.
-    beyond: day, share of all tiles. goal: the share that the program asks for; None for no goal.
     looks: ds, challenger, champion, decision, difference, lower, truth: what the gate saw, and was true.
-    estimates: ds, policy, value, lower, upper, truth (on the pages that the estimate is about), realised (the
-    day after, of the champion, else None).
+    estimates: ds, policy, value, lower, upper, truth (of what the estimate is about), realised (the day
+    after, of the champion, else None).
     """
 
     program: str
@@ -40,13 +37,14 @@ class Simulation:
     read_over: int
     lift: Row | None
     reached: float | None
-    days: list[Row]
-    topics: list[Row]
-    beyond: list[Row]
-    goal: float | None
     looks: list[Row]
     estimates: list[Row]
     seconds: dict[str, float]
+
+    earning: ClassVar[str]
+    """Who or what earns something, and the verb."""
+    span: ClassVar[str]
+    """What `read_over` counts."""
 
     @property
     def promoted(self) -> list[Row]:
@@ -62,8 +60,10 @@ class Simulation:
     def crowned(self) -> dict[int, str]:
         """By number of the day, from 1: who is champion from then on. The night after a promotion is the
         first to score with it, and its slates are for the day after that."""
-        days = [row["day"] for row in self.days]
-        return {days.index(look["ds"]) + 3: look["challenger"] for look in self.promoted}
+        return {
+            (date.fromisoformat(look["ds"]) - self.first_day).days + 3: look["challenger"]
+            for look in self.promoted
+        }
 
     def covered(self, truth: str, policy: str | None = None) -> tuple[int, int]:
         """How many intervals held the value in the column `truth`, and of how many: of one policy or all."""
@@ -86,32 +86,32 @@ class Simulation:
         }
 
 
+@dataclass(frozen=True)
+class Simulation(Simulated):
+    """All figures of a homepage and its nights.
+
+    days: day, personalised, randomised, best (mean reward of a page; best: with full knowledge).
+    topics: topic, beyond, personalised, randomised, best: shares of tiles on the last days.
+    beyond: day, share of all tiles. goal: the share that the program asks for; None for no goal.
+    """
+
+    days: list[Row]
+    topics: list[Row]
+    beyond: list[Row]
+    goal: float | None
+
+    earning = "pages earned"
+    span = "days"
+
+
 def page(simulation: Simulation) -> str:
     """The simulation as one HTML document."""
-    html = template(
+    return rendered(
         "simulation.html.j2",
-        count=count,
-        setting=setting,
-        significant=significant,
-        signed=signed,
-        whole_percent=whole_percent,
-    )
-    return html.render(
-        told=simulation,
-        headline=headline(simulation),
-        covered={truth: simulation.covered(truth) for truth in ("truth", "realised")},
-        policies=[
-            (policy, simulation.covered("truth", policy))
-            for policy in dict.fromkeys(row["policy"] for row in simulation.estimates)
-        ],
+        simulation,
         rewards_chart=figure(
             plots.rewards(simulation.days, simulation.crowned),
             "Mean reward of a page by day: personalised, randomised, and with full knowledge.",
-        ),
-        estimates_chart=figure(
-            plots.estimates(simulation.estimates, simulation.reward),
-            "Each night's estimate of the champion's value with its interval, its true value, and what was"
-            " realised the day after.",
         ),
         topics_chart=figure(
             plots.topics(simulation.topics),
@@ -125,17 +125,45 @@ def page(simulation: Simulation) -> str:
     )
 
 
-def headline(simulation: Simulation) -> str:
-    """One sentence: what personalised pages earned beside randomised ones, and how much was possible."""
-    lift, days = simulation.lift, simulation.read_over
+def rendered(name: str, told: Simulated, **charts: Figure | None) -> str:
+    """A simulation as one HTML document, by the template of its world, with the charts that only it has."""
+    html = template(
+        name,
+        count=count,
+        setting=setting,
+        significant=significant,
+        signed=signed,
+        whole_percent=whole_percent,
+    )
+    return html.render(
+        told=told,
+        headline=headline(told),
+        covered={truth: told.covered(truth) for truth in ("truth", "realised")},
+        policies=[
+            (policy, told.covered("truth", policy))
+            for policy in dict.fromkeys(row["policy"] for row in told.estimates)
+        ],
+        estimates_chart=figure(
+            plots.estimates(told.estimates, told.reward),
+            "Each night's estimate of the champion's value with its interval, its true value, and what was"
+            " realised the day after.",
+        ),
+        **charts,
+    )
+
+
+def headline(told: Simulated) -> str:
+    """One sentence: what was earned where it was personalised beside where it was not, and how much was
+    possible."""
+    lift, last = told.lift, f"{told.read_over} {told.span}"
     if lift is None:
-        return f"Neither personalised nor randomised pages earned anything to compare in {days} days"
+        return f"Neither personalised nor randomised {told.earning} anything to compare in {last}"
     ends = " to ".join(signed(whole_percent(lift[end])) for end in ("lower", "upper"))
     return (
-        f"Personalised pages earned {whole_percent(abs(lift['value']))}"
-        f" {'more' if lift['value'] >= 0 else 'less'} than randomised ones in the last {days} days"
+        f"Personalised {told.earning} {whole_percent(abs(lift['value']))}"
+        f" {'more' if lift['value'] >= 0 else 'less'} than randomised ones in the last {last}"
         f" ({100 * lift['confidence']:g} % interval {ends}):"
-        f" {whole_percent(simulation.reached)} of the lift that was possible"
+        f" {whole_percent(told.reached)} of the lift that was possible"
     )
 
 

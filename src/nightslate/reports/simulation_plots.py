@@ -17,9 +17,14 @@ _NAMES = {"personalised": "personalised", "randomised": "randomised", "best": "f
 Row = Mapping[str, Any]
 
 
-def rewards(days: Sequence[Row], promoted: Mapping[int, str]) -> alt.LayerChart | None:
+def rewards(
+    days: Sequence[Row],
+    promoted: Mapping[int, str],
+    reward: str = "expected reward of a page",
+    day: str = "day",
+) -> alt.LayerChart | None:
     """The mean reward of a page by day: personalised, randomised, and with full knowledge. `promoted`: the
-    learner that was champion from a day on, counted from 1."""
+    learner that was champion from a day on, counted from 1. `reward` and `day`: the titles of the axes."""
     rows = [
         {"day": number, "kind": _NAMES[kind], "value": row[kind]}
         for number, row in enumerate(days, start=1)
@@ -28,10 +33,10 @@ def rewards(days: Sequence[Row], promoted: Mapping[int, str]) -> alt.LayerChart 
     ]
     if not rows:
         return None
-    y = alt.Y("value:Q", title="expected reward of a page", scale=alt.Scale(zero=True))
-    lines = alt.Chart(inline(rows)).encode(x=_numbered("day"), y=y, color=_colour())
+    y = alt.Y("value:Q", title=reward, scale=alt.Scale(zero=True))
+    lines = alt.Chart(inline(rows)).encode(x=_numbered(day), y=y, color=_colour())
     layers = [lines.mark_line(strokeWidth=2.5), lines.mark_point(filled=True, size=28, opacity=1)]
-    return layered([*_crowned(promoted), *layers], _HEIGHT)
+    return layered([*_crowned(promoted, day), *layers], _HEIGHT)
 
 
 def topics(shares: Sequence[Row]) -> alt.LayerChart | None:
@@ -107,14 +112,14 @@ def estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | None:
     return layered([intervals, dots], _HEIGHT)
 
 
-def _crowned(promoted: Mapping[int, str]) -> list[alt.Chart]:
+def _crowned(promoted: Mapping[int, str], day: str) -> list[alt.Chart]:
     """Where a champion begins, with its name."""
     if not promoted:
         return []
     base = alt.Chart(inline([{"day": day, "name": _words(name)} for day, name in promoted.items()]))
-    rules = base.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=_numbered("day"))
+    rules = base.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=_numbered(day))
     names = base.mark_text(align="left", dx=5, baseline="bottom", color=MUTED, fontSize=12)
-    return [rules, names.encode(x=_numbered("day"), y=alt.value(_HEIGHT - 4), text="name:N")]
+    return [rules, names.encode(x=_numbered(day), y=alt.value(_HEIGHT - 4), text="name:N")]
 
 
 def _colour() -> alt.Color:

@@ -18,6 +18,7 @@ from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
 from nightslate.frames.examination import Examination
 from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts
 from nightslate.programs.evaluation import Evaluation
+from nightslate.steps import sequences
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
     categories,
@@ -26,6 +27,7 @@ from nightslate.steps.inputs import (
     matured_sample,
     model_seed,
 )
+from nightslate.steps.learnt import Evaluated
 from nightslate.steps.night import ISSUE, Night
 
 _REWARD_MODEL = "reward model"
@@ -33,6 +35,26 @@ _REWARD_MODEL = "reward model"
 
 def run(night: Night) -> str:
     """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
+    rules = night.program.evaluation
+    interval = _interval(rules)
+    found = sequences.evaluated(night, interval) if night.program.sequence else _on_impressions(night)
+    estimates = results(found.state, rules.confidence, interval, _reward_range(rules))
+    table = night.table("evaluations")
+    schema = arrow_contracts.schema(table.contract, partition=False)
+    rows = pa.Table.from_pylist([{"issue": ISSUE, **asdict(estimate)} for estimate in estimates], schema)
+    for name, others in found.tables.items():
+        night.table(name).replace(night.ds, others, night.commit_metadata)
+    table.replace(night.ds, rows, night.commit_metadata)
+    _track(night, rows, found.metrics)
+    first = estimates[0]
+    return (
+        f"{len(found.state.policies) - 1} policies on {first.n} {found.units} of {first.clusters}"
+        f" users{found.words}"
+    )
+
+
+def _on_impressions(night: Night) -> Evaluated:
+    """Impressions one by one, or the decisions that they are slots of."""
     rules = night.program.evaluation
     sample = matured_sample(night, rules.window_days)
     arms = night.arms()
@@ -58,18 +80,11 @@ def run(night: Night) -> str:
         slots=night.program.slots if night.program.weighs_decisions else 1,
         crossfit=_crossfit(night, described_arms(night, encoder), fitted, states, examination.for_folds),
     )
-    state = evaluate(night.spark, sample, evaluator)
-    estimates = results(state, rules.confidence, _interval(rules), _reward_range(rules))
-    table = night.table("evaluations")
-    schema = arrow_contracts.schema(table.contract, partition=False)
-    rows = pa.Table.from_pylist([{"issue": ISSUE, **asdict(estimate)} for estimate in estimates], schema)
-    table.replace(night.ds, rows, night.commit_metadata)
-    _track(night, rows, examination_metrics(examination, "evaluation.examination"))
-    first = estimates[0]
-    units = "decisions" if night.program.weighs_decisions else "impressions"
-    return (
-        f"{len(fitted)} policies on {first.n} matured {units} of {first.clusters} users"
-        f"{in_words(examination)}"
+    return Evaluated(
+        state=evaluate(night.spark, sample, evaluator),
+        units="decisions that count" if night.program.weighs_decisions else "impressions that count",
+        metrics=examination_metrics(examination, "evaluation.examination"),
+        words=in_words(examination),
     )
 
 
@@ -102,9 +117,9 @@ def _reward_model(night: Night) -> LinearThompson:
     return LinearThompson(ridge=night.program.evaluation.reward_model_ridge, draws=1)
 
 
-def _track(night: Night, rows: pa.Table, examination: Mapping[str, float]) -> None:
+def _track(night: Night, rows: pa.Table, metrics: Mapping[str, float]) -> None:
     tracked = night.run()
-    tracked.log_metrics(examination)
+    tracked.log_metrics(metrics)
     for row in rows.to_pylist():
         if row["reference"] is None:
             name = f"{row['policy']}.{row['estimator']}"

@@ -20,6 +20,7 @@ from nightslate import programs
 from nightslate.contracts import Column, Contract, load
 from nightslate.errors import CommitConflictError, SpecError, SupersededError
 from nightslate.frames.days import days_before
+from nightslate.frames.sequences import NEXT
 from nightslate.frames.session import spark_session
 from nightslate.programs import STEP_NAMES, Program
 from nightslate.tables import Table, Warehouse
@@ -35,7 +36,7 @@ ISSUE = "all"
 LATE_DAYS = 7
 """An outcome that comes up to so many days after its window is known to be late; later ones match nothing."""
 
-_CONTEXT = ("impressions", "users")
+_CONTEXT = ("impressions", "users", "transitions")
 _COLUMN_TYPES = {"category": "string", "number": "double"}
 
 
@@ -105,6 +106,8 @@ class Night:
         logs = self.program.logs
         features = logs.context if table in _CONTEXT else logs.arm_features if table == "arms" else ()
         extra = [Column(name=f.name, type=_COLUMN_TYPES[f.type]) for f in features]  # type: ignore[arg-type]
+        if table == "transitions":
+            extra += [replace(column, name=NEXT + column.name) for column in extra]
         contract = load(table).with_columns(extra)
         return contract.with_maximum("slot", self.program.slots) if table == "impressions" else contract
 
@@ -123,11 +126,21 @@ class Night:
         """The night of another day."""
         return replace(self, ds=day)
 
+    @property
+    def days_learnt_from(self) -> list[date]:
+        """The days before this one that training and evaluation read, the oldest first."""
+        return self._before(max(self.program.training.window_days, self.program.evaluation.window_days))
+
     def days_looked_back_on(self, with_attribution: bool = False) -> list[date]:
-        """The days before this one that training and evaluation read, the oldest first; `with_attribution`:
-        also those before them whose impressions may be credited with outcomes of the oldest."""
-        days = max(self.program.training.window_days, self.program.evaluation.window_days)
-        days += self.days_attributed if with_attribution else 0
+        """The days before this one whose logs training and evaluation go back to, the oldest first: those
+        that they learn from, and in which trajectories began that ended there. `with_attribution`: also those
+        before them whose impressions may be credited with outcomes of the oldest."""
+        days = 1 + len(self.days_learnt_from)
+        days += days_before(self.program.sequence.span) if self.program.sequence else 0
+        return self._before(days + (self.days_attributed if with_attribution else 0))
+
+    def _before(self, days: int) -> list[date]:
+        """All but the last of the `days` days that end with this one."""
         return [self.ds - timedelta(days=back) for back in range(days - 1, 0, -1)]
 
     @property

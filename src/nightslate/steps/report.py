@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -13,12 +14,15 @@ import pyarrow.parquet as pq
 from nightslate.frames.days import first_day
 from nightslate.frames.evaluation import LOGGED
 from nightslate.models.tracking import NightRun
-from nightslate.reports import plots
+from nightslate.programs.learners import FittedQLearner
+from nightslate.reports import plots, sequence_plots
 from nightslate.reports.night_report import NightReport, page
 from nightslate.reports.numbers import Reward
+from nightslate.reports.sequence import TRANSITION_COLUMNS, SequenceFigures, sequence_figures
 from nightslate.steps.night import Night
 
 _SAMPLE = 6
+_DECISIONS = 20_000
 _TABLES = ("impressions", "outcomes", "users", "arms", "credits", "unattributed", "quarantine")
 _PACKAGES = ("nightslate", "pyspark", "deltalake", "mlflow", "scikit-learn", "great-expectations")
 
@@ -32,11 +36,21 @@ def run(night: Night) -> str:
     html = page(report)
     path.write_text(html, "utf-8")
     tracked.log_file(html, "night.html")
-    for name, chart in {
+    charts = {
         "policy_values": plots.policy_values(report.evaluations, report.reward),
         "mean_weights": plots.weights_health(report.evaluations),
         "exposure": plots.exposure(report.exposure),
-    }.items():
+    }
+    if report.sequences is not None:
+        by_learner = {figures.learner: figures for figures in report.sequences}
+        told = {learner: figures.to_json() for learner, figures in by_learner.items()}
+        tracked.log_file(json.dumps(told, indent=1, allow_nan=False), "sequences.json")
+        charts |= {
+            f"sequences/{learner}/{name}": chart
+            for learner, figures in by_learner.items()
+            for name, chart in sequence_plots.charts(figures, report.reward.name).items()
+        }
+    for name, chart in charts.items():
         if chart is not None:
             tracked.log_file(plots.to_png(chart), f"plots/{name}.png")
     tracked.finish()
@@ -73,6 +87,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         min_ess=gate.min_ess,
         max_unsupported_share=gate.max_unsupported_share,
         margin=gate.margin,
+        sequences=_sequences(night, tracked, logged),
         rows_before=_rows(night, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,
@@ -81,6 +96,49 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
             **night.commit_metadata,
         },
     )
+
+
+def _sequences(night: Night, tracked: NightRun, logged: pa.Table) -> list[SequenceFigures] | None:
+    """What each fitted_q learner makes of the newest sequences, in the order of their names."""
+    if night.program.sequence is None:
+        return None
+    estimator = night.program.judged_by
+    transitions, sweeps = _newest_transitions(night), night.rows("sweeps")
+    value = logged.filter(pc.field("estimator") == estimator)["value"].to_pylist()
+    return [
+        sequence_figures(
+            night.registry.load(row["digest"]),
+            transitions,
+            sweeps,
+            estimator=estimator,
+            tolerance=learner.tolerance,
+            logged=value[0] if value else None,
+            ess_by_step=_ess_by_step(tracked, row["learner"]),
+        )
+        for row in night.rows("models").sort_by("learner").to_pylist()
+        if isinstance(learner := night.program.learners[row["learner"]], FittedQLearner)
+    ]
+
+
+def _ess_by_step(tracked: NightRun, learner: str) -> list[float]:
+    """The effective sample sizes that the step `evaluate` logged, in the order of the steps."""
+    prefix = f"{learner}.ess.step_"
+    metrics = tracked.run.data.metrics
+    found = {int(name.removeprefix(prefix)): metrics[name] for name in metrics if name.startswith(prefix)}
+    return [found[step] for step in sorted(found)]
+
+
+def _newest_transitions(night: Night) -> pa.Table:
+    """Whole sequences, of as many of the newest nights as it takes for their figures to say something."""
+    snapshot = night.table("transitions").snapshot()
+    files = snapshot.files(first_day(night.ds, night.program.training.window_days), night.ds)
+    since, rows = night.ds, 0
+    for file in reversed(files):
+        if rows >= _DECISIONS and file.day < since:
+            break
+        since, rows = file.day, rows + file.rows
+    columns = [*TRANSITION_COLUMNS, *(feature.name for feature in night.program.logs.context)]
+    return snapshot.to_arrow(since, night.ds, columns)
 
 
 def _rows(night: Night, day: date) -> dict[str, int]:

@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 from nightslate import programs
 from nightslate.errors import SpecError
 from nightslate.loop.play import Play, write
-from nightslate.programs import STEP_NAMES, Program
-from nightslate.reports.simulation import Simulation
+from nightslate.loop.story import Told
+from nightslate.programs import Program
 
 DAGS = Path(__file__).parents[3] / "dags"
-Played = tuple[Path, Simulation, list[tuple[int, str]]]
+Played = tuple[Path, Told, list[tuple[int, str]]]
 
 
 def small(program: Program) -> Program:
@@ -42,8 +42,8 @@ def played(
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NIGHTSLATE_PSEUDONYM_KEY", "a key of the tests alone")
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        simulation = Play(program, home, users=400, seed=1).run(2, lambda day, what: said.append((day, what)))
-        yield home, simulation, said
+        told = Play(program, home, users=400, seed=1).run(2, lambda day, what: said.append((day, what)))
+        yield home, told, said
 
 
 def test_nothing_that_the_engine_logs_is_turned_away(played: Played) -> None:
@@ -78,7 +78,8 @@ def test_propensities_of_random_messages_are_one_over_the_eligible(played: Playe
 
 
 def test_the_figures_know_the_truth_of_every_policy_of_every_night(played: Played, program: Program) -> None:
-    _, simulation, said = played
+    _, told, said = played
+    simulation = told.simulation
     assert [row["policy"] for row in simulation.estimates] == 2 * sorted(program.learners)
     page_of_a_day = simulation.days[1]
     assert 0 < page_of_a_day["randomised"] < page_of_a_day["best"]
@@ -87,12 +88,15 @@ def test_the_figures_know_the_truth_of_every_policy_of_every_night(played: Playe
         assert row["realised"] is None or 0 < row["realised"] < page_of_a_day["best"]
     # No impression is old enough to learn from yet: a Thompson policy without evidence is a uniform one.
     assert [look["truth"] for look in simulation.looks] == pytest.approx([0.0, 0.0], abs=1e-3)
-    assert [what for day, what in said if day == 1] == ["homepage", *STEP_NAMES]
+    assert [what for day, what in said if day == 1] == [
+        "homepage",
+        *(step.name for step in program.plan),
+    ]
 
 
 def test_the_page_and_the_figures_are_written(played: Played, tmp_path: Path) -> None:
-    _, simulation, _ = played
-    file = write(simulation, tmp_path / "reports")
+    _, told, _ = played
+    file = write(told, tmp_path / "reports")
     assert "<svg" in file.read_text("utf-8")
     figures = json.loads(file.with_suffix(".json").read_text("utf-8"))
     assert len(figures["days"]) == figures["nights"] == 2

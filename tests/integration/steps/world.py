@@ -10,7 +10,6 @@ import pyarrow.parquet
 from deltalake import DeltaTable
 
 from nightslate import programs
-from nightslate.programs import PLAN
 from nightslate.steps import Night, run_step
 
 PROGRAM = "tiny"
@@ -167,7 +166,7 @@ def night(home: Path, day: date) -> Night:
 
 
 def run_night(home: Path, day: date, steps: tuple[str, ...] | None = None) -> None:
-    for step in steps or tuple(planned.name for planned in PLAN):
+    for step in steps or tuple(planned.name for planned in programs.find(PROGRAM).plan):
         run_step(step, night(home, day))
 
 

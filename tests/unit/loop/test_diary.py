@@ -9,7 +9,7 @@ import pytest
 
 from nightslate import programs
 from nightslate.core.arrays import Ints
-from nightslate.loop.diary import Diary
+from nightslate.loop.onboarding.diary import Diary
 from nightslate.reports.simulation import Simulation
 from nightslate.simulation.onboarding.engine import Engine, FullKnowledge, Ranked
 from nightslate.simulation.onboarding.responses import Truth, responses

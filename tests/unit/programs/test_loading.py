@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nightslate.errors import SpecError
-from nightslate.programs import PLAN, STEP_NAMES, dags_folder, find, load
+from nightslate.programs import dags_folder, find, load, plan
 
 SHIPPED = Path(__file__).parents[3] / "dags"
 SPEC = {
@@ -249,8 +249,13 @@ def test_programs_live_in_dags_unless_the_environment_says_where(tmp_path, monke
     assert dags_folder() == tmp_path / "dags"
 
 
-def test_the_plan_is_in_order():
-    assert len(set(STEP_NAMES)) == len(PLAN)
-    for number, step in enumerate(PLAN):
-        assert set(step.after) <= set(STEP_NAMES[:number])
+@pytest.mark.parametrize("of_sequences", [False, True])
+def test_the_plan_is_in_order(of_sequences):
+    steps = plan(of_sequences=of_sequences)
+    names = [step.name for step in steps]
+    assert len(set(names)) == len(names)
+    assert ("transitions" in names) == of_sequences
+    for number, step in enumerate(steps):
+        assert set(step.after) <= set(names[:number])
+        assert step.after or step.name == "ingest"
         assert step.does.endswith(".")

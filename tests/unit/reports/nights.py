@@ -10,6 +10,7 @@ from nightslate.contracts.arrow import schema
 from nightslate.contracts.odcs import load
 from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import Reward
+from nightslate.reports.sequence import SequenceFigures
 
 CLICKS = Reward("clicks per impression", rate=True)
 HOSTILE = "<script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>\"'`${1}&"
@@ -108,6 +109,37 @@ def slates(count: int = 4) -> pa.Table:
     return pa.Table.from_pylist(rows, SLATES)
 
 
+def sequences(arms: tuple[str, ...] = ("call", "email"), **changes: object) -> SequenceFigures:
+    """A learner whose action values are known for two arms; `changes` replace fields."""
+    call, email = arms
+    fields: dict[str, object] = {
+        "learner": "fitted_q",
+        "arms": list(arms),
+        "sweep": [
+            {"epsilon": epsilon, "value": 10.2 - 4 * epsilon, "lower": 9.7 - 4 * epsilon,
+             "upper": 10.7 - 4 * epsilon, "confidence": 0.95, "ess": 120.0, "n": 500}
+            for epsilon in (2 * i / 27 for i in range(10))
+        ],
+        "logged": 7.61,
+        "curve": [1.0, 0.4, 0.03, 0.0],
+        "tolerance": 0.001,
+        "decisions": 1500,
+        "segments": [
+            {"first": None, "decisions": 1000, "recommended": call, "share": 0.982, "value": 11.1,
+             "values": {call: 11.0, email: 5.83}},
+            {"first": call, "decisions": 500, "recommended": email, "share": 0.55, "value": 4.25,
+             "values": {call: None, email: 4.25}},
+        ],
+        "states": [
+            {"x": 0.1 * i, "y": i % 7 - 3.0, "value": 0.5 * i, "action": arms[i % 2], "decisions": 1 + i % 3}
+            for i in range(20)
+        ],
+        "importance": {"visits": 0.2, "last_call": 0.61},
+        "ess_by_step": [480.0, 171.0],
+    }  # fmt: skip
+    return SequenceFigures(**{**fields, **changes})  # type: ignore[arg-type]
+
+
 def ordinary(**changes: object) -> NightReport:
     """A night of open_bandit; `changes` replace fields."""
     fields: dict[str, object] = {
@@ -191,4 +223,8 @@ def hostile() -> NightReport:
         slates=pa.Table.from_pylist([slate], SLATES),
         exposure=pa.Table.from_pylist([{"arm_id": HOSTILE, "slot": 1, "share": 1.0}], EXPOSURE),
         provenance={HOSTILE: HOSTILE},
+        sequences=[
+            sequences((HOSTILE, f"{HOSTILE}2"), learner=HOSTILE, importance={HOSTILE: 0.5}),
+            sequences(learner="other"),
+        ],
     )  # fmt: skip

@@ -12,8 +12,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
-from deltalake import DeltaTable
 
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.hashing import seed
@@ -22,12 +20,12 @@ from nightslate.frames.lists import codes
 from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.simulation.onboarding.messages import MESSAGES
 from nightslate.simulation.onboarding.world import TILES, Participants, World
+from nightslate.simulation.slates import newest_slates
 
 MOST_A_MONTH = 4
 """Nobody is shown a message more often than this in a calendar month."""
 
 NO_TILE = -1
-_COLUMNS = ["slate_id", "user_id", "variant", "ranking"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,22 +127,13 @@ class PublishedSlates:
 
     def __call__(self, people: Participants, seen: Ints, day: int) -> Ranked:  # noqa: ARG002
         """The newest slates of the day, read as any reader does."""
+        users = self.pseudonymise(pa.array(people.ids))
+        slates = newest_slates(self.folder, self.first_day + timedelta(days=day), users)
+        known = slates["slate_id"].is_valid().to_numpy(zero_copy_only=False)
         ranking = _random(people, self.world, day)
-        published = self._published(self.first_day + timedelta(days=day))
-        row = pc.index_in(self.pseudonymise(pa.array(people.ids)), published["user_id"].combine_chunks())
-        known = row.is_valid().to_numpy(zero_copy_only=False)
         if known.any():
-            ranking[known] = codes(published["ranking"].take(row.drop_null()), pa.array(MESSAGES))
-        return Ranked(
-            ranking, *(published[name].combine_chunks().take(row) for name in ("slate_id", "variant"))
-        )
-
-    def _published(self, day: date) -> pa.Table:
-        if not DeltaTable.is_deltatable(str(self.folder)):
-            types = [pa.string(), pa.string(), pa.string(), pa.list_(pa.string())]
-            return pa.schema(list(zip(_COLUMNS, types, strict=True))).empty_table()
-        newest = DeltaTable(self.folder).to_pyarrow_dataset()
-        return newest.to_table(_COLUMNS, filter=pyarrow.dataset.field("slate_date") == day)
+            ranking[known] = codes(slates["ranking"].drop_null(), pa.array(MESSAGES))
+        return Ranked(ranking, slates["slate_id"], slates["variant"])
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet
 
-from nightslate.core.arrays import AnyArray, Floats, Ints
+from nightslate.core.arrays import Floats, Ints
+from nightslate.simulation.landing import OUTCOMES, STAMP, land, named
 from nightslate.simulation.onboarding.engine import Pages
 from nightslate.simulation.onboarding.messages import MESSAGES, described
 from nightslate.simulation.onboarding.responses import Responses
@@ -25,19 +25,7 @@ from nightslate.simulation.onboarding.world import (
     Participants,
 )
 
-_STAMP = pa.timestamp("us", "UTC")
 _SECONDS_TO: dict[str, float] = {"click": 5.0, "qualified_view": 90.0}
-_OUTCOMES = pa.schema(
-    [
-        ("outcome_id", pa.string()),
-        ("user_id", pa.string()),
-        ("occurred_at", _STAMP),
-        ("kind", pa.string()),
-        ("value", pa.float64()),
-        ("arm_id", pa.string()),
-        ("impression_id", pa.string()),
-    ]
-)
 
 
 def profiles(people: Participants) -> pa.Table:
@@ -46,10 +34,10 @@ def profiles(people: Participants) -> pa.Table:
         {
             "user_id": people.ids,
             "days_since_enrolment": people.days.astype(np.float64),
-            "device": _named(DEVICES, people.device),
-            "age_band": pc.if_else(pa.array(people.age_known), _named(AGE_BANDS, people.age), None),
-            "plan_type": _named(PLANS, people.plan),
-            "employer_match": _named(MATCHES, people.match),
+            "device": named(DEVICES, people.device),
+            "age_band": pc.if_else(pa.array(people.age_known), named(AGE_BANDS, people.age), None),
+            "plan_type": named(PLANS, people.plan),
+            "employer_match": named(MATCHES, people.match),
         }
     )
 
@@ -63,14 +51,14 @@ class Landing:
     folder: Path
     first_day: date
     propensity: Literal["conditional", "marginal"]
-    _waiting: pa.Table = field(default_factory=_OUTCOMES.empty_table, init=False)
+    _waiting: pa.Table = field(default_factory=OUTCOMES.empty_table, init=False)
 
     def land(self, everyone: Participants, pages: Pages, done: Responses) -> None:
         """All logs of a day."""
         day = self.first_day + timedelta(days=pages.day)
         shown = self._impressions(pages)
         self._waiting = pa.concat_tables([self._waiting, *self._outcomes(pages, done)])
-        tomorrow = pa.scalar(datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC), _STAMP)
+        tomorrow = pa.scalar(datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC), STAMP)
         due = pc.less(self._waiting["occurred_at"], tomorrow)
         logs = {
             "impressions": shown,
@@ -79,11 +67,7 @@ class Landing:
             "arms": pa.Table.from_pylist(described()),
         }
         self._waiting = self._waiting.filter(pc.invert(due))
-        for log, rows in logs.items():
-            folder = self.folder / log / f"ds={day}"
-            folder.mkdir(parents=True, exist_ok=True)
-            pyarrow.parquet.write_table(rows, folder / "part-0.parquet")
-            (folder / "_SUCCESS").touch()
+        land(self.folder, day, logs)
 
     def _impressions(self, pages: Pages) -> pa.Table:
         row, slot = np.nonzero(pages.shown)
@@ -100,7 +84,7 @@ class Landing:
                 "occurred_at": self._times(pages, np.zeros(len(row)), row),
                 "surface": context["device"],
                 "slot": pa.array(slot + 1, pa.int32()),
-                "arm_id": _named(MESSAGES, pages.tiles[row, slot]),
+                "arm_id": named(MESSAGES, pages.tiles[row, slot]),
                 "propensity": pc.if_else(
                     random, pa.array(pages.propensity(self.propensity)[row, slot]), None
                 ),
@@ -125,10 +109,10 @@ class Landing:
                 "occurred_at": self._times(pages, days, row),
                 "kind": pa.repeat(kind, len(row)),
                 "value": np.ones(len(row)),
-                "arm_id": _named(MESSAGES, pages.tiles[row, slot]),
+                "arm_id": named(MESSAGES, pages.tiles[row, slot]),
                 "impression_id": impression if kind != "task" else pa.nulls(len(row), pa.string()),
             }
-            found.append(pa.table(columns, schema=_OUTCOMES))
+            found.append(pa.table(columns, schema=OUTCOMES))
         return found
 
     def _decisions(self, pages: Pages) -> pa.Array:
@@ -138,14 +122,10 @@ class Landing:
     def _times(self, pages: Pages, days: Floats, row: Ints) -> pa.Array:
         start = np.datetime64(self.first_day + timedelta(days=pages.day), "us")
         microseconds = ((pages.at[row] + days) * 86_400e6).astype("timedelta64[us]")
-        return pa.array(start + microseconds, _STAMP)
+        return pa.array(start + microseconds, STAMP)
 
 
 def _ids(decision: pa.Array, row: Ints, slot: Ints) -> pa.Array:
     return pc.binary_join_element_wise(
         decision.take(pa.array(row)), pa.array(slot + 1).cast(pa.string()), "-"
     )
-
-
-def _named(names: tuple[str, ...], places: AnyArray) -> pa.Array:
-    return pa.array(names).take(pa.array(places))

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Float32s, Floats
 from nightslate.core.policies.exploration import mix_floor
+from nightslate.loop.notes import models
 from nightslate.models.files import ModelFile
 from nightslate.simulation.onboarding.landing import profiles
 from nightslate.simulation.onboarding.messages import MESSAGES
@@ -26,7 +27,7 @@ def values_tomorrow(night: Night, world: World, truth: Truth) -> dict[str, float
     the_day_before = world.participants(truth.pages.day - 1).take(truth.pages.place)
     return {
         model.learner: mean_of(night, [truth], [_rewards(night, truth, model, the_day_before)], [had_slate])
-        for model in _models(night)
+        for model in models(night)
     }
 
 
@@ -40,7 +41,7 @@ def values_logged(night: Night, logged: Sequence[Truth], until: float) -> dict[s
         model.learner: mean_of(
             night, logged, [_rewards(night, truth, model, truth.pages.people) for truth in logged], counted
         )
-        for model in _models(night)
+        for model in models(night)
     }
 
 
@@ -54,10 +55,6 @@ def mean_of(
         of_page = np.ones(len(earned)) if night.program.weighs_decisions else truth.pages.shown.sum(axis=1)
         total, units = total + float(earned[mine].sum()), units + float(of_page[mine].sum())
     return total / units
-
-
-def _models(night: Night) -> list[ModelFile]:
-    return [night.registry.load(digest) for digest in night.rows("models")["digest"].to_pylist()]
 
 
 def _rewards(night: Night, truth: Truth, model: ModelFile, known: Participants) -> Floats:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from nightslate.core.arrays import Floats, Ints
+from nightslate.loop.notes import PERSONALISED, RANDOMISED, READ_OVER, Row, estimates, looks
+from nightslate.loop.onboarding.truth import mean_of
 from nightslate.loop.readout import lift
-from nightslate.loop.truth import mean_of
 from nightslate.programs import Program
 from nightslate.reports.simulation import Simulation
 from nightslate.simulation.onboarding.engine import NO_TILE
@@ -19,9 +18,6 @@ from nightslate.simulation.onboarding.messages import BEYOND_401K, TOPIC_OF, TOP
 from nightslate.simulation.onboarding.responses import Responses, Truth
 from nightslate.simulation.onboarding.world import World
 from nightslate.steps.night import Night
-
-READ_OVER = 7
-PERSONALISED, RANDOMISED = "personalised", "randomised"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +39,8 @@ class Diary:
     program: Program
     world: World
     _days: list[_Day] = field(default_factory=list, init=False)
-    _looks: list[dict[str, Any]] = field(default_factory=list, init=False)
-    _estimates: list[dict[str, Any]] = field(default_factory=list, init=False)
+    _looks: list[Row] = field(default_factory=list, init=False)
+    _estimates: list[Row] = field(default_factory=list, init=False)
 
     def write_day(self, truth: Truth, best: Truth, done: Responses) -> None:
         """What was shown, what the same visitors would have been shown with full knowledge from the first day
@@ -72,30 +68,9 @@ class Diary:
     ) -> None:
         """What the night estimated, beside the true values of its policies for what was `logged`; what it
         decided, beside those for the day after; and what was then shown."""
-        evaluations = night.rows("evaluations")
-        judged = (pc.field("estimator") == night.program.judged_by) & pc.field("reference").is_null()
-        looks = night.rows("promotions").to_pylist()
-        champion = looks[0]["champion_before"]
         realised = mean_of(night, [truth], [truth.of_shown()], [truth.pages.of_variant(PERSONALISED)])
-        for row in evaluations.filter(judged).to_pylist():
-            if row["policy"] in tomorrow:
-                self._estimates.append(
-                    {
-                        "ds": night.ds.isoformat(),
-                        **{name: row[name] for name in ("policy", "value", "lower", "upper")},
-                        "truth": logged.get(row["policy"]),
-                        "realised": realised if row["policy"] == champion else None,
-                    }
-                )
-        for look in looks:
-            self._looks.append(
-                {
-                    "ds": night.ds.isoformat(),
-                    "champion": champion,
-                    **{name: look[name] for name in ("challenger", "decision", "difference", "lower")},
-                    "truth": tomorrow[look["challenger"]] - tomorrow[champion],
-                }
-            )
+        self._estimates += estimates(night, logged, realised)
+        self._looks += looks(night, tomorrow)
 
     def simulation(self, seed: int, seconds: dict[str, float]) -> Simulation:
         """All that was written, as figures."""
@@ -155,7 +130,7 @@ def _reached(days: list[_Day]) -> float | None:
     return float((expected[treated].mean() - base) / (best[treated].mean() - base))
 
 
-def _topics(days: list[_Day]) -> list[dict[str, Any]]:
+def _topics(days: list[_Day]) -> list[Row]:
     shares = {}
     for kind in (PERSONALISED, RANDOMISED, "best"):
         tiles = np.sum([day.topics[kind] for day in days], axis=0)

@@ -1,0 +1,1 @@
+"""The campaigns of three offers, played."""

@@ -1,0 +1,62 @@
+"""What the world knows of a night's policies: what customers buy if a policy makes all of their offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from numpy.typing import NDArray
+
+from nightslate.core.arrays import Floats
+from nightslate.core.fitted_q import FittedQPolicy, choosing
+from nightslate.core.policies.exploration import mix_floor
+from nightslate.loop.notes import Row, models
+from nightslate.models.files import ModelFile
+from nightslate.simulation.next_best_action.landing import profiles
+from nightslate.simulation.next_best_action.world import ARMS, World
+from nightslate.steps.night import Night
+
+Chances = NDArray[Any]
+"""(n, A): of each arm of a model."""
+
+
+def values(night: Night, world: World) -> dict[str, float]:
+    """By learner, mixed with the floor: expected purchases of a customer from the first offer on."""
+    floor = night.program.floor
+
+    def mixed(model: ModelFile, contexts: Floats) -> Chances:
+        return mix_floor(model.policy.weights(contexts), floor)
+
+    return {model.learner: _earned(world, model, mixed) for model in models(night)}
+
+
+def has_sweep(night: Night) -> bool:
+    """Whether there were trajectories to estimate anything from."""
+    return bool(night.rows("sweeps")["value"].drop_null())
+
+
+def sweep(night: Night, world: World) -> list[Row]:
+    """What the night's sweeps over epsilon say of each Q, beside what it earns when it is played so."""
+    fitted = {model.learner: model for model in models(night)}
+    rows = night.rows("sweeps").sort_by([("learner", "ascending"), ("epsilon", "ascending")]).to_pylist()
+    truth = {
+        (learner, epsilon): _earned(world, fitted[learner], partial(_greedy_but, epsilon))
+        for learner, epsilon in dict.fromkeys((row["learner"], row["epsilon"]) for row in rows)
+    }
+    kept = ("epsilon", "learner", "estimator", "value", "lower", "upper")
+    return [
+        {**{name: row[name] for name in kept}, "truth": truth[row["learner"], row["epsilon"]]} for row in rows
+    ]
+
+
+def _greedy_but(epsilon: float, model: ModelFile, contexts: Floats) -> Chances:
+    values = cast(FittedQPolicy, model.policy).action_values(contexts)
+    return choosing(values, "epsilon_greedy", epsilon)
+
+
+def _earned(world: World, model: ModelFile, chances: Callable[[ModelFile, Floats], Chances]) -> float:
+    """The mean over all customers of a world."""
+    places = [model.arms.index(arm) for arm in ARMS]
+    history = world.play(lambda states: chances(model, model.encoder(profiles(states)))[:, places])
+    return float(history.expected.mean())

@@ -1,0 +1,34 @@
+"""What a night learns, be it from single decisions or from sequences of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.policies.learner import Policy
+from nightslate.frames.encoding import Encoder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Policies by learner and how many rows each was fitted to; what a context is to them. metrics: for
+    MLflow; words: for the line that a person reads."""
+
+    encoder: Encoder
+    policies: Mapping[str, tuple[Policy, int]]
+    metrics: Mapping[str, float]
+    words: str
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The sums of all policies. units: what they are of; tables: what else the night writes, by table."""
+
+    state: EvaluationState
+    units: str
+    metrics: Mapping[str, float]
+    words: str = ""
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)

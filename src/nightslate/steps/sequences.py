@@ -1,0 +1,122 @@
+"""Training and evaluation of programs whose decisions follow one another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.intervals import Interval
+from nightslate.core.estimators.results import results
+from nightslate.core.fitted_q import FittedQ, FittedQPolicy
+from nightslate.core.policies import Uniform
+from nightslate.errors import SpecError
+from nightslate.frames.days import first_day
+from nightslate.frames.fitted_q import sampled, sequence_encoder, transitions
+from nightslate.frames.sequence_evaluation import SequenceEvaluator, SequenceLearner, fitted
+from nightslate.programs.learners import FittedQLearner
+from nightslate.programs.sequence import Sequence
+from nightslate.steps.inputs import described_arms, model_seed
+from nightslate.steps.learnt import Evaluated, Trained
+from nightslate.steps.night import ISSUE, Night
+
+
+def trained(night: Night) -> Trained:
+    """Every learner on the trajectories that ended in the window."""
+    rows = _transitions(night, night.program.training.window_days)
+    encoder, arms = sequence_encoder(night.program.logs.context, rows), night.arms()
+    described, policies, metrics = described_arms(night, encoder), {}, dict[str, float]()
+    taught = transitions(sampled(rows, rules(night).max_rows, night.name), encoder, arms)
+    for name, learner in _learners(night).items():
+        policy = fitted(learner, taught, described, model_seed(night, name))
+        policies[name] = policy, len(taught.rewards)
+        if isinstance(policy, FittedQPolicy):
+            metrics[f"{name}.iterations"] = len(policy.curve)
+    trajectories = int((rows["step"].to_numpy() == 1).sum())
+    metrics |= {"transitions": rows.num_rows, "trajectories": trajectories}
+    return Trained(
+        encoder, policies, metrics, f"{rows.num_rows} decisions of {trajectories} trajectories that are over"
+    )
+
+
+def evaluated(night: Night, interval: Interval) -> Evaluated:
+    """Every learner on trajectories of users that it was not fitted on, and its action values at every
+    epsilon."""
+    evaluation = night.program.evaluation
+    rows = _transitions(night, evaluation.window_days)
+    encoder, fitting = sequence_encoder(night.program.logs.context, rows), _learners(night)
+    evaluator = SequenceEvaluator(
+        program=night.name,
+        arms=night.arms(),
+        described=described_arms(night, encoder),
+        encoder=encoder,
+        learners=fitting,
+        seeds={name: model_seed(night, name) for name in fitting},
+        floor=night.program.floor,
+        estimators=night.program.estimators,
+        judged_by=night.program.judged_by,
+        discount=rules(night).discount,
+        max_rows=rules(night).max_rows,
+        folds=evaluation.folds,
+    )
+    found = evaluator(rows)
+    sweeps = [
+        row
+        for name, state in found.sweeps.items()
+        for row in _sweep(name, state, evaluation.confidence, interval)
+    ]
+    schema = arrow_contracts.schema(night.contract("sweeps"), partition=False)
+    return Evaluated(
+        state=found.state,
+        units="trajectories",
+        metrics={
+            f"{name}.ess.step_{step}": float(ess)
+            for name, by_step in found.ess_by_step().items()
+            for step, ess in enumerate(by_step, start=1)
+        },
+        tables={"sweeps": pa.Table.from_pylist(sweeps, schema)},
+    )
+
+
+def rules(night: Night) -> Sequence:
+    """How its trajectories are made. Raises SpecError for a program that has none."""
+    if night.program.sequence is None:
+        raise SpecError(f"{night.name} has no `sequence`: its decisions do not follow one another")
+    return night.program.sequence
+
+
+def _learners(night: Night) -> dict[str, SequenceLearner]:
+    """The program's learners by name, sorted."""
+    discount = rules(night).discount
+    return {
+        name: FittedQ(discount=discount, **spec.model_dump(exclude={"kind"}))
+        if isinstance(spec, FittedQLearner)
+        else Uniform()
+        for name, spec in sorted(night.program.learners.items())
+    }
+
+
+def _transitions(night: Night, window_days: int) -> pa.Table:
+    return night.rows("transitions", first_day(night.ds, window_days))
+
+
+def _sweep(
+    learner: str, state: EvaluationState, confidence: float, interval: Interval
+) -> list[dict[str, Any]]:
+    """A row for each epsilon, by the one estimator of the state."""
+    return [
+        {
+            "issue": ISSUE,
+            "learner": learner,
+            "epsilon": float(found.policy),
+            **{
+                name: getattr(found, name)
+                for name in ("estimator", "value", "stderr", "lower", "upper", "confidence")
+            },
+            **{name: getattr(found, name) for name in ("ess", "n", "clusters")},
+        }
+        for found in results(state, confidence, interval)
+        if found.reference is None
+    ]

@@ -1,0 +1,210 @@
+"""Campaigns that are played without nights: figures follow from the offers, and truths from the world."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from nightslate import programs
+from nightslate.contracts import arrow
+from nightslate.core.arrays import Floats
+from nightslate.core.fitted_q import choosing
+from nightslate.frames.encoding import Encoder
+from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.loop.next_best_action import campaigns
+from nightslate.loop.next_best_action.campaigns import Campaigns
+from nightslate.loop.next_best_action.truth import has_sweep, sweep, values
+from nightslate.loop.story import Setting
+from nightslate.models.files import ModelFile
+from nightslate.reports.sequence_simulation import SequenceSimulation
+from nightslate.simulation.next_best_action import truth
+from nightslate.simulation.next_best_action.engine import Cohort
+from nightslate.simulation.next_best_action.world import ARMS, FEATURES, World
+from nightslate.steps.night import Night
+
+PROGRAM = programs.load(Path(__file__).parents[3] / "dags" / "next_best_action.yaml")
+FIRST, NIGHTS, USERS = PROGRAM.start_date, 8, 120
+ORDER = (2, 0, 1)
+"""Models know the arms in another order than the world."""
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A model that knows the world, as far as greedy goes."""
+
+    def action_values(self, contexts: Floats) -> Floats:
+        return truth.playing(exactly)(contexts[:, 1:])[:, ORDER]
+
+    def weights(self, contexts: Floats) -> Floats:
+        return choosing(self.action_values(contexts), "greedy")
+
+
+@dataclass(frozen=True)
+class Uniform:
+    def weights(self, contexts: Floats) -> Floats:
+        return np.full((len(contexts), len(ARMS)), 1 / len(ARMS))
+
+
+def exactly(past: truth.History) -> Floats:
+    return np.array(truth.action_values(past))
+
+
+def best_but(epsilon: float) -> float:
+    """The exact value of the policy that offers the best, and now and then another."""
+
+    def rule(past: truth.History) -> Floats:
+        return choosing(exactly(truth.segment_of(past))[None], "epsilon_greedy", epsilon)[0]
+
+    return truth.value_of(rule)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fitted() -> Iterator[None]:
+    """What every night has fitted."""
+    encoder, arms = Encoder(FEATURES, (None,) * len(FEATURES)), tuple(ARMS[place] for place in ORDER)
+    made = [
+        ModelFile("fitted_q", "fitted_q", arms, encoder, Exact()),
+        ModelFile("uniform", "uniform", arms, encoder, Uniform()),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nightslate.loop.next_best_action.truth.models", lambda _: made)
+        patch.setattr(campaigns, "PLAYED", 1500)
+        patch.setenv("NIGHTSLATE_PSEUDONYM_KEY", "a key of the tests alone")
+        yield
+
+
+def write(night: Night, table: str, *rows: Mapping[str, Any]) -> None:
+    schema = arrow.schema(night.table(table).contract, partition=False)
+    night.table(table).replace(night.ds, pa.Table.from_pylist(list(rows), schema=schema), {})
+
+
+def estimate(policy: str, value: float, **given: object) -> dict[str, object]:
+    bounds = {"lower": value - 1, "upper": value + 1, "confidence": 0.95, "interval_method": "bootstrap"}
+    return {"issue": "all", "policy": policy, "value": value, "n": 9, "clusters": 9, **bounds, **given}
+
+
+def swept(epsilon: float, value: float | None) -> dict[str, object]:
+    judged = {"issue": "all", "learner": "fitted_q", "estimator": "traj_dr", "confidence": 0.95}
+    return {**judged, "epsilon": epsilon, "value": value, "n": 9, "clusters": 9}
+
+
+def test_the_value_of_a_model_is_that_of_its_weights_with_the_floor(tmp_path: Path) -> None:
+    found = values(Night(PROGRAM, FIRST, tmp_path), World(20_000, seed=1))
+    # A floor of f over three arms is an epsilon of 2 f / 3; where arms tie, both share what is not the floor.
+    assert found["fitted_q"] == pytest.approx(best_but(PROGRAM.floor * 2 / 3), abs=0.04)
+    assert found["uniform"] == pytest.approx(truth.value_of(truth.uniform), abs=0.1)
+
+
+def test_a_sweep_stands_beside_what_the_same_values_earn(tmp_path: Path) -> None:
+    night = Night(PROGRAM, FIRST, tmp_path)
+    assert not has_sweep(night)
+    write(night, "sweeps", swept(0.0, None))
+    assert not has_sweep(night)
+    write(night, "sweeps", swept(2 / 3, 4.5), swept(0.3, 8.0), swept(0.0, 12.5))
+    assert has_sweep(night)
+    rows = sweep(night, World(20_000, seed=1))
+    assert [(row["epsilon"], row["value"]) for row in rows] == [(0.0, 12.5), (0.3, 8.0), (2 / 3, 4.5)]
+    for row in rows:
+        assert row["truth"] == pytest.approx(best_but(row["epsilon"]), abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> SequenceSimulation:
+    """Eight days on which every other customer gets the best offers and the others random ones, by slates;
+    the fifth night promotes."""
+    home = tmp_path_factory.mktemp("home")
+    slates = home / "slates"
+    story = Campaigns(Setting(PROGRAM, USERS, 1, home / "landing", slates))
+    for number in range(NIGHTS):
+        night = Night(PROGRAM, FIRST + timedelta(days=number), home)
+        publish(story, slates, night.ds)
+        story.live(number)
+        estimates = (estimate("fitted_q", 11.8), estimate("uniform", 7.0), estimate("personalised", 5.0))
+        own = {"estimator": PROGRAM.judged_by}
+        difference = estimate("fitted_q", 7.1, reference="uniform", **own)
+        write(night, "evaluations", *({**row, **own} for row in estimates), difference)
+        write(night, "promotions", look("promoted" if number == 4 else "kept", night.ds))
+        story.look_back(night)
+    simulation = story.told({"train": 4.0}).simulation
+    assert isinstance(simulation, SequenceSimulation)
+    return simulation
+
+
+def publish(story: Campaigns, folder: Path, day: date) -> None:
+    """Slates for everyone whose campaign runs, by what was known in the evening before."""
+    rows = [row for cohort in story._engine.running(day) for row in slates_of(cohort, day)]
+    schema = pa.schema([("ranking", pa.list_(pa.string())), ("slate_date", pa.date32())])
+    names = {name: pa.string() for name in ("slate_id", "user_id", "variant")}
+    schema = pa.schema([*names.items(), *schema])
+    write_deltalake(folder, pa.Table.from_pylist(rows, schema), mode="append", partition_by=["slate_date"])
+
+
+def slates_of(cohort: Cohort, day: date) -> list[dict[str, object]]:
+    best = truth.playing(exactly)(cohort.states_after(day - timedelta(days=1)))
+    random = np.random.default_rng(day.toordinal()).random(best.shape)
+    personalised = np.arange(len(best)) % 2 == 0
+    ranked = np.argsort(-np.where(personalised[:, None], best, random), axis=1)
+    users = Pseudonymiser.from_environment()(pa.array(cohort.ids)).to_pylist()
+    return [
+        {
+            "slate_id": f"{day}-{user}",
+            "user_id": user,
+            "variant": "personalised" if mine else "randomised",
+            "ranking": [ARMS[arm] for arm in arms],
+            "slate_date": day,
+        }
+        for user, mine, arms in zip(users, personalised, ranked, strict=True)
+    ]
+
+
+def look(decision: str, ds: date) -> dict[str, object]:
+    after = "fitted_q" if decision == "promoted" else "uniform"
+    champions = {"challenger": "fitted_q", "champion_before": "uniform", "champion_after": after}
+    judged = {"look": 1, "alpha": 0.05, "estimator": "traj_dr", "difference": 7.1, "lower": 6.0}
+    return {"issue": "all", **champions, **judged, "decision": decision, "reasons": []}
+
+
+def test_cohorts_whose_campaign_is_over_are_told_with_what_their_variants_are_worth(
+    told: SequenceSimulation,
+) -> None:
+    days = [(FIRST + timedelta(days=number)).isoformat() for number in range(NIGHTS - 4)]
+    assert [row["day"] for row in told.cohorts] == days
+    for row in told.cohorts:
+        assert row["personalised"] == pytest.approx(told.optimum, abs=0.6)
+        assert row["randomised"] == pytest.approx(told.uniform, abs=4 * 3.6 / np.sqrt(USERS / 2))
+    assert told.read_over == len(days)
+    assert told.reached == pytest.approx(1.0, abs=0.05)
+    assert told.lift is not None
+    assert told.lift["lower"] < told.optimum / told.uniform - 1 < told.lift["upper"]
+
+
+def test_looks_and_estimates_stand_beside_what_is_true(told: SequenceSimulation) -> None:
+    assert len(told.looks) == NIGHTS
+    assert [row["truth"] for row in told.looks] == pytest.approx([7.2] * NIGHTS, abs=0.3)
+    assert [row["ds"] for row in told.promoted] == [(FIRST + timedelta(days=4)).isoformat()]
+    assert told.wrongly_promoted == []
+    assert [row["policy"] for row in told.estimates[:2]] == ["fitted_q", "uniform"]
+    assert len(told.estimates) == 2 * NIGHTS
+    assert told.covered("truth", "fitted_q") == (NIGHTS, NIGHTS)
+    assert told.covered("truth", "uniform") == (0, NIGHTS)
+    personalised = [row["personalised"] for row in told.cohorts[1:]]
+    realised = [row["realised"] for row in told.estimates if row["policy"] == "uniform"]
+    assert realised == [*personalised, *[None] * (NIGHTS - len(personalised))]
+    assert {row["realised"] for row in told.estimates if row["policy"] == "fitted_q"} == {None}
+    assert (told.sweep, told.swept) == ([], None)
+
+
+def test_nothing_is_told_of_campaigns_that_are_not_over(tmp_path: Path) -> None:
+    story = Campaigns(Setting(PROGRAM, USERS, 1, tmp_path / "landing", tmp_path / "slates"))
+    story.live(0)
+    story.look_back(Night(PROGRAM, FIRST, tmp_path))
+    told = story.told({})
+    assert isinstance(told.simulation, SequenceSimulation)
+    assert (told.simulation.cohorts, told.simulation.lift, told.simulation.reached) == ([], None, None)
+    assert "No cohort" in told.page
