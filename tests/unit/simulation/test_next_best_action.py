@@ -17,6 +17,7 @@ from nightslate.simulation.next_best_action.world import (
     PURCHASES_HOOKED,
     RATE,
     SMALL_DISCOUNT,
+    SPREAD,
     STEPS,
     UNIFORM,
     VISITS,
@@ -117,6 +118,8 @@ def test_offers_come_around_their_steps_and_in_order(world: World) -> None:
     expected = np.array(truth.expected_times()[:3])
     error = world.times.std(axis=0) / MANY**0.5
     assert (np.abs(world.times.mean(axis=0) - expected) < 4 * error).all()
+    apart = np.diff(world.times, axis=1).std(axis=0)
+    np.testing.assert_allclose(apart, np.sqrt(2 * (SPREAD**2 + 1 / 12)), rtol=0.01)
     assert 0.49 < world.demographic.mean() < 0.51
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from nightslate.core.arrays import Floats, Ints
 from nightslate.core.errors import InvalidInputError
@@ -79,7 +80,10 @@ class Iteration:
         target, curve = np.zeros(rows.rewards.size), []
         for _ in range(self.iterations):
             before = target
-            target = rows.rewards + self.discount * rows.backed_up(teams, team_of, backup)
+            # threads that wait for each other on busy cores take several times as long as one
+            with threadpool_limits(limits=1):
+                following = rows.backed_up(teams, team_of, backup)
+            target = rows.rewards + self.discount * following
             curve.append(_relative(target - before, target))
             if curve[-1] <= self.tolerance:
                 break

@@ -2,12 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.core.fitted_q.worlds import ARMS, EXACT, PLAIN, Process
+from tests.unit.core.fitted_q.worlds import ARMS, PLAIN, TREE, Process
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.fitted_q import FittedQ, evaluate_policy
-
-TREE = FittedQ(parameters=EXACT, discount=0.9, tolerance=0.0)
+from nightslate.core.fitted_q import evaluate_policy
 
 
 def weights_of(world, seed=5):

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from nightslate.core.fitted_q import Transitions
+from nightslate.core.fitted_q import FittedQ, Transitions
 from nightslate.core.hashing import seed
 from nightslate.core.policies.learner import Arms
 
@@ -14,6 +14,7 @@ KEYS = np.array([seed("arm", str(arm)) for arm in range(ARMS)], dtype=np.uint64)
 PLAIN = Arms(KEYS, np.ones((ARMS, 1)))
 EXACT = {"n_estimators": 1, "bootstrap": False}
 """A tree that is grown until each pair of a state and an arm has a leaf of its own: the mean of its rows."""
+TREE = FittedQ(parameters=EXACT, discount=0.9, tolerance=0.0)
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,21 @@ class Process:
 
     def best(self, q):
         return np.where(self.eligible, q, -np.inf).max(axis=1)
+
+
+def noisy(rows=300, features=2):
+    """Numbers as in a campaign: rewards depend on the state and the arm, a third of the rows end."""
+    generator = np.random.default_rng(1)
+    states = np.column_stack([np.ones(rows), generator.integers(0, 5, (rows, features))])
+    actions = generator.integers(0, ARMS, rows)
+    terminal = generator.random(rows) < 1 / 3
+    eligible = generator.random((rows, ARMS)) < 0.7
+    eligible[:, 0] = True
+    return Transitions(
+        states=states,
+        actions=actions,
+        rewards=generator.normal(states[:, 1] * (actions - 1), 1.0),
+        next_states=np.where(terminal[:, None], 0, states + np.array([0, 1, 0])),
+        next_eligible=eligible & ~terminal[:, None],
+        terminal=terminal,
+    )
