@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 
+from nightslate.core.fitted_q import FittedQ, Transitions
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.errors import ModelError
@@ -34,9 +35,26 @@ def saved(folder, model):
     return folder
 
 
-@pytest.mark.parametrize("kind", LEARNERS)
+def fitted_q():
+    """Of four transitions, of which the first two go on."""
+    states = np.column_stack([np.ones((4, 1)), np.eye(4)[:, :3]])
+    terminal = np.array([False, False, True, True])
+    transitions = Transitions(
+        states=states,
+        actions=np.array([0, 1, 2, 0]),
+        rewards=np.array([0.0, 1.0, 2.0, 3.0]),
+        next_states=np.where(terminal[:, None], 0.0, np.roll(states, -2, axis=0)),
+        next_eligible=np.repeat(~terminal[:, None], 3, axis=1),
+        terminal=terminal,
+    )
+    learner = FittedQ("extra_trees_regressor", {"n_estimators": 2}, ensemble=2)
+    arms = Arms.plain(seed("arm", arm) for arm in ARMS)
+    return ModelFile("fitted_q", "my fitted_q", ARMS, ENCODER, learner.fit(transitions, arms, 9))
+
+
+@pytest.mark.parametrize("kind", [*LEARNERS, "fitted_q"])
 def test_a_model_comes_back_to_the_last_bit(tmp_path, kind):
-    model = fitted(kind)
+    model = fitted_q() if kind == "fitted_q" else fitted(kind)
     found = ModelFile.load(saved(tmp_path / "model", model), model.digest)
     assert (found.kind, found.learner, found.arms) == (kind, f"my {kind}", ARMS)
     assert found.encoder == ENCODER

@@ -1,0 +1,159 @@
+"""Nights of a program whose decisions follow one another: two offers a day, of which b after a pays."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from nightslate import programs
+from nightslate.core.fitted_q import FittedQPolicy
+from nightslate.steps import Night, run_step
+
+from . import world
+
+PROGRAM, USERS, ARMS = "offers", 400, ("a", "b")
+DAYS = (date(2024, 3, 1), date(2024, 3, 2))
+SPEC = """
+program: offers
+description: Two offers a day, of which the second pays after the first.
+start_date: 2024-03-01
+slots: 1
+depth: 2
+buckets: 2
+logs:
+  propensity: conditional
+  context:
+    - {name: advertised, type: number}
+    - {name: offers, type: number}
+rewards: {name: purchases, values: {purchase: 1.0}, window: 6h, attribution: {match: user}}
+sequence: {gap: 6h, longest: 1d}
+learners:
+  uniform: {kind: uniform}
+  fitted_q: {kind: fitted_q, estimator: extra_trees_regressor, parameters: {n_estimators: 5}}
+floor: 0.02
+variants:
+  personalised: {share: 0.9, policy: champion}
+  randomised: {share: 0.1, policy: uniform}
+training: {window_days: 2}
+evaluation: {window_days: 2, folds: 2, resamples: 100}
+gate: {first_champion: uniform, min_ess: 50.0}
+"""
+
+
+def land(home: Path, day: date) -> None:
+    """The logs of a day, in which everybody got two offers at random, three hours apart."""
+    morning = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=2)
+    draws = np.random.default_rng(day.toordinal()).integers(0, 2, (USERS, 2))
+    shown, done = [], []
+    for user, (first, second) in enumerate(draws.tolist()):
+        for number, (arm, advertised) in enumerate(((first, 0.0), (second, float(first == 0)))):
+            at = morning + timedelta(hours=3 * number)
+            shown.append(
+                {
+                    "impression_id": f"{day}-{user}-{number}",
+                    "decision_id": f"{day}-{user}-{number}",
+                    "user_id": f"user-{user}",
+                    "occurred_at": at.isoformat(),
+                    "slot": 1,
+                    "arm_id": ARMS[arm],
+                    "propensity": 0.5,
+                    "advertised": advertised,
+                    "offers": float(number),
+                }
+            )
+        if (first, second) == (0, 1):
+            done.append(
+                {
+                    "outcome_id": f"{day}-{user}",
+                    "user_id": f"user-{user}",
+                    "occurred_at": (at + timedelta(minutes=10)).isoformat(),
+                    "kind": "purchase",
+                    "value": 1.0,
+                }
+            )
+    people = [{"user_id": f"user-{user}", "advertised": 0.0, "offers": 0.0} for user in range(USERS)]
+    logs = {"impressions": shown, "outcomes": done, "users": people, "arms": [{"arm_id": a} for a in ARMS]}
+    for log, rows in logs.items():
+        folder = home / "landing" / PROGRAM / log / f"ds={day}"
+        folder.mkdir(parents=True)
+        world.write_json_lines(folder / "part-0.jsonl", rows)
+        (folder / "_SUCCESS").touch()
+
+
+def run(home: Path, day: date) -> None:
+    for step in programs.find(PROGRAM).plan:
+        run_step(step.name, Night(programs.find(PROGRAM), day, home))
+
+
+def rows(home: Path, table: str) -> pl.DataFrame:
+    found = DeltaTable(home / "tables" / PROGRAM / table).to_pyarrow_table()
+    return pl.from_arrow(found)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
+    """After the night of the second day alone, which takes in the first."""
+    home = tmp_path_factory.mktemp("offers")
+    (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(SPEC)
+    for day in DAYS:
+        land(home, day)
+    run(home, DAYS[1])
+    return home
+
+
+def test_every_trajectory_is_in_the_partition_of_the_night_on_which_it_is_over(home: Path) -> None:
+    found = rows(home, "transitions")
+    assert found["ds"].value_counts().sort("ds").rows() == [(day, 2 * USERS) for day in DAYS]
+    assert found.filter(pl.col("terminal"))["step"].unique().to_list() == [2]
+    first = found.filter(pl.col("step") == 1)
+    assert (first["next_advertised"] == (first["arm_id"] == "a").cast(pl.Float64)).all()
+    assert found["reward"].sum() == len(rows(home, "credits")) > 100
+
+
+def test_what_an_offer_leads_to_is_learnt_and_the_gate_believes_it(home: Path) -> None:
+    night = Night(programs.find(PROGRAM), DAYS[1], home)
+    (digest,) = rows(home, "models").filter(pl.col("learner") == "fitted_q")["digest"].to_list()
+    policy = night.registry.load(digest).policy
+    assert isinstance(policy, FittedQPolicy)
+    states = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]])  # nothing yet; after a
+    np.testing.assert_array_equal(policy.weights(states), [[1.0, 0.0], [0.0, 1.0]])
+    (look,) = rows(home, "promotions").to_dicts()
+    assert (look["challenger"], look["decision"]) == ("fitted_q", "promoted")
+    (value,) = (
+        rows(home, "evaluations")
+        .filter(
+            (pl.col("policy") == "fitted_q")
+            & pl.col("reference").is_null()
+            & (pl.col("estimator") == "traj_dr")
+        )
+        .to_dicts()
+    )
+    assert value["n"] == 2 * value["clusters"] == 2 * USERS
+    assert value["value"] == pytest.approx(0.99**2, abs=0.02)  # but for the floor, always a and then b
+
+
+def test_the_sweep_is_of_trajectories_that_were_not_fitted(home: Path) -> None:
+    swept = rows(home, "sweeps").sort("epsilon")
+    np.testing.assert_allclose(swept["epsilon"], np.linspace(0, 2 / 3, 10))
+    np.testing.assert_allclose(swept["value"], (1 - swept["epsilon"].to_numpy()) ** 2, atol=0.08)
+
+
+def test_the_night_tells_of_its_sequences(home: Path) -> None:
+    page = (home / "reports" / PROGRAM / f"{DAYS[1]}.html").read_text()
+    assert "Sequences" in page
+    assert "nothing yet" in page
+    night = Night(programs.find(PROGRAM), DAYS[1], home)
+    kept = {file.path for file in night.mlflow.list_artifacts(night.run().id)}
+    assert {"sequences.json", "plots"} <= kept
+
+
+def test_a_rerun_writes_the_same_rows(home: Path) -> None:
+    pure = ("transitions", "models", "evaluations", "sweeps", "slates")
+    before = {table: rows(home, table) for table in pure}
+    run(home, DAYS[1])
+    for table, found in before.items():
+        assert rows(home, table).sort(pl.all().hash(1)).equals(found.sort(pl.all().hash(1))), table
