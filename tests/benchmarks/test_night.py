@@ -20,8 +20,10 @@ from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.memory import MemorySampler, Sample
 
-from nightslate.programs import STEP_NAMES
+from nightslate.programs import plan
 from nightslate.simulation import open_bandit
+
+STEPS = tuple(step.name for step in plan(of_sequences=False))
 
 PROJECT = Path(__file__).parents[2]
 PROGRAM = "open_bandit"
@@ -52,7 +54,7 @@ def test_a_night_in_one_process(tmp_path: Path) -> None:
 
     spans, memory = watch([PROGRAM, FIRST, SECOND], environment(tmp_path), tmp_path / "stderr")
 
-    assert [s.name for s in spans if s.kind == "step"] == [*STEP_NAMES, *STEP_NAMES]
+    assert [s.name for s in spans if s.kind == "step"] == [*STEPS, *STEPS]
     console = Console(width=110)
     console.print(
         f"\n{PROGRAM}: {impressions} impressions in {len(open_bandit.DAYS)} days;"
@@ -104,7 +106,7 @@ def time_by_step(spans: list[Span], memory: MemorySampler) -> Table:
             table.add_row(
                 span.name, seconds(span.seconds), "", share, peak(memory, span), "", "", style="dim"
             )
-    for name in STEP_NAMES:
+    for name in STEPS:
         first, imports = took[FIRST, "step", name], took[FIRST, "imports", name]
         second = took[SECOND, "step", name]
         share = f"{(first.seconds + imports.seconds) / whole:.0%}"

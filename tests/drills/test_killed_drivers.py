@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from nightslate.programs import STEP_NAMES
+from nightslate.programs import plan
 
 from . import days, processes
 from .conftest import Tell
 
+STEPS = tuple(step.name for step in plan(of_sequences=False))
+
 pytestmark = pytest.mark.timeout(3600)
 
 BOUNDARIES = [
-    *((step, "before", f"nightslate.steps.{step}", "run") for step in STEP_NAMES),
-    (STEP_NAMES[-1], "after", f"nightslate.steps.{STEP_NAMES[-1]}", "run"),
+    *((step, "before", f"nightslate.steps.{step}", "run") for step in STEPS),
+    (STEPS[-1], "after", f"nightslate.steps.{STEPS[-1]}", "run"),
 ]
 IN_PUBLISH = [
     ("publish", "before", "nightslate.tables.table", "placed"),

@@ -23,8 +23,10 @@ from tests.benchmarks.test_night import Span, environment
 
 from nightslate import programs
 from nightslate.frames.pseudonyms import Pseudonymiser
-from nightslate.programs import STEP_NAMES
+from nightslate.programs import plan
 from nightslate.steps import Night
+
+STEPS = tuple(step.name for step in plan(of_sequences=False))
 
 LARGE = os.environ.get("NIGHTSLATE_BENCH_LARGE") == "1"
 USERS = 1_000_000 if LARGE else 50_000
@@ -47,7 +49,7 @@ def test_a_million_impressions_a_day(tmp_path: Path) -> None:
     spans = [Span(**json.loads(line)) for line in lines if line.startswith("{")]
 
     steps = {span.name: span for span in spans if span.kind == "step"}
-    assert tuple(steps) == STEP_NAMES
+    assert tuple(steps) == STEPS
     console = Console(width=150)
     console.print(
         f"\n{USERS:,} impressions a day for {len(DAYS)} days, {USERS:,} users to score;"
@@ -79,7 +81,7 @@ def by_step(spans: list[Span], watch: Watch) -> Table:
         table.add_column(column, justify="right")
     whole = spans[-1].ended - spans[0].began
     parts = {"start-up": (spans[0].began, next(span for span in spans if span.name == "Spark session").ended)}
-    for name in STEP_NAMES:
+    for name in STEPS:
         of_step = [span for span in spans if span.name == name]
         parts[name] = of_step[0].began, of_step[-1].ended
     parts["all"] = spans[0].began, spans[-1].ended

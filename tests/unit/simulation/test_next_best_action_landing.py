@@ -109,6 +109,16 @@ def test_who_has_a_slate_gets_its_first_and_the_others_anything_at_a_third(impre
     assert all(arms == list(ARMS) for arms in impressions["eligible_arms"].to_list())
 
 
+def test_a_slate_decides_once_and_a_second_offer_of_the_day_is_random(impressions: pl.DataFrame) -> None:
+    with_slates = impressions.filter(pl.col("slate_id").is_not_null().any().over("user_id", "ds"))
+    assert with_slates["slate_id"].drop_nulls().is_unique().all()
+    second = with_slates.filter(pl.col("slate_id").is_null()).sort("occurred_at")
+    assert len(second) > 10
+    assert set(second["arm_id"]) == set(ARMS)
+    first = with_slates.sort("occurred_at").group_by("user_id", "ds", maintain_order=True).first()
+    assert first["slate_id"].null_count() == 0
+
+
 def test_outcomes_are_all_that_happened_and_come_after_the_offer_of_their_hour(
     engine: Engine, impressions: pl.DataFrame, outcomes: pl.DataFrame
 ) -> None:

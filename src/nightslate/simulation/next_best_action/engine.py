@@ -1,5 +1,6 @@
 """The engine of the campaigns: a step is an hour, and every day the campaign of a new cohort begins. It takes
-the newest slate of whoever gets an offer and makes the first offer of its ranking."""
+the newest slate of whoever gets an offer and makes the first offer of its ranking. Whoever has none, or gets
+a second offer on the same day, gets anything at random."""
 
 from __future__ import annotations
 
@@ -65,16 +66,20 @@ class Cohort:
         return self.campaign.states(np.arange(self.world.customers), at)
 
     def offer(self, day: date, slates: pa.RecordBatch) -> Iterator[Offers]:
-        """Make the offers of a day, by the slates of all customers."""
+        """Make the offers of a day, by the slates of all customers. A slate decides once: its propensities
+        are not those of a second offer, which would be the same again."""
+        decided = np.zeros(self.world.customers, dtype=np.bool_)
         for number in range(1, OFFERS + 1):
             who = np.flatnonzero(np.isin(self.world.times[:, number - 1], self.steps(day)))
-            step, mine = self.world.times[who, number - 1], slates.take(pa.array(who))
+            step = self.world.times[who, number - 1]
+            mine = slates.take(pa.array(who, mask=decided[who]))
             states = self.campaign.states(who, step)
             actions = self.world.choose(UNIFORM(states), who, number)
             known = mine["ranking"].is_valid().to_numpy(zero_copy_only=False)
             first = pc.list_element(mine["ranking"].drop_null(), 0)
             actions[known] = pc.index_in(first, pa.array(ARMS)).to_numpy()
             self.campaign.offer(who, step, actions)
+            decided[who] = True
             self.variants[who[known]] = mine["variant"].drop_null().to_pylist()
             yield Offers(self, who, number, step, states, actions, mine["slate_id"], mine["variant"])
 
@@ -82,7 +87,7 @@ class Cohort:
 @dataclass(frozen=True, eq=False)
 class Offers:
     """Offers of one number that customers of a cohort got on a day: who, step and actions are (m,), states
-    (m, 5), slate_id and variant (m,) null for whoever has no slate, who is offered anything at random."""
+    (m, 5), slate_id and variant (m,) null where the offer is random."""
 
     cohort: Cohort
     who: Ints
