@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,13 @@ from great_expectations.data_context.types.base import (
 )
 from great_expectations.expectations.expectation import Expectation
 from pyspark.sql import DataFrame
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from nightslate.contracts import Contract, expectations
-from nightslate.errors import ContractError
+from nightslate.errors import CommitConflictError, ContractError
+
+PATIENCE_SECONDS = 600.0
+"""How long a night waits for others to be done with the Data Docs."""
 
 _SOURCE = "nightslate"
 _KEPT = ("expectations_store", "validation_results_store")
@@ -30,25 +36,46 @@ def check(frames: Mapping[str, tuple[DataFrame, Contract]], docs: Path) -> None:
     """Expect of each frame what its contract says, and write the Data Docs, into the folder `docs`.
 
     `frames`: the rows and their contract, by the name that the result has in the Data Docs. Pages say which
-    clause held, and show no values of rows. Raises ContractError that names each broken clause.
+    clause held, and show no values of rows. Raises ContractError that names each broken clause, and
+    CommitConflictError where other nights keep the folder to themselves for too long.
     """
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    context = _context(docs / "gx")
-    results = {name: _checked(context, name, *frame) for name, frame in frames.items()}
-    # Only what is new: the pages of other nights are there, and building all takes longer every night.
-    runs = [run for result in results.values() for run in result.run_results]
-    new: list[Any] = [*runs, *(run.expectation_suite_identifier for run in runs)]
-    context.build_data_docs(resource_identifiers=new)
+    with _alone(docs / "gx"):
+        context = _context(docs / "gx")
+        results = {name: _checked(context, name, *frame) for name, frame in frames.items()}
+        # Only what is new: the pages of other nights are there, and building all takes longer every night.
+        runs = [run for result in results.values() for run in result.run_results]
+        new: list[Any] = [*runs, *(run.expectation_suite_identifier for run in runs)]
+        context.build_data_docs(resource_identifiers=new)
     broken = {name: clauses for name, result in results.items() if (clauses := _broken(result))}
     if broken:
         lines = [f"{name}: {'; '.join(clauses)}" for name, clauses in broken.items()]
         raise ContractError("\n".join([*lines, f"see the Data Docs in {docs}"]))
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else is in the folder meanwhile: Great Expectations writes its files in place, and reads those
+    of other nights. Whoever dies in it leaves it free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        patiently = Retrying(
+            retry=retry_if_exception_type(BlockingIOError),
+            wait=wait_fixed(0.1),
+            stop=stop_after_delay(PATIENCE_SECONDS),
+        )
+        try:
+            patiently(fcntl.flock, lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except RetryError as error:
+            raise CommitConflictError(
+                f"another night has kept {folder} to itself for {PATIENCE_SECONDS:.0f} s; try again"
+            ) from error
+        yield
+
+
 def _context(folder: Path) -> EphemeralDataContext:
     """Suites, results and pages stay in the folder. What a checkpoint is made of does not: to read all of its
     configuration again and again takes longer than to check small tables."""
-    folder.mkdir(parents=True, exist_ok=True)
     files, memory = FilesystemStoreBackendDefaults(folder), InMemoryStoreBackendDefaults()
     config = DataContextConfig(
         store_backend_defaults=files,
