@@ -37,6 +37,7 @@ def test_logical_type_agrees_with_the_physical_one(path: Path) -> None:
         "double": "number",
         "date": "date",
         "timestamp": "timestamp",
+        "boolean": "boolean",
     }
     for column in yaml.safe_load(path.read_text())["schema"][0]["properties"]:
         if column["logicalType"] == "array":
