@@ -64,7 +64,7 @@ def evaluator(**changed):
         "described": Arms.plain([1, 2]),
         "encoder": Encoder(("before", "second"), (None, None)),
         "learners": {
-            "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5, "min_samples_leaf": 1}),
+            "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
             "uniform": Uniform(),
         },
         "seeds": {"fitted_q": 1, "uniform": 2},
@@ -86,16 +86,21 @@ def values(state):
 ROWS = history(400)
 
 
-def test_a_model_that_is_right_makes_the_estimates_exact():
-    found = values(evaluator()(ROWS).state)
+@pytest.fixture(scope="module")
+def found():
+    return evaluator()(ROWS)
+
+
+def test_a_model_that_is_right_makes_the_estimates_exact(found):
+    found = values(found.state)
     assert found["fitted_q", "traj_dr"].value == pytest.approx(1.0, abs=1e-4)
     assert found["uniform", "traj_dr"].value == pytest.approx(0.25, abs=1e-4)
     assert found["uniform", "fqe"].value == pytest.approx(0.25, abs=1e-4)
     assert found["fitted_q", "pdis"].lower < 1.0 < found["fitted_q", "pdis"].upper
 
 
-def test_what_was_logged_is_worth_what_came_by_every_estimator():
-    found = values(evaluator()(ROWS).state)
+def test_what_was_logged_is_worth_what_came_by_every_estimator(found):
+    found = values(found.state)
     came = np.sum(ROWS["reward"].to_numpy()) / 400
     for estimator in ("pdis", "traj_dr", "fqe"):
         assert found["logged", estimator].value == pytest.approx(came, rel=1e-12)
@@ -111,26 +116,24 @@ def test_a_discount_makes_the_second_decision_worth_less():
     assert found["logged", "fqe"].value == pytest.approx(np.sum(ROWS["reward"].to_numpy()) / 800, rel=1e-12)
 
 
-def test_the_sweep_goes_from_the_best_arm_to_nearly_any():
+def test_the_sweep_goes_from_the_best_arm_to_nearly_any(found):
     """At epsilon the first a and the second b are each played with 1 - epsilon. The model expects what
     follows a greedy choice, which is right for an epsilon of 0."""
-    found = values(evaluator()(ROWS).sweeps["fitted_q"])
+    found = values(found.sweeps["fitted_q"])
     assert found["0.0", "traj_dr"].value == pytest.approx(1.0, abs=1e-12)
     for epsilon in EPSILONS:
         assert found[str(epsilon), "traj_dr"].value == pytest.approx((1 - epsilon) ** 2, abs=0.03)
 
 
-def test_the_effective_sample_shrinks_with_every_step():
-    by_step = evaluator()(ROWS).ess_by_step()
+def test_the_effective_sample_shrinks_with_every_step(found):
+    by_step = found.ess_by_step()
     np.testing.assert_allclose(by_step["logged"], [400, 400])
     assert 400 > by_step["fitted_q"][0] > by_step["fitted_q"][1] > 50
 
 
-def test_nothing_depends_on_the_order_of_rows():
+def test_nothing_depends_on_the_order_of_rows(found):
     shuffled = ROWS.take(np.random.default_rng(1).permutation(ROWS.num_rows))
-    for one, other in zip(
-        results(evaluator()(ROWS).state), results(evaluator()(shuffled).state), strict=True
-    ):
+    for one, other in zip(results(found.state), results(evaluator()(shuffled).state), strict=True):
         assert other.value == pytest.approx(one.value, rel=1e-12, abs=1e-15)
 
 
