@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -15,12 +15,13 @@ from nightslate.frames.encoding import Encoder
 @dataclass(frozen=True)
 class Trained:
     """Policies by learner and how many rows each was fitted to; what a context is to them. metrics: for
-    MLflow; words: for the line that a person reads."""
+    MLflow, and curves: the same by iteration; words: for the line that a person reads."""
 
     encoder: Encoder
     policies: Mapping[str, tuple[Policy, int]]
     metrics: Mapping[str, float]
     words: str
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

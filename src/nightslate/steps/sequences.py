@@ -27,17 +27,20 @@ def trained(night: Night) -> Trained:
     """Every learner on the trajectories that ended in the window."""
     rows = _transitions(night, night.program.training.window_days)
     encoder, arms = sequence_encoder(night.program.logs.context, rows), night.arms()
-    described, policies, metrics = described_arms(night, encoder), {}, dict[str, float]()
+    described, policies, curves = described_arms(night, encoder), {}, {}
     taught = transitions(sampled(rows, rules(night).max_rows, night.name), encoder, arms)
     for name, learner in _learners(night).items():
         policy = fitted(learner, taught, described, model_seed(night, name))
         policies[name] = policy, len(taught.rewards)
         if isinstance(policy, FittedQPolicy):
-            metrics[f"{name}.iterations"] = len(policy.curve)
+            curves[f"{name}.change"] = policy.curve.tolist()
     trajectories = int((rows["step"].to_numpy() == 1).sum())
-    metrics |= {"transitions": rows.num_rows, "trajectories": trajectories}
     return Trained(
-        encoder, policies, metrics, f"{rows.num_rows} decisions of {trajectories} trajectories that are over"
+        encoder=encoder,
+        policies=policies,
+        metrics={"transitions": rows.num_rows, "trajectories": trajectories},
+        words=f"{rows.num_rows} decisions of {trajectories} trajectories that are over",
+        curves=curves,
     )
 
 

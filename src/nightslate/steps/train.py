@@ -45,6 +45,8 @@ def run(night: Night) -> str:
     ]
     table.replace(night.ds, pa.table(columns, schema=schema), night.commit_metadata)
     tracked.log_metrics(trained.metrics)
+    for name, curve in trained.curves.items():
+        tracked.log_curve(name, curve)
     return f"{len(rows)} models on {trained.words}, {len(arms)} arms, {trained.encoder.width} features"
 
 

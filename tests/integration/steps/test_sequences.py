@@ -149,6 +149,9 @@ def test_the_night_tells_of_its_sequences(home: Path) -> None:
     night = Night(programs.find(PROGRAM), DAYS[1], home)
     kept = {file.path for file in night.mlflow.list_artifacts(night.run().id)}
     assert {"sequences.json", "plots"} <= kept
+    curve = night.mlflow.get_metric_history(night.run().id, "fitted_q.change")
+    assert [point.step for point in curve] == list(range(1, len(curve) + 1))
+    assert curve[0].value == 1.0
 
 
 def test_a_rerun_writes_the_same_rows(home: Path) -> None:
