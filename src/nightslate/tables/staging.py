@@ -17,6 +17,7 @@ from nightslate.errors import ContractError, SupersededError
 
 _MANIFEST = "manifest.json"
 _AUDITED = "_AUDITED"
+_DATA = "data"
 _ATTEMPT = re.compile(r"(\d{1,19})-[0-9a-f]{32}")
 _BUCKET = re.compile(r"bucket=(\d{1,5})")
 
@@ -51,7 +52,7 @@ class Staged:
 
     @property
     def data(self) -> Path:
-        return self.folder / "data"
+        return self.folder / _DATA
 
     @property
     def rows(self) -> int:
@@ -61,6 +62,14 @@ class Staged:
     def audited(self) -> bool:
         """Whether somebody has vouched for this attempt; `Table.publish` leaves it to its caller to ask."""
         return (self.folder / _AUDITED).exists()
+
+    @property
+    def overtakes_audited(self) -> bool:
+        """Whether an older attempt was vouched for and waits to be published: two are under way."""
+        return any(
+            token_of(folder) < self.token and (folder / _AUDITED).exists() and (folder / _DATA).exists()
+            for folder in attempts(self.folder.parent)
+        )
 
     def mark_audited(self) -> None:
         """Vouches for what is staged here."""
@@ -79,7 +88,7 @@ class Attempt:
     @property
     def path(self) -> Path:
         """Where the data goes; Spark creates it, as one folder or one `bucket=K` folder a bucket."""
-        return self.folder / "data"
+        return self.folder / _DATA
 
     def write(self, rows: pa.Table, bucket: int = 0) -> None:
         """Adds rows as one more file of a bucket. A table without rows writes nothing, on purpose.

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from nightslate.contracts import arrow
-from nightslate.errors import ContractError
+from nightslate.errors import CommitConflictError, ContractError
 from nightslate.models.tracking import Registry
 from nightslate.steps import run_step
 
@@ -164,6 +164,16 @@ def test_publish_refuses_what_was_not_audited(copied: Callable[[], Path]) -> Non
     world.run_night(home, world.DAYS[1], ("score",))
     with pytest.raises(ContractError, match="audit"):
         run_step("publish", world.night(home, world.DAYS[1]))
+
+
+def test_publish_tries_again_where_another_night_has_staged_since_the_audit(
+    copied: Callable[[], Path],
+) -> None:
+    home = copied()
+    world.run_night(home, world.DAYS[1], ("score", "audit", "score"))
+    with pytest.raises(CommitConflictError, match="try again"):
+        run_step("publish", world.night(home, world.DAYS[1]))
+    world.run_night(home, world.DAYS[1], ("audit", "publish"))
 
 
 def _learned(home: Path) -> list[list[str]]:

@@ -96,10 +96,22 @@ def test_an_audit_vouches_for_one_attempt_and_outlives_its_publication(table: Ta
     table.staged(MONDAY).mark_audited()
     table.publish(table.staged(MONDAY), {})
     assert table.staged(MONDAY).audited
+    assert not table.staged(MONDAY).overtakes_audited
     later = table.begin(MONDAY)
     later.write(rows(3))
     later.seal()
     assert not table.staged(MONDAY).audited
+    assert not table.staged(MONDAY).overtakes_audited  # the older one is out
+
+
+def test_an_attempt_that_comes_between_audit_and_publication_overtakes(table: Table) -> None:
+    audited, later = table.begin(MONDAY), table.begin(MONDAY)
+    audited.write(rows(1))
+    audited.seal().mark_audited()
+    assert not table.staged(MONDAY).overtakes_audited
+    later.write(rows(2))
+    later.seal()
+    assert table.staged(MONDAY).overtakes_audited
 
 
 def test_nothing_staged_is_said_so(table: Table) -> None:
