@@ -18,7 +18,7 @@ import psutil
 from tests.integration.steps import world
 
 PATIENCE_SECONDS = 1200.0
-_STRUCK = Path(__file__).with_name("struck.py")
+_STRUCK = Path(world.__file__).with_name("struck.py")
 
 
 class Process:
@@ -88,8 +88,8 @@ def start(home: Path, *command: str) -> Process:
 
 
 def struck(home: Path, sign: signal.Signals, moment: tuple[str, ...], *command: str) -> Process:
-    """The same, sending itself a signal at a moment: see struck.py."""
-    return Process(home, str(_STRUCK), sign.name, *moment, *command)
+    """The same, sending itself a signal at the first moment of the kind: see struck.py."""
+    return Process(home, str(_STRUCK), sign.name, "1", *moment, *command)
 
 
 def run(home: Path, *command: str) -> None:

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from nightslate.core.arrays import AnyArray, Floats, Ints, Keys
+from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
 from nightslate.core.errors import InvalidInputError
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -77,6 +77,14 @@ def mix(a: Keys | int, b: Keys | int) -> Keys:
 def deal(keys: Keys, seed: int, parts: int) -> Ints:
     """Which of so many parts each key falls into, 0 to parts - 1: folds and bins of users."""
     return (mix(keys, seed) % np.uint64(parts)).astype(np.int64)
+
+
+def lowest(keys: Keys, size: int) -> Bools:
+    """(n,) the lowest `size` of the keys, one or more: a sample that is the same whatever their order. Equal
+    keys stay together, so that it may be a little larger."""
+    if len(keys) <= size:
+        return np.ones(len(keys), dtype=np.bool_)
+    return np.asarray(keys <= np.partition(keys, size - 1)[size - 1])
 
 
 def uniform(keys: Keys) -> Floats:

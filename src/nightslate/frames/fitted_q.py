@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.fitted_q import Transitions
-from nightslate.core.hashing import mix, seed
+from nightslate.core.hashing import lowest, mix, seed
 from nightslate.frames.encoding import Encoder
 from nightslate.frames.samples import arm_places, eligible_arms, user_keys
 from nightslate.frames.sequences import NEXT
@@ -44,8 +44,6 @@ def transitions(rows: pa.Table, encoder: Encoder, arms: tuple[str, ...]) -> Tran
 
 def sampled(rows: pa.Table, most: int, program: str) -> pa.Table:
     """At most so many of the transitions, the same whatever their order."""
-    if rows.num_rows <= most:
-        return rows
     at = rows["occurred_at"].cast(pa.int64()).to_numpy().astype(np.uint64)
     keys = mix(mix(user_keys(rows), at), seed(program, "transitions"))
-    return rows.take(np.sort(np.argpartition(keys, most)[:most]))
+    return rows.filter(pa.array(lowest(keys, most)))

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
 from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.sample import effective_size
 from nightslate.core.estimators.target import in_turn
 from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy, Transitions, choosing, evaluate_policy
@@ -44,10 +45,7 @@ class SequenceEvaluation:
 
     def ess_by_step(self) -> dict[str, Floats]:
         """By policy, the effective number of trajectories (steps,) up to each step."""
-        return {
-            name: np.divide(sums[0] ** 2, sums[1], out=np.zeros(sums.shape[1]), where=sums[1] > 0)
-            for name, sums in self.weights.items()
-        }
+        return {name: effective_size(*sums) for name, sums in self.weights.items()}
 
 
 @dataclass(frozen=True)
@@ -105,10 +103,14 @@ class SequenceEvaluator:
         for name, learner in self.learners.items():
             policy = fitted(learner, taught, self.described, self.seeds[name])
             model = evaluate_policy(taught, self._next_weights(policy, taught), self.judge, self.described, 0)
-            weights = mix_floor(policy.weights(held.states), self.floor)
-            samples[name] = held.of_policy(weights, model.action_values(held.states))
             if isinstance(policy, FittedQPolicy):
-                found.sweeps[name] = found.sweeps[name].update(held.of_epsilons(policy), held.users)
+                values = policy.action_values(held.states)
+                weights = policy.chosen(values)
+                found.sweeps[name] = found.sweeps[name].update(held.of_epsilons(values), held.users)
+            else:
+                weights = policy.weights(held.states)
+            of_model = model.action_values(held.states)
+            samples[name] = held.of_policy(mix_floor(weights, self.floor), of_model)
         found.state = found.state.update(tuple(samples.values()), held.users)
         for name, sample in samples.items():
             weight = sample.cumulative_weight
@@ -177,9 +179,8 @@ class _Held:
             target.propensity[:, 0], target.q_logged[:, 0], target.v_target[:, 0], target.unsupported_mass
         )
 
-    def of_epsilons(self, policy: FittedQPolicy) -> list[TrajectorySample]:
-        """A sample for each of `EPSILONS`, of action values that are their own model."""
-        values = policy.action_values(self.states)
+    def of_epsilons(self, values: Floats) -> list[TrajectorySample]:
+        """A sample for each of `EPSILONS`, of action values (m, A) that are their own model."""
         return [
             self.of_policy(choosing(values, "epsilon_greedy", epsilon=epsilon), values)
             for epsilon in EPSILONS

@@ -14,7 +14,7 @@ from sklearn.manifold import TSNE
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
 from nightslate.core.fitted_q import FittedQPolicy, importance
-from nightslate.core.hashing import mix, seed
+from nightslate.core.hashing import lowest, mix, seed
 from nightslate.frames.samples import eligible_arms, user_keys
 from nightslate.models.files import ModelFile
 
@@ -99,7 +99,7 @@ def sequence_figures(
     table of that name; those of the model's learner and of `estimator` are taken."""
     policy = cast(FittedQPolicy, model.policy)
     decisions = _valued(model, policy, transitions)
-    of_map = decisions.take(_lowest(decisions.order, MAP_SAMPLE))
+    of_map = decisions.take(lowest(decisions.order, MAP_SAMPLE))
     swept = sweeps.filter((pc.field("learner") == model.learner) & (pc.field("estimator") == estimator))
     slices = model.encoder.slices if len(of_map.first) else {}
     columns = ["epsilon", "value", "lower", "upper", "confidence", "ess", "n"]
@@ -121,7 +121,7 @@ def sequence_figures(
 def _valued(model: ModelFile, policy: FittedQPolicy, transitions: pa.Table) -> _Decisions:
     """The decisions of a sample of users in which the model knows an arm that was eligible."""
     users = mix(user_keys(transitions), seed("sequence report"))
-    kept = _lowest(users, LARGEST_SAMPLE) & eligible_arms(transitions, model.arms).any(axis=1)
+    kept = lowest(users, LARGEST_SAMPLE) & eligible_arms(transitions, model.arms).any(axis=1)
     rows = transitions.append_column("first", _first_offers(transitions)).filter(pa.array(kept))
     states, eligible = model.encoder(rows), eligible_arms(rows, model.arms)
     return _Decisions(
@@ -139,13 +139,6 @@ def _first_offers(transitions: pa.Table) -> pa.ChunkedArray:
     firsts = transitions.filter(begins)
     place = pc.index_in(transitions["trajectory_id"], firsts["trajectory_id"].combine_chunks())
     return firsts["arm_id"].take(pc.if_else(begins, None, place))
-
-
-def _lowest(keys: Keys, size: int) -> Bools:
-    """(n,) a sample of about this size, whatever the order of rows; equal keys stay together."""
-    if len(keys) <= size:
-        return np.ones(len(keys), dtype=np.bool_)
-    return np.asarray(keys <= np.partition(keys, size - 1)[size - 1])
 
 
 def _segments(decisions: _Decisions, arms: Sequence[str]) -> list[Row]:

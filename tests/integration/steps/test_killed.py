@@ -16,7 +16,7 @@ STEPS = tuple(step.name for step in plan(of_sequences=False))
 
 DAY = world.DAYS[0]
 
-# Where each step dies: (class that is about to do something irreversible, its method, at which call).
+# Where each step dies: (what is about to do something irreversible, its method, at which call).
 WORST_MOMENT = {
     "ingest": ("nightslate.tables.commits.DayLog", "commit", 3),
     "attribute": ("nightslate.tables.commits.DayLog", "commit", 1),
@@ -36,9 +36,11 @@ def test_every_step_has_a_worst_moment() -> None:
 
 @pytest.mark.timeout(900)
 def test_a_night_killed_in_every_step_and_rerun_equals_a_clean_one(three_nights: Path, landed: Path) -> None:
-    for step, moment in WORST_MOMENT.items():
+    for step, (place, method, call) in WORST_MOMENT.items():
+        moment = ("SIGKILL", str(call), step, "before", place, method)
+        command = ("step", step, "--program", world.PROGRAM, "--ds", str(DAY))
         died = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("die.py")), *map(str, moment), step, str(DAY)],
+            [sys.executable, str(Path(__file__).with_name("struck.py")), *moment, *command],
             env={**os.environ, "NIGHTSLATE_HOME": str(landed)},
             capture_output=True,
             text=True,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.hashing import _finalise, hex_to_uint64, mix, poisson1, seed, uniform
+from nightslate.core.hashing import _finalise, hex_to_uint64, lowest, mix, poisson1, seed, uniform
 
 SPLITMIX64_OF_SEED_0 = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 LAST_KEY = np.array([2**64 - 1], dtype=np.uint64)
@@ -69,6 +69,14 @@ def test_mix_is_fixed_for_good():
         first = finalise((a + 0x9E3779B97F4A7C15) % 2**64)
         second = finalise((b + 0xD1B54A32D192ED03) % 2**64)
         assert int(mix(a, b)) == finalise(first ^ second)
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"), [(1, [5]), (2, [5, 6, 6]), (3, [5, 6, 6]), (4, [5, 6, 6, 9]), (9, [5, 6, 6, 9])]
+)
+def test_the_lowest_keys_are_kept_and_equal_ones_together(size, kept):
+    keys = np.array([6, 9, 5, 6], dtype=np.uint64)
+    assert sorted(keys[lowest(keys, size)].tolist()) == kept
 
 
 def test_mix_broadcasts_and_tells_its_operands_apart():

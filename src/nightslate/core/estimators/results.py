@@ -17,6 +17,7 @@ from nightslate.core.estimators.estimator import Limits, RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import Bootstrap, Interval
 from nightslate.core.estimators.intervals.delta import standard_error
+from nightslate.core.estimators.sample import effective_size
 from nightslate.core.estimators.statistic import Clustered, Span, Statistic
 from nightslate.core.estimators.tuning import least_error
 
@@ -205,7 +206,7 @@ class Results:
             # weights of what the logs could show have a mean of 1 less the mass that they could not
             unsupported = max(0.0, 1 - total / max(1, state.n))
         return {
-            "ess": None if empty else (total**2 / squares if squares > 0 else 0.0),
+            "ess": None if empty else float(effective_size(total, squares)),
             "max_weight": None if empty else float(state.max_weights[p]),
             "mean_weight": mean["value"],
             "mean_weight_lower": mean["lower"],

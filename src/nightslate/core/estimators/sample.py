@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nightslate.core.arrays import AnyArray, Floats, Ints, finite
 from nightslate.core.errors import InvalidInputError
@@ -15,6 +16,13 @@ CLOSED = ("target_propensity", "target_marginal_propensity", "unsupported_mass")
 
 LARGEST = 1e50
 """Of weights, rewards and expectations: squares of products of larger ones soon are no numbers."""
+
+
+def effective_size(total: ArrayLike, squares: ArrayLike) -> Floats:
+    """How many equally weighted units an estimate is worth (Kong, 1992), of the sums of their weights and of
+    these squared: both of the same shape, which is returned. 0 where all weights are 0."""
+    below = np.asarray(squares, dtype=np.float64)
+    return np.divide(np.square(total), below, out=np.zeros_like(below), where=below > 0)
 
 
 @dataclass(frozen=True, eq=False)

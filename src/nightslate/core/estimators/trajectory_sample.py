@@ -10,6 +10,7 @@ import numpy as np
 
 from nightslate.core.arrays import Floats, Ints
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.estimators.sample import effective_size
 from nightslate.core.estimators.sequential_sample import SequentialSample
 
 _OF_REWARDS = ("reward", "q_logged", "v_target")
@@ -43,13 +44,11 @@ class TrajectorySample(SequentialSample):
 
     @property
     def ess_by_step(self) -> Floats:
-        """(T,) for each t the effective sample size (Kong, 1992) of the weights of the first t steps; 0 where
-        all of them are 0."""
+        """(T,) for each t the `effective_size` of the weights of the first t steps."""
         weight = self.cumulative_weight
         largest = weight.max(axis=0, initial=0.0)
         share = np.divide(weight, largest, out=np.zeros_like(weight), where=largest > 0)
-        squares = np.square(share).sum(axis=0)
-        return np.asarray(share.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1.0))
+        return effective_size(share.sum(axis=0), np.square(share).sum(axis=0))
 
 
 def require_discount(discount: float) -> None:

@@ -43,8 +43,12 @@ class FittedQPolicy(ArrayRecord):
 
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the probability of each arm, see `choosing`."""
+        return self.chosen(self.action_values(contexts))
+
+    def chosen(self, action_values: Floats) -> Floats:
+        """(n, A) -> (n, A): the probability of each arm by its action value."""
         return choosing(
-            self.action_values(contexts),
+            action_values,
             CHOICES[int(self.choice)],
             float(self.epsilon),
             float(self.temperature),

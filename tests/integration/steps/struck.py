@@ -1,6 +1,7 @@
-"""A command of nightslate that a signal strikes: `struck.py SIGNAL STEP before|after PLACE NAME COMMAND...`.
+"""A command of nightslate that a signal strikes:
+`struck.py SIGNAL CALL STEP before|after PLACE NAME COMMAND...`.
 
-The process sends itself the signal before or after the first call of PLACE.NAME in the step.
+The process sends itself the signal before or after the CALL-th call of PLACE.NAME in the step, from 1.
 """
 
 import os
@@ -11,26 +12,27 @@ from pkgutil import resolve_name
 
 from nightslate.cli import main
 
-sign, step, when, place, name, *command = sys.argv[1:]
-running, struck = [], []
+sign, call, step, when, place, name, *command = sys.argv[1:]
+running, passed = [], []
 
 
 def strike(moment: str) -> None:
-    if running and moment == when and not struck:
-        struck.append(moment)
-        os.kill(os.getpid(), signal.Signals[sign])
+    if running and moment == when:
+        passed.append(moment)
+        if len(passed) == int(call):
+            os.kill(os.getpid(), signal.Signals[sign])
 
 
 def patched(owner, name, before, after):
     original = getattr(owner, name)
 
-    def call(*args, **kwargs):
+    def called(*args, **kwargs):
         before()
         result = original(*args, **kwargs)
         after()
         return result
 
-    setattr(owner, name, call)
+    setattr(owner, name, called)
 
 
 patched(resolve_name(place), name, lambda: strike("before"), lambda: strike("after"))
