@@ -31,6 +31,8 @@ up: $(SETUP) ## Start PostgreSQL, MLflow and Airflow on 127.0.0.1 and print the 
 down: $(SETUP) ## Stop what `make up` or `make demo` started
 	@$(PYTHON) -m nightslate.local down
 
+# Tests start many Javas for little data: half of their time would go into compiling what soon ends.
+test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 test: $(SETUP) ## Run all tests
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 

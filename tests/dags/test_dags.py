@@ -18,7 +18,6 @@ from nightslate.programs import load
 
 DAGS = Path(__file__).parents[2] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
-PARSE_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module", params=["open_bandit", "next_best_action"])
@@ -37,21 +36,19 @@ def test_airflow_reads_all_of_them_without_an_error() -> None:
     assert sorted(bag.dags) == [file.stem for file in FILES]
 
 
-def test_a_dag_file_parses_fast_and_imports_nothing_heavy() -> None:
+def test_a_dag_file_imports_nothing_heavy() -> None:
+    """Airflow parses it again and again."""
     script = (
-        "import json, runpy, sys, time, airflow.sdk\n"
-        "before, begun = set(sys.modules), time.perf_counter()\n"
+        "import json, runpy, sys, airflow.sdk\n"
+        "before = set(sys.modules)\n"
         f"runpy.run_path({str(FILES[0])!r})\n"
-        "took = time.perf_counter() - begun\n"
-        "print(json.dumps([took, sorted({m.split('.')[0] for m in set(sys.modules) - before})]))"
+        "print(json.dumps(sorted({m.split('.')[0] for m in set(sys.modules) - before})))"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    seconds, modules = json.loads(result.stdout.splitlines()[-1])
+    modules = json.loads(result.stdout.splitlines()[-1])
 
-    print(f"{FILES[0].name} parses in {seconds:.2f} s")
     heavy = {"pyspark", "sklearn", "mlflow", "pandas", "numpy", "scipy", "pyarrow", "deltalake"}
     assert heavy.isdisjoint(modules)
-    assert seconds < PARSE_SECONDS
 
 
 def test_the_tasks_are_the_steps_of_the_plan_after_the_landing(dag: DAG) -> None:

@@ -58,6 +58,8 @@ def require_sequence(program: Program) -> None:
             "sequence.gap: it is shorter than the rewards' window, so a trajectory could end before its"
             " rewards are known"
         )
+    if program.rewards.rate:
+        raise ValueError("rewards.rate: what a trajectory is worth is a sum of rewards, not a probability")
     if program.rewards.maturity != "exclude" or program.examination:
         raise ValueError(
             "sequence: trajectories are learnt from once they are over, and each decision is looked at: leave"

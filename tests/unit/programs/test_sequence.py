@@ -46,6 +46,10 @@ def test_trajectories_are_evaluated_by_their_own_estimators(tmp_path):
             sequence(rewards={"values": {"purchase": 1.0}, "window": "3d", "maturity": "ipcw"}),
             "trajectories are learnt from once they are over",
         ),
+        (
+            sequence(rewards={"values": {"purchase": 1.0}, "window": "3d", "rate": True}),
+            "rewards.rate: what a trajectory is worth is a sum",
+        ),
         (sequence(sequence={"gap": "3d", "discount": 0.0}), "sequence.discount: Input should be greater"),
         (sequence(sequence={"gap": "3d", "discount": 1.1}), "sequence.discount: Input should be less"),
         (sequence(evaluation={"estimators": ["dr"]}), "['dr'] can't weigh trajectories"),
