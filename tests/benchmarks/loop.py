@@ -2,12 +2,13 @@
 
 Each seed is a process and a warehouse of its own, which is removed once its figures are read. Nothing is
 evaluated before the 15th night, for nobody knows until then how late tasks come. With the defaults a seed
-takes some minutes; figures are kept in HOME as they come, and seeds that have theirs are
-not played again."""
+takes some minutes; figures are kept in HOME as they come, and seeds that have theirs are not played again
+while the program stays as it is."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 WORLD = "onboarding_401k"
+PROGRAM = Path(__file__).parents[2] / "dags" / f"{WORLD}.yaml"
 
 
 def main() -> None:
@@ -36,7 +38,8 @@ def main() -> None:
 
 def figures(seed: int, days: int, users: int, home: Path) -> dict[str, Any]:
     """What the simulation of a seed found; played if it was not yet."""
-    kept, warehouse = home / f"{days}-{users}-{seed}.json", home / f"warehouse-{seed}"
+    edition = hashlib.sha256(PROGRAM.read_bytes()).hexdigest()[:8]
+    kept, warehouse = home / f"{days}-{users}-{edition}-{seed}.json", home / f"warehouse-{seed}"
     if not kept.is_file():
         shutil.rmtree(warehouse, ignore_errors=True)
         settings = {"--days": days, "--users": users, "--seed": seed, "--home": warehouse}
