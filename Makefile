@@ -22,6 +22,9 @@ help: ## List the targets
 
 setup: $(SETUP) ## Build the virtual environment from the lock; find or install Java
 
+# `demo` and `test` start many Javas for little data: half of their time would go into compiling what soon ends.
+demo test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+
 demo: $(SETUP) ## Backfill NIGHTS nights of real logs through a real Airflow and show the result
 	@$(PYTHON) -m nightslate.local demo
 
@@ -31,8 +34,6 @@ up: $(SETUP) ## Start PostgreSQL, MLflow and Airflow on 127.0.0.1 and print the 
 down: $(SETUP) ## Stop what `make up` or `make demo` started
 	@$(PYTHON) -m nightslate.local down
 
-# Tests start many Javas for little data: half of their time would go into compiling what soon ends.
-test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 test: $(SETUP) ## Run all tests
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
