@@ -73,7 +73,7 @@ def test_credit_by_the_median_delay_leaves_estimates_where_they_belong(tmp_path:
     error = value / truth - 1
     held = ((lower <= truth) & (truth <= upper)).mean(axis=0)
     table = Table(
-        title=f"bias in % (standard error), coverage at {CONFIDENCE:.0%}; {WORLDS} worlds of {USERS} users",
+        title=f"bias in % (standard error), coverage; {WORLDS} worlds",
         box=None,
         pad_edge=False,
     )
