@@ -8,7 +8,7 @@ hold it; and in the last row the same of what came of each tile in truth, tasks 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from nightslate.frames.attribution import Attributor
 from nightslate.frames.days import microseconds
 from nightslate.frames.maturity import Kinds, Maturity
 from nightslate.frames.samples import rewarded
-from nightslate.programs import Program, load
+from nightslate.programs import load
 from nightslate.simulation.onboarding.engine import Engine, Pages, Ranked
 from nightslate.simulation.onboarding.landing import Landing
 from nightslate.simulation.onboarding.messages import MESSAGES, described
@@ -43,7 +43,12 @@ from nightslate.simulation.onboarding.responses import Truth, responses
 from nightslate.simulation.onboarding.world import Participants, World
 
 WORLDS, USERS, RANDOM_DAYS, DAYS = 100, 2000, 14, 21
-HALF_LIVES = {"12 hours": timedelta(hours=12), **{f"{days} days": timedelta(days=days) for days in (2, 3, 7)}}
+HALF_LIVES = {
+    "12 hours": timedelta(hours=12),
+    "2 days": timedelta(days=2),
+    "3 days": timedelta(days=3),
+    "7 days": timedelta(days=7),
+}
 POLICIES = ("random", "better")
 CONFIDENCE = 0.95
 
@@ -94,7 +99,7 @@ def test_credit_by_the_median_delay_leaves_estimates_where_they_belong(tmp_path:
 
 def figures(number: int, folder: Path) -> Floats:
     """(ways, policies, 4): value, lower and upper bound, and truth."""
-    tiles = play(World(USERS, number), PROGRAM, folder)
+    tiles = play(World(USERS, number), folder)
     impressions, outcomes = (pq.read_table(folder / log) for log in ("impressions", "outcomes"))
     known_at = datetime.combine(PROGRAM.start_date, time(), UTC) + timedelta(days=DAYS)
     kinds = Kinds({kind: PROGRAM.rewards.window_of(kind) for kind in PROGRAM.rewards.values}, known_at)
@@ -110,18 +115,18 @@ def figures(number: int, folder: Path) -> Floats:
     return np.array([*of_ways, estimates(tiles, counted, tiles.came[counted])])
 
 
-def play(world: World, program: Program, folder: Path) -> Tiles:
+def play(world: World, folder: Path) -> Tiles:
     """All days of a world; its logs lie in the folder."""
-    landing = Landing(folder, program.start_date, "marginal")
-    engine = Engine(world, program.start_date, lambda people, seen, day: ranked(world, people, seen, day))
+    landing = Landing(folder, PROGRAM.start_date, "marginal")
+    engine = Engine(world, PROGRAM.start_date, lambda people, seen, day: ranked(world, people, seen, day))
     days = []
     for day in range(DAYS):
         pages = engine.show(day)
-        done, truth = responses(world, pages), Truth.of(world, pages, program.rewards.values)
+        done, truth = responses(world, pages), Truth.of(world, pages, PROGRAM.rewards.values)
         landing.land(world.participants(day), pages, done)
-        impressions = pq.read_table(folder / "impressions" / f"ds={program.start_date + timedelta(days=day)}")
+        impressions = pq.read_table(folder / "impressions" / f"ds={PROGRAM.start_date + timedelta(days=day)}")
         row, slot = np.nonzero(pages.shown)
-        worth = sum(program.rewards.values[kind] * here for kind, here in done.happened.items())
+        worth = sum(PROGRAM.rewards.values[kind] * here for kind, here in done.happened.items())
         of_policies = (np.ones((len(pages.place), len(MESSAGES))), better(world, pages.people, pages.seen))
         target = np.array([shown_with(weights, pages)[row, slot] for weights in of_policies])
         tiles = pages.shown.sum(axis=1)[row]
@@ -165,10 +170,12 @@ def shown_with(weights: Floats, pages: Pages) -> Floats:
 def attributor(half_life: timedelta) -> Attributor:
     """That of the program, with this half-life."""
     rewards = PROGRAM.rewards
-    return replace(
-        Attributor(Rule("time_decay", microseconds(half_life)), rewards.attribution.match, rewards.window),
-        values=rewards.values,
+    return Attributor(
+        rule=Rule("time_decay", microseconds(half_life)),
+        match=rewards.attribution.match,
         matches=rewards.attribution.matches,
+        window=rewards.window,
+        values=rewards.values,
         topics={arm["arm_id"]: arm["topic"] for arm in described()},
     )
 
