@@ -44,10 +44,7 @@ def ope(
     ] = None,
     interval: Annotated[
         str,
-        typer.Option(
-            help="bootstrap, delta, empirical_likelihood; with --range also empirical_bernstein, hoeffding, "
-            "anytime."
-        ),
+        typer.Option(help="bootstrap, delta; with --range also empirical_bernstein, hoeffding, anytime."),
     ] = "bootstrap",
     confidence: Annotated[float, typer.Option(help="The coverage of an interval.")] = 0.95,
     rewards: Annotated[

@@ -13,6 +13,7 @@ from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators import ESTIMATORS
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
+from nightslate.programs.evaluation import TAKEN_OUT
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Question:
         chosen = None
         if estimators:
             chosen = tuple(_one_of("an estimator", name, ESTIMATORS) for name in _words(estimators))
-        method = INTERVALS[_one_of("an interval", interval.strip(), INTERVALS)]
+        if gone := TAKEN_OUT.get(_plain(interval)):
+            raise InvalidInputError(gone)
+        method = INTERVALS[_one_of("an interval", interval, INTERVALS)]
         if isinstance(method, Bootstrap):
             method = replace(method, resamples=resamples)
         if method.guaranteed and rewards is None:
@@ -98,10 +101,13 @@ def _words(text: str) -> list[str]:
 
 def _one_of(what: str, name: str, names: Iterable[str]) -> str:
     """`name` as one of `names`, dashes standing for underscores."""
-    known = list(names)
-    plain = name.replace("-", "_")
+    known, plain = list(names), _plain(name)
     if plain not in known:
         near = difflib.get_close_matches(plain, known, n=1)
         hint = f"; is {near[0]} what is meant?" if near else ""
         raise InvalidInputError(f"{name!r} is not {what}: they are {', '.join(known)}{hint}")
     return plain
+
+
+def _plain(name: str) -> str:
+    return name.strip().replace("-", "_")

@@ -26,6 +26,7 @@ from tests.unit.files import logs
         ),
         (logs.bandit(), ("--interval", "hoeffding"), "add --range LOW,HIGH"),
         (logs.bandit(), ("--interval", "bootstap"), "is bootstrap what is meant?"),
+        (logs.bandit(), ("--interval", "empirical-likelihood"), "was taken out"),
         (logs.bandit(), ("--range", "0,.5"), "reward is outside 0 to 0.5"),
         (logs.bandit(), ("--range", "1"), "--range is two numbers"),
         (logs.bandit(), ("--range", "1,0"), "low < high"),

@@ -81,6 +81,7 @@ def test_a_program_names_its_own():
         ({"interval": "hoeffding"}, "reward_range: the interval hoeffding needs"),
         ({"reward_range": [1.0, 0.0]}, "reward_range: 1.0 is not under 0.0"),
         ({"interval": "guess"}, "interval"),
+        ({"interval": "empirical_likelihood"}, "empirical_likelihood was taken out"),
     ],
 )
 def test_what_does_not_fit_is_refused(changed, says):

@@ -127,7 +127,6 @@ class Results:
             numerators=chosen[:, :, 0].T,
             denominators=chosen[:, :, 1].T,
             units=weight[:, 1],
-            control=weight[:, 0] - weight[:, 1],
             clustered=tuple(
                 (1.0, self._clustered(p, int(c), span))
                 for c, span in zip(columns, self._spans(p, name, tuning), strict=True)
@@ -147,7 +146,6 @@ class Results:
             numerators=np.concatenate([value.numerators, other.numerators]),
             denominators=np.concatenate([value.denominators, other.denominators]),
             units=value.units,
-            control=value.control - other.control,
             clustered=parts,
             seed=value.seed,
         )
@@ -221,7 +219,6 @@ class Results:
             numerators=sums[None, :, 0],
             denominators=sums[None, :, 1],
             units=sums[:, 1],
-            control=np.zeros(len(sums)),
             clustered=(),
             seed=self._state.seed,
         )

@@ -77,15 +77,13 @@ class Statistic:
 
     numerators, denominators (K, G): sums over the units of each of G bins of clusters. Clusters fall into
     bins by hash, so bins are independent, and as good as clusters where there are many. units (G,): how many
-    units a bin has. control (G,): sums of what is 0 in expectation, the importance weight minus 1; of a
-    difference, one policy's weight minus the other's. signs (K,).
+    units a bin has. signs (K,).
     clustered: for each k what guaranteed intervals need, with its sign; a difference of two means is one."""
 
     signs: Floats
     numerators: Floats
     denominators: Floats
     units: Floats
-    control: Floats
     clustered: tuple[tuple[float, Clustered], ...]
     seed: int
 

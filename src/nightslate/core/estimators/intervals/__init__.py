@@ -7,7 +7,6 @@ from nightslate.core.estimators.intervals.anytime import Anytime
 from nightslate.core.estimators.intervals.bootstrap import Bootstrap
 from nightslate.core.estimators.intervals.delta import Delta
 from nightslate.core.estimators.intervals.empirical_bernstein import EmpiricalBernstein
-from nightslate.core.estimators.intervals.empirical_likelihood import EmpiricalLikelihood
 from nightslate.core.estimators.intervals.hoeffding import Hoeffding
 from nightslate.core.estimators.intervals.interval import Bounds, Interval
 
@@ -16,7 +15,6 @@ INTERVALS: dict[str, Interval] = {
     for interval in (
         Bootstrap(),
         Delta(),
-        EmpiricalLikelihood(),
         EmpiricalBernstein(),
         Hoeffding(),
         Anytime(),
@@ -30,7 +28,6 @@ __all__ = [
     "Bounds",
     "Delta",
     "EmpiricalBernstein",
-    "EmpiricalLikelihood",
     "Hoeffding",
     "Interval",
 ]

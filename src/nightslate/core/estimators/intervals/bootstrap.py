@@ -27,7 +27,7 @@ class Bootstrap:
 
     def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
         """None with fewer than 2 clusters. A replicate in which a denominator is 0 is left out."""
-        counts = _counts(statistic.control.size, self.resamples, statistic.seed)
+        counts = _counts(statistic.units.size, self.resamples, statistic.seed)
         sums = np.concatenate([statistic.numerators, statistic.denominators]) @ counts
         values = statistic.signs @ ratios(*np.split(sums, 2))
         values = values[np.isfinite(values)]

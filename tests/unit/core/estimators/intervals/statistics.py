@@ -11,7 +11,7 @@ def clustered(a, b, units, span):
     return Clustered(float(a.sum()), float(b.sum()), a.size, int(units.max(initial=0)), rows @ rows.T, span)
 
 
-def of_ratios(pairs, spans, signs=(1.0,), units=None, control=None, seed=0):
+def of_ratios(pairs, spans, signs=(1.0,), units=None, seed=0):
     """The sum of sign times sum(a) / sum(b), of pairs (a, b) of cluster sums (c,)."""
     numerators, denominators = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
     units = np.ones(numerators.shape[1]) if units is None else units
@@ -21,7 +21,6 @@ def of_ratios(pairs, spans, signs=(1.0,), units=None, control=None, seed=0):
         numerators=numerators,
         denominators=denominators,
         units=units,
-        control=np.zeros(units.size) if control is None else control,
         clustered=tuple(zip(signs, parts, strict=True)),
         seed=seed,
     )

@@ -21,14 +21,14 @@ def weighted(clusters=400, scale=1.0, shift=0.0, sign=1.0):
     rewarded, weights, units = skewed(clusters)
     ends = sorted(sign * (scale * end + shift) for end in (0.0, 1.0))
     rewards = sign * (scale * rewarded + shift * weights)
-    return of_ratios([(rewards, weights)], [Span(*ends, 20.0)], units=units, control=weights - units)
+    return of_ratios([(rewards, weights)], [Span(*ends, 20.0)], units=units)
 
 
 def difference(clusters=400):
     """Of two self-normalised values on the same clusters."""
     rewarded, weights, units = skewed(clusters)
     others = skewed(clusters, seed=2)[:2]
-    return of_ratios([(rewarded, weights), others], [SPAN, SPAN], (1.0, -1.0), units, weights - others[1])
+    return of_ratios([(rewarded, weights), others], [SPAN, SPAN], (1.0, -1.0), units)
 
 
 def ends(bounds):
@@ -75,7 +75,7 @@ def test_none_without_two_clusters(interval, clusters):
 @every_interval
 def test_bins_without_clusters_do_not_count(interval):
     rewarded, weights, units = (np.append(side, np.zeros(500)) for side in skewed(400))
-    statistic = of_ratios([(rewarded, weights)], [SPAN], units=units, control=weights - units)
+    statistic = of_ratios([(rewarded, weights)], [SPAN], units=units)
     full = weighted()
     padded = type(statistic)(**{**vars(statistic), "clustered": full.clustered})
     np.testing.assert_allclose(ends(interval(padded, 0.95)), ends(interval(full, 0.95)), rtol=1e-9)
@@ -111,18 +111,3 @@ def test_wants_no_large_sample(interval):
     draws = np.random.default_rng(6).random((400, 5)) < 0.1
     missed = [not b.lower <= 0.1 <= b.upper for b in (interval(of_mean(x * 1.0), 0.95) for x in draws)]
     assert np.mean(missed) <= 0.05
-
-
-def test_empirical_likelihood_leaves_out_a_mean_weight_that_cannot_be_1():
-    """The logging policy could not show half of what the target would."""
-    rewarded, weights, units = skewed(400)
-    interval = INTERVALS["empirical_likelihood"]
-    plain = of_ratios([(rewarded, units)], [Span(0, 20)], units=units)
-    told = of_ratios([(rewarded, units)], [Span(0, 20)], units=units, control=0.5 * weights - units)
-    np.testing.assert_allclose(ends(interval(told, 0.95)), ends(interval(plain, 0.95)), rtol=1e-12)
-
-
-def test_empirical_likelihood_is_not_asked_of_a_few_bins():
-    x = np.random.default_rng(5).random(20)
-    assert INTERVALS["empirical_likelihood"](of_mean(x[:19]), 0.95) is None
-    assert INTERVALS["empirical_likelihood"](of_mean(x), 0.95) is not None

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq, minimize
 from scipy.stats import kurtosis, moment
 from scipy.stats import t as student
 from tests.unit.core.estimators.intervals.statistics import of_mean, of_ratios, skewed
@@ -14,7 +13,6 @@ from nightslate.core.estimators.intervals import (
     Bootstrap,
     Delta,
     EmpiricalBernstein,
-    EmpiricalLikelihood,
     Hoeffding,
 )
 from nightslate.core.estimators.statistic import Span
@@ -113,44 +111,3 @@ def test_anytime_ends_at_the_last_value_that_a_bet_rejects():
         within = end + direction * 1e-4
         nearer = within if direction == 1 else 1 - within
         assert won(direction * (rewarded - within * weights), nearer)[0].max() < needed
-
-
-def with_the_opposite(*sides):
-    """Owen's data and the bin that adjusts them."""
-    a = max(1.0, math.log(sides[0].size) / 2)
-    return [np.append(side, -a * side.mean()) for side in sides]
-
-
-def test_empirical_likelihood_of_a_mean_is_owens():
-    bounds = EmpiricalLikelihood()(of_mean(X), 0.95)
-    for end in (bounds.lower, bounds.upper):
-        (g,) = with_the_opposite(X - end)
-        dual = brentq(lambda d, g=g: (g / (1 + d * g)).sum(), -1 / g.max() + 1e-9, -1 / g.min() - 1e-9)
-        ratio = 2 * np.log1p(dual * g).sum()
-        assert math.sqrt(ratio) == pytest.approx(student.ppf(0.975, X.size - 1), rel=1e-6)
-
-
-def test_empirical_likelihood_knows_that_weights_are_1_in_expectation():
-    rewarded, weights, units = skewed(150)
-    control = weights - units
-    bounds = EmpiricalLikelihood()(
-        of_ratios([(rewarded, units)], [Span(0, 20)], units=units, control=control), 0.95
-    )
-
-    def log_ratio(*equations):
-        def negative(dual):
-            x = 1 + dual @ equations
-            return 1e9 if (x <= 0).any() else -2 * np.log(x).sum()
-
-        equations = np.array(with_the_opposite(*equations))
-        scale = np.abs(equations).max()
-        equations = equations / scale
-        return -minimize(
-            negative, np.zeros(len(equations)), method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-10}
-        ).fun
-
-    for end in (bounds.lower, bounds.upper):
-        more = log_ratio(control, rewarded - end * units) - log_ratio(control)
-        assert math.sqrt(more) == pytest.approx(student.ppf(0.975, 149), rel=1e-5)
-    without = EmpiricalLikelihood()(of_ratios([(rewarded, units)], [Span(0, 20)], units=units), 0.95)
-    assert bounds.upper - bounds.lower < 0.95 * (without.upper - without.lower)
