@@ -31,13 +31,14 @@ VERDICT = {
 class Conformer:
     """Turns chunks of landing files into rows of a contract for the day `ds`, each with its verdict.
 
-    `arms`: the arms that exist on that day, where the log names arms.
+    `arms`: those that a row may name, where the log names arms; `arms_of`: the days that they are of.
     """
 
     contract: Contract
     ds: date
     pseudonymise: Callable[[pa.Array], pa.Array]
     arms: tuple[str, ...] | None = None
+    arms_of: str = "the day"
 
     def schema(self) -> pa.Schema:
         fields = [pa.field(f.name, f.type) for f in self._landed()]
@@ -99,7 +100,7 @@ class Conformer:
         named = table["arm_id"].combine_chunks()
         known = pc.is_in(named, pa.array(self.arms, pa.string()))
         unknown = pc.and_(pc.is_valid(named), pc.invert(known))
-        blame.add(unknown, "unknown_arm", "arm_id is one of the arms of the day")
+        blame.add(unknown, "unknown_arm", f"arm_id is one of the arms of {self.arms_of}")
 
     def _with_verdict(self, table: pa.Table, raw: pa.Table, blame: Blame, file: str) -> pa.Table:
         reasons, clauses = blame.columns()

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from nightslate.core.attribution import Rule
 from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
 from nightslate.frames.credits import found_by_bucket
-from nightslate.frames.days import first_day, microseconds
+from nightslate.frames.days import microseconds
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.tables import spark as spark_tables
@@ -25,11 +25,10 @@ def run(night: Night) -> str:
 
 
 def attributor(night: Night) -> Attributor:
-    """How the program's outcomes are attributed, with the topics that its arms have on this day."""
+    """How the program's outcomes are attributed, with the topics of its arms as of this day."""
     rewards = night.program.rewards
     rules = rewards.attribution
     half_life = microseconds(rules.half_life) if rules.half_life else None
-    arms = night.rows("arms").to_pylist() if rules.by_topic else []
     return Attributor(
         rule=Rule(rules.rule, half_life, rules.max_touches),
         match=rules.match,
@@ -41,8 +40,15 @@ def attributor(night: Night) -> Attributor:
         cap=rewards.cap,
         max_outcomes=rewards.max_outcomes,
         skew=rewards.skew,
-        topics={arm["arm_id"]: arm[rules.topic] for arm in arms if arm[rules.topic] is not None},
+        topics=_topics(night, rules.topic) if rules.topic else {},
     )
+
+
+def _topics(night: Night, topic: str) -> dict[str, str]:
+    """What each arm was about when it was last on offer: one that has left may still be credited."""
+    offered = night.rows("arms", night.days_attributed_to[0]).sort_by("ds")
+    last = dict(zip(offered["arm_id"].to_pylist(), offered[topic].to_pylist(), strict=True))
+    return {arm: name for arm, name in last.items() if name is not None}
 
 
 def _is_attributed(night: Night) -> bool:
@@ -52,8 +58,7 @@ def _is_attributed(night: Night) -> bool:
 def _attribute(night: Night) -> str:
     """One partition of each table: a pure function of the outcomes of ds and the impressions before them."""
     outcomes = bucket_input(night, "outcomes", OUTCOME_COLUMNS, night.ds)
-    since = first_day(night.ds, 1 + night.days_attributed)
-    impressions = bucket_input(night, "impressions", IMPRESSION_COLUMNS, since)
+    impressions = bucket_input(night, "impressions", IMPRESSION_COLUMNS, night.days_attributed_to[0])
     found = found_by_bucket(night.spark, impressions, outcomes, attributor(night), night.program.buckets)
     found = found.persist()  # it is gone through twice, once for each table
     credited = _write(night, "credits", found.where(F.col("reason").isNull()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial, reduce
 from pathlib import Path
@@ -29,7 +30,6 @@ from nightslate.tables import spark as spark_tables
 
 LANDED = "_SUCCESS"
 _BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
-_NAMES_ARMS = ("impressions", "outcomes")
 
 
 def run(night: Night) -> str:
@@ -55,14 +55,10 @@ def _ingest(night: Night) -> str:
     layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name}
     _require_same_layout(night, layout)
     ingested: dict[str, Ingested] = {}
-    arms: tuple[str, ...] | None = None
     # Arms first, and impressions before outcomes: a log is checked against those that it names.
     for log in sorted(files, key=lambda log: log != "arms"):
-        conformer = Conformer(
-            night.contract(log), night.ds, pseudonymise, arms if log in _NAMES_ARMS else None
-        )
+        conformer = _conformer(night, log, pseudonymise, ingested)
         ingested[log] = ingest(night.spark, files[log], conformer, _completion(night, log, ingested))
-        arms = _accepted_arms(ingested[log]) if log == "arms" else arms
     rejected = _quarantine(night, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
     named = {log: f"{night.name} {log} {night.ds}" for log in ingested}
@@ -138,8 +134,36 @@ def _published(night: Night) -> BucketInput:
     )
 
 
-def _accepted_arms(arms: Ingested) -> tuple[str, ...]:
-    return tuple(sorted(row["arm_id"] for row in arms.rows.select("arm_id").collect()))
+def _conformer(
+    night: Night, log: str, pseudonymise: Pseudonymiser, ingested: Mapping[str, Ingested]
+) -> Conformer:
+    """An impression is of an arm of its day. An outcome may be of one that was shown before and has left."""
+    conformer = Conformer(night.contract(log), night.ds, pseudonymise)
+    if log not in ("impressions", "outcomes"):
+        return conformer
+    arms = _accepted_arms(ingested["arms"])
+    if log == "impressions":
+        return replace(conformer, arms=tuple(sorted(arms)))
+    arms |= _arms_before(night, pseudonymise)
+    days = f"the day or of the {night.days_attributed} days before it"
+    return replace(conformer, arms=tuple(sorted(arms)), arms_of=days)
+
+
+def _arms_before(night: Night, pseudonymise: Pseudonymiser) -> set[str]:
+    """The arms of the days whose impressions the outcomes of ds may be credited to. Those of a day that no
+    night has taken in are looked up where they landed, so the order of nights changes nothing."""
+    days = night.days_attributed_to
+    before = night.table("arms").snapshot().to_arrow(days[0], days[-1], ["arm_id", "ds"])
+    taken_in, arms = set(before["ds"].to_pylist()), set(before["arm_id"].to_pylist())
+    for earlier in (night.at(day) for day in days if day not in taken_in):
+        if _has_landed(earlier):
+            conformer = Conformer(earlier.contract("arms"), earlier.ds, pseudonymise)
+            arms |= _accepted_arms(ingest(night.spark, _landed(earlier, "arms"), conformer))
+    return arms
+
+
+def _accepted_arms(arms: Ingested) -> set[str]:
+    return {row["arm_id"] for row in arms.rows.select("arm_id").collect()}
 
 
 def _quarantine(night: Night, ingested: Mapping[str, Ingested]) -> dict[str, int]:

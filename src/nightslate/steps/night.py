@@ -139,6 +139,11 @@ class Night:
         days += days_before(self.program.sequence.span) if self.program.sequence else 0
         return self._before(days + (self.days_attributed if with_attribution else 0))
 
+    @property
+    def days_attributed_to(self) -> list[date]:
+        """The days before this one whose impressions its outcomes may be credited to, the oldest first."""
+        return self._before(1 + self.days_attributed)
+
     def _before(self, days: int) -> list[date]:
         """All but the last of the `days` days that end with this one."""
         return [self.ds - timedelta(days=back) for back in range(days - 1, 0, -1)]
