@@ -48,7 +48,8 @@ def _holds(clause: Clause, name: str) -> str:
         case "one_of":
             return f"{name} IN ({', '.join(_quoted(value) for value in clause.column.allowed)})"
         case "matches":
-            return f"regexp_like({name}, {_quoted(clause.column.pattern)})"
+            # Delta-rs stores regexp_like as the operator ~, which Spark SQL cannot parse.
+            return f"regexp_count({name}, {_quoted(clause.column.pattern)}) = 1"
         case _:
             return f"{name} {clause.rule} {clause.bound}"
 

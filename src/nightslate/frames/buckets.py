@@ -10,15 +10,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 
 from nightslate.tables import DataFile
+from nightslate.tables.files import rows_of_file
 
 Kernel = Callable[[int, Mapping[str, pa.Table]], Iterator[pa.RecordBatch]]
 """(bucket, its rows by table name) -> record batches of the output schema."""
@@ -82,14 +83,8 @@ def map_buckets(
 def _read(files: list[tuple[str, str]], schema: pa.Schema, users: pa.Array | None) -> pa.Table:
     """The rows of the files, in order, of some users or of all, with the partition's day as the column
     `ds`."""
-    names = [name for name in schema.names if name != "ds"]
-    parts = []
+    parts = [schema.empty_table()]
     for path, day in files:
-        part = pyarrow.parquet.ParquetFile(path).read(columns=names, use_threads=False)
-        if users is not None:
-            part = part.filter(pc.is_in(part["user_id"], users))
-        if "ds" in schema.names:
-            days = pa.repeat(pa.scalar(date.fromisoformat(day), pa.date32()), part.num_rows)
-            part = part.append_column("ds", days)
-        parts.append(part.select(schema.names).cast(schema))
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+        part = rows_of_file(Path(path), date.fromisoformat(day), schema, partition="ds")
+        parts.append(part if users is None else part.filter(pc.is_in(part["user_id"], users)))
+    return pa.concat_tables(parts)

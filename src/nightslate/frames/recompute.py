@@ -10,12 +10,13 @@ propensities are those of the slate as long as no arm was dropped, and none foll
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -25,6 +26,7 @@ from nightslate.core.policies.plackett_luce import conditional_propensities, mar
 from nightslate.frames.buckets import BucketInput, bucket_of
 from nightslate.frames.conform import Blame
 from nightslate.frames.lists import codes, marked, matrix, places
+from nightslate.tables.files import rows_of_file
 
 SLATE_COLUMNS = (
     "slate_id",
@@ -46,23 +48,22 @@ def with_propensities(rows: DataFrame, slates: BucketInput, kind: Kind, buckets:
     """Conformed impressions after `complete`, with the published slates of their users' buckets."""
 
     def kernel(key: tuple[pa.Scalar, ...], bucket: pa.Table) -> pa.Table:
-        files = [path for path, _ in slates.of(key[0].as_py())]
         named = pc.unique(bucket["slate_id"])
-        published = pa.concat_tables(_read(files, slates.schema, named))
+        published = pa.concat_tables(_read(slates.of(key[0].as_py()), slates.schema, named))
         return complete(bucket.drop_columns(["bucket"]), published, kind)
 
     keyed = rows.withColumn("bucket", bucket_of(F.col("user_id"), buckets))
     return keyed.groupBy("bucket").applyInArrow(kernel, rows.schema)
 
 
-def _read(files: list[str], schema: pa.Schema, named: pa.Array) -> Iterator[pa.Table]:
+def _read(files: list[tuple[str, str]], schema: pa.Schema, named: pa.Array) -> Iterator[pa.Table]:
     """The slates of the files that have one of these names, each once: a name is the hash of its slate."""
     yield schema.empty_table()
-    for file in files:
-        slates = pyarrow.parquet.ParquetFile(file).read(columns=schema.names, use_threads=False)
+    for file, day in files:
+        slates = rows_of_file(Path(file), date.fromisoformat(day), schema, partition="slate_date")
         wanted = pc.is_in(slates["slate_id"], named)
         named = named.filter(pc.invert(pc.is_in(named, slates["slate_id"].combine_chunks())))
-        yield slates.filter(wanted).cast(schema)
+        yield slates.filter(wanted)
 
 
 def complete(rows: pa.Table, slates: pa.Table, kind: Kind) -> pa.Table:

@@ -9,7 +9,6 @@ from importlib.metadata import version
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nightslate.frames.days import first_day
 from nightslate.frames.evaluation import LOGGED
@@ -169,8 +168,9 @@ def _fates(night: Night) -> pa.Table:
     """How many outcomes of the day, by kind, were credited, or why not."""
     left = night.rows("unattributed")
     kinds, fates = [*left["kind"].chunks], [*left["reason"].chunks]
-    for file in night.table("credits").snapshot().files(night.ds, night.ds):
-        touches = pq.ParquetFile(file.path).read(columns=["outcome_id", "kind"])
+    credited_now = night.table("credits").snapshot()
+    for file in credited_now.files(night.ds, night.ds):
+        touches = credited_now.rows_of(file, ["outcome_id", "kind"])
         credited = touches.group_by(["outcome_id", "kind"]).aggregate([])["kind"].combine_chunks()
         kinds.append(credited)
         fates.append(pa.repeat("credited", len(credited)))
@@ -180,17 +180,18 @@ def _fates(night: Night) -> pa.Table:
 
 def _sample(night: Night) -> pa.Table:
     """The first few slates of the day."""
-    files = night.table("slates").snapshot().files(night.slate_date, night.slate_date)
-    rows = [pq.ParquetFile(file.path).read().slice(0, 1) for file in files[:_SAMPLE]]
+    slates = night.table("slates").snapshot()
+    files = slates.files(night.slate_date, night.slate_date)
+    rows = [slates.rows_of(file).slice(0, 1) for file in files[:_SAMPLE]]
     return pa.concat_tables(rows) if rows else night.rows("slates")
 
 
 def _exposure(night: Night) -> pa.Table:
     """How often each arm stands in each slot of tonight's slates, as a share of all of them."""
     shown: Counter[tuple[int, str]] = Counter()
-    slates = 0
-    for file in night.table("slates").snapshot().files(night.slate_date, night.slate_date):
-        ranking = pq.ParquetFile(file.path).read(columns=["ranking"])["ranking"]
+    published, slates = night.table("slates").snapshot(), 0
+    for file in published.files(night.slate_date, night.slate_date):
+        ranking = published.rows_of(file, ["ranking"])["ranking"]
         slates += len(ranking)
         for slot in range(night.program.slots):
             arms = pc.list_element(ranking, slot).value_counts()

@@ -2,43 +2,66 @@
 
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError
+from deltalake import DeltaTable
 
 from nightslate.contracts import Contract, delta
-from nightslate.errors import SpecError
+from nightslate.tables import evolution
 
 # A year of nights can be told apart and rolled back to, as far as vacuum has left their files.
 _CONFIGURATION = {"delta.logRetentionDuration": "interval 365 days"}
 
 
 def opened(path: Path, contract: Contract) -> DeltaTable | None:
-    """The newest version of the table, or None where there is none yet.
+    """The newest version of the table, or None where there is none yet. It may lack columns that may be null.
 
-    Raises SpecError where the stored columns are not those of the contract.
+    Raises SpecError where its columns differ from the contract's in any other way.
     """
     if not DeltaTable.is_deltatable(str(path)):
         return None
     table = DeltaTable(path)
-    stored, wanted = table.schema(), delta.schema(contract)
-    if stored != wanted:
-        raise SpecError(
-            f"{path}: the table holds ({_listed(stored)}), the contract says ({_listed(wanted)});"
-            " move the table away and backfill it, or undo the change"
-        )
+    evolution.missing_columns(table, contract)
     return table
 
 
 def opened_or_created(path: Path, contract: Contract) -> DeltaTable:
-    """The newest version of the table; of several processes that create it at once, one does."""
+    """The newest version of the table, for a commit: with all columns and constraints of the contract.
+
+    Raises deltalake's CommitFailedError where another process changed the table meanwhile: call it again.
+    """
+    table = existing(path, contract)
+    missing = evolution.missing_columns(table, contract)
+    if missing:
+        # A column can be added and never taken away: Delta must be able to hold its rules.
+        with _draft(path, contract):
+            table.alter.add_columns(list(missing))
+    evolution.bring_to_constraints(table, contract)
+    return table
+
+
+def existing(path: Path, contract: Contract) -> DeltaTable:
+    """The newest version of the table as it is; of several processes that create it at once, one does."""
     return opened(path, contract) or _created(path, contract)
 
 
 def _created(path: Path, contract: Contract) -> DeltaTable:
     # Two commits make a table (delta-rs takes no constraints at creation), so they are made aside, and one
     # rename, which fails where the table exists by now, lets everybody see both.
+    with _draft(path, contract) as draft:
+        try:
+            draft.rename(path)
+        except OSError:
+            if not DeltaTable.is_deltatable(str(path)):
+                raise
+    return existing(path, contract)
+
+
+@contextmanager
+def _draft(path: Path, contract: Contract) -> Iterator[Path]:
+    """An empty table of the contract beside `path`. Raises SpecError where Delta cannot hold its rules."""
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
         table = DeltaTable.create(
@@ -47,27 +70,10 @@ def _created(path: Path, contract: Contract) -> DeltaTable:
             partition_by=contract.partition,
             name=contract.name,
             description=contract.description,
-            configuration=_CONFIGURATION,
+            configuration={**_CONFIGURATION, **evolution.rules(contract)},
+            raise_if_key_not_exists=False,
         )
-        constraints = delta.constraints(contract)
-        if constraints:
-            table.alter.add_constraint(constraints)
-        draft.rename(path)
-    except DeltaError as error:
-        raise SpecError(
-            f"{path}: Delta cannot hold the contract's rules; a column named like an SQL keyword does that,"
-            f" rename it ({error})"
-        ) from error
-    except OSError:
-        if not DeltaTable.is_deltatable(str(path)):
-            raise
+        evolution.add_constraints(table, delta.constraints(contract))
+        yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return opened_or_created(path, contract)
-
-
-def _listed(schema: Schema) -> str:
-    return ", ".join(
-        f"{field.name} {field.type.to_json()}{'' if field.nullable else ' not null'}"
-        for field in schema.fields
-    )

@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from nightslate.contracts import Contract, arrow
 from nightslate.errors import SpecError
+from nightslate.tables.files import rows_of_file
 
 NOTES = "nightslate"
 """Under this name every commit carries what nightslate has to say about it."""
@@ -67,11 +67,12 @@ class Snapshot:
         self, since: date | None = None, until: date | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:
         """The rows of the days from `since` to `until`, both included, in the order of `files`."""
-        schema = arrow.schema(self.contract)
-        if columns is not None:
-            schema = pa.schema([schema.field(name) for name in columns])
-        tables = [self._read(file, schema) for file in self.files(since, until)]
-        return pa.concat_tables([schema.empty_table(), *tables])
+        tables = [self.rows_of(file, columns) for file in self.files(since, until)]
+        return pa.concat_tables([self._schema(columns).empty_table(), *tables])
+
+    def rows_of(self, file: DataFile, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one of the files."""
+        return rows_of_file(file.path, file.day, self._schema(columns), self.contract.partition)
 
     def metadata(self, day: date) -> dict[str, str]:
         """What the last commit of a day says about itself; empty where the day was never committed."""
@@ -119,10 +120,6 @@ class Snapshot:
             for action in sorted(actions.to_pylist(), key=lambda action: action["path"])
         ]
 
-    def _read(self, file: DataFile, schema: pa.Schema) -> pa.Table:
-        held = [name for name in schema.names if name != self.contract.partition]
-        rows = pq.ParquetFile(file.path).read(columns=held)
-        if self.contract.partition in schema.names:
-            day = pa.repeat(pa.scalar(file.day, pa.date32()), rows.num_rows)
-            rows = rows.append_column(self.contract.partition, day)
-        return rows.select(schema.names).cast(schema)
+    def _schema(self, columns: Sequence[str] | None) -> pa.Schema:
+        schema = arrow.schema(self.contract)
+        return schema if columns is None else pa.schema([schema.field(name) for name in columns])

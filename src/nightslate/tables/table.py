@@ -13,7 +13,7 @@ from nightslate.contracts import Contract
 from nightslate.errors import ContractError, SpecError
 from nightslate.tables import verification
 from nightslate.tables.commits import DayLog, Replacement
-from nightslate.tables.creation import opened, opened_or_created
+from nightslate.tables.creation import existing, opened
 from nightslate.tables.publishing import added, placed
 from nightslate.tables.snapshot import Commit, Snapshot
 from nightslate.tables.staging import Attempt, Staged, discard_up_to, newest_sealed
@@ -131,7 +131,7 @@ class Table:
         log = self._log(staged.day)
         try:
             self.verify(staged)
-            opened_or_created(self.path, self.contract)
+            existing(self.path, self.contract)
             files = placed(staged, self.contract, self.path)
         except (ContractError, FileNotFoundError):
             # Files vanish under us where another publisher has committed meanwhile: then that is the news.

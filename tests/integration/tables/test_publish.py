@@ -189,13 +189,6 @@ def test_staging_holds_one_manifest_after_a_commit(table: Table) -> None:
     assert [path.name for path in left] == ["manifest.json"]
 
 
-def test_a_table_of_another_schema_is_not_written_to(table: Table, tmp_path: Path) -> None:
-    table.replace(MONDAY, rows(1), {})
-    changed = load("references").with_columns([Column(name="age", type="double")])
-    with pytest.raises(SpecError, match=r"the table holds .* the contract says .*age"):
-        Warehouse(tmp_path).table("shop", changed).begin(MONDAY)
-
-
 def test_a_column_that_delta_cannot_constrain_is_named_at_creation(tmp_path: Path) -> None:
     contract = load("users").with_columns([Column(name="interval", type="double")])
     table = Warehouse(tmp_path).table("shop", contract)

@@ -1,6 +1,7 @@
 """Every engine must see the same table, and judge the same rows good and bad."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
@@ -9,6 +10,7 @@ import pyarrow.dataset as ds
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from nightslate.contracts import Clause, Column, Contract, arrow, delta, expectations, load, spark, tables
 
@@ -154,6 +156,46 @@ def test_delta_takes_the_constraints_of_every_table(tmp_path: Any) -> None:
             table.alter.add_constraint(wanted)
         stored = DeltaTable(tmp_path / name).metadata().configuration
         assert stored.keys() == {f"delta.constraints.{clause}" for clause in wanted}
+
+
+def stored_constraints(folder: Path, contract: Contract) -> dict[str, str]:
+    """What delta-rs makes of the constraints, name -> SQL."""
+    table = DeltaTable.create(folder, schema=delta.schema(contract))
+    table.alter.add_constraint(delta.constraints(contract))
+    return {
+        name.removeprefix("delta.constraints."): text
+        for name, text in DeltaTable(folder).metadata().configuration.items()
+    }
+
+
+def test_spark_judges_by_what_delta_stores(spark: SparkSession, tmp_path: Path) -> None:
+    """Whoever deletes or merges with Spark evaluates these very texts."""
+    import nightslate.contracts.spark as rendering
+
+    schema = rendering.schema(PROBE)
+    for field in schema.fields:
+        field.nullable = True
+    stored = stored_constraints(tmp_path, PROBE)
+    clauses = [c for c in PROBE.clauses() if c.rule != "required"]
+    names = list(delta.constraints(PROBE))
+    assert stored.keys() == set(names)
+    judged = spark.createDataFrame(rows(), schema).select(*(F.expr(stored[name]) for name in names))
+    for verdict, (name, value, broken) in zip(judged.collect(), CASES, strict=True):
+        found = [clause.text for clause, kept in zip(clauses, verdict, strict=True) if kept is False]
+        # To Spark NaN is above every number, and `$` matches before a final line break.
+        told = [text for text in broken if "required" not in text and value != "00af\n"]
+        told = [text for text in told if value == value or ">" not in text]
+        assert found == told, (name, value)
+
+
+@pytest.mark.parametrize("name", tables())
+def test_spark_parses_every_stored_constraint(spark: SparkSession, tmp_path: Path, name: str) -> None:
+    import nightslate.contracts.spark as rendering
+
+    contract = load(name).with_columns([Column(name="extra", type="double")])
+    empty = spark.createDataFrame([], rendering.schema(contract))
+    for text in stored_constraints(tmp_path, contract).values():
+        assert empty.filter(text).columns == empty.columns
 
 
 @pytest.mark.parametrize("engine", ["pandas", "spark"])
