@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from nightslate.programs.strict import Name, Share, Strict
+from nightslate.programs.strict import MOST_ROWS, Days, Name, Share, Strength, Strict, Worth
 
 if TYPE_CHECKING:
     from nightslate.programs.spec import Program
@@ -40,13 +40,13 @@ class Evaluation(Strict):
     `reward_range`: the least and the most that one impression can earn, for intervals that need it.
     `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others."""
 
-    window_days: int = Field(default=28, ge=1)
+    window_days: Days = 28
     folds: int = Field(default=4, ge=2, le=20)
-    resamples: int = Field(default=1000, ge=100)
-    reward_model_ridge: float = Field(default=100.0, gt=0)
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+    reward_model_ridge: Strength = 100.0
     estimators: Annotated[tuple[Estimator, ...], Field(strict=False)] = ()
     interval: Interval = "bootstrap"
-    reward_range: Annotated[tuple[float, float], Field(strict=False)] | None = None
+    reward_range: Annotated[tuple[Worth, Worth], Field(strict=False)] | None = None
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
 
     @field_validator("interval", mode="before")
@@ -76,9 +76,9 @@ class Gate(Strict):
     first_champion: Name
     estimator: Estimator | None = None
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    margin: float = Field(default=0.0, ge=0)
-    min_ess: float = Field(default=1000.0, gt=0)
-    min_users: int = Field(default=100, ge=2)
+    margin: Worth = Field(default=0.0, ge=0)
+    min_ess: float = Field(default=1000.0, gt=0, le=MOST_ROWS)
+    min_users: int = Field(default=100, ge=2, le=MOST_ROWS)
     max_unsupported_share: Share = 0.01
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from nightslate.programs.strict import Name, Strict
+from nightslate.programs.strict import Name, Strength, Strict
 
 if TYPE_CHECKING:
     from nightslate.programs.spec import Program
@@ -17,7 +15,7 @@ class Examination(Strict):
     impressions it takes to believe them as much as the prior."""
 
     variant: Name | None = None
-    prior_strength: float = Field(default=100.0, gt=0)
+    prior_strength: Strength = 100.0
 
 
 def require_randomised(program: Program) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nightslate.programs.strict import Share, Strict
+from nightslate.programs.strict import MOST_ROWS, Share, Strength, Strict, Worth
 
 
 class UniformLearner(Strict):
@@ -21,24 +21,24 @@ class Forgetful(Strict):
 
 class PopularityLearner(Forgetful):
     kind: Literal["popularity"]
-    prior_strength: float = Field(default=100.0, gt=0)
+    prior_strength: Strength = 100.0
 
 
 class Linear(Forgetful):
     """`pooling`: whether arms share a prior, all of a model over their features, or are drawn towards it."""
 
-    ridge: float = Field(default=1.0, gt=0)
+    ridge: Strength = 1.0
     pooling: Literal["disjoint", "shared", "hybrid"] = "disjoint"
 
 
 class Thompson(Linear):
-    scale: float = Field(default=1.0, gt=0)
+    scale: Strength = 1.0
     draws: int = Field(default=256, ge=16, le=10_000)
 
 
 class UCB(Linear):
-    alpha: float = Field(default=1.0, ge=0)
-    temperature: float = Field(default=1.0, ge=0)
+    alpha: Worth = Field(default=1.0, ge=0)
+    temperature: Worth = Field(default=1.0, ge=0)
 
 
 class LinearThompsonLearner(Thompson):
@@ -52,7 +52,7 @@ class LinearUCBLearner(UCB):
 class Sampled(Strict):
     """`max_rows`: distinct rows that are fitted; beyond them, a sample of that size."""
 
-    max_rows: int = Field(default=100_000, ge=2)
+    max_rows: int = Field(default=100_000, ge=2, le=MOST_ROWS)
 
 
 class LogisticThompsonLearner(Thompson, Sampled):
@@ -97,7 +97,7 @@ class FittedQLearner(Strict):
     double: bool = False
     choose: Literal["greedy", "epsilon_greedy", "softmax"] = "greedy"
     epsilon: Share = 0.1
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Strength = 1.0
 
 
 LearnerSpec = Annotated[

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -37,6 +39,8 @@ def load(path: str | Path) -> Program:
         content = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a day such as 2026-02-30
         raise SpecError(f"{path.name} is not safe YAML: {error}") from error
+    except RecursionError:
+        raise SpecError(f"{path.name} is no program: it is nested too deep, or in itself") from None
     try:
         program = Program.model_validate(content)
     except ValidationError as error:
@@ -48,13 +52,15 @@ def load(path: str | Path) -> Program:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice, where PyYAML would keep the last one."""
+    """Safe YAML that refuses a key written twice, where PyYAML would keep the last one. A key that a merge
+    (`<<`) brings too is written once: it holds before the merged one."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for place, key in enumerate(keys) if key in keys[:place]]
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        written = Counter((key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        twice = [value for (_, value), times in written.items() if times > 1]
         if twice:
             raise yaml.constructor.ConstructorError(
-                None, None, f"key written twice: {', '.join(map(str, twice))}", node.start_mark
+                None, None, f"key written twice: {', '.join(twice)}", node.start_mark
             )
-        return super().construct_mapping(node, deep)
+        return node

@@ -8,10 +8,37 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from nightslate.programs.learners import Linear
-from nightslate.programs.strict import Name, Share, Strict
+from nightslate.programs.strict import MOST_ROWS, Name, Share, Strict, Worth
 
 if TYPE_CHECKING:
     from nightslate.programs.spec import Program
+
+
+TAKEN = {
+    "context": {
+        *(
+            "impression_id",
+            "decision_id",
+            "user_id",
+            "occurred_at",
+            "surface",
+            "slot",
+            "arm_id",
+            "propensity",
+        ),
+        *("slate_id", "eligible_arms", "variant", "trajectory_id", "step", "terminal", "next_eligible_arms"),
+        *("reward", "bucket", "ds"),
+    },
+    "arm_features": {"arm_id", "bucket", "ds"},
+}
+"""The columns that tables with a program's own have anyway, and those that a night adds. Contracts are not
+read here, where DAG files are parsed; a test holds this against them."""
+
+SQL_WORDS = {
+    *("all", "current_date", "current_time", "current_timestamp", "distinct", "exists", "false", "interval"),
+    *("not", "struct", "trim", "true"),
+}
+"""What Delta's reader of constraints never takes for a column."""
 
 
 class Feature(Strict):
@@ -22,7 +49,7 @@ class Feature(Strict):
 
     name: Name
     type: Literal["category", "number"]
-    boundaries: Annotated[tuple[float, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    boundaries: Annotated[tuple[Worth, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
 
     @model_validator(mode="after")
     def _has_intervals(self) -> Feature:
@@ -35,7 +62,7 @@ class Feature(Strict):
         return self
 
 
-Features = Annotated[tuple[Feature, ...], Field(strict=False)]
+Features = Annotated[tuple[Feature, ...], Field(strict=False, max_length=1000)]
 Cross = Annotated[tuple[Name, Name], Field(strict=False)]
 
 
@@ -43,7 +70,7 @@ class Rejects(Strict):
     """How much of a day's landing a night tolerates in quarantine before it stops."""
 
     max_share: Share = 0.01
-    max_files: int = Field(default=0, ge=0)
+    max_files: int = Field(default=0, ge=0, le=MOST_ROWS)
 
 
 class Logs(Strict):
@@ -67,9 +94,10 @@ class Logs(Strict):
             "context": [feature.name for feature in self.context],
             "arm_features": [feature.name for feature in self.arm_features],
         }
-        for names in columns.values():
+        for key, names in columns.items():
             if len(set(names)) < len(names):
                 raise ValueError(f"a column is declared twice in {names}")
+            _require_free(key, names)
         crosses = self.crosses or ()
         for cross in crosses:
             for name, (key, names) in zip(cross, columns.items(), strict=True):
@@ -83,6 +111,21 @@ class Logs(Strict):
     def names(self) -> tuple[str, ...]:
         """The landing logs a night waits for."""
         return ("impressions", "outcomes", "users", "arms", *(("references",) if self.references else ()))
+
+
+def _require_free(key: str, names: list[str]) -> None:
+    """Raise ValueError where a column has a name that means something else beside it."""
+    taken = TAKEN[key] | ({f"next_{name}" for name in names} if key == "context" else set())
+    for name in names:
+        if name in taken:
+            raise ValueError(
+                f"{key}: the name {name!r} is taken by a column that programs have anyway; choose another,"
+                " and land the column under it"
+            )
+        if name in SQL_WORDS:
+            raise ValueError(
+                f"{key}: the name {name!r} is a word of SQL, which no table can hold; choose another"
+            )
 
 
 def require_crossing(program: Program) -> None:

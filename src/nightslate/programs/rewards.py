@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.strict import Duration, Name, Strict
+from nightslate.programs.strict import MOST_ROWS, Duration, Name, Strict, Text, Worth
 
 if TYPE_CHECKING:
     from nightslate.programs.spec import Program
@@ -53,14 +53,14 @@ class Rewards(Strict):
     whether young impressions are left out or weighted; `min_seen`: those that have had less than this share
     of their time are left out in any case."""
 
-    name: str = "reward per impression"
+    name: Text = "reward per impression"
     rate: bool = False
-    values: dict[Name, float] = Field(min_length=1)
+    values: dict[Name, Worth] = Field(min_length=1, max_length=1000)
     window: Duration
     windows: dict[Name, Duration] = Field(default={})
     decay: Duration | None = None
-    cap: float | None = Field(default=None, gt=0)
-    max_outcomes: int = Field(default=1000, ge=1)
+    cap: Worth | None = Field(default=None, gt=0)
+    max_outcomes: int = Field(default=1000, ge=1, le=MOST_ROWS)
     skew: Duration = timedelta(minutes=5)
     maturity: Literal["exclude", "ipcw"] = "exclude"
     min_seen: float = Field(default=0.2, gt=0, le=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from nightslate.programs.learners import FittedQLearner
-from nightslate.programs.strict import Duration, Strict
+from nightslate.programs.strict import MOST_ROWS, Duration, Strict
 
 if TYPE_CHECKING:
     from nightslate.programs.spec import Program
@@ -24,7 +24,7 @@ class Sequence(Strict):
     discount: float = Field(default=1.0, gt=0, le=1)
     gap: Duration
     longest: Duration = timedelta(days=28)
-    max_rows: int = Field(default=5_000_000, ge=2)
+    max_rows: int = Field(default=5_000_000, ge=2, le=MOST_ROWS)
 
     @property
     def span(self) -> timedelta:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.strict import Name, Strict
+from nightslate.programs.strict import MOST_ROWS, Name, Strict
 
 if TYPE_CHECKING:
     from nightslate.programs.spec import Program
@@ -24,7 +24,7 @@ class ExposureGoal(Strict):
     arms: Annotated[tuple[str, ...], Field(strict=False)] = ()
     where: dict[Name, str] = Field(default={})
     share: float | None = Field(default=None, gt=0, lt=1)
-    exposures: float | None = Field(default=None, gt=0)
+    exposures: float | None = Field(default=None, gt=0, le=MOST_ROWS)
 
     @model_validator(mode="after")
     def _is_one_of_each(self) -> ExposureGoal:

@@ -23,14 +23,14 @@ from nightslate.programs.plan import Step, plan
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_sequence
 from nightslate.programs.slates import Diversity, ExposureGoal, require_consistent
-from nightslate.programs.strict import Name, Share, Strict
+from nightslate.programs.strict import Days, Name, Share, Strict, Text
 
 MARGINAL_SLOTS = 3
 """Marginal propensities of a Plackett-Luce policy are computed exactly up to this slot."""
 
 
 class Training(Strict):
-    window_days: int = Field(default=28, ge=1)
+    window_days: Days = 28
 
 
 class Variant(Strict):
@@ -47,9 +47,9 @@ class Program(Strict):
     """The whole of `dags/NAME.yaml`."""
 
     program: Name
-    description: str
-    owner: str = "nightslate"
-    start_date: date
+    description: Text
+    owner: Text = "nightslate"
+    start_date: date = Field(ge=date(1970, 1, 1), le=date(2199, 12, 31))
     slots: int = Field(ge=1, le=100)
     depth: int = Field(ge=1, le=1000, description="arms in a published ranking; slates are cut from it")
     buckets: int = Field(default=8, ge=1, le=4096, description="user buckets of the tables; fixed for ever")
@@ -57,9 +57,9 @@ class Program(Strict):
     rewards: Rewards
     sequence: Sequence | None = None
     training: Training = Training()
-    learners: dict[Name, LearnerSpec] = Field(min_length=1)
+    learners: dict[Name, LearnerSpec] = Field(min_length=1, max_length=100)
     floor: float = Field(gt=0, le=1, description="share of every policy's weight spread over all arms")
-    variants: dict[Name, Variant] = Field(min_length=1)
+    variants: dict[Name, Variant] = Field(min_length=1, max_length=100)
     exposure: Annotated[tuple[ExposureGoal, ...], Field(strict=False)] = ()
     exposure_tolerance: float = Field(default=0.001, gt=0, lt=1)
     priority: Name | None = None

@@ -26,6 +26,7 @@ from nightslate.frames.recompute import SLATE_COLUMNS, with_propensities
 from nightslate.frames.skew import with_early_ones_rejected
 from nightslate.programs.logs import Rejects
 from nightslate.steps.night import Night, shared_with_other_nights
+from nightslate.steps.promote import champion_as_of
 from nightslate.tables import spark as spark_tables
 
 LANDED = "_SUCCESS"
@@ -35,6 +36,7 @@ _BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
 def run(night: Night) -> str:
     """The day of this night, and before it the days that this night looks back on, if they have landed and no
     night of theirs has run yet: so the order in which nights run changes nothing."""
+    champion_as_of(night)  # what is wrong with it would stop the night later, when all else is done
     with shared_with_other_nights():
         return _with_earlier_days(night)
 

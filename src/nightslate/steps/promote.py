@@ -11,7 +11,7 @@ from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.estimators.diagnostics import Thresholds
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.gate import Decision, GateRule, decide
-from nightslate.errors import ContractError
+from nightslate.errors import ContractError, SpecError
 from nightslate.steps.night import ISSUE, Night
 
 _DAY_BEFORE_ALL = date(1970, 1, 1)
@@ -35,6 +35,7 @@ def run(night: Night) -> str:
             "challenger": name,
             "champion_before": champion,
             "champion_after": after,
+            "champion_kind": night.program.learners[after].kind,
             "decision": "promoted" if name == winner else "kept",
             "reasons": list(decision.reasons),
             "look": look,
@@ -59,16 +60,21 @@ def run(night: Night) -> str:
 
 
 def champion_as_of(night: Night) -> str:
-    """The champion that scores the night of ds: what the latest night before it recorded."""
+    """The champion that scores the night of ds: what the latest night before it recorded. Raises SpecError
+    where the program has that learner no more, or another one under its name."""
     known = _looks_before(night)
     if not known.num_rows:
         return night.program.gate.first_champion
     last = known.filter(pc.equal(known["ds"], pc.max(known["ds"])))
     champion = str(last["champion_after"][0].as_py())
-    if champion not in night.program.learners:
-        raise ContractError(
-            f"the champion of {last['ds'][0]} is {champion!r}, which is no learner of {night.name} any more:"
-            " keep it in the program until another is promoted"
+    then, now = last["champion_kind"][0].as_py(), night.program.learners.get(champion)
+    if now is None or then not in (None, now.kind):
+        renamed = (
+            f"which learners.{champion}.kind says is {now.kind}" if now else "which learners has no more"
+        )
+        raise SpecError(
+            f"the champion of {last['ds'][0]} is {champion!r}{f', a {then}' if then else ''}, {renamed}:"
+            " keep it as it was until another is promoted, and declare what is new under another name"
         )
     return champion
 

@@ -91,6 +91,33 @@ def test_a_key_written_twice(tmp_path):
     assert "shop.yaml" in refusal(tmp_path, "? [a]\n: 1\n? [a]\n: 2\n")
 
 
+def test_a_merge_is_what_is_written_and_what_is_not(tmp_path):
+    """YAML's `<<`: the keys of another mapping, but for those that are written beside it."""
+    text = write(tmp_path, SPEC).read_text()
+    # the first learner is deeper in the file than what it is merged into
+    shared = "learners:\n  uniform: {kind: uniform}\n  base: &base {kind: linear_ucb, ridge: 3.0}\n"
+    merged = shared + "  linear: {<<: *base, ridge: 5.0}\n"
+    before = text[text.index("learners:") : text.index("logs:")]
+    program = load(write(tmp_path, text.replace(before, merged)))
+    assert (program.learners["linear"].kind, program.learners["linear"].ridge) == ("linear_ucb", 5.0)
+    assert program.learners["base"].ridge == 3.0
+    twice = merged.replace("ridge: 5.0}", "<<: *base}")
+    assert "key written twice: <<" in refusal(tmp_path, text.replace(before, twice))
+    assert "key written twice: ridge" in refusal(
+        tmp_path, text.replace(before, merged.replace("<<: *base", "ridge: 4.0"))
+    )
+
+
+@pytest.mark.parametrize(
+    "nested",
+    ["[" * 20_000, "{a: " * 20_000, "- " * 20_000, "&a {<<: *a}", "&a [*a]"],
+    ids=["lists", "mappings", "a line of dashes", "a merge with itself", "a list in itself"],
+)
+def test_what_is_nested_for_ever(tmp_path, nested):
+    message = refusal(tmp_path, f"program: {nested}" if nested[0] != "-" else nested)
+    assert len(message) < 1000
+
+
 @pytest.mark.parametrize(
     "attack",
     [
@@ -222,6 +249,52 @@ def test_a_column_declared_twice(tmp_path):
 )
 def test_durations(tmp_path, text, span):
     assert load(write(tmp_path, with_("rewards.window", text))).rewards.window == span
+
+
+@pytest.mark.parametrize("text", ["3661d", "87841h", "99999d"])
+def test_a_duration_has_an_end(tmp_path, text):
+    assert "3660d (ten years) at most" in refusal(tmp_path, with_("rewards.window", text))
+    assert load(write(tmp_path, with_("rewards.decay", "3660d"))).rewards.decay == timedelta(days=3660)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("training", {"window_days": 999_999}),
+        ("training", {"window_days": 3661}),
+        ("evaluation", {"window_days": 999_999_999_999}),
+        ("evaluation", {"resamples": 10**9}),
+        ("evaluation", {"reward_range": [0.0, 1e300]}),
+        ("evaluation", {"reward_model_ridge": 1e300}),
+        ("gate.min_ess", 1e300),
+        ("gate.min_users", 10**30),
+        ("gate.margin", 1e300),
+        ("rewards.values.click", -1e300),
+        ("rewards.cap", 1e300),
+        ("rewards.max_outcomes", 10**30),
+        ("rewards.name", "n" * 1001),
+        ("description", "a" * 100_000),
+        ("owner", "a" * 1001),
+        ("start_date", "1969-12-31"),
+        ("start_date", "9999-12-31"),
+        ("learners.linear.ridge", 1e300),
+        ("learners.linear.draws", 10**9),
+        ("learners", {f"l{n}": {"kind": "uniform"} for n in range(101)}),
+        ("logs.rejects", {"max_files": 10**30}),
+        ("logs.context", [{"name": f"c{n}", "type": "number"} for n in range(1001)]),
+        ("logs.context", [{"name": "age", "type": "number", "boundaries": [1e300]}]),
+        ("exposure", [{"name": "some", "arms": ["a"], "exposures": 1e300}]),
+    ],
+)
+def test_every_size_has_an_end(tmp_path, place, value):
+    spec = with_(place, value)
+    text = yaml.safe_dump(spec)
+    for day in ("2026-11-16", "1969-12-31", "9999-12-31"):
+        text = text.replace(f"'{day}'", day)
+    message = refusal(tmp_path, text)
+    assert place.rpartition(".")[0] in message
+    assert any(words in message for words in (" at most ", "less than or equal", "greater than or equal"))
+    assert len(message) < 1000
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import pytest
 
+from nightslate.contracts import load as contract
 from nightslate.programs import load
+from nightslate.programs.logs import SQL_WORDS, TAKEN
 
 from .test_loading import refusal, with_, write
 
@@ -68,3 +70,36 @@ def test_crosses_that_no_learner_looks_at(tmp_path, crosses):
     assert "logs.crosses: no learner looks at them" in refusal(tmp_path, spec)
     spec["learners"]["greedy"] = {"kind": "epsilon_greedy"}
     assert load(write(tmp_path, spec)).learners["greedy"].kind == "epsilon_greedy"
+
+
+def columns(*tables):
+    return {column.name for table in tables for column in contract(table).columns}
+
+
+def test_names_are_taken_where_a_table_or_a_night_has_them():
+    """A night adds the reward of an impression and the bucket of a user to the columns of the contracts."""
+    assert TAKEN["context"] == columns("impressions", "users", "transitions") | {"reward", "bucket"}
+    assert TAKEN["arm_features"] == columns("arms") | {"bucket"}
+
+
+@pytest.mark.parametrize("place", ["context", "arm_features"])
+@pytest.mark.parametrize("name", ["reward", "bucket", "arm_id", "slot", "ds", "user_id", "variant", "step"])
+def test_a_column_of_a_program_may_not_be_called_what_another_is(tmp_path, place, name):
+    spec = with_(f"logs.{place}", [{"name": name, "type": "number"}])
+    if name in TAKEN[place]:
+        assert f"logs: Value error, {place}: the name {name!r} is taken" in refusal(tmp_path, spec)
+    else:
+        assert load(write(tmp_path, spec)).logs.arm_features[0].name == name
+
+
+@pytest.mark.parametrize("name", sorted(SQL_WORDS))
+def test_a_column_may_not_be_called_what_sql_takes_for_something_else(tmp_path, name):
+    spec = with_("logs.context", [{"name": name, "type": "category"}])
+    assert f"the name {name!r} is a word of SQL" in refusal(tmp_path, spec)
+
+
+def test_what_comes_next_has_a_name_too(tmp_path):
+    """Transitions hold what is known at the decision after theirs, as next_NAME."""
+    context = [{"name": "age", "type": "number"}, {"name": "next_age", "type": "number"}]
+    assert "the name 'next_age' is taken" in refusal(tmp_path, with_("logs.context", context))
+    assert load(write(tmp_path, with_("logs.context", context[1:]))).logs.context[0].name == "next_age"
