@@ -16,7 +16,7 @@ from nightslate.core.hashing import deal, hex_to_uint64, seed
 from nightslate.frames.buckets import BucketInput
 from nightslate.frames.days import end_of
 from nightslate.frames.lists import marked, places
-from nightslate.frames.maturity import Kinds, Maturity, observed_delays
+from nightslate.frames.maturity import Kinds, Maturity, known_maturity, observed_delays
 
 IMPRESSION_COLUMNS = (
     "impression_id",
@@ -55,13 +55,17 @@ class Sample:
 
 
 def with_young(
-    spark: SparkSession, sample: Sample, windows: Mapping[str, timedelta], min_seen: float
+    spark: SparkSession,
+    sample: Sample,
+    windows: Mapping[str, timedelta],
+    arms: tuple[str, ...],
+    min_seen: float,
 ) -> Sample:
     """The sample, and in it those whose window is not over but who have had at least the share `min_seen` of
-    the credit of every kind. `windows`: of the kinds that earn something."""
-    kinds = Kinds(windows, end_of(sample.ds))
-    delays = observed_delays(spark, sample.inputs, kinds, sample.buckets)
-    maturity = Maturity(kinds, delays, min_seen)
+    the credit of every kind and arm. `windows`: of the kinds that earn something. `arms`: those that may
+    differ in how late they earn; all others are as one."""
+    kinds = Kinds(windows, end_of(sample.ds), arms)
+    maturity = known_maturity(observed_delays(spark, sample.inputs, kinds, sample.buckets), kinds, min_seen)
     return replace(sample, counts_until=maturity.counts_until, maturity=maturity)
 
 

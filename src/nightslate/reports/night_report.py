@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.reports import plots, sequence_plots
+from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.numbers import Reward, count, percent, setting, signed, significant
 from nightslate.reports.sequence import SequenceFigures
@@ -38,6 +39,7 @@ class NightReport:
     margin, min_ess, max_unsupported_share: what the gate asks of a challenger.
     provenance: versions and digests, by name.
     sequences: of each fitted_q learner; None for a program without sequences.
+    delays: rows of the table of that name; None for a program that weights no young impressions.
     """
 
     program: str
@@ -61,6 +63,7 @@ class NightReport:
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     sequences: Sequence[SequenceFigures] | None = None
+    delays: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ def page(report: NightReport) -> str:
         shown_arms=min(SHOWN_ARMS, max((len(slate["ranking"]) for slate in slates), default=0)),
         exposure=_exposure(report.exposure),
         sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
+        delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
     )
 
 

@@ -51,7 +51,7 @@ def matured_sample(night: Night, window_days: int) -> Sample:
     if not weighted:
         return sample
     kinds = {kind: rewards.window_of(kind) for kind, worth in sorted(rewards.values.items()) if worth}
-    return with_young(night.spark, sample, kinds, rewards.min_seen)
+    return with_young(night.spark, sample, kinds, night.arms(), rewards.min_seen)
 
 
 def learners(night: Night) -> dict[str, AnyLearner]:

@@ -15,13 +15,15 @@ from nightslate.frames.encoding import Encoder
 @dataclass(frozen=True)
 class Trained:
     """Policies by learner and how many rows each was fitted to; what a context is to them. metrics: for
-    MLflow, and curves: the same by iteration; words: for the line that a person reads."""
+    MLflow, and curves: the same by iteration; words: for the line that a person reads; tables: what else the
+    night writes, by table."""
 
     encoder: Encoder
     policies: Mapping[str, tuple[Policy, int]]
     metrics: Mapping[str, float]
     words: str
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         max_unsupported_share=gate.max_unsupported_share,
         margin=gate.margin,
         sequences=_sequences(night, tracked, logged),
+        delays=night.rows("delays") if rewards.maturity == "ipcw" else None,
         rows_before=_rows(night, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,

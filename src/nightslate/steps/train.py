@@ -10,6 +10,7 @@ from nightslate.frames.training import encoder_for, fold_states, value_counts
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
 from nightslate.steps import sequences
+from nightslate.steps.delays import delays_found
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
     categories,
@@ -44,6 +45,8 @@ def run(night: Night) -> str:
         pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
     ]
     table.replace(night.ds, pa.table(columns, schema=schema), night.commit_metadata)
+    for name, others in trained.tables.items():
+        night.table(name).replace(night.ds, others, night.commit_metadata)
     tracked.log_metrics(trained.metrics)
     for name, curve in trained.curves.items():
         tracked.log_curve(name, curve)
@@ -64,10 +67,11 @@ def _on_impressions(night: Night) -> Trained:
         for name, learner in fitted.items()
     }
     rows = next(count for _, count in policies.values())
-    delays = sample.maturity.median_delays() if sample.maturity else {}
-    metrics = {
-        "matured_impressions": rows,
-        **examination_metrics(examination),
-        **{f"delay.{kind}.median_days": days for kind, days in delays.items()},
-    }
-    return Trained(encoder, policies, metrics, f"{rows} impressions that count{in_words(examination)}")
+    delays = delays_found(night, sample)
+    return Trained(
+        encoder=encoder,
+        policies=policies,
+        metrics={"matured_impressions": rows, **examination_metrics(examination), **delays.metrics},
+        words=f"{rows} impressions that count{in_words(examination)}{delays.words}",
+        tables=delays.tables,
+    )

@@ -28,12 +28,11 @@ from nightslate.core.estimators.intervals import INTERVALS
 from nightslate.core.estimators.results import Results
 from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix, seed
-from nightslate.core.maturity import DelaySums
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.plackett_luce import marginal_propensities, sample_rankings
 from nightslate.frames.attribution import Attributor
 from nightslate.frames.days import microseconds
-from nightslate.frames.maturity import Kinds, Maturity
+from nightslate.frames.maturity import Kinds, known_maturity
 from nightslate.frames.samples import rewarded
 from nightslate.programs import load
 from nightslate.simulation.onboarding.engine import Engine, Pages, Ranked
@@ -106,9 +105,9 @@ def figures(number: int, folder: Path) -> Floats:
     of_ways = []
     for half_life in HALF_LIVES.values():
         credits_known = pa.concat_tables(attributor(half_life).attribute(impressions, outcomes).credits())
-        windows, (_, credited) = kinds.windows_us(), kinds.credited(impressions, credits_known)
-        delays = DelaySums.zero(len(windows)).update(windows, credited).delays(windows)
-        maturity = Maturity(kinds, delays, PROGRAM.rewards.min_seen)
+        windows, earned = kinds.windows_us(), kinds.earned(impressions, credits_known)
+        sums = kinds.no_delays().update(windows, earned.credited, earned.users)
+        maturity = known_maturity(sums, kinds, PROGRAM.rewards.min_seen)
         rows = rewarded(impressions, credits_known, maturity.counts_until, maturity)
         counted = np.asarray(pc.index_in(rows["impression_id"], tiles.impression_id), dtype=np.int64)
         of_ways.append(estimates(tiles, counted, rows["reward"].to_numpy()))

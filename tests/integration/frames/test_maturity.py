@@ -20,8 +20,14 @@ WINDOWS = {"click": 6 * HOUR, "never": HOUR, "task": 24 * HOUR}
 MIN_SEEN = 0.3
 PER_IMPRESSION = 1.5
 IMPRESSIONS = pa.schema(
-    [("impression_id", pa.string()), ("user_id", pa.string()), ("occurred_at", pa.timestamp("us", "UTC"))]
+    [
+        ("impression_id", pa.string()),
+        ("user_id", pa.string()),
+        ("occurred_at", pa.timestamp("us", "UTC")),
+        ("arm_id", pa.string()),
+    ]
 )
+ARMS = ("a", "b")
 CREDITS = pa.schema(
     [
         ("impression_id", pa.string()),
@@ -40,7 +46,8 @@ def world(n=300):
         age = timedelta(microseconds=int(dice.integers(0, 48 * 3600 * 10**6)))
         user = hashlib.sha256(f"user {number % 90}".encode()).hexdigest()[:32]
         name = f"i{number}"
-        impressions.append({"impression_id": name, "user_id": user, "occurred_at": END - age})
+        arm = ("a", "b", "gone")[number % 3]
+        impressions.append({"impression_id": name, "user_id": user, "occurred_at": END - age, "arm_id": arm})
         for kind, worth in (("click", 0.2), ("task", -1.0)):
             for _ in range(dice.poisson(PER_IMPRESSION)):
                 lag = timedelta(microseconds=int(dice.beta(1, 2) * WINDOWS[kind].total_seconds() * 1e6))
@@ -77,18 +84,33 @@ def sample(folder, impressions, known, buckets):
 
 def test_young_impressions_count_with_the_delays_of_all_buckets(spark, tmp_path):
     impressions, known = world()
-    weighted = with_young(spark, sample(tmp_path, impressions, known, buckets=3), WINDOWS, MIN_SEEN)
+    weighted = with_young(spark, sample(tmp_path, impressions, known, buckets=3), WINDOWS, ARMS, MIN_SEEN)
     shown_at = {row["impression_id"]: row["occurred_at"] for row in impressions}
+    arm_of = {row["impression_id"]: ("a", "b", "gone").index(row["arm_id"]) for row in impressions}
     windows = np.array([window // MICROSECOND for window in WINDOWS.values()])
     credited = Credited(
         kinds=np.array([list(WINDOWS).index(row[3]) for row in known]),
+        arms=np.array([arm_of[row[1]] for row in known]),
         amounts=np.array([row[2] for row in known]),
         lags=np.array([round(row[4] * 1e6) for row in known]),
         ages=np.array([(END - shown_at[row[1]]) // MICROSECOND for row in known]),
     )
-    expected = DelaySums.zero(len(WINDOWS)).update(windows, credited).delays(windows)
+    users = np.unique([row[0] for row in known], return_inverse=True)[1]
+    sums = DelaySums.zero(len(WINDOWS), 3).update(windows, credited, users)
+    expected = sums.delays(windows)
+    np.testing.assert_array_equal(weighted.maturity.delays.curve, expected.curve)
+    assert len(expected.seen) == 3 + 2 * 3
     np.testing.assert_allclose(weighted.maturity.delays.seen, expected.seen, rtol=1e-9)
     assert weighted.maturity.median_delays().keys() == {"click", "task"}
+    assert [(row["kind"], row["part"], row["arm_id"]) for row in weighted.maturity.rows()] == [
+        ("click", "all", None),
+        ("click", "arm", "a"),
+        ("click", "arm", "b"),
+        ("never", "all", None),
+        ("task", "all", None),
+        ("task", "arm", "a"),
+        ("task", "arm", "b"),
+    ]
 
     assert weighted.counts_until == END - expected.least_age(MIN_SEEN) * MICROSECOND
     assert END - 24 * HOUR < weighted.counts_until < END - 3 * HOUR

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,7 +20,11 @@ RATES = np.array([[0.5, 0.3, 0.2], [0.02, 0.10, 0.25]])
 VALUES = WORTH @ RATES
 """What an impression of each arm earns in the end."""
 
-WAYS = ("immature as zero", "exclude", "ipcw")
+LOGGING = np.array([[0.6, 0.3, 0.1], [0.1, 0.3, 0.6]])
+"""Probabilities of the arms on the first day and on the last; between them they change evenly."""
+
+WAYS = ("immature as zero", "exclude", "ipcw by kind", "ipcw")
+"""`ipcw by kind`: as if the arm of a credit was not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,42 +40,57 @@ class Known:
         return Known(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def logs(daily: int, mean_delay_days: float, seed: int, min_seen: float = 0.2) -> Mapping[str, Known]:
+def logs(
+    daily: int,
+    mean_delay_days: float | Sequence[float],
+    seed: int,
+    min_seen: float = 0.2,
+    rates: Floats = RATES,
+    logging_policy: Floats = LOGGING,
+) -> Mapping[str, Known]:
     """One log, in each way of dealing with impressions whose window is not over.
 
-    Tasks come after an exponential time, within their window; clicks come 24 times as fast. From day to day
-    the logging policy shows the best arm more often."""
+    Tasks come after an exponential time, of a mean by arm, within their window; clicks come 24 times as fast.
+    `rates` (2, arms) and `logging_policy` (2, arms) as RATES and LOGGING, which shows the best arm more often
+    from day to day."""
     dice = np.random.default_rng(seed)
     n = daily * DAYS
     ages = dice.integers(0, DAYS * DAY, n)
     late = 1 - ages[:, None] / (DAYS * DAY)
-    logging = (1 - late) * [0.6, 0.3, 0.1] + late * [0.1, 0.3, 0.6]
+    logging = (1 - late) * logging_policy[0] + late * logging_policy[1]
     arm = (dice.random((n, 1)) > np.cumsum(logging, axis=1)[:, :-1]).sum(axis=1)
-    counts = dice.poisson(RATES[:, arm])
+    counts = dice.poisson(rates[:, arm])
     of = np.concatenate([np.repeat(np.arange(n), row) for row in counts])
     kinds = np.repeat([0, 1], counts.sum(axis=1))
-    scale = mean_delay_days * DAY * np.array([1 / 24, 1.0])[kinds]
+    by_arm = np.broadcast_to(mean_delay_days, len(rates[0]))
+    scale = by_arm[arm[of]] * DAY * np.array([1 / 24, 1.0])[kinds]
     within = -np.expm1(-WINDOWS[kinds] / scale)
     lags = (-scale * np.log1p(-dice.random(len(of)) * within)).astype(np.int64)
     known = lags <= ages[of]
     of, columns = of[known], (kinds[known], WORTH[kinds[known]], lags[known], ages[of[known]])
-    credited = Credited(*columns)
-    delays = DelaySums.zero(2).update(WINDOWS, credited).delays(WINDOWS)
-    counts_now = ages >= delays.least_age(min_seen)
 
     def summed(amounts: Floats, rows: Bools) -> Known:
         return Known(arm, logging, np.bincount(of, amounts, minlength=n).astype(float)).only(rows)
 
-    worth = np.zeros(len(of))
-    there = counts_now[of]
-    worth[there] = delays.stands_for(Credited(*(column[there] for column in columns)))
+    def weighted(arms: Ints) -> Known:
+        kind, *rest = columns
+        credited = Credited(kind, arms, *rest)
+        delays = DelaySums.zero(2, len(by_arm)).update(WINDOWS, credited, of).delays(WINDOWS)
+        counts_now = ages >= delays.least_age(min_seen)
+        worth, there = np.zeros(len(of)), counts_now[of]
+        worth[there] = delays.stands_for(
+            Credited(kind[there], arms[there], *(column[there] for column in rest))
+        )
+        return summed(worth, counts_now)
+
     return dict(
         zip(
             WAYS,
             (
-                summed(credited.amounts, np.ones(n, dtype=np.bool_)),
-                summed(credited.amounts, ages >= WINDOWS.max()),
-                summed(worth, counts_now),
+                summed(columns[1], np.ones(n, dtype=np.bool_)),
+                summed(columns[1], ages >= WINDOWS.max()),
+                weighted(np.zeros_like(of)),
+                weighted(arm[of]),
             ),
             strict=True,
         )

@@ -10,28 +10,32 @@ from hypothesis import strategies as st
 from tests.unit.core.delayed import VALUES, WAYS, logs
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.maturity import STEPS, Credited, Delays, DelaySums
+from nightslate.core.maturity import OWN_CURVES, SHRINKAGE, STEPS, Credited, Delays, DelaySums
 
 STEP = 7
 WINDOW = STEP * STEPS
 ONE = np.array([WINDOW])
 BOTH = np.array([WINDOW, WINDOW // 4])
 ODD = np.array([WINDOW + 3, WINDOW // 4])
+ZERO = np.array([0])
 
 
-def credited(*rows):
+def credited(*rows, arms=None):
     """(kind, amount, lag, age)"""
     kinds, amounts, lags, ages = zip(*rows, strict=True) if rows else [()] * 4
     return Credited(
         np.array(kinds, np.int64),
+        np.array(arms if arms is not None else [0] * len(rows), np.int64),
         np.array(amounts, float),
         np.array(lags, np.int64),
         np.array(ages, np.int64),
     )
 
 
-def observed(*rows, windows=ONE):
-    return DelaySums.zero(len(windows)).update(windows, credited(*rows))
+def observed(*rows, windows=ONE, arms=None, users=None, n_arms=1):
+    """Each credit is one of a user of its own, unless `users` says otherwise."""
+    users = np.arange(len(rows)) if users is None else np.array(users)
+    return DelaySums.zero(len(windows), n_arms).update(windows, credited(*rows, arms=arms), users)
 
 
 def kaplan_meier(lags):
@@ -120,7 +124,7 @@ def known_delays(windows=BOTH):
     shares = np.random.default_rng(3).dirichlet(np.ones(STEPS + 1), size=2)
     seen = np.cumsum(shares, axis=1)
     seen[:, -1] = 1.0
-    return Delays(windows, seen), shares
+    return Delays(windows, seen, np.array([[0], [1]])), shares
 
 
 def test_credits_so_far_stand_for_those_to_come_on_average_at_every_age():
@@ -140,7 +144,7 @@ def test_a_credit_in_the_step_that_the_impression_is_in_waits_for_its_end():
     early, waiting = delays.stands_for(credited((0, 1.0, 300 * STEP, age), (0, 1.0, 300 * STEP + 1, age)))
     assert (early, waiting) == (1 / delays.seen[0, 300], 0.0)
     rows = [(0, 1.0, 300 * STEP + 1, age), (0, 1.0, WINDOW, WINDOW)]
-    assert observed(*rows).came.sum() == 1.0
+    assert observed(*rows).of_kind(0).amounts.came.sum() == 1.0
 
 
 def test_an_impression_that_had_its_whole_window_earned_what_it_earned():
@@ -151,7 +155,7 @@ def test_an_impression_that_had_its_whole_window_earned_what_it_earned():
 
 def test_an_outcome_that_seems_earlier_than_its_impression_came_with_it():
     early, late = observed((0, 1.0, -5 * STEP, WINDOW)), observed((0, 1.0, 0, WINDOW))
-    np.testing.assert_array_equal(early.came, late.came)
+    np.testing.assert_array_equal(early.of_kind(0).amounts.came, late.of_kind(0).amounts.came)
 
 
 def test_an_impression_counts_from_the_age_on_at_which_enough_of_every_kind_is_seen():
@@ -215,11 +219,116 @@ def test_counting_young_impressions_as_they_are_is_biased_and_weighting_them_is_
         for way, found in errors.items()
     }
     assert (z["immature as zero"] < [-3, -15, -50]).all()
-    assert (np.abs(z["exclude"]) < 3).all()
-    assert (np.abs(z["ipcw"]) < 3).all()
+    for way in ("exclude", "ipcw by kind", "ipcw"):
+        assert (np.abs(z[way]) < 3).all()
     spread = {way: np.std(found, axis=0)[2] for way, found in errors.items()}
     assert rows["exclude"] < 0.55 * rows["immature as zero"] < 0.6 * rows["ipcw"]
     assert spread["ipcw"] < 0.8 * spread["exclude"]
+    assert spread["ipcw"] < 1.02 * spread["ipcw by kind"]
+
+
+def test_an_arm_whose_rewards_come_later_is_worth_what_it_is_worth():
+    rates, evenly = np.array([[0.0, 0.0], [0.2, 0.2]]), np.full((2, 2), 0.5)
+    found = {"ipcw by kind": [], "ipcw": []}
+    for seed in range(200):
+        log = logs(150, (2.0, 6.0), seed, rates=rates, logging_policy=evenly)
+        for way, means in found.items():
+            means.append([log[way].reward[log[way].arm == arm].mean() / 0.2 for arm in (0, 1)])
+    bias = {way: np.mean(means, axis=0) - 1 for way, means in found.items()}
+    stderr = {way: np.std(means, axis=0) / np.sqrt(200) for way, means in found.items()}
+    assert (bias["ipcw by kind"] * [1, -1] > 0.05).all()
+    assert (np.abs(bias["ipcw"]) < 3 * stderr["ipcw"] + 0.002).all()
+    assert (np.abs(bias["ipcw"]) < 0.01).all()
+
+
+def later_arm(*, early, late):
+    """So many credits of arm 0 after 100 steps and of arm 1 after 300, all watched to the end."""
+    rows = [(0, 2.0, 100 * STEP, WINDOW)] * early + [(0, 2.0, 300 * STEP, WINDOW)] * late
+    return observed(*rows, arms=[0] * early + [1] * late, n_arms=3)
+
+
+@pytest.mark.parametrize(("early", "late"), [(90, 10), (10, 90), (1000, 1)])
+def test_an_arm_has_n_parts_of_its_own_delays_and_ten_of_those_of_all(early, late):
+    delays = later_arm(early=early, late=late).delays(ONE)
+    of_all = early / (early + late)
+    own = delays.seen[delays.curve[0]][:, 200]
+    expected = [
+        (early * 1.0 + SHRINKAGE * of_all) / (early + SHRINKAGE),
+        (late * 0.0 + SHRINKAGE * of_all) / (late + SHRINKAGE),
+        of_all,
+    ]
+    np.testing.assert_allclose(own, expected, rtol=1e-12)
+    np.testing.assert_array_equal(delays.seen[delays.curve[0, 2]], delays.seen[0])
+    late_one = credited((0, 1.0, 5, 200 * STEP), arms=[1])
+    assert delays.stands_for(late_one) == pytest.approx(1 / expected[1])
+
+
+def test_what_a_user_earns_with_an_arm_counts_as_one_credit():
+    rows = [(0, 2.0, 100 * STEP, WINDOW)] * 30 + [(0, 2.0, 300 * STEP, WINDOW)] * 30
+    arms, users = [0] * 30 + [1] * 30, [*range(30), *[30, 31] * 15]
+    delays = observed(*rows, arms=arms, users=users, n_arms=2).delays(ONE)
+    share = delays.seen[delays.curve[0, 1], 200]
+    assert share == pytest.approx(SHRINKAGE * 0.5 / (2 + SHRINKAGE), rel=1e-12)
+
+
+def test_an_arm_that_is_young_has_late_delays_like_all_and_early_ones_of_its_own():
+    old = [(0, 1.0, step * STEP, WINDOW) for step in (10, 50, 300, 400)] * 100
+    young = [(0, 1.0, step * STEP, 60 * STEP) for step in (10, 10, 10, 50)] * 1000
+    delays = observed(*old, *young, arms=[0] * len(old) + [1] * len(young), n_arms=2).delays(ONE)
+    of_old, of_young = delays.seen[delays.curve[0]]
+    assert of_young[60:] == pytest.approx(delays.seen[0, 60:], rel=1e-12)
+    assert of_young[60] == pytest.approx(0.5)
+    assert of_young[10] / of_young[60] == pytest.approx(0.75, abs=0.01)
+    assert of_old[10] / of_old[60] == pytest.approx(0.5, abs=0.02)
+
+
+def test_an_impression_counts_once_enough_is_seen_of_the_slowest_arm():
+    delays = later_arm(early=500, late=500).delays(ONE)
+    assert delays.least_age(0.4) == 300 * STEP
+    assert observed(*[(0, 2.0, 100 * STEP, WINDOW)] * 5).delays(ONE).least_age(0.4) == 100 * STEP
+
+
+def test_no_arm_knows_how_late_it_comes_before_any_had_its_whole_window():
+    rows = [(0, 1.0, 5, WINDOW - 1), (0, 1.0, 9, WINDOW - 1)]
+    delays = observed(*rows, arms=[0, 1], n_arms=2).delays(ONE)
+    assert np.isnan(delays.seen[:, :-1]).all()
+    assert delays.least_age(0.01) == WINDOW
+
+
+def test_arms_beyond_the_thousand_with_the_most_credit_are_as_one():
+    n_arms = OWN_CURVES + 20
+    rows = [(0, 2.0 if arm < OWN_CURVES else 1.0, (arm % 500) * STEP, WINDOW) for arm in range(n_arms)]
+    delays = observed(*rows, arms=range(n_arms), n_arms=n_arms + 5).delays(ONE)
+    assert delays.seen.shape == (1 + OWN_CURVES + 1, STEPS + 1)
+    curves = delays.curve[0]
+    assert len(set(curves[:OWN_CURVES])) == OWN_CURVES
+    assert set(curves[OWN_CURVES:n_arms]) == {1 + OWN_CURVES}
+    assert set(curves[n_arms:]) == {0}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 6))
+def test_sums_of_users_merge_in_any_order_however_they_are_split(dice, parts):
+    rows = [
+        (dice.randrange(2), dice.choice([-1.0, 0.25, 2.0]), dice.randrange(WINDOW // 4), 2 * WINDOW)
+        for _ in range(60)
+    ]
+    arms, users = ([dice.randrange(n) for _ in rows] for n in (4, 9))
+    whole = observed(*rows, windows=BOTH, arms=arms, users=users, n_arms=4)
+    split = [
+        observed(
+            *(row for row, user in zip(rows, users, strict=True) if user % parts == part),
+            windows=BOTH,
+            arms=[arm for arm, user in zip(arms, users, strict=True) if user % parts == part],
+            users=[user for user in users if user % parts == part],
+            n_arms=4,
+        )
+        for part in range(parts)
+    ]
+    dice.shuffle(split)
+    merged = DelaySums.from_arrays(reduce(lambda one, other: one.merge(other), split).arrays())
+    for name, array in whole.arrays().items():
+        np.testing.assert_allclose(merged.arrays()[name], array, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -232,8 +341,11 @@ def test_counting_young_impressions_as_they_are_is_biased_and_weighting_them_is_
         (lambda: known_delays()[0].least_age(0.0), "min_seen must be a share"),
         (lambda: known_delays()[0].least_age(1.5), "min_seen must be a share"),
         (lambda: known_delays()[0].stands_for(credited((2, 1.0, 1, 9))), "kinds has 1 of 1 values"),
-        (lambda: Credited(np.array([0]), np.ones(1), np.ones(1), np.array([1])), "lags must be integers"),
-        (lambda: Credited(np.array([0]), np.ones(1), np.array([1]), np.array([1, 2])), "ages must be"),
+        (lambda: known_delays()[0].stands_for(credited((0, 1.0, 1, 9), arms=[1])), "arms has 1 of 1 values"),
+        (lambda: observed((0, 1.0, 1, 9), arms=[1]), "arms has 1 of 1 values outside 0..0"),
+        (lambda: DelaySums.zero(1, 2).merge(DelaySums.zero(2, 1)), "cannot merge DelaySums"),
+        (lambda: Credited(ZERO, ZERO, np.ones(1), np.ones(1), np.array([1])), "lags must be integers"),
+        (lambda: Credited(ZERO, ZERO, np.ones(1), np.array([1]), np.array([1, 2])), "ages must be"),
     ],
 )
 def test_what_means_nothing_is_refused(call, message):

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from nightslate.core.delay_differences import Part
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.maturity import STEPS, Delays
+from nightslate.core.maturity import STEPS, Delays, DelaySums
 from nightslate.frames import days
 from nightslate.frames.maturity import Kinds, Maturity
 from nightslate.frames.samples import Sample, arm_places, folds_of, rewarded, user_keys
@@ -74,7 +75,9 @@ def maturity(min_seen, windows=WINDOWS):
     evenly = np.linspace(0, 1, STEPS + 1)
     at_once = np.where(evenly < 1, 0.5, 1.0)
     kinds = Kinds(windows, known_at=NOON)
-    return Maturity(kinds, Delays(kinds.windows_us(), np.array([at_once, evenly])[: len(windows)]), min_seen)
+    curve = np.arange(len(windows))[:, None]
+    seen = np.array([at_once, evenly])[: len(windows)]
+    return Maturity(kinds, Delays(kinds.windows_us(), seen, curve), min_seen)
 
 
 def test_a_young_impression_earns_what_its_credits_stand_for():
@@ -131,7 +134,7 @@ def test_lags_are_whole_microseconds_again():
             "lag_seconds": lags / 1e6,
         }
     )
-    _, credited = Kinds(WINDOWS, NOON).credited(impressions(NOON - HOUR), known)
+    credited = Kinds(WINDOWS, NOON).earned(impressions(NOON - HOUR), known).credited
     assert (credited.lags == lags).all()
     assert (credited.ages == HOUR // MICROSECOND).all()
 
@@ -140,7 +143,59 @@ def test_median_delays_are_in_days_and_of_kinds_that_are_known():
     assert maturity(0.5).median_delays() == {"click": 0.0, "task": pytest.approx(4 / 24)}
     kinds = Kinds({"task": HOUR}, NOON)
     seen = np.append(np.full(STEPS, np.nan), 1.0)[None]
-    assert Maturity(kinds, Delays(kinds.windows_us(), seen), 0.5).median_delays() == {}
+    assert Maturity(kinds, Delays(kinds.windows_us(), seen, np.array([[0]])), 0.5).median_delays() == {}
+
+
+def test_a_young_impression_earns_by_the_delays_of_its_arm():
+    evenly = np.linspace(0, 1, STEPS + 1)
+    kinds = Kinds({"task": 8 * HOUR}, NOON, arms=("slow",))
+    delays = Delays(kinds.windows_us(), np.array([evenly, evenly**2]), np.array([[1, 0]]))
+    rows = impressions(*[NOON - 4 * HOUR] * 3, arms=["slow", "quick", "gone"])
+    known = pa.table(
+        {
+            "impression_id": ["i0", "i1", "i2"],
+            "credit": [1.0, 1.0, 1.0],
+            "kind": ["task"] * 3,
+            "lag_seconds": [60.0] * 3,
+        }
+    )
+    weighted = Maturity(kinds, delays, 0.25)
+    assert weighted.counts_until == NOON - 4 * HOUR
+    found = rewarded(rows, known, weighted.counts_until, weighted)
+    assert rewards(found) == {"i0": 4.0, "i1": 2.0, "i2": 2.0}
+
+
+def test_parts_are_rows_by_arm_in_days():
+    parts = (
+        Part(0, "all", None, 90.0, 86_400e6, 0.5),
+        Part(0, "arm", 0, 40.0, 2 * 86_400e6, 0.25, 4.5, differs=True),
+        Part(0, "arm", 1, 50.0, 43_200e6, 0.75, -4.5, differs=True),
+    )
+    kinds = Kinds({"task": 8 * HOUR}, NOON, arms=("slow",))
+    nothing = DelaySums.zero(1, 2).delays(kinds.windows_us())
+    # the second arm stands for all that are no longer there
+    assert Maturity(kinds, nothing, 0.5, parts).rows() == [
+        {
+            "kind": "task",
+            "part": "all",
+            "arm_id": None,
+            "credits": 90.0,
+            "median_days": 1.0,
+            "seen": 0.5,
+            "later": None,
+            "differs": False,
+        },
+        {
+            "kind": "task",
+            "part": "arm",
+            "arm_id": "slow",
+            "credits": 40.0,
+            "median_days": 2.0,
+            "seen": 0.25,
+            "later": 4.5,
+            "differs": True,
+        },
+    ]
 
 
 def test_what_has_matured_by_the_end_of_a_day():

@@ -1,0 +1,35 @@
+"""What a night saw of how late rewards come: for MLflow, for a person, and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.frames.samples import Sample
+from nightslate.steps.night import ISSUE, Night
+
+
+@dataclass(frozen=True)
+class DelaysFound:
+    """Figures, words and rows; none for a program that weights no young impressions."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    words: str = ""
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+
+
+def delays_found(night: Night, sample: Sample) -> DelaysFound:
+    """What the sample that learners are fitted on shows."""
+    if sample.maturity is None:
+        return DelaysFound()
+    rows = sample.maturity.rows()
+    differing = sorted({row["kind"] for row in rows if row["differs"]})
+    schema = arrow_contracts.schema(night.contract("delays"), partition=False)
+    return DelaysFound(
+        metrics={f"delay.{kind}.median_days": days for kind, days in sample.maturity.median_delays().items()},
+        words=f", delays of {', '.join(differing)} differ (see the report)" if differing else "",
+        tables={"delays": pa.Table.from_pylist([{"issue": ISSUE, **row} for row in rows], schema)},
+    )
