@@ -94,6 +94,19 @@ def test_the_figures_know_the_truth_of_every_policy_of_every_night(played: Playe
     ]
 
 
+def test_each_night_keeps_how_late_rewards_come_and_shows_it(played: Played, program: Program) -> None:
+    home, _, _ = played
+    delays = pl.read_delta(str(home / "tables/onboarding_401k/delays"))
+    earning = sorted(kind for kind, worth in program.rewards.values.items() if worth)
+    for _, night in delays.group_by("ds"):
+        assert sorted(night.filter(pl.col("part") == "all")["kind"]) == earning
+    assert delays["ds"].n_unique() == 2
+    assert not delays["differs"].any()
+    pages = sorted((home / "reports/onboarding_401k").glob("*.html"))
+    assert all("How late rewards come" in night.read_text("utf-8") for night in pages)
+    assert len(pages) == 2
+
+
 def test_the_page_and_the_figures_are_written(played: Played, tmp_path: Path) -> None:
     _, told, _ = played
     file = write(told, tmp_path / "reports")
