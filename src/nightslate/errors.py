@@ -32,6 +32,19 @@ class ModelError(NightslateError):
     exit_code = 65
 
 
+class DamageError(NightslateError):
+    """Something of the warehouse is cut short, missing, unreadable or can't be written: a table, MLflow's
+    store, a folder."""
+
+    exit_code = 74
+
+
+class UnavailableError(NightslateError):
+    """A service does not answer now. Nothing is wrong with what was asked: try again."""
+
+    exit_code = 75
+
+
 class SupersededError(NightslateError):
     """A newer attempt at the same partition has already committed; this one must not undo it."""
 
@@ -50,8 +63,16 @@ class MachineError(NightslateError):
     exit_code = 69
 
 
-RETRYABLE_EXIT_CODES = frozenset({CommitConflictError.exit_code})
+RETRYABLE_EXIT_CODES = frozenset({CommitConflictError.exit_code, UnavailableError.exit_code})
 PERMANENT_EXIT_CODES = frozenset(
     error.exit_code
-    for error in (NightslateError, SpecError, LandingError, ContractError, SupersededError, MachineError)
+    for error in (
+        NightslateError,
+        SpecError,
+        LandingError,
+        ContractError,
+        DamageError,
+        SupersededError,
+        MachineError,
+    )
 )

@@ -56,8 +56,6 @@ def _naming_a_full_disk(work: Callable[[], None]) -> None:
     """Do `work`; raises MachineError where a disk was full: whoever met it says so deep in a stack trace."""
     try:
         work()
-    except NightslateError:
-        raise
     except Exception as error:
         if not any(words in str(error) for words in _FULL_DISK):
             raise

@@ -18,6 +18,7 @@ from nightslate.frames.packing import pack, unpack
 
 _ARRAYS, _DESCRIPTION = "policy.npz", "model.json"
 _FORMAT = 2
+_REMEDY = "Restore it, or train the night of this model again (clear its task `train`)"
 _POLICY_TYPES: dict[str, type[Policy]] = {
     FittedQ.kind: FittedQ.policy_type,
     **{kind: learner.policy_type for kind, learner in LEARNERS.items()},
@@ -65,22 +66,22 @@ class ModelFile:
         (folder / _DESCRIPTION).write_bytes(self._described)
 
     @classmethod
-    def load(cls, folder: Path, digest: str) -> ModelFile:
+    def load(cls, folder: Path, digest: str, place: str = "") -> ModelFile:
         """The model in `folder`, if it is the one with that digest. `digest` must come from somewhere
         else than the folder. Raises ModelError before anything in the files is interpreted otherwise, and
-        if the model was saved in another format."""
-        try:
-            described, archive = (folder / _DESCRIPTION).read_bytes(), (folder / _ARRAYS).read_bytes()
-        except OSError as error:
-            raise ModelError(f"the model in {folder} can't be read: {error}") from error
-        _check(described, digest, folder / _DESCRIPTION)
+        if the model was saved in another format. place: what a person knows the folder by, where it is a
+        copy."""
+        place = place or str(folder)
+        described = _read(folder / _DESCRIPTION, place)
+        _check(described, digest, f"{place}/{_DESCRIPTION}")
         content = json.loads(described)
         if content["format"] != _FORMAT:
             raise ModelError(
-                f"{folder / _DESCRIPTION} has format {content['format']}, and only {_FORMAT} can be read."
+                f"{place}/{_DESCRIPTION} has format {content['format']}, and only {_FORMAT} can be read."
                 " Retrain the night of this model (clear its task `train`)"
             )
-        _check(archive, content["policy_sha256"], folder / _ARRAYS)
+        archive = _read(folder / _ARRAYS, place)
+        _check(archive, content["policy_sha256"], f"{place}/{_ARRAYS}")
         return cls(
             kind=content["kind"],
             learner=content["learner"],
@@ -90,10 +91,16 @@ class ModelFile:
         )
 
 
-def _check(content: bytes, digest: str, file: Path) -> None:
+def _read(file: Path, place: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{place}/{file.name} can't be read ({error.strerror}). {_REMEDY}") from error
+
+
+def _check(content: bytes, digest: str, file: str) -> None:
     found = hashlib.sha256(content).hexdigest()
     if not hmac.compare_digest(found, digest):
         raise ModelError(
-            f"{file} is not the file that was recorded: its sha256 is {found}, not {digest}. Retrain the"
-            " night of this model (clear its task `train`), or restore the file"
+            f"{file} is not the file that was recorded: its sha256 is {found}, not {digest}. {_REMEDY}"
         )

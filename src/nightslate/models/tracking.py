@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 
 from nightslate.errors import ModelError
+from nightslate.models.client import AbsentError, Client, TakenError, connect, mapped
 from nightslate.models.files import ModelFile
 
+__all__ = ["CHAMPION", "NightRun", "Registry", "connect"]
+
 CHAMPION = "champion"
-
-
-def connect(home: Path) -> MlflowClient:
-    """A client of $MLFLOW_TRACKING_URI, else of an SQLite file in the warehouse."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    home.mkdir(parents=True, exist_ok=True)
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if uri:
-        return MlflowClient(uri)
-    # Of processes that open a new file at once, MLflow lets each create the tables, and all but one fail.
-    with (home / ".mlflow.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return MlflowClient(f"sqlite:///{home.absolute()}/mlflow.db")
 
 
 @dataclass(frozen=True)
 class NightRun:
     """The MLflow run that the steps of one night write into."""
 
-    client: MlflowClient
+    client: Client
     run: Run
 
     @classmethod
-    def start(cls, client: MlflowClient, home: Path, program: str, ds: date) -> NightRun:
+    def start(cls, client: Client, home: Path, program: str, ds: date) -> NightRun:
         """A new run for the night of ds: what `train` does; older runs of the same night stay as they are."""
         name = f"{program} {ds}"
         tags = {"mlflow.runName": name, "nightslate.program": program, "nightslate.ds": ds.isoformat()}
         return cls(client, client.create_run(_experiment(client, home, program), tags=tags, run_name=name))
 
     @classmethod
-    def latest(cls, client: MlflowClient, home: Path, program: str, ds: date) -> NightRun:
+    def latest(cls, client: Client, home: Path, program: str, ds: date) -> NightRun:
         """The newest run of the night. Raises ModelError if it was never trained."""
         runs = client.search_runs(
             [_experiment(client, home, program)],
@@ -102,14 +88,15 @@ class NightRun:
 class Registry:
     """The registered model of a program: a version for each model that ever differed, found by its digest."""
 
-    client: MlflowClient
+    client: Client
     program: str
 
     def register(self, model: ModelFile, run: NightRun, ds: date) -> str:
-        """The version that holds this model; a new one unless these very bytes are registered."""
-        version = self._find(model.digest)
-        if version is not None:
-            return version
+        """The version that holds this model; a new one unless these very bytes are registered and still
+        there. Where they are damaged, the new version takes over the aliases too."""
+        before = self._find(model.digest)
+        if before is not None and self._is_sound(before, model.digest):
+            return str(before.version)
         folder = f"models/{model.learner}"
         with tempfile.TemporaryDirectory() as local:
             model.save(Path(local))
@@ -121,63 +108,66 @@ class Registry:
         }
         source = f"{run.run.info.artifact_uri}/{folder}"
         created = self.client.create_model_version(self._name(), source, run_id=run.id, tags=tags)
+        for alias in before.aliases if before else ():
+            self.client.set_registered_model_alias(self._name(), alias, created.version)
         return str(created.version)
 
     def load(self, digest: str) -> ModelFile:
         """The model with that digest, verified. Raises ModelError if there is none or its files differ."""
-        version = self._find(digest)
-        if version is None:
-            raise ModelError(f"MLflow has no version of {self.program} with digest {digest}: rerun `train`")
-        source = self.client.get_model_version(self._name(), version).source
-        with tempfile.TemporaryDirectory() as local:
-            from mlflow.artifacts import download_artifacts
+        return self._load(self._registered(digest), digest)
 
-            return ModelFile.load(
-                Path(
-                    download_artifacts(
-                        artifact_uri=source, dst_path=local, tracking_uri=self.client.tracking_uri
-                    )
-                ),
-                digest,
-            )
+    def _load(self, version: ModelVersion, digest: str) -> ModelFile:
+        from mlflow.artifacts import download_artifacts
+
+        source, uri = str(version.source), self.client.tracking_uri
+        with tempfile.TemporaryDirectory() as local:
+            copy = local
+            with suppress(AbsentError), mapped(uri):  # whose empty copy says which file is missing
+                copy = download_artifacts(artifact_uri=source, dst_path=local, tracking_uri=uri)
+            return ModelFile.load(Path(copy), digest, place=source.removeprefix("file://"))
+
+    def _is_sound(self, version: ModelVersion, digest: str) -> bool:
+        try:
+            self._load(version, digest)
+        except ModelError:
+            return False
+        return True
 
     def crown(self, digest: str) -> str:
         """Point the alias @champion at the model with that digest; returns its version."""
-        version = self._find(digest)
-        if version is None:
-            raise ModelError(f"MLflow has no version of {self.program} with digest {digest}: rerun `train`")
+        version = str(self._registered(digest).version)
         self.client.set_registered_model_alias(self._name(), CHAMPION, version)
         return version
 
     def champion_version(self) -> str | None:
         """The version that @champion points at, if it points at one."""
-        try:
-            return str(self.client.get_model_version_by_alias(self._name(), CHAMPION).version)
-        except MlflowException:
-            return None
+        version = self.client.get_registered_model(self._name()).aliases.get(CHAMPION)
+        return None if version is None else str(version)
 
     def _name(self) -> str:
-        try:
+        with suppress(TakenError):
             self.client.create_registered_model(self.program)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
         return self.program
 
-    def _find(self, digest: str) -> str | None:
+    def _registered(self, digest: str) -> ModelVersion:
+        version = self._find(digest)
+        if version is None:
+            raise ModelError(f"MLflow has no version of {self.program} with digest {digest}: rerun `train`")
+        return version
+
+    def _find(self, digest: str) -> ModelVersion | None:
+        """The newest version with that digest: where there are several, the older ones were damaged."""
         wanted = f"name = '{self._name()}' AND tags.`nightslate.digest` = '{digest}'"
         found = self.client.search_model_versions(wanted)
-        return max((str(v.version) for v in found), key=int, default=None)
+        newest = max((str(version.version) for version in found), key=int, default=None)
+        return None if newest is None else self.client.get_model_version(self.program, newest)
 
 
-def _experiment(client: MlflowClient, home: Path, program: str) -> str:
+def _experiment(client: Client, home: Path, program: str) -> str:
     """The id of the program's experiment, made where there is none."""
     # A server decides where artifacts go; beside an SQLite file they go into the warehouse.
     local = client.tracking_uri.startswith("sqlite")
     location = (home / "mlflow" / "artifacts").absolute().as_uri() if local else None
-    try:
+    with suppress(TakenError):
         client.create_experiment(program, artifact_location=location)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
     return str(client.get_experiment_by_name(program).experiment_id)  # type: ignore[union-attr]

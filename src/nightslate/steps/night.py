@@ -26,8 +26,7 @@ from nightslate.programs import STEP_NAMES, Program
 from nightslate.tables import Table, Warehouse
 
 if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't need it
-    from mlflow.tracking import MlflowClient
-
+    from nightslate.models.client import Client
     from nightslate.models.tracking import NightRun, Registry
 
 ISSUE = "all"
@@ -84,8 +83,8 @@ class Night:
         return spark_session(f"nightslate {self.name} {self.ds}")
 
     @cached_property
-    def mlflow(self) -> MlflowClient:
-        from nightslate.models.tracking import connect
+    def mlflow(self) -> Client:
+        from nightslate.models.client import connect
 
         return connect(self.home)
 

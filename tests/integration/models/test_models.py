@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import re
+import shutil
+import sqlite3
 from datetime import date
 from io import BytesIO
 
@@ -11,7 +14,7 @@ import pytest
 from nightslate.core.fitted_q import FittedQ, Transitions
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS, Arms
-from nightslate.errors import ModelError
+from nightslate.errors import DamageError, ModelError, UnavailableError
 from nightslate.frames.encoding import Encoder
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun, Registry, connect
@@ -196,6 +199,94 @@ def test_an_artifact_that_was_changed_is_refused(night, home):
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ModelError, match=r"policy\.npz is not the file that was recorded"):
         registry.load(fitted().digest)
+
+
+def artifacts(home, run):
+    (file,) = (home / "mlflow" / "artifacts" / run.id).rglob("policy.npz")
+    return file.parent
+
+
+def flip(folder):
+    content = bytearray((folder / "policy.npz").read_bytes())
+    content[50] ^= 1
+    (folder / "policy.npz").write_bytes(content)
+
+
+def lose_one(folder):
+    (folder / "model.json").unlink()
+
+
+def become_a_file(folder):
+    shutil.rmtree(folder)
+    folder.write_text("")
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (flip, "policy.npz is not the file that was recorded"),
+        (lose_one, "model.json can't be read"),
+        (shutil.rmtree, "model.json can't be read"),
+        (become_a_file, "model.json can't be read"),
+    ],
+)
+def test_training_again_heals_a_damaged_artifact(night, client, home, damage, named):
+    registry, run = night
+    digest = fitted().digest
+    registry.register(fitted(), run, DS)
+    registry.crown(digest)
+    folder = artifacts(home, run)
+    damage(folder)
+    with pytest.raises(
+        ModelError, match=f"^{re.escape(str(folder))}/{named}.*Restore it, or train the night"
+    ):
+        registry.load(digest)
+    again = NightRun.start(client, home, registry.program, DS)
+    assert registry.register(fitted(), again, DS) == "2"
+    assert registry.load(digest).digest == digest
+    assert registry.champion_version() == "2"
+    assert registry.register(fitted(), again, DS) == "2"
+
+
+def test_a_store_that_is_garbage_is_named_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(
+        DamageError, match=rf"^{tmp_path}/mlflow.db, MLflow's store, can't be used: .*run `train` again"
+    ):
+        connect(tmp_path)
+
+
+def test_a_store_that_turns_bad_while_in_use_is_named(client, home, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copyfile(home / "mlflow.db", tmp_path / "mlflow.db")
+    client = connect(tmp_path)
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        store.execute("DROP TABLE tags")
+    with pytest.raises(DamageError, match=r"mlflow.db, MLflow's store, can't be used: .*no such table: tags"):
+        NightRun.start(client, tmp_path, "p", DS)
+
+
+def test_artifacts_that_cannot_be_written_are_named(night, home):
+    registry, run = night
+    folder = home / "mlflow" / "artifacts" / run.id
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("")
+    with pytest.raises(DamageError, match=rf"^{folder}/.*: Not a directory"):
+        registry.register(fitted(), run, DS)
+
+
+def test_a_server_that_does_not_answer_may_be_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(UnavailableError, match=r"^MLflow at http://127.0.0.1:9 does not answer"):
+        NightRun.latest(connect(tmp_path), tmp_path, "p", DS)
+
+
+def test_what_mlflow_refuses_is_a_model_error(night):
+    _, run = night
+    with pytest.raises(ModelError, match=r"^MLflow at .* refuses: .*"):
+        run.log_params({"a*b": 1})
 
 
 def test_the_crown_goes_to_one_model_at_a_time(night):
