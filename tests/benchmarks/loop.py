@@ -13,8 +13,11 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 WORLD = "onboarding_401k"
 PROGRAM = Path(__file__).parents[2] / "dags" / f"{WORLD}.yaml"
@@ -67,13 +70,39 @@ def line(told: dict[str, Any]) -> str:
 def totals(told: list[dict[str, Any]]) -> str:
     """All seeds together."""
     promoted, wrong = (sum(one[name] for one in told) for name in ("promotions", "wrong_promotions"))
-    held, judged = (sum(one["covered_truth"][place] for one in told) for place in (0, 1))
+    held, judged = ([one["covered_truth"][place] for one in told] for place in (0, 1))
     reached = sorted(one["reached"] for one in told)
     return (
         f"{len(told)} seeds: {promoted} promotions, {wrong} of a policy that is worse in truth;"
-        f" intervals held the truth in {held} of {judged} ({held / judged:.1%});"
+        f" {coverage(held, judged)};"
         f" {reached[0]:.0%} to {reached[-1]:.0%} of the lift, median {reached[len(reached) // 2]:.0%}"
     )
+
+
+def coverage(held: Sequence[int], judged: Sequence[int]) -> str:
+    """How many intervals of all seeds held the truth."""
+    if not sum(judged):
+        return "no interval was judged"
+    share, stderr = share_by_seed(held, judged)
+    error = (
+        ", no error known: worlds do not differ"
+        if stderr is None
+        else f" ± {100 * stderr:.1f} %, clustered by seed"
+    )
+    return f"intervals held the truth in {sum(held)} of {sum(judged)} ({100 * share:.1f} %{error})"
+
+
+def share_by_seed(held: Sequence[int], judged: Sequence[int]) -> tuple[float, float | None]:
+    """The share of what was judged that held, and its standard error with seeds as clusters: nights of one
+    world look at mostly the same logs and are wrong together. The linearised error of a ratio of sums over
+    clusters (Cochran, 1977); None where no two worlds differ, for no variation is no certainty."""
+    of_seeds, sizes = np.asarray(held, dtype=np.float64), np.asarray(judged, dtype=np.float64)
+    share = of_seeds.sum() / sizes.sum()
+    residuals = of_seeds - share * sizes
+    if np.allclose(residuals, 0.0, atol=1e-9):
+        return float(share), None
+    seeds = len(sizes)
+    return float(share), float(np.sqrt(seeds / (seeds - 1) * (residuals**2).sum()) / sizes.sum())
 
 
 if __name__ == "__main__":
