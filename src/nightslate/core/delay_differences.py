@@ -25,7 +25,7 @@ from nightslate.core.product_limit import Truncated
 
 LEVEL = 0.01
 MATTERS = 0.05
-LEAST_CREDITS = 10.0
+LEAST_CREDITS = 30.0
 """An arm with fewer is not compared: its score is far from normal."""
 
 

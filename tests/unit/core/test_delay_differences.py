@@ -46,7 +46,7 @@ def test_arms_that_come_later_are_named_with_how_late():
     assert ("number", None) not in of
 
 
-@pytest.mark.parametrize("users", [None, 40])
+@pytest.mark.parametrize("users", [None, 200])
 def test_where_nothing_differs_hardly_a_night_says_so(users):
     nights = [
         parts(world(seed, 600, delay_days=lambda *_: 4.0, arms=5, users=users, worth=mixed), WINDOWS)
