@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from typing import Annotated
@@ -38,7 +39,9 @@ def show_notes(notes: Iterable[str]) -> None:
 
 
 def exit_by_kind(work: Callable[[], None]) -> None:
-    """Do `work`; an error of ours becomes one message and its exit code, any other keeps its traceback."""
+    """Do `work`; an error of ours becomes one message and its exit code, any other keeps its traceback. What
+    is asked to stop (SIGTERM) can still say how it ended."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         _naming_a_full_disk(work)
     except NightslateError as error:

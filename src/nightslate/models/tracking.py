@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from mlflow.entities import Run
+from mlflow.entities import Run, RunStatus
 from mlflow.entities.model_registry import ModelVersion
 
 from nightslate.errors import ModelError
@@ -19,6 +19,11 @@ from nightslate.models.files import ModelFile
 __all__ = ["CHAMPION", "NightRun", "Registry", "connect"]
 
 CHAMPION = "champion"
+REASON = "nightslate.failed"
+"""The tag of a run that says why its night failed."""
+
+_REASON_LENGTH = 1000
+_GIVEN_UP = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,12 @@ class NightRun:
 
     @classmethod
     def start(cls, client: Client, home: Path, program: str, ds: date) -> NightRun:
-        """A new run for the night of ds: what `train` does; older runs of the same night stay as they are."""
-        name = f"{program} {ds}"
+        """A new run for the night of ds: what `train` does. Older runs stay as they are, but for those that
+        their processes can't have ended: see `_end_stopped`."""
+        experiment, name = _experiment(client, home, program), f"{program} {ds}"
+        _end_stopped(client, experiment, ds)
         tags = {"mlflow.runName": name, "nightslate.program": program, "nightslate.ds": ds.isoformat()}
-        return cls(client, client.create_run(_experiment(client, home, program), tags=tags, run_name=name))
+        return cls(client, client.create_run(experiment, tags=tags, run_name=name))
 
     @classmethod
     def latest(cls, client: Client, home: Path, program: str, ds: date) -> NightRun:
@@ -79,9 +86,20 @@ class NightRun:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
             self.client.log_artifact(self.id, str(path), str(Path(name).parent) if "/" in name else None)
 
+    @property
+    def running(self) -> bool:
+        return str(self.run.info.status) == RunStatus.to_string(RunStatus.RUNNING)
+
     def finish(self) -> None:
-        """Mark the run as finished: the night is complete."""
+        """Mark the run as finished: the night is complete, also where a step of it had failed before."""
+        with suppress(AbsentError):
+            self.client.delete_tag(self.id, REASON)
         self.client.set_terminated(self.id)
+
+    def fail(self, reason: str) -> None:
+        """Mark the run as failed, with the reason as a tag."""
+        self.client.set_tag(self.id, REASON, reason[:_REASON_LENGTH])
+        self.client.set_terminated(self.id, RunStatus.to_string(RunStatus.FAILED))
 
 
 @dataclass(frozen=True)
@@ -161,6 +179,16 @@ class Registry:
         found = self.client.search_model_versions(wanted)
         newest = max((str(version.version) for version in found), key=int, default=None)
         return None if newest is None else self.client.get_model_version(self.program, newest)
+
+
+def _end_stopped(client: Client, experiment: str, ds: date) -> None:
+    """Ends as failed the runs that read as running and are not: those of the night that starts anew, and
+    those that began more than a day ago. Whoever is still at it after all says so by finishing."""
+    running = client.search_runs([experiment], filter_string="attributes.status = 'RUNNING'")
+    given_up = (datetime.now(UTC) - _GIVEN_UP).timestamp() * 1000
+    for run in running:
+        if run.data.tags.get("nightslate.ds") == ds.isoformat() or run.info.start_time < given_up:
+            NightRun(client, run).fail(f"stopped without a word, found when `train` of {ds} began")
 
 
 def _experiment(client: Client, home: Path, program: str) -> str:

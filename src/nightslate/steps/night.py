@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from nightslate import programs
 from nightslate.contracts import Column, Contract, load
-from nightslate.errors import CommitConflictError, SpecError, SupersededError
+from nightslate.errors import CommitConflictError, NightslateError, SpecError, SupersededError
 from nightslate.frames.days import days_before
 from nightslate.frames.sequences import NEXT
 from nightslate.frames.session import spark_session
@@ -173,13 +173,34 @@ def shared_with_other_nights() -> Iterator[None]:
 
 
 def run_step(step: str, night: Night) -> str:
-    """Run one step of the plan; returns one line about what it did. Raises what the step raises."""
+    """Run one step of the plan; returns one line about what it did. Raises what the step raises, and then the
+    night's run in MLflow ends as failed, with the reason."""
     if step not in STEP_NAMES:
         raise SpecError(f"no step {step!r}; the steps of a night are {', '.join(STEP_NAMES)}")
     try:
         return str(import_module(f"nightslate.steps.{step}").run(night))
+    except BaseException as error:
+        _fail_run(step, night, error)
+        raise
     finally:
         # Frames that a step keeps in memory live no longer than the step.
         session = SparkSession.getActiveSession()
         if session is not None:
             session.catalog.clearCache()
+
+
+def _fail_run(step: str, night: Night, error: BaseException) -> None:
+    """Ends the night's run in MLflow, which `train` begins. An attempt that was overtaken has none."""
+    if STEP_NAMES.index(step) < STEP_NAMES.index("train") or isinstance(error, SupersededError):
+        return
+    with suppress(NightslateError):  # the store may be what failed
+        run = night.run()
+        if run.running or step != "train":
+            run.fail(f"{step}: {_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, NightslateError):
+        return f"{type(error).__name__}: {error}"
+    # What is not an error of ours may name anything, raw ids too.
+    return f"{type(error).__name__}, see its log" if isinstance(error, Exception) else "it was told to stop"

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sqlite3
+import time
 from datetime import date
 from io import BytesIO
 
@@ -146,6 +147,12 @@ def test_arrays_of_objects_are_refused_even_where_the_digest_holds(tmp_path):
     with pytest.raises(ValueError, match="pickle"):
         ModelFile.load(tmp_path, hashlib.sha256(content).hexdigest())
     assert not Trap.sprung
+
+
+def status(client, run):
+    """Of a run in MLflow: its status, and the reason why its night failed."""
+    found = client.get_run(run.id)
+    return found.info.status, found.data.tags.get("nightslate.failed")
 
 
 @pytest.fixture(scope="module")
@@ -335,3 +342,32 @@ def test_what_a_run_is_told_it_keeps(client, night):
     assert kept.info.status == "FINISHED"
     assert {file.path for file in client.list_artifacts(run.id)} == {"pages", "raw"}
     assert [file.path for file in client.list_artifacts(run.id, "pages")] == ["pages/night.html"]
+
+
+def test_a_night_that_starts_anew_ends_the_runs_that_were_killed(client, home, night):
+    registry, killed = night
+    finished = NightRun.start(client, home, registry.program, date(2026, 11, 15))
+    finished.finish()
+    beside = NightRun.start(client, home, registry.program, date(2026, 11, 17))
+    NightRun.start(client, home, registry.program, DS)
+    why = "stopped without a word, found when `train` of 2026-11-16 began"
+    assert status(client, killed) == ("FAILED", why)
+    assert status(client, finished) == ("FINISHED", None)
+    assert status(client, beside) == ("RUNNING", None)
+
+
+def test_a_run_that_nobody_ended_for_a_day_is_given_up(client, home, night):
+    registry, _ = night
+    experiment = client.get_experiment_by_name(registry.program).experiment_id
+    day_ago = int(time.time() * 1000) - 25 * 3600 * 1000
+    old = client.create_run(experiment, start_time=day_ago, tags={"nightslate.ds": "2026-11-01"})
+    NightRun.start(client, home, registry.program, DS)
+    assert status(client, NightRun(client, old))[0] == "FAILED"
+
+
+def test_a_run_that_failed_and_then_finishes_has_no_reason_any_more(client, night):
+    _, run = night
+    run.fail("score: no room")
+    assert status(client, run) == ("FAILED", "score: no room")
+    run.finish()
+    assert status(client, run) == ("FINISHED", None)
