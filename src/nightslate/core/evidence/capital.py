@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import logsumexp
 
 from nightslate.core.arrays import Floats, Ints, finite
 from nightslate.core.errors import InvalidInputError
@@ -87,4 +86,6 @@ def _total(log_growths: Floats) -> Floats:
 
 
 def _mixed(growth: Floats) -> float:
-    return float(logsumexp(growth)) - math.log(BETS.size)
+    """The logarithm of the mean over bets of exp(growth)."""
+    peak = growth.max()
+    return float(peak + np.log(np.exp(growth - peak).mean()))

@@ -1,3 +1,6 @@
+import itertools
+import math
+
 import numpy as np
 import pytest
 
@@ -18,6 +21,8 @@ ONE = np.ones(1)
         ({"low": 0.0, "high": 2.0, "margin": -2.0}, "smaller than the range"),
         ({"low": 0.0, "high": 2.0, "margin": float("nan")}, "got nan"),
         ({"low": 0.0, "high": 1.0, "max_units": 0}, "got max_units 0"),
+        ({"low": 0.0, "high": 1.0, "champion_weight_at_most": 0.5}, "weight of the champion .* got 0.5"),
+        ({"low": 0.0, "high": 1.0, "challenger_weight_at_most": math.inf}, "of the challenger .* got inf"),
     ],
 )
 def test_stakes_that_make_no_sense_are_refused(given, complaint):
@@ -46,8 +51,10 @@ def test_where_the_champion_logged_only_rewards_and_the_challengers_weight_matte
 
 
 def test_a_policy_against_itself_wins_and_loses_nothing():
-    stakes = Stakes(low=0.0, high=1.0)
-    assert (stakes.increments(np.ones(3), np.ones(3), np.array([0.0, 0.3, 1.0])) == 0).all()
+    reward, weight = np.array([0.0, 0.3, 1.0]), np.array([0.5, 1.0, 2.0])
+    assert Stakes(0.0, 1.0).increments(np.ones(3), np.ones(3), reward) == pytest.approx(np.zeros(3))
+    bounded = Stakes(0.0, 1.0, champion_weight_at_most=2.0)
+    assert (bounded.increments(weight, weight, reward) == 0).all()
 
 
 @pytest.mark.parametrize("share", [-0.5, 0.0, 0.5])
@@ -60,7 +67,57 @@ def test_no_weight_loses_more_than_one_and_the_margin(share):
             assert won.min() >= -(1 + share)
 
 
+def test_weights_of_a_champion_that_are_bounded_need_no_expectation_of_1():
+    stakes = Stakes(low=0.0, high=1.0, margin=0.1, champion_weight_at_most=4.0)
+    assert stakes.scale == pytest.approx(4.1)
+    won = stakes.increments(np.array([0.0, 3.0, 2.0]), np.array([4.0, 0.5, 2.0]), np.array([1.0, 0.5, 1.0]))
+    assert won == pytest.approx([-4 - 0.1, 2.5 * 0.5 - 0.1, -0.1])
+    # no reward, no noise
+    assert stakes.increments(ONE, 3 * ONE, 0 * ONE) == pytest.approx([-0.1])
+
+
+def test_losses_count_from_nothing_where_both_are_bounded():
+    bounds = {"champion_weight_at_most": 2.0, "challenger_weight_at_most": 5.0}
+    stakes = Stakes(low=-1.0, high=3.0, max_units=2, **bounds)
+    assert stakes.origin == 0.25
+    assert stakes.scale == pytest.approx(2 * (2 * 0.75 + 5 * 0.25))
+    won = stakes.increments(np.array([5.0, 0.0, 5.0]), np.array([0.0, 2.0, 2.0]), np.array([-1.0, 3.0, 0.0]))
+    assert won == pytest.approx([-5 / 4, -2 * 3 / 4, 0.0])
+    assert Stakes(low=1.0, high=2.0, **bounds).origin == 0.0
+    assert Stakes(low=-2.0, high=-1.0, **bounds).origin == 1.0
+
+
+def test_where_only_the_challenger_is_bounded_losses_still_count_from_nothing():
+    stakes = Stakes(low=-1.0, high=3.0, challenger_weight_at_most=5.0)
+    assert stakes.scale == pytest.approx(5 * 0.25 + 0.75)
+    won = stakes.increments(np.array([5.0]), np.array([9.0]), np.array([3.0]))
+    assert won == pytest.approx([(5 - 9) * 0.75 + (9 - 1) * 0.75])
+
+
+@pytest.mark.parametrize("bounds", itertools.product((None, 1.0, 7.0), repeat=2))
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 3.0), (-2.0, -1.0), (1.0, 2.0)])
+def test_no_unit_loses_more_than_the_scale(bounds, low, high):
+    champion_bound, challenger_bound = bounds
+    stakes = Stakes(low, high, 0.1, 1, champion_bound, challenger_bound)
+    pairs = itertools.product((0.0, 1.0, challenger_bound or 1e300), (0.0, 1.0, champion_bound or 1e300))
+    for (challenger, champion), reward in itertools.product(pairs, np.linspace(low, high, 9)):
+        won = stakes.increments(challenger * ONE, champion * ONE, reward * ONE)
+        assert won[0] >= -stakes.scale * (1 + 1e-12)
+
+
+def test_a_weight_over_its_bound_is_refused():
+    stakes = Stakes(low=0.0, high=1.0, champion_weight_at_most=4.0, challenger_weight_at_most=3.0)
+    stakes.increments(3 * ONE, 4.000001 * ONE, ONE)
+    with pytest.raises(InvalidInputError, match=r"champion is 4.1, and 4 was the most"):
+        stakes.increments(ONE, 4.1 * ONE, ONE)
+    with pytest.raises(InvalidInputError, match=r"challenger is 3.5, and 3 was the most"):
+        stakes.increments(3.5 * ONE, None, ONE)
+
+
 def test_without_a_champion_the_increment_is_the_weighted_reward():
     stakes = Stakes(low=0.0, high=2.0, margin=0.5)
     won = stakes.increments(np.array([3.0, 3.0]), None, np.array([1.0, 0.0]))
     assert won == pytest.approx([1.5 - 0.25, -0.25])
+    stakes = Stakes(low=-1.0, high=1.0, challenger_weight_at_most=3.0)
+    won = stakes.increments(np.array([3.0, 3.0]), None, np.array([-1.0, 0.0]))
+    assert won == pytest.approx([-1.5 + 0.5, 0.5])

@@ -88,8 +88,9 @@ def test_the_worst_that_can_happen_leaves_something_of_every_bet():
 
 
 def test_huge_weights_stay_finite():
-    found = term(COIN, [1e12, 0.0], [1.0, 1e12], [1.0, 1.0], [1, 2])
+    found = term(COIN, [1e300, 0.0], [1.0, 1e300], [1.0, 1.0], [1, 2])
     assert np.isfinite(found.log_growth).all()
+    assert found.log_growth == pytest.approx(np.log(BETS) + 300 * np.log(10) + np.log1p(-BETS))
 
 
 @pytest.mark.parametrize("max_units", [1, 2, 1000])
@@ -159,23 +160,28 @@ def expected_capital(stakes, champion, chances, users):
     return total
 
 
+BOUNDED = {"champion_weight_at_most": 1.6, "challenger_weight_at_most": 3.0}
+
+
 @pytest.mark.parametrize("champion", [LOGGING, (0.1, 0.1, 0.8)])
-def test_on_the_boundary_of_the_null_the_capital_of_every_bet_is_expected_to_stay(champion):
+@pytest.mark.parametrize("stakes", [COIN, Stakes(0, 1, **BOUNDED), Stakes(-1, 1, **BOUNDED)])
+def test_on_the_boundary_of_the_null_the_capital_of_every_bet_is_expected_to_stay(champion, stakes):
     # one chance for all arms: no policy is better than another
-    assert expected_capital(COIN, champion, (0.3, 0.3, 0.3), [1]) == pytest.approx(np.ones(BETS.size))
-    assert expected_capital(COIN, champion, (0.3, 0.3, 0.3), [1, 2, 3]) == pytest.approx(np.ones(BETS.size))
+    assert expected_capital(stakes, champion, (0.3, 0.3, 0.3), [1]) == pytest.approx(np.ones(BETS.size))
+    assert expected_capital(stakes, champion, (0.3, 0.3, 0.3), [1, 2, 3]) == pytest.approx(np.ones(BETS.size))
 
 
 @pytest.mark.parametrize("champion", [LOGGING, (0.1, 0.1, 0.8)])
-def test_the_margin_moves_the_boundary(champion):
+@pytest.mark.parametrize("bounds", [{}, BOUNDED])
+def test_the_margin_moves_the_boundary(champion, bounds):
     chances = (0.9, 0.3, 0.1)
     gain = float(np.dot(np.subtract(CHALLENGER, champion), chances))
     assert gain > 0
-    at = Stakes(low=0.0, high=1.0, margin=gain)
+    at = Stakes(low=0.0, high=1.0, margin=gain, **bounds)
     assert expected_capital(at, champion, chances, [1, 2]) == pytest.approx(np.ones(BETS.size))
-    above = Stakes(low=0.0, high=1.0, margin=gain + 0.05)
+    above = Stakes(low=0.0, high=1.0, margin=gain + 0.05, **bounds)
     assert (expected_capital(above, champion, chances, [1, 2]) < 1).all()
-    below = Stakes(low=0.0, high=1.0, margin=gain - 0.05)
+    below = Stakes(low=0.0, high=1.0, margin=gain - 0.05, **bounds)
     assert (expected_capital(below, champion, chances, [1, 2]) > 1).all()
 
 
@@ -221,3 +227,16 @@ def test_an_arm_that_by_luck_has_no_reward_is_hardly_any_evidence():
     assert won.mean() > 2.5 * won.std() / 100
     found = term(COIN, weight, np.ones(10_000), reward, range(10_000))
     assert 0 < log_capital(found.log_growth[None]) < np.log(1.5)
+
+
+def test_where_the_champion_did_not_log_a_bound_of_its_weights_saves_most_of_the_noise():
+    """A uniform log, rewards of 1 %, two policies that favour an arm each: what is won by chance."""
+    chance = np.random.default_rng(6)
+    arm, reward = chance.integers(0, 4, 100_000), (chance.random(100_000) < 0.01).astype(np.float64)
+    champion, challenger = (np.where(arm == favourite, 2.5, 0.5) for favourite in (0, 1))
+    spread = {
+        bound: float(np.std(Stakes(0, 1, 0, 1, bound).increments(challenger, champion, reward)))
+        for bound in (None, 2.5)
+    }
+    assert spread[None] > 0.85
+    assert spread[2.5] < 0.15
