@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.contracts.contract import Clause, Contract, Type
+from nightslate.contracts.contract import Clause, Column, Contract, Type
 
 
 def _list(item: pa.DataType) -> pa.DataType:
@@ -26,10 +26,15 @@ _TYPES: dict[Type, pa.DataType] = {
 }
 
 
+def type_of(column: Column) -> pa.DataType:
+    """The type of a column's values."""
+    return _TYPES[column.type]
+
+
 def schema(contract: Contract, partition: bool = True) -> pa.Schema:
     """The table's schema; without the partition column, that of its data files."""
     columns = contract.columns if partition else contract.file_columns
-    return pa.schema([pa.field(c.name, _TYPES[c.type], nullable=not c.required) for c in columns])
+    return pa.schema([pa.field(c.name, type_of(c), nullable=not c.required) for c in columns])
 
 
 def violated(clause: Clause) -> pc.Expression:

@@ -48,6 +48,10 @@ class Column:
     """Not brought by a landing file; `ingest` or a later step computes it."""
     pseudonym: bool = False
     """Raw in a landing file, an HMAC from ingest on; `pattern` describes the pseudonym."""
+    rounding: float = 0.0
+    """A landing value that is over the maximum by no more than this is the maximum."""
+    free_text: bool = False
+    """Quoted in a CSV file, its text may have line breaks."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -61,6 +65,11 @@ class Column:
     def fractional(self) -> bool:
         """Whether its values can be NaN or infinite."""
         return self.type in ("float", "double")
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it names a row of some table: what pandas wrote as 7.0 is 7."""
+        return self.name.endswith("_id")
 
     def clauses(self) -> tuple["Clause", ...]:
         """What each value must satisfy, the most telling first: a null is not also out of range."""

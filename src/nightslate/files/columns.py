@@ -3,51 +3,55 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools, Floats, Ints, Keys
-from nightslate.core.estimators.sample import CLOSED, OPEN_BELOW
+from nightslate.core.arrays import Floats, Ints, Keys
+from nightslate.core.estimators.sample import CLOSED, OPEN_BELOW, ROUNDING
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.hashes import text_keys
+from nightslate.files.rows import Rows
+from nightslate.records.ids import are_ids
+from nightslate.records.ids import ids as read_ids
+from nightslate.records.instants import instants as read_instants
+from nightslate.records.numbers import numbers as read_numbers
+from nightslate.records.sources import other_delimiter
+from nightslate.records.values import Values, mask
 
-_NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
-_EXACT = 2.0**53
 
-
-def require(table: pa.Table, names: Sequence[str]) -> None:
+def require(there: Sequence[str], names: Sequence[str]) -> None:
     """Raise ContractError unless all these columns are there; it names those that are, and the nearest."""
-    missing = [name for name in names if name not in table.column_names]
+    missing = [name for name in names if name not in there]
     if missing:
-        others = [name for name in table.column_names if name not in names]
+        delimiter = other_delimiter(there, missing)
+        others = [name for name in there if name not in names]
         near = [name for m in missing for name in difflib.get_close_matches(m, others, n=1)]
         hint = f"; is {' and '.join(near)} what is meant?" if near else ""
+        if delimiter:
+            hint = f": its columns are separated by {delimiter!r}, and in CSV they are separated by commas"
         raise ContractError(
-            f"the file has no column {' and '.join(missing)}; it has {', '.join(table.column_names)}{hint}"
+            f"the file has no column {' and '.join(missing)}; it has {', '.join(there)}{hint}"
         )
 
 
-def numbers(table: pa.Table, name: str, bad: BadRows) -> Floats:
-    """(n,) a column of numbers; 1 stands where its row is bad. A probability must be in its range."""
-    column = _plain(table[name])
-    if pa.types.is_string(column.type):
-        column, is_text = _parsed(column)
-        bad.blame(is_text, f"{name} is not a number")
-    elif not (_is_number(column.type) or pa.types.is_null(column.type)):
-        bad.blame(_mask(pc.is_valid(column)), f"{name} is not a number")
-        column = pa.nulls(len(column), pa.float64())
-    bad.blame(_mask(pc.is_null(column)), f"{name} is missing")
-    values = np.asarray(pc.cast(column, pa.float64(), safe=False)).copy()  # NaN where there is none
-    bad.blame(~np.isfinite(values), f"{name} is not finite")
+def numbers(rows: Rows, name: str, bad: BadRows) -> Floats:
+    """(n,) a column of numbers; 1 stands where its row is bad. A probability must be in its range; one that
+    is over 1 by no more than ROUNDING is 1."""
+    values = np.asarray(
+        found_column(rows, name, bad, read_numbers).cast(pa.float64())
+    ).copy()  # NaN where none is
+    bad.blame(~np.isfinite(values), f"{name} is not finite", name)
+    if name in OPEN_BELOW + CLOSED:
+        values[(values > 1) & (values <= 1 + ROUNDING)] = 1.0
     if name in OPEN_BELOW:
-        bad.blame(~((values > 0) & (values <= 1)), f"{name} is not in (0, 1]")
+        bad.blame(~((values > 0) & (values <= 1)), f"{name} is not in (0, 1]", name)
     if name in CLOSED:
-        bad.blame(~((values >= 0) & (values <= 1)), f"{name} is not in [0, 1]")
+        bad.blame(~((values >= 0) & (values <= 1)), f"{name} is not in [0, 1]", name)
     values[~bad.good] = 1.0
     return np.asarray(values)
 
@@ -70,54 +74,46 @@ class Ids:
         return list(self.distinct.to_pylist())
 
 
-def ids(table: pa.Table, name: str, bad: BadRows) -> Ids:
-    """A column of text or whole numbers that say who or what; a missing one makes its row bad."""
-    encoded = pc.dictionary_encode(texts(table, name, bad)).combine_chunks()
+def ids(rows: Rows, name: str, bad: BadRows) -> Ids:
+    """A column of ids that say who or what; a missing one makes its row bad."""
+    encoded = pc.dictionary_encode(texts(rows, name, bad)).combine_chunks()
     return Ids(np.asarray(encoded.indices, dtype=np.int64), encoded.dictionary)
 
 
-def texts(table: pa.Table, name: str, bad: BadRows) -> pa.ChunkedArray:
-    """(n,) a column of ids as text; empty where its row is bad, because it has none."""
-    column = _plain(table[name])
-    bad.blame(_mask(pc.is_null(column)), f"{name} is missing")
-    if pa.types.is_floating(column.type):
-        column = _whole(column, name, bad)
-    try:
-        return pc.fill_null(pc.cast(column, pa.string()), "")
-    except pa.ArrowException as error:
-        raise ContractError(f"{name} is {column.type}: ids are text or whole numbers") from error
+def texts(rows: Rows, name: str, bad: BadRows) -> pa.ChunkedArray:
+    """(n,) a column of ids as text; empty where its row is bad, because it has none.
+
+    Raises ContractError where a whole column is of a type that no id has."""
+    found = texts_or_none(rows, name, bad)
+    bad.blame(mask(found.is_null()), f"{name} is missing")
+    return pc.fill_null(found, "")
 
 
-def _whole(column: pa.ChunkedArray, name: str, bad: BadRows) -> pa.ChunkedArray:
-    """Ids that a file has as floating point numbers, such as a column with missing values: they are whole."""
-    values = np.asarray(pc.cast(column, pa.float64()))  # NaN where there is none
-    is_whole = (np.abs(values) < _EXACT) & (values == np.floor(values))
-    bad.blame(~is_whole, f"{name} is not text or a whole number")
-    return pa.chunked_array([np.where(is_whole, values, 0.0).astype(np.int64)])
+def texts_or_none(rows: Rows, name: str, bad: BadRows) -> pa.ChunkedArray:
+    """(n,) a column of ids that need not be there in every row."""
+    kinds = {chunk.rows.schema.field(name).type for chunk in rows.chunks if name in chunk.rows.column_names}
+    if kinds and not any(map(are_ids, kinds)):
+        raise ContractError(f"{name} is {' and '.join(map(str, kinds))}: ids are text or whole numbers")
+    pointed = rows.is_pointed(name)
+    return found_column(rows, name, bad, lambda values: read_ids(values, pointed), required=False)
 
 
-def _parsed(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Bools]:
-    """Text as numbers, nulls where it is none, and (n,) where that is because it is something else."""
-    trimmed = pc.utf8_trim_whitespace(column)
-    trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-    is_number = pc.match_substring_regex(trimmed, _NUMBER)
-    parsed = pc.cast(pc.if_else(is_number, trimmed, pa.scalar(None, pa.string())), pa.float64())
-    return parsed, _mask(pc.fill_null(pc.invert(is_number), False))
+def instants(rows: Rows, name: str, bad: BadRows) -> pa.ChunkedArray:
+    """(n,) of moments; null where the row is bad."""
+    return found_column(rows, name, bad, read_instants)
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Without a dictionary and without long offsets."""
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        column = pc.cast(column, pa.string())
-    return column
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    is_kind = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
-    return any(is_this(kind) for is_this in is_kind)
-
-
-def _mask(flags: pa.ChunkedArray) -> Bools:
-    return np.asarray(flags, dtype=np.bool_)
+def found_column(
+    rows: Rows,
+    name: str,
+    bad: BadRows,
+    read: Callable[[pa.ChunkedArray], Values],
+    required: bool = True,
+) -> pa.ChunkedArray:
+    """(n,) a column as it is wanted; null where its row is bad."""
+    found, faults = rows.values(name, read)
+    for how, wrong in faults.items():
+        bad.blame(wrong, f"{name} {how.fault}", name)
+    if required:
+        bad.blame(mask(found.is_null()), f"{name} is missing")
+    return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import AnyArray, Ints
 from nightslate.files.bad_rows import BadRows
-
-_IDS, _NUMBERS = pa.string(), pa.float64()
-_KINDS = {_IDS: "ids", _NUMBERS: "numbers"}
+from nightslate.files.columns import found_column
+from nightslate.files.rows import Rows
+from nightslate.records import lists as records
+from nightslate.records.values import Values
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Lists:
 
     def coded(self, ids: pa.Array, unknown: float) -> Lists:
         """Ids as their places in `ids`, any other as `unknown`."""
-        places = pc.fill_null(pc.cast(pc.index_in(self.values, ids), _NUMBERS), unknown)
+        places = pc.fill_null(pc.cast(pc.index_in(self.values, ids), pa.float64()), unknown)
         return Lists(places.to_numpy(zero_copy_only=False), self.lengths)
 
     def widest(self, rows: slice) -> int:
@@ -42,14 +43,14 @@ class Lists:
         return int(self.lengths[rows].max(initial=0))
 
 
-def id_lists(table: pa.Table, name: str, bad: BadRows) -> Lists:
-    """A column of lists of ids, text or whole numbers, as text."""
-    return Lists(*_lists(table[name], name, _IDS, bad))
+def id_lists(rows: Rows, name: str, bad: BadRows) -> Lists:
+    """A column of lists of ids, as text."""
+    return Lists(*_lists(rows, name, bad, records.id_lists))
 
 
-def number_lists(table: pa.Table, name: str, bad: BadRows) -> Lists:
+def number_lists(rows: Rows, name: str, bad: BadRows) -> Lists:
     """A column of lists of numbers as float64."""
-    values, lengths = _lists(table[name], name, _NUMBERS, bad)
+    values, lengths = _lists(rows, name, bad, records.number_lists)
     return Lists(values.to_numpy(zero_copy_only=False), lengths)
 
 
@@ -62,42 +63,9 @@ def with_lists(table: pa.Table, names: list[str]) -> pa.Table:
     return table
 
 
-def _lists(column: pa.ChunkedArray, name: str, item: pa.DataType, bad: BadRows) -> tuple[pa.Array, Ints]:
-    bad.blame(pc.is_null(column).to_numpy(), f"{name} is missing")
-    if _holds(column.type, item):
-        found = column.cast(pa.list_(item)).combine_chunks()
-    else:
-        found = pa.array([_list(value, item) for value in column.to_pylist()], pa.list_(item))
-    holed = np.zeros(len(found), dtype=np.bool_)
-    gaps = pc.list_parent_indices(found).filter(pc.is_null(pc.list_flatten(found)))
-    holed[gaps.to_numpy()] = True
-    holed |= pc.is_null(found).to_numpy(zero_copy_only=False)
-    bad.blame(holed, f"{name} is not a list of {_KINDS[item]}")
-    found = pc.if_else(pa.array(holed), pa.scalar(None, found.type), found)
+def _lists(
+    rows: Rows, name: str, bad: BadRows, read: Callable[[pa.ChunkedArray], Values]
+) -> tuple[pa.Array, Ints]:
+    found = found_column(rows, name, bad, read).combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(found), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     return pc.list_flatten(found), lengths
-
-
-def _holds(kind: pa.DataType, item: pa.DataType) -> bool:
-    """Whether a column of this type has lists of such items only."""
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        return False
-    of, types = kind.value_type, pa.types
-    if item == _NUMBERS:
-        return bool(types.is_integer(of) or types.is_floating(of) or types.is_decimal(of))
-    return bool(types.is_integer(of) or types.is_string(of) or types.is_large_string(of))
-
-
-def _list(value: Any, item: pa.DataType) -> list[Any] | None:
-    """A list, or a JSON array in text, if its items are of this type."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    if not isinstance(value, list):
-        return None
-    kinds = (int, float) if item == _NUMBERS else (int, str)
-    if any(isinstance(each, bool) or not isinstance(each, kinds) for each in value):
-        return None
-    return [float(each) if item == _NUMBERS else str(each) for each in value]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 
 from nightslate.core.arrays import Floats, Ints, Keys
 from nightslate.core.estimators.calibration import Inverses
@@ -18,7 +17,8 @@ from nightslate.files.arm_check import ArmCheck
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import Ids, ids, numbers, require
 from nightslate.files.layout import Layout
-from nightslate.files.reading import read
+from nightslate.files.refused import Refused
+from nightslate.files.rows import Rows, read
 from nightslate.files.units import Units
 
 REQUIRED = ("reward", "propensity", "target_propensity")
@@ -60,20 +60,23 @@ class Log:
 def read_log(path: Path, layout: Layout, quarantine: Path | None) -> Log:
     """The log in a file, whose rows are what `layout` says.
 
-    Raises ContractError for a file or columns that cannot be used, and BadRowsError as `BadRows.settle`
-    does."""
+    Raises ContractError for a file or columns that cannot be used, or if no row is good, and BadRowsError for
+    bad rows if there is no quarantine."""
     rows = read(path)
     bad = BadRows(rows)
-    require(rows.table, (*REQUIRED, *filter(None, (layout.unit, layout.choice))))
-    columns = _Columns.of(rows.table, layout, bad)
+    require(rows.names, (*REQUIRED, *filter(None, (layout.unit, layout.choice))))
+    columns = _Columns.of(rows, layout, bad)
     units = None
     if layout.unit:
-        units = Units.of(rows.table, layout, bad)
+        units = Units.of(rows, layout, bad)
         units.require_one_value(columns.numbers, columns.cluster, bad)
-    bad.settle(path, quarantine)
     good = np.flatnonzero(bad.good)
+    with Refused(quarantine, (path,)) as refused:
+        refused.add(path, bad.all(), rows.count)
+        refused.settle()
+    refused.require_some_left(path, good.size)
     log = columns.in_turn(units, good) if units else columns.impressions(good)
-    return replace(log, rejected=bad.counts, summary=bad.summary(path))
+    return replace(log, rejected=refused.counts.get(str(path), {}), summary="\n".join(refused.summary))
 
 
 @dataclass(frozen=True)
@@ -84,18 +87,20 @@ class _Columns:
     cluster: Ids | None
     arm: Ids | None
     slot: Ids | None
+    row: Keys
 
     @classmethod
-    def of(cls, table: pa.Table, layout: Layout, bad: BadRows) -> Self:
+    def of(cls, rows: Rows, layout: Layout, bad: BadRows) -> Self:
         """Arms are of use only together with their slots."""
-        there = [f.name for f in fields(layout.sample) if f.name in table.column_names]
+        there = [f.name for f in fields(layout.sample) if f.name in rows.names]
         slot = layout.choice or SLOT
-        arm = next((name for name in ARM if {name, slot} <= set(table.column_names)), None)
+        arm = next((name for name in ARM if {name, slot} <= set(rows.names)), None)
         return cls(
-            numbers={name: numbers(table, name, bad) for name in there},
-            cluster=ids(table, CLUSTER, bad) if CLUSTER in table.column_names else None,
-            arm=ids(table, arm, bad) if arm else None,
-            slot=ids(table, slot, bad) if arm else None,
+            numbers={name: numbers(rows, name, bad) for name in there},
+            cluster=ids(rows, CLUSTER, bad) if CLUSTER in rows.names else None,
+            arm=ids(rows, arm, bad) if arm else None,
+            slot=ids(rows, slot, bad) if arm else None,
+            row=rows.numbers.astype(np.uint64) - 1,
         )
 
     def impressions(self, good: Ints) -> Log:
@@ -107,7 +112,7 @@ class _Columns:
                 sample.propensity, self.arm.places[good], self.slot.places[good] + 1
             )
             check = ArmCheck(inverses, self.arm.names, self.slot.names)
-        cluster = self.cluster.keys[good] if self.cluster else good.astype(np.uint64)
+        cluster = self.cluster.keys[good] if self.cluster else self.row[good]
         return Log(sample, cluster, sample.reward, check)
 
     def in_turn(self, units: Units, good: Ints) -> Log:

@@ -20,7 +20,8 @@ from nightslate.core.policies.plackett_luce import (
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import require
 from nightslate.files.lists import Lists, id_lists, number_lists, with_lists
-from nightslate.files.reading import read
+from nightslate.files.refused import Refused
+from nightslate.files.rows import read
 
 CANDIDATES, WEIGHTS, RANKING, PENALTY = "candidates", "weights", "ranking", "penalty"
 COLUMNS = ("slate_arms", "conditional", "marginal", "joint")
@@ -47,42 +48,44 @@ def propensities(
     joint is the probability of the whole slate. Of a file without rankings marginal has, for each slot, a
     list of the marginals of all candidates, and the others are null.
 
-    Raises ContractError for a file or columns that cannot be used, BadRowsError as `BadRows.settle` does, and
-    InvalidInputError for slots under 1."""
+    Raises ContractError for a file or columns that cannot be used, or if no row is good, BadRowsError for bad
+    rows if there is no quarantine, and InvalidInputError for slots under 1."""
     if slots < 1:
         raise InvalidInputError(f"slots count from 1, got {slots}")
     rows = read(path)
-    bad, table = BadRows(rows), rows.table
-    require(table, (CANDIDATES, WEIGHTS, *filter(None, (eligible,))))
-    ranked = RANKING in table.column_names and not pa.types.is_null(table[RANKING].type)
+    bad, table = BadRows(rows), rows.table()
+    require(rows.names, (CANDIDATES, WEIGHTS, *filter(None, (eligible,))))
+    ranked = RANKING in rows.names and not pa.types.is_null(table[RANKING].type)
     names = [CANDIDATES, *([RANKING] if ranked else []), *([eligible] if eligible else [])]
-    lists = {name: id_lists(table, name, bad) for name in names}
+    lists = {name: id_lists(rows, name, bad) for name in names}
     arms = pc.unique(lists[CANDIDATES].values)
     coded = {name: lists[name].coded(arms, _UNKNOWN) for name in names}
     slates = _Slates(
         arms,
         coded[CANDIDATES],
-        number_lists(table, WEIGHTS, bad),
+        number_lists(rows, WEIGHTS, bad),
         coded[RANKING] if ranked else None,
         coded[eligible] if eligible else None,
         slots,
     )
-    if PENALTY in table.column_names:
+    if PENALTY in rows.names:
         slates.faults[_PENALISED] = table[PENALTY].is_valid().to_numpy()
     batches = [slates.propensities(chunk) for chunk in slates.chunks()]
     for reason, faulty in slates.faults.items():
         bad.blame(faulty, reason)
-    bad.settle(path, quarantine)
+    with Refused(quarantine, (path,)) as refused:
+        refused.add(path, bad.all(), rows.count)
+        refused.settle()
+    refused.require_some_left(path, int(np.count_nonzero(bad.good)))
     kept = with_lists(table.filter(pa.array(bad.good)), [*names, WEIGHTS])
     for name in COLUMNS:
         column = pa.chunked_array([batch[name] for batch in batches])
         kept = kept.drop_columns([name] if name in kept.column_names else []).append_column(name, column)
-    return Propensities(kept, tuple(_notes(path, bad, ranked, slots)))
+    kept = kept.take(pa.array(np.argsort(rows.numbers[bad.good], kind="stable")))
+    return Propensities(kept, (*refused.summary, *_notes(path, ranked, slots)))
 
 
-def _notes(path: Path, bad: BadRows, ranked: bool, slots: int) -> Iterator[str]:
-    if bad.counts:
-        yield bad.summary(path)
+def _notes(path: Path, ranked: bool, slots: int) -> Iterator[str]:
     if not ranked:
         yield f"{path} has no column ranking: these are the marginals of all candidates, slot by slot"
     if slots > EXACT_SLOTS:

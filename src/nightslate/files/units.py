@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints
 from nightslate.core.estimators.pseudo_inverse import weights_of_independent_slots
@@ -17,6 +16,7 @@ from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import Ids, ids, numbers
 from nightslate.files.layout import Layout
+from nightslate.files.rows import Rows
 
 MOST_CHOICES = 1000
 """Slots or steps of a unit: products of more weights say nothing, and each one has sums of its own."""
@@ -33,20 +33,21 @@ class Units:
     first: int
 
     @classmethod
-    def of(cls, table: pa.Table, layout: Layout, bad: BadRows) -> Self:
+    def of(cls, rows: Rows, layout: Layout, bad: BadRows) -> Self:
         """Calls all rows of a unit bad if one of them is, or if its slots or steps are not 1 to k once each.
         Steps may count from 0: they do if most trajectories have a step 0.
 
         Raises ContractError where slots count from 0."""
-        units = ids(table, str(layout.unit), bad)
-        values = numbers(table, str(layout.choice), bad)
+        units = ids(rows, str(layout.unit), bad)
+        values = numbers(rows, str(layout.choice), bad)
         first = _first(layout, units, values, bad)
         bad.blame(
             (values < first) | (values != np.floor(values)),
             f"{layout.choice} is not {first}, {first + 1}, {first + 2}, …",
+            layout.choice,
         )
         last = first + MOST_CHOICES - 1
-        bad.blame(values > last, f"{layout.choice} is over {last}")
+        bad.blame(values > last, f"{layout.choice} is over {last}", layout.choice)
         made = cls(layout, units, np.where(bad.good, values, first).astype(np.int64) - first + 1, first)
         made._blame_incomplete(bad)
         return made

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from nightslate.frames.conform import VERDICT, Conformer
-from nightslate.frames.landing import UnusableFileError, read
+from nightslate.frames.landing import read
+from nightslate.records.chunks import UnusableFileError
 
 _SPOOLED_IN_MEMORY = 16 << 20
 
@@ -133,4 +134,5 @@ def _quarantine(rows: DataFrame, conformer: Conformer) -> DataFrame:
         F.col("_row").alias("row"),
         F.col("_digest").alias("row_digest"),
         F.col("_file").alias("file"),
+        F.col("_number").alias("row_number"),
     )

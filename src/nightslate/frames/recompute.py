@@ -24,8 +24,8 @@ from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, row_chunks
 from nightslate.core.policies.diversity import LEFT_OUT, still_exact
 from nightslate.core.policies.plackett_luce import conditional_propensities, marginal_propensities
 from nightslate.frames.buckets import BucketInput, bucket_of
-from nightslate.frames.conform import Blame
 from nightslate.frames.lists import codes, marked, matrix, places
+from nightslate.records.faults import Faults
 from nightslate.tables.files import rows_of_file
 
 SLATE_COLUMNS = (
@@ -94,7 +94,7 @@ class _Decisions:
         self.slate = pc.index_in(self.rows["slate_id"].combine_chunks(), names)
         self.known = _true(pc.equal(slates["user_id"].take(self.slate), self.rows["user_id"]))
         self.variant = pc.if_else(pa.array(self.known), slates["variant"].take(self.slate), None)
-        self.blame = Blame(len(order))
+        self.faults = Faults(len(order))
 
     def check_claims(self) -> None:
         """What shows before any weight is looked at."""
@@ -123,7 +123,7 @@ class _Decisions:
         """(n,) the propensities that follow from the slates; NaN where none does."""
         n, rows = len(self.number), self.rows.select(["slot", "arm_id", "eligible_arms"])
         propensity, others, inexact = np.full(n, np.nan), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-        for part in self._alike(np.flatnonzero(self.known & (self.blame.culprit < 0))):
+        for part in self._alike(np.flatnonzero(self.known & self.faults.good)):
             at = pa.array(part)
             slates = self.slates.take(self.slate.take(at))
             propensity[part], eligible = _cut(rows.take(at), slates, kind)
@@ -151,7 +151,7 @@ class _Decisions:
 
     def completed(self, propensity: Floats) -> pa.Table:
         """The rows with their verdicts; those that are rejected stay as they came."""
-        reasons, clauses = self.blame.columns()
+        reasons, clauses = self.faults.columns()
         found = {
             "propensity": pa.array(propensity, mask=np.isnan(propensity)),
             "variant": self.variant,
@@ -166,7 +166,7 @@ class _Decisions:
         return rows
 
     def _reject(self, broken: Bools, reason: str, clause: str) -> None:
-        self.blame.add(pa.array(np.isin(self.number, self.number[broken])), reason, clause)
+        self.faults.blame(np.isin(self.number, self.number[broken]), reason, clause)
 
     def _alike(self, rows: Ints) -> Iterator[Ints]:
         """The rows in chunks of whole decisions, all of whose slates have as many candidates and as many

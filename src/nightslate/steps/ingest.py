@@ -20,11 +20,11 @@ from nightslate.frames.buckets import BucketInput, bucket_of
 from nightslate.frames.checkpoint import check
 from nightslate.frames.conform import Conformer
 from nightslate.frames.ingest import Completion, Ingested, ingest
-from nightslate.frames.landing import landing_files
 from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.frames.recompute import SLATE_COLUMNS, with_propensities
 from nightslate.frames.skew import with_early_ones_rejected
 from nightslate.programs.logs import Rejects
+from nightslate.records.sources import data_files
 from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.steps.promote import champion_as_of
 from nightslate.tables import spark as spark_tables
@@ -90,7 +90,7 @@ def _landed(night: Night, log: str) -> list[Path]:
             f"{log} of {night.ds} has not landed: there is no {LANDED} in {folder}. Write it when the"
             " files are complete; a day without rows is a marker without files"
         )
-    return landing_files(folder)
+    return data_files(folder)
 
 
 def _require_same_layout(night: Night, layout: dict[str, str]) -> None:
@@ -173,7 +173,9 @@ def _quarantine(night: Night, ingested: Mapping[str, Ingested]) -> dict[str, int
     table = night.table("quarantine")
     schema = arrow_contracts.schema(table.contract, partition=False)
     rejects = reduce(DataFrame.unionByName, (result.rejects for result in ingested.values())).toArrow()
-    columns = [(name, "ascending") for name in ("log", "file", "reason", "clause", "row", "row_digest")]
+    columns = [
+        (name, "ascending") for name in ("log", "file", "row_number", "reason", "clause", "row", "row_digest")
+    ]
     table.replace(night.ds, rejects.select(schema.names).cast(schema).sort_by(columns), night.commit_metadata)
     found = Counter(rejects["log"].to_pylist())
     return {log: found[log] - result.unusable_files for log, result in ingested.items()}

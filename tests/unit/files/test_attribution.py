@@ -21,10 +21,7 @@ from nightslate.files.attribution import dealt, histories
 from nightslate.files.attribution.attribute import Summary, attribute
 from nightslate.files.attribution.copies import among, copies, repeated
 from nightslate.files.attribution.options import attributor
-from nightslate.files.bad_rows import BadRows
 from nightslate.files.hashes import text_keys
-from nightslate.files.instants import INSTANT, instants
-from nightslate.files.reading import Rows
 from nightslate.frames.attribution import Attributor
 
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
@@ -152,45 +149,6 @@ def test_keys_that_repeat() -> None:
     assert twice.tolist() == [3, 5]
     assert among(keys, twice).tolist() == [True, True, True, False, True, True, False]
     assert not among(keys, twice[:0]).any()
-
-
-def moments(values: pa.Array) -> tuple[pa.ChunkedArray, BadRows]:
-    table = pa.table({"t": values})
-    bad = BadRows(Rows(table))
-    return instants(table, "t", bad), bad
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2026-01-20T12:00:00Z",
-        "2026-01-20 12:00Z",
-        " 2026-01-20T13:00:00.000000+01:00 ",
-        "2026-01-20T07:00:00-0500",
-        "2026-01-20T14:00+02",
-    ],
-)
-def test_text_that_is_a_moment(text: str) -> None:
-    found, bad = moments(pa.array([text, "2026-02-30T00:00:00Z"]))
-    assert found.type == INSTANT
-    assert found.to_pylist() == [NOON, None]
-    assert bad.counts == {"t is not an ISO time": 1}
-
-
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        (pa.array([NOON.replace(tzinfo=None)]), "t has no time zone: store it as a timestamp in UTC"),
-        (pa.array(["2026-01-20T12:00:00"]), "t has no time zone: write 2026-01-31T08:00:00Z"),
-        (pa.array(["20 January"]), "t is not an ISO time"),
-        (pa.array([1768910400]), "t is neither a timestamp nor ISO text"),
-        (pa.array([None], INSTANT), "t is missing"),
-    ],
-)
-def test_what_is_no_moment_is_bad(values: pa.Array, reason: str) -> None:
-    found, bad = moments(values)
-    assert bad.counts == {reason: 1}
-    assert found.null_count == 1
 
 
 def test_options_become_an_attributor() -> None:

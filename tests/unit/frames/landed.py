@@ -12,8 +12,9 @@ import pyarrow.parquet
 
 from nightslate.contracts import Column, load
 from nightslate.frames.conform import Conformer
-from nightslate.frames.landing import CHUNK_ROWS, UnusableFileError, read
+from nightslate.frames.landing import read
 from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.records.chunks import CHUNK_ROWS, UnusableFileError
 
 Row = dict[str, Any]
 

@@ -1,12 +1,15 @@
 """What a landing file may not be, and that it costs no other file and no other row."""
 
 import hashlib
+import json
 import random
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from tests.unit.frames.landed import (
+    CONFORMER,
     CONTRACT,
     NOON,
     PARQUET,
@@ -24,7 +27,9 @@ from tests.unit.frames.landed import (
 )
 
 from nightslate.contracts import load
-from nightslate.frames.landing import CHUNK_ROWS, landing_files, read
+from nightslate.frames.landing import read
+from nightslate.records.chunks import CHUNK_ROWS
+from nightslate.records.sources import data_files
 
 
 @pytest.fixture(params=WRITERS)
@@ -67,7 +72,7 @@ def test_files_come_by_name_and_markers_are_no_data(tmp_path):
     for name in ("b.csv", "a.parquet", "_SUCCESS", ".b.csv.crc", "c"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
-    assert [path.name for path in landing_files(tmp_path)] == ["a.parquet", "b.csv", "c"]
+    assert [path.name for path in data_files(tmp_path)] == ["a.parquet", "b.csv", "c"]
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
@@ -168,13 +173,12 @@ def test_a_column_name_twice(tmp_path):
 @pytest.mark.parametrize(
     ("column", "found"),
     [
-        ("propensity", pa.string()),
-        ("slot", pa.float64()),
-        ("slot", pa.bool_()),
-        ("propensity", pa.bool_()),
-        ("user_id", pa.int64()),
+        ("propensity", pa.list_(pa.field("element", pa.float64()))),
+        ("propensity", pa.timestamp("us", "UTC")),
+        ("slot", pa.binary()),
         ("user_id", pa.binary()),
-        ("occurred_at", pa.string()),
+        ("user_id", pa.list_(pa.field("element", pa.string()))),
+        ("user_id", pa.timestamp("us", "UTC")),
         ("occurred_at", pa.int64()),
         ("occurred_at", pa.date32()),
     ],
@@ -187,25 +191,29 @@ def test_a_column_of_another_type_in_parquet(tmp_path, column, found):
     assert only_reject(path) == ("schema_mismatch", f"{column} is {written}, not {found}")
 
 
-def test_a_list_of_numbers_is_no_list_of_arms(tmp_path):
-    schema = PARQUET.append(pa.field("eligible_arms", pa.list_(pa.int64())))
-    path = write_parquet(tmp_path / "f", [good(1, eligible_arms=[1, 2])], schema)
-    assert only_reject(path)[0] == "schema_mismatch"
+@pytest.mark.parametrize("items", [pa.binary(), pa.list_(pa.string())])
+def test_what_is_no_list_of_arms(tmp_path, items):
+    schema = PARQUET.append(pa.field("eligible_arms", pa.list_(pa.field("element", items))))
+    reason, clause = only_reject(write_parquet(tmp_path / "f", [], schema))
+    assert reason == "schema_mismatch"
+    assert clause.startswith("eligible_arms is array<string>, not list<element: ")
 
 
-def test_lists_come_through_in_parquet_and_json(tmp_path):
+def test_lists_come_through_in_every_format(tmp_path, write):
     schema = PARQUET.append(pa.field("eligible_arms", pa.list_(pa.string())))
-    for write in (write_parquet, write_jsonl):
-        table = conform(write(tmp_path / "f", [good(1, eligible_arms=["a", "b"])], schema))
-        assert rejected(table) == []
-        assert table["eligible_arms"].to_pylist() == [["a", "b"]]
+    arms = json.dumps(["a", "b"]) if write is write_csv else ["a", "b"]
+    table = conform(write(tmp_path / "f", [good(1, eligible_arms=arms)], schema))
+    assert rejected(table) == []
+    assert table["eligible_arms"].to_pylist() == [["a", "b"]]
 
 
-def test_a_list_in_csv_has_no_meaning_but_an_empty_field_has(tmp_path):
+def test_a_list_in_csv_is_a_json_array_and_an_empty_field_none(tmp_path):
     schema = PARQUET.append(pa.field("eligible_arms", pa.string()))
-    table = conform(write_csv(tmp_path / "f", [good(1), good(2, eligible_arms="a|b")], schema))
-    assert accepted(table) == ["i1"]
-    assert rejected(table) == [("wrong_type", "eligible_arms is array<string>")]
+    lists = ["", "a|b", '["a", null]', "[1]", '{"a": 1}']
+    rows = [good(i, eligible_arms=arms) for i, arms in enumerate(lists)]
+    table = conform(write_csv(tmp_path / "f", rows, schema))
+    assert accepted(table) == ["i0", "i3"]
+    assert rejected(table) == [("wrong_type", "eligible_arms is array<string>")] * 3
 
 
 def test_narrower_types_are_widened_and_never_cut(tmp_path):
@@ -217,13 +225,29 @@ def test_narrower_types_are_widened_and_never_cut(tmp_path):
     assert table["age"].to_pylist() == [30.0, 31.0]
 
 
-@pytest.mark.parametrize("name", ["f.txt", "f", "f.parquet.gz"])
+@pytest.mark.parametrize("name", ["f.txt", "f", "f.parquet.gz", "f.csv.bz2"])
 def test_an_unknown_suffix(tmp_path, name):
     path = tmp_path / name
     path.write_text("anything")
     reason, clause = only_reject(path)
     assert reason == "unreadable_file"
-    assert clause.endswith("is not one of .parquet, .csv, .jsonl")
+    assert ".parquet, .csv, .jsonl" in clause
+
+
+def test_a_folder_in_the_folder_of_a_day_is_no_file(tmp_path):
+    """Nobody reads what it holds, and that is said."""
+    (tmp_path / "run").mkdir()
+    write_csv(tmp_path / "run" / "f", [good(1)])
+    (path,) = data_files(tmp_path)
+    assert only_reject(path) == ("unreadable_file", "a folder is no file")
+
+
+def test_another_delimiter_is_named(tmp_path):
+    path = write_csv(tmp_path / "f", [good(1)])
+    path.write_text(path.read_text().replace(",", ";"))
+    reason, clause = only_reject(path)
+    assert reason == "schema_mismatch"
+    assert clause.endswith("columns are separated by commas, not by ';'")
 
 
 def test_an_empty_csv_file_lacks_its_header(tmp_path):
@@ -265,24 +289,57 @@ def test_ragged_rows_of_a_csv_file_cost_themselves(tmp_path):
     assert digests == [hashlib.sha256(lines[i].encode()).hexdigest() for i in (2, 4)]
 
 
-def test_a_quoted_line_break_in_csv_is_part_of_its_field(tmp_path):
+def test_every_line_of_a_csv_file_is_a_record(tmp_path):
+    """No column of a log is free text: a line break in quotes ends the record, and nothing is swallowed."""
+    path = write_csv(tmp_path / "f", [good(1, decision_id='"'), good(2), good(3)])
+    path.write_text(path.read_text().replace('""""', '"'))
+    table = conform(path)
+    assert accepted(table) == ["i2", "i3"]
+    assert rejected(table) == [("unreadable_row", "a quoted field ends in its line")]
+    assert sorted(table["_number"].to_pylist()) == [1, 2, 3]
     table = conform(write_csv(tmp_path / "f", [good(1, decision_id="d\n1"), good(2)]))
-    assert accepted(table) == ["i1", "i2"]
-    assert table["decision_id"].to_pylist() == ["d\n1", "d2"]
+    assert accepted(table) == ["i2"]
+    assert len(rejected(table)) == 2
 
 
-@pytest.mark.parametrize("line", [b"i,d,\xff,2026-11-16T12:00:00Z,1,a,0.5,30\n", b"raw-user-7,\xff\n"])
-def test_bytes_that_are_no_text_in_a_csv_file(tmp_path, line):
+def test_free_text_may_have_line_breaks(tmp_path):
+    columns = tuple(replace(c, free_text=c.name == "decision_id") for c in CONTRACT.columns)
+    conformer = replace(CONFORMER, contract=replace(CONTRACT, columns=columns))
+    table = conform(write_csv(tmp_path / "f", [good(1, decision_id="d\n1"), good(2)]), conformer)
+    assert rejected(table) == []
+    assert table["decision_id"].to_pylist() == ["d2", "d\n1"]
+
+
+@pytest.mark.parametrize("line", [b"i,d,\xff,2026-11-16T12:00:00Z,1,a,0.5,30", b"raw-user-7,\xff"])
+def test_bytes_that_are_no_text_in_a_csv_file_cost_their_line(tmp_path, line):
     """Also in a row of which Arrow could not tell us, far from the header."""
     path = write_csv(tmp_path / "f", [good(i) for i in range(1000)])
-    path.write_bytes(path.read_bytes() + line)
-    assert only_reject(path)[0] == "unreadable_file"
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    table = conform(path)
+    assert len(accepted(table)) == 1000
+    assert rejected(table) == [("unreadable_row", "a line is UTF-8 text")]
+    assert [(row["_number"], row["_digest"]) for row in table.to_pylist() if row["_reason"]] == [
+        (1001, hashlib.sha256(line).hexdigest())
+    ]
+
+
+@pytest.mark.parametrize("name", ["f.csv.gz", "f.jsonl.zst", "f.json", "f.ndjson"])
+def test_text_may_be_compressed_and_json_has_three_suffixes(tmp_path, name):
+    write = write_csv if ".csv" in name else write_jsonl
+    content = write(tmp_path / "g", [good(1), good(2)]).read_bytes()
+    path = tmp_path / name
+    with pa.output_stream(str(path), compression="detect") as stream:
+        stream.write(content)
+    assert accepted(conform(path)) == ["i1", "i2"]
+    if path.suffix in (".gz", ".zst"):
+        path.write_bytes(path.read_bytes()[:-3])
+        assert only_reject(path)[0] == "unreadable_file"
 
 
 def test_a_long_file_comes_in_chunks_with_every_line_once(tmp_path, monkeypatch):
     """Chunks end within lines; what stands across their border is neither lost nor read twice."""
-    monkeypatch.setattr("nightslate.frames.landing.CHUNK_BYTES", 1000)
-    monkeypatch.setattr("nightslate.frames.landing.CHUNK_ROWS", 7)
+    monkeypatch.setattr("nightslate.records.chunks.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("nightslate.records.chunks.CHUNK_ROWS", 7)
     rows = [good(i) for i in range(100)]
     for write in WRITERS.values():
         path = write(tmp_path / "f", rows)

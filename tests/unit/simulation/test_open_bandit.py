@@ -13,8 +13,8 @@ from tests.unit.programs.test_loading import SHIPPED
 
 from nightslate.errors import MachineError
 from nightslate.frames.conform import Conformer
-from nightslate.frames.landing import landing_files
 from nightslate.programs import load
+from nightslate.records.sources import data_files
 from nightslate.simulation.open_bandit import CAMPAIGNS, DAYS, download, land
 from nightslate.steps.night import Night
 
@@ -56,7 +56,7 @@ def landed(request, tmp_path):
 
 def day(landed, log, ds):
     folder = landed[2] / log / f"ds={ds}"
-    (file,) = landing_files(folder)
+    (file,) = data_files(folder)
     return file
 
 

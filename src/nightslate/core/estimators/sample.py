@@ -14,6 +14,9 @@ from nightslate.core.errors import InvalidInputError
 OPEN_BELOW = ("propensity", "marginal_propensity")
 CLOSED = ("target_propensity", "target_marginal_propensity", "unsupported_mass")
 
+ROUNDING = 1e-6
+"""A probability in a file that is over 1 by no more than this is 1: a little more than float32 loses."""
+
 LARGEST = 1e50
 """Of weights, rewards and expectations: squares of products of larger ones soon are no numbers."""
 

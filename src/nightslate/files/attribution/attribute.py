@@ -16,9 +16,10 @@ from nightslate.files.attribution.dealt import Dealt, Progress, Users, deal_outc
 from nightslate.files.attribution.histories import Impressions, read_outcomes
 from nightslate.files.attribution.parts import Parts
 from nightslate.files.attribution.pieces import Pieces
-from nightslate.files.attribution.refused import Refused
 from nightslate.files.attribution.tally import Tally
 from nightslate.files.attribution.threads import in_order
+from nightslate.files.refused import Refused
+from nightslate.files.rows import Files
 from nightslate.files.writing import require_writable
 from nightslate.frames.attribution import CREDITS, UNATTRIBUTED, Attributor
 
@@ -90,6 +91,7 @@ class _Outcomes:
     """Outcomes in parts of their users, and how many rows and copies their file has."""
 
     path: Path
+    files: Files
     users: Users
     parts: Parts
     rows: int
@@ -100,7 +102,14 @@ class _Outcomes:
         """impressions: how many there are to go with them."""
         found = read_outcomes(path, _NEEDED.get(how.match, ()), refused)
         users = Users.of(found.good["user_id"], impressions + found.rows)
-        return cls(path, users, deal_outcomes(found.good, users, folder), found.rows, found.copies)
+        return cls(
+            path,
+            found.files,
+            users,
+            deal_outcomes(found.good, users, folder),
+            found.rows,
+            found.copies,
+        )
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,7 @@ def _write(
                 rest.write(part.unattributed)
             tally.merge(part.tally)
             copied += part.copies
-            refused.add(done.path, done.users.bad(part.early, _EARLY))
+            refused.add(done.path, done.users.bad(part.early, done.files, _EARLY, "impression_id"))
             progress("parts attributed", number, done.users.parts)
         refused.settle()
     return tally, copied

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +18,10 @@ from nightslate.core.hashing import deal, seed
 from nightslate.files.attribution.copies import DIFFERS, ROW, among, copies, repeated
 from nightslate.files.attribution.histories import BATCH_ROWS, Impressions
 from nightslate.files.attribution.parts import Parts
-from nightslate.files.attribution.refused import Refused
 from nightslate.files.attribution.threads import in_order
 from nightslate.files.hashes import text_keys
+from nightslate.files.refused import BadRow, Refused
+from nightslate.files.rows import Files, where
 
 Progress = Callable[[str, int, int], None]
 """Told how much is done of how much, by name."""
@@ -55,11 +57,12 @@ class Users:
                 parts.add(rows, part[np.asarray(pc.fill_null(rows["user_id"], -1))])
         return parts
 
-    def bad(self, rows: pa.Table, reason: str) -> Iterator[dict[str, Any]]:
-        """Rows that were dealt, as `Refused` takes them."""
+    def bad(self, rows: pa.Table, files: Files, reason: str, column: str) -> Iterator[BadRow]:
+        """Rows of these files that were dealt, as `Refused` takes them."""
         for row in rows.to_pylist():
             row["user_id"] = self.ids[row["user_id"]].as_py()
-            yield {"row": row.pop(ROW) + 1, "reason": reason, "values": row}
+            file, number = where(files, row.pop(ROW) + 1)
+            yield BadRow(file, number, reason, partial(dict, row), column)
 
 
 def deal_outcomes(rows: pa.Table, users: Users, folder: Path) -> Parts:
@@ -89,7 +92,7 @@ class Dealt:
         parts = users.deal(_with_places(shown, users, refused, progress), shown.schema, folder)
         keys = np.concatenate(list(in_order(lambda k: _keys(parts.read(k)), range(users.parts))))
         dealt = cls(users, parts, keys.size, twice := repeated(keys), twice[:0])
-        return dealt._without_clashes(shown.path, refused) if twice.size else dealt
+        return dealt._without_clashes(shown, refused) if twice.size else dealt
 
     def read(self, part: int) -> tuple[pa.Table, int]:
         """A part of the impressions, whose user_id is the user's place; and how many exact copies are left
@@ -102,12 +105,13 @@ class Dealt:
         copied = copies(rows, among(keys, self.twice) & ~clashing)
         return rows.filter(pa.array(~copied & ~clashing)), int(np.count_nonzero(copied))
 
-    def _without_clashes(self, path: Path, refused: Refused) -> Dealt:
+    def _without_clashes(self, shown: Impressions, refused: Refused) -> Dealt:
         clashing = repeated(np.concatenate([_keys(self.read(part)[0]) for part in range(self.users.parts)]))
         for part in range(self.users.parts):
             rows = self.parts.read(part)
             rows = rows.filter(pa.array(among(_keys(rows), clashing)))
-            refused.add(path, self.users.bad(rows, DIFFERS.format("impression_id")))
+            reason = DIFFERS.format("impression_id")
+            refused.add(shown.path, self.users.bad(rows, shown.files, reason, "impression_id"))
         return Dealt(self.users, self.parts, self.rows, self.twice, clashing)
 
 
