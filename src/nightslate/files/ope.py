@@ -33,6 +33,8 @@ TARGET, LOGGED = "target", "logged"
 THRESHOLDS = Thresholds()
 _SURPRISE = 4.0
 """Standard errors from its expectation at which a figure is taken to be wrong."""
+_FEWEST_CLUSTERS = 2
+"""That have a spread."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def evaluate(log: Log, question: Question) -> Evaluation:
     paired = {(line.policy, line.reference, line.estimator): line for line in lines}
     difference = paired[TARGET, LOGGED, best] if question.compared else None
     support_is_known = sample.unsupported_mass is not None
+    lines_shown = (*estimates, paired[LOGGED, None, family.mean])
     return Evaluation(
         estimates=tuple(estimates),
         logged=paired[LOGGED, None, family.mean],
@@ -100,6 +103,7 @@ def evaluate(log: Log, question: Question) -> Evaluation:
             *filter(None, (mismatch,)),
             *(log.arm_check.notes() if log.arm_check else ()),
             *_valueless(estimates),
+            *_remarks(lines_shown, question),
             *log.notes,
             *_bounds(log, question),
             *_absent(family.estimators, possible, sample),
@@ -115,8 +119,9 @@ def _estimates(
 ) -> list[Estimate]:
     """Of a log that is one update: a file is all on one machine."""
     tunings = {name: value for name, value in question.tunings.items() if name in estimators}
+    bet_on = question.rewards if question.interval.guaranteed else None
     empty = EvaluationState.initial(
-        tuple(policies), tuple(estimators), tunings, log.sample.slots, question.seed
+        tuple(policies), tuple(estimators), tunings, log.sample.slots, question.seed, bet_on
     )
     state = empty.update(tuple(policies.values()), log.cluster)
     return results(state, question.confidence, question.interval, question.rewards)
@@ -130,14 +135,15 @@ def _mismatch(log: Log, possible: Sequence[str], question: Question) -> str | No
         return None
     nothing = replace(log.sample, reward=np.zeros_like(log.sample.reward))
     (control,) = _estimates(log, {TARGET: nothing}, (name,), replace(question, interval=Delta()))
-    if control.value is None or control.stderr is None:
+    if control.value is None or control.clusters < _FEWEST_CLUSTERS:
         return None
+    stderr = control.stderr or 0.0  # None where nothing varies: it is off by the same everywhere
     rounding = 1e-6 * float(np.abs(known(log.sample.v_target)).max(initial=0.0))
-    if abs(control.value) <= _SURPRISE * control.stderr + rounding:
+    if abs(control.value) <= _SURPRISE * stderr + rounding:
         return None
     return (
         f"v_target is not what the target can expect of q_logged: it is {control.value:+.4g} off on average, "
-        f"beyond {_SURPRISE:.0f} standard errors ({control.stderr:.2g}); do not trust estimators that use "
+        f"beyond {_SURPRISE:.0f} standard errors ({stderr:.2g}); do not trust estimators that use "
         "them: the verdict goes by another"
     )
 
@@ -192,6 +198,18 @@ def _valueless(estimates: Sequence[Estimate]) -> list[str]:
         f"no value by {', '.join(names)}: the weights that they divide by are 0, because the log holds "
         "nothing that the target does"
     ]
+
+
+def _remarks(estimates: Sequence[Estimate], question: Question) -> list[str]:
+    """What there is to say of intervals, and of which estimators."""
+    of: dict[str, list[str]] = {}
+    for line in estimates:
+        if line.remark:
+            of.setdefault(line.remark, []).append(
+                line.estimator if line.policy == TARGET else "what was logged"
+            )
+    remedy = "" if question.rewards else " (--range LOW,HIGH)"
+    return [f"{', '.join(names)}: {remark}{remedy}" for remark, names in of.items()]
 
 
 def _absent(family: Mapping[str, Estimator], possible: Sequence[str], sample: Logged) -> list[str]:

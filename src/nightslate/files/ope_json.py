@@ -49,6 +49,8 @@ def _figures(estimate: Estimate) -> dict[str, Any]:
         "upper": _finite(estimate.upper),
         "interval": estimate.interval_method,
     }
+    if estimate.remark:
+        figures["remark"] = estimate.remark
     if len(ESTIMATORS[estimate.estimator].tunings) > 1:
         figures["tuning"] = estimate.tuning
     return figures

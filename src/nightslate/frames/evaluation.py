@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from nightslate.core.arrays import Bools, Float32s, Floats
+from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.sample import Logged, Sample
 from nightslate.core.estimators.slate_sample import SlateSample
@@ -44,7 +45,8 @@ class CrossFit:
 @dataclass(frozen=True)
 class Evaluator:
     """How a night evaluates. `supported` (arms,): whether the logs show the arm at all. `slots`: of a
-    decision that is weighed as a whole; 1 where impressions stand alone."""
+    decision that is weighed as a whole; 1 where impressions stand alone. `rewards`: the range of one, for
+    intervals that are guaranteed."""
 
     arms: tuple[str, ...]
     supported: Bools
@@ -53,6 +55,7 @@ class Evaluator:
     estimators: tuple[str, ...]
     slots: int
     crossfit: CrossFit
+    rewards: RewardRange | None = None
 
     @property
     def folds(self) -> int:
@@ -62,7 +65,11 @@ class Evaluator:
         """The state of no rows."""
         policies = (LOGGED, *self.crossfit.policies)
         return EvaluationState.initial(
-            policies, self.estimators, slots=self.slots, seed=seed(program, "bootstrap")
+            policies,
+            self.estimators,
+            slots=self.slots,
+            seed=seed(program, "bootstrap"),
+            rewards=self.rewards,
         )
 
     def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:

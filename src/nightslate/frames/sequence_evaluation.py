@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
+from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.sample import effective_size
 from nightslate.core.estimators.target import in_turn
@@ -52,7 +53,7 @@ class SequenceEvaluation:
 class SequenceEvaluator:
     """How the trajectories of a night are evaluated. `seeds`: of the learners' models. `floor`: of a policy's
     weights, as when it is scored with; action values are swept without one. `judged_by`: the estimator of the
-    sweep."""
+    sweep. `rewards`: the range of one, for intervals that are guaranteed."""
 
     program: str
     arms: tuple[str, ...]
@@ -66,6 +67,7 @@ class SequenceEvaluator:
     discount: float
     folds: int
     max_rows: int
+    rewards: RewardRange | None = None
 
     def __call__(self, rows: pa.Table) -> SequenceEvaluation:
         """`rows`: the transitions of whole trajectories."""
@@ -83,14 +85,17 @@ class SequenceEvaluator:
         return next(learner for learner in self.learners.values() if isinstance(learner, FittedQ))
 
     def _nothing(self, steps: int) -> SequenceEvaluation:
-        bootstrap = seed(self.program, "bootstrap")
-        policies = (LOGGED, *self.learners)
-        state = EvaluationState.initial(policies, self.estimators, slots=steps, seed=bootstrap)
+        def empty(policies: tuple[str, ...], estimators: tuple[str, ...]) -> EvaluationState:
+            bootstrap = seed(self.program, "bootstrap")
+            return EvaluationState.initial(
+                policies, estimators, slots=steps, seed=bootstrap, rewards=self.rewards
+            )
+
         swept = tuple(map(str, EPSILONS))
         return SequenceEvaluation(
-            state,
+            empty((LOGGED, *self.learners), self.estimators),
             {
-                name: EvaluationState.initial(swept, (self.judged_by,), slots=steps, seed=bootstrap)
+                name: empty(swept, (self.judged_by,))
                 for name, learner in self.learners.items()
                 if isinstance(learner, FittedQ)
             },

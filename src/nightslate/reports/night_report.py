@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from nightslate.reports import plots, sequence_plots
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
-from nightslate.reports.numbers import Reward, count, percent, setting, signed, significant
+from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, signed, significant
 from nightslate.reports.sequence import SequenceFigures
 from nightslate.reports.wording import Check, headline, in_words, weight_checks
 
@@ -73,6 +73,7 @@ class _Issue:
     name: str
     headline: str
     values: list[dict[str, Any]]
+    remarks: list[str]
     decisions: list[dict[str, Any]]
     logged: list[dict[str, Any]]
     health: list[tuple[str, tuple[Check, ...]]]
@@ -144,6 +145,7 @@ def _issue(report: NightReport, issue: str) -> _Issue:
         name=issue,
         headline=headline(decisions, reward, report.margin, matured=matured),
         values=[row for row in rows if row["reference"] is None],
+        remarks=_remarks(rows),
         decisions=decisions,
         logged=logged.to_pylist(),
         health=[
@@ -166,6 +168,18 @@ def _issue(report: NightReport, issue: str) -> _Issue:
             " same numbers.",
         ),
     )
+
+
+def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What there is to say of intervals, and of which lines."""
+    of: dict[str, list[str]] = {}
+    for row in rows:
+        if row["remark"]:
+            reference = f" {MINUS} {row['reference']}" if row["reference"] else ""
+            of.setdefault(row["remark"], []).append(
+                f"{row['policy']}{reference} by {row['estimator'].upper()}"
+            )
+    return [f"{', '.join(lines)}: {remark}" for remark, lines in of.items()]
 
 
 def _sequence(figures: SequenceFigures, report: NightReport) -> _Sequence:

@@ -152,11 +152,10 @@ def _estimates(evaluations: pa.Table, reward: Reward, *, paired: bool) -> list[d
         {
             "label": f"{row['policy']} {MINUS} {row['reference']}" if paired else row["policy"],
             "estimator": row["estimator"],
-            **{key: row[key] * reward.factor for key in ("value", "lower", "upper")},
+            **{key: row[key] * reward.factor for key in ("value", "lower", "upper") if finite(row[key])},
         }
         for row in evaluations.to_pylist()
-        if (row["reference"] is not None) == paired
-        and all(finite(row[key]) for key in ("value", "lower", "upper"))
+        if (row["reference"] is not None) == paired and finite(row["value"])
     ]
 
 
@@ -174,8 +173,12 @@ def _dots(rows: Sequence[Mapping[str, object]], order: Sequence[str], title: str
     color = alt.Color("estimator:N", scale=_scale(names, ESTIMATOR_COLOURS), title="estimator")
     shape = alt.Shape("estimator:N", scale=_scale(names, ESTIMATOR_SHAPES), title="estimator")
     offset = alt.YOffset("estimator:N", scale=alt.Scale(domain=names, paddingOuter=0.8))
-    base = alt.Chart(inline(rows)).encode(y=_y("label", order), yOffset=offset, color=color)
-    intervals = base.mark_rule(strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
+    known = [row for row in rows if "lower" in row and "upper" in row]
+    base, bars = (
+        alt.Chart(inline(of)).encode(y=_y("label", order), yOffset=offset, color=color)
+        for of in (rows, known)
+    )
+    intervals = bars.mark_rule(strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
     dots = base.mark_point(filled=True, size=75, opacity=1).encode(x=_x("value", title), shape=shape)
     return [intervals, dots]
 

@@ -38,7 +38,7 @@ def run(night: Night) -> str:
     rules = night.program.evaluation
     interval = _interval(rules)
     found = sequences.evaluated(night, interval) if night.program.sequence else _on_impressions(night)
-    estimates = results(found.state, rules.confidence, interval, _reward_range(rules))
+    estimates = results(found.state, rules.confidence, interval, _reward_range(night))
     table = night.table("evaluations")
     schema = arrow_contracts.schema(table.contract, partition=False)
     rows = pa.Table.from_pylist([{"issue": ISSUE, **asdict(estimate)} for estimate in estimates], schema)
@@ -47,9 +47,10 @@ def run(night: Night) -> str:
     table.replace(night.ds, rows, night.commit_metadata)
     _track(night, rows, found.metrics)
     first = estimates[0]
+    warning = f"; {first.policy}: {first.remark}" if first.remark else ""
     return (
         f"{len(found.state.policies) - 1} policies on {first.n} {found.units} of {first.clusters}"
-        f" users{found.words}"
+        f" users{found.words}{warning}"
     )
 
 
@@ -79,6 +80,7 @@ def _on_impressions(night: Night) -> Evaluated:
         estimators=night.program.estimators,
         slots=night.program.slots if night.program.weighs_decisions else 1,
         crossfit=_crossfit(night, described_arms(night, encoder), fitted, states, examination.for_folds),
+        rewards=_reward_range(night) if _interval(rules).guaranteed else None,
     )
     return Evaluated(
         state=evaluate(night.spark, sample, evaluator),
@@ -92,8 +94,10 @@ def _interval(rules: Evaluation) -> Interval:
     return Bootstrap(rules.resamples) if rules.interval == Bootstrap.name else INTERVALS[rules.interval]
 
 
-def _reward_range(rules: Evaluation) -> RewardRange | None:
-    return RewardRange(*rules.reward_range) if rules.reward_range else None
+def _reward_range(night: Night) -> RewardRange | None:
+    """What one reward can be; rewards that are estimates may be more."""
+    known = night.program.evaluation.reward_range
+    return RewardRange(*known) if known and night.program.rewards.maturity == "exclude" else None
 
 
 def _crossfit(

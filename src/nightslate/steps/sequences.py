@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import Interval
 from nightslate.core.estimators.results import results
@@ -48,7 +49,7 @@ def evaluated(night: Night, interval: Interval) -> Evaluated:
     """Every learner on trajectories of users that it was not fitted on, and its action values at every
     epsilon."""
     evaluation = night.program.evaluation
-    rows = _transitions(night, evaluation.window_days)
+    rows, known = _transitions(night, evaluation.window_days), evaluation.reward_range
     encoder, fitting = sequence_encoder(night.program.logs.context, rows), _learners(night)
     evaluator = SequenceEvaluator(
         program=night.name,
@@ -63,6 +64,7 @@ def evaluated(night: Night, interval: Interval) -> Evaluated:
         discount=rules(night).discount,
         max_rows=rules(night).max_rows,
         folds=evaluation.folds,
+        rewards=RewardRange(*known) if known and interval.guaranteed else None,
     )
     found = evaluator(rows)
     sweeps = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -14,6 +14,7 @@ from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import INTERVALS
 from nightslate.core.estimators.results import Results
+from nightslate.core.estimators.statistics import Statistics
 from nightslate.simulation import bandit_logs
 from nightslate.simulation.bandit_logs import World
 
@@ -31,6 +32,7 @@ LOOKS = np.unique(np.geomspace(20, 1000, 12).astype(int))
 """Numbers of users at which a growing log is looked at."""
 
 SEQUENCES = ("anytime", "delta")
+GUARANTEED = tuple(name for name, interval in INTERVALS.items() if interval.guaranteed)
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,19 @@ def use_one_thread() -> None:
 
 
 def intervals_of_a_log(name: str, seed: int) -> Floats:
-    """(targets, estimators, intervals, 2) the lower and upper bounds; NaN for none."""
+    """(targets, estimators, intervals and GUARANTEED again, 2) the lower and upper bounds; NaN for none. The
+    last ones are those of an estimator's own terms, which know nothing of weights of 1 in expectation."""
     world, users = _world(name)
-    found = _results(world, _state(world, ESTIMATORS).update(*world.draw(users, seed)))
+    state = _state(world, ESTIMATORS).update(*world.draw(users, seed))
+    found, statistics = _results(world, state), Statistics(state, _range(world))
     return np.array(
-        [[_bounds(found, target, estimator, INTERVALS) for estimator in ESTIMATORS] for target in TARGETS]
+        [
+            [
+                _bounds(found, target, estimator, INTERVALS) + _own_bounds(statistics, target, estimator)
+                for estimator in ESTIMATORS
+            ]
+            for target in TARGETS
+        ]
     )
 
 
@@ -88,11 +98,27 @@ def _world(name: str) -> tuple[World, int]:
 
 
 def _state(world: World, estimators: Sequence[str]) -> EvaluationState:
-    return EvaluationState.initial(tuple(world.policies), estimators)
+    return EvaluationState.initial(tuple(world.policies), estimators, rewards=_range(world))
+
+
+def _range(world: World) -> RewardRange:
+    return RewardRange(0.0, 1.0, world.largest_weight)
 
 
 def _results(world: World, state: EvaluationState) -> Results:
-    return Results(state, RewardRange(0.0, 1.0, world.largest_weight))
+    return Results(state, _range(world))
+
+
+def _own_bounds(statistics: Statistics, target: Target, estimator: str) -> list[tuple[float, float]]:
+    if estimator not in UNTUNED:
+        return [(np.nan, np.nan)] * len(GUARANTEED)
+    if target.reference is None:
+        statistic = statistics.of_value(target.policy, estimator, np.inf)
+    else:
+        statistic = statistics.of_difference(target.policy, target.reference, estimator, np.inf, np.inf)
+    own = replace(statistic, sides=None)
+    bounds = (INTERVALS[name](own, CONFIDENCE) for name in GUARANTEED)
+    return [(each.lower, each.upper) if each else (np.nan, np.nan) for each in bounds]
 
 
 def _bounds(

@@ -131,3 +131,35 @@ def test_a_model_whose_columns_contradict_each_other_decides_nothing(tmp_path):
     result = answer(logs.write(tmp_path / "agreeing.csv", agreeing))
     assert result["difference"]["estimator"] == "dr"
     assert not any("v_target is" in note for note in result["notes"])
+
+
+@pytest.mark.parametrize("interval", ["bootstrap", "delta"])
+def test_no_reward_at_all_is_no_certainty_of_nothing(tmp_path, interval):
+    """Four rewards of 0: nobody knows what others would have been, and a join may have failed."""
+    rows = [{"reward": 0, "propensity": 0.5, "target_propensity": p} for p in (0.2, 0.8, 0.2, 0.8)] * 50
+    log = logs.write(tmp_path / "log.csv", rows)
+    result = answer(log, "--interval", interval)
+    for figures in (*result["estimators"].values(), result["logged"], result["difference"]):
+        assert figures["value"] == 0
+        assert figures["stderr"] is figures["lower"] is figures["upper"] is None
+        assert "a join of rewards that failed looks exactly like this" in figures["remark"].lower()
+    assert result["verdict"] == "not enough evidence"
+    assert "has no interval: nothing varies" in result["reasons"][-1]
+    (note,) = [note for note in result["notes"] if "nothing varies" in note]
+    assert note.startswith("replay, ips, snips, clipped_ips, what was logged: nothing varies")
+    assert note.endswith("(--range LOW,HIGH)")
+    ran = run(log, "--interval", interval)
+    assert "0 to 0" not in ran.stdout
+    assert "A join of rewards that failed looks exactly like this" in " ".join(ran.stdout.split())
+
+
+def test_a_range_gives_what_is_known_where_all_rewards_are_0(tmp_path):
+    """1 - 0.05**(1 / 200) = 0.01487 of what is logged, and 1.6 times that of the target."""
+    rows = [{"reward": 0, "propensity": 0.5, "target_propensity": p} for p in (0.2, 0.8, 0.2, 0.8)] * 50
+    result = answer(logs.write(tmp_path / "log.csv", rows), "--range", "0,1")
+    assert result["logged"]["interval"] == "rule_of_three"
+    assert (result["logged"]["lower"], result["logged"]["upper"]) == pytest.approx((0, 0.014867), rel=1e-3)
+    snips, difference = result["estimators"]["snips"], result["difference"]
+    assert (snips["lower"], snips["upper"]) == pytest.approx((0, 0.023787), rel=1e-3)
+    assert (difference["lower"], difference["upper"]) == pytest.approx((-0.023787, 0.023787), rel=1e-3)
+    assert result["verdict"] == "test further"

@@ -50,7 +50,7 @@ def evaluation(
         "issue": "homepage", "policy": policy, "reference": None, "estimator": estimator, "value": value,
         "stderr": half / 1.96 if known else None, "lower": value - half if known else None,
         "upper": value + half if known else None, "confidence": 0.95, "interval_method": "bootstrap",
-        "n": 9992, "clusters": 612, **WEIGHTS.get(policy, WEIGHTS["uniform"]), **changes,
+        "remark": None, "n": 9992, "clusters": 612, **WEIGHTS.get(policy, WEIGHTS["uniform"]), **changes,
     }  # fmt: skip
 
 

@@ -110,6 +110,16 @@ def test_the_charts_draw_the_estimates_and_say_so_to_a_screen_reader(ordinary_ht
     assert "popularity − uniform" in document.text
 
 
+def test_a_value_without_an_interval_says_why_and_is_drawn() -> None:
+    """No reward came: nothing varies, which is no certainty."""
+    remark = "nothing varies: a join of rewards that failed looks exactly like this"
+    nothing = {"stderr": None, "lower": None, "upper": None, "remark": remark}
+    rows = [nights.evaluation("uniform", "dr", 0.0, 0.0, **nothing)]
+    html = page(nights.ordinary(evaluations=pa.Table.from_pylist(rows, nights.EVALUATIONS)))
+    assert f"uniform by DR: {remark}." in html
+    assert "No value can be estimated yet" not in html
+
+
 def test_only_the_arms_most_shown_are_drawn() -> None:
     document = Document(page(two_hundred_arms()))
     assert "How often each of 200 arms" in document.text

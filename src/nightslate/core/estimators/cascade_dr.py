@@ -7,6 +7,7 @@ import numpy as np
 
 from nightslate.core.estimators.estimator import Estimator, Limits, Pair
 from nightslate.core.estimators.sample import known
+from nightslate.core.estimators.slate_ips import of_slots_so_far
 from nightslate.core.estimators.slate_sample import SlateSample
 from nightslate.core.estimators.statistic import Span
 
@@ -26,4 +27,6 @@ def _spans(limits: Limits, tuning: float) -> tuple[Span, ...]:  # noqa: ARG001
     return (Span(slots * limits.low - most, slots * limits.high + most),)
 
 
-CASCADE_DR = Estimator("cascade_dr", _terms, _spans, frozenset({"q_logged", "v_target"}))
+CASCADE_DR = Estimator(
+    "cascade_dr", _terms, _spans, frozenset({"q_logged", "v_target"}), weighing=of_slots_so_far
+)

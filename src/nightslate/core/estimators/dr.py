@@ -21,6 +21,7 @@ from nightslate.core.estimators.estimator import (
     Pair,
     mean_of_corrected,
 )
+from nightslate.core.estimators.ips import weighed
 from nightslate.core.estimators.sample import Sample, known
 from nightslate.core.estimators.statistic import Span
 
@@ -70,8 +71,16 @@ def _self_normalised_spans(limits: Limits, tuning: float) -> tuple[Span, ...]:  
     return Span(limits.low, limits.high), Span(-limits.width, limits.width, limits.max_weight)
 
 
-DR = Estimator("dr", _dr, mean_of_corrected, _NEEDS)
-MRDR = Estimator("mrdr", _mrdr, mean_of_corrected, _NEEDS_MRDR)
-SWITCH_DR = Estimator("switch_dr", _switch, mean_of_corrected, _NEEDS, DOUBLINGS)
-DROS = Estimator("dros", _shrunk, _shrunk_spans, _NEEDS, tuple(t * t for t in DOUBLINGS))
-SNDR = Estimator("sndr", _self_normalised, _self_normalised_spans, _NEEDS, pairs=lambda _: 2, counts=False)
+DR = Estimator("dr", _dr, mean_of_corrected, _NEEDS, weighing=weighed)
+MRDR = Estimator("mrdr", _mrdr, mean_of_corrected, _NEEDS_MRDR, weighing=weighed)
+SWITCH_DR = Estimator("switch_dr", _switch, mean_of_corrected, _NEEDS, DOUBLINGS, weighing=weighed)
+DROS = Estimator("dros", _shrunk, _shrunk_spans, _NEEDS, tuple(t * t for t in DOUBLINGS), weighing=weighed)
+SNDR = Estimator(
+    "sndr",
+    _self_normalised,
+    _self_normalised_spans,
+    _NEEDS,
+    pairs=lambda _: 2,
+    counts=False,
+    weighing=weighed,
+)

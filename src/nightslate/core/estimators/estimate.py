@@ -8,9 +8,11 @@ class Estimate:
     """The value of a policy, or of policy minus reference (paired on the same rows), by one estimator.
 
     `tuning` is the parameter that was chosen for `policy`; None for none.
+    `interval_method`: how the interval was made; rule_of_three where nothing varies and the range of a reward
+    is known. `remark`: why there is no interval, or no other one.
     Diagnostics (ess and what follows) are those of `policy`, also on the line of a difference. A figure that
     the rows cannot give is None: all of them without rows, spread and intervals with fewer than 2
-    clusters."""
+    clusters or where nothing varies."""
 
     policy: str
     reference: str | None
@@ -30,3 +32,4 @@ class Estimate:
     mean_weight_lower: float | None
     mean_weight_upper: float | None
     unsupported_share: float | None
+    remark: str | None = None

@@ -18,6 +18,8 @@ from nightslate.core.estimators.statistic import Span
 Pair = tuple[Floats, Floats]
 """Numerator and denominator of each unit, (n,) and (n,)."""
 
+Weighing = Callable[[Any], Pair]
+
 UNTUNED = (math.inf,)
 
 DOUBLINGS = (math.inf, *(2.0**power for power in range(10, -1, -1)))
@@ -40,6 +42,11 @@ class RewardRange:
             raise InvalidInputError(f"a range of rewards needs low < high, got {self.low} and {self.high}")
         if self.max_weight is not None and not 0 < self.max_weight < math.inf:
             raise InvalidInputError(f"the largest weight must be > 0 and finite, got {self.max_weight}")
+
+    def of_each(self, slots: int) -> tuple[float, float]:
+        """The range of each of so many rewards of a unit: a slate may leave slots empty and a trajectory may
+        end before others, which is a reward of 0."""
+        return (self.low, self.high) if slots == 1 else (min(0.0, self.low), max(0.0, self.high))
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,9 @@ class Estimator:
     spans: limits and tuning parameter -> the span of each pair.
     tunings: the candidates for the tuning parameter; one that is infinite means none.
     pairs: number of slots -> number of pairs.
-    counts: the denominators are the number of units, so that the value is a plain mean."""
+    counts: the denominators are the number of units, so that the value is a plain mean.
+    weighing: sample -> the sums over a unit's rewards of w r and of w, where the value without tuning is the
+    expectation of the first one and every w is 1 in expectation; None where it is not."""
 
     name: str
     terms: Callable[[Any, float], tuple[Pair, ...]]
@@ -86,6 +95,7 @@ class Estimator:
     tunings: tuple[float, ...] = UNTUNED
     pairs: Callable[[int], int] = one_pair
     counts: bool = True
+    weighing: Weighing | None = None
 
 
 def mean_of_weighted(limits: Limits, tuning: float) -> tuple[Span, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -12,7 +12,8 @@ import numpy as np
 from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, require_names, row_chunks
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators import ESTIMATORS
-from nightslate.core.estimators.estimator import Pair
+from nightslate.core.estimators.estimator import Pair, RewardRange, Weighing
+from nightslate.core.estimators.intervals.betting import BETS, sums_of_bets
 from nightslate.core.estimators.sample import Logged
 from nightslate.core.hashing import deal
 
@@ -20,7 +21,7 @@ BINS = 2048
 """Clusters are summed up in so many bins, by hash: enough that the spread of a value, taken between bins, is
 itself known to 2 % or better."""
 
-_ADDED = ("bins", "second", "squared_weights", "unsupported", "n", "clusters")
+_ADDED = ("bins", "second", "bets", "squared_weights", "unsupported", "n", "clusters")
 _LARGEST = ("max_weights", "largest_weights", "most_units")
 
 
@@ -38,9 +39,12 @@ class EvaluationState:
     """Sums over units (impressions; decisions or trajectories of `slots`) for P policies and C ratios.
 
     tunings: the estimators with the candidates for their tuning parameters.
-    bins (BINS, P, C + 1, 2): numerators and denominators by bin of clusters; the last ratio is the mean
-    importance weight. second (C, 2P + 1, 2P + 1): sums over clusters of the products of (numerators,
-    denominators, number of units). Per policy (P,): the largest importance weight, the largest of any
+    bins (BINS, P, C + X + 1, 2): numerators and denominators by bin of clusters; after the ratios come the X
+    sums of weighted rewards and of weights that these estimators have, see `Estimator.weighing`, and last the
+    mean importance weight. second (C + X, 2P + 1, 2P + 1): sums over clusters of the products of (numerators,
+    denominators, number of units). bets (X, 2, P, P, E, 3): the sums of `intervals.betting` of what a policy
+    gains and loses (of p and p), or gains over the logging policy and loses to it (of p and q); empty unless
+    the range of a reward is given. Per policy (P,): the largest importance weight, the largest of any
     estimator, the sum of squares, and the unsupported mass (NaN where a sample does not know it). most_units:
     of one cluster.
 
@@ -52,8 +56,10 @@ class EvaluationState:
     tunings: Mapping[str, tuple[float, ...]]
     slots: int
     seed: int
+    rewards: tuple[float, float] | None
     bins: Floats
     second: Floats
+    bets: Floats
     squared_weights: Floats
     max_weights: Floats
     largest_weights: Floats
@@ -70,9 +76,11 @@ class EvaluationState:
         tunings: Mapping[str, float] | None = None,
         slots: int = 1,
         seed: int = 0,
+        rewards: RewardRange | None = None,
     ) -> Self:
         """The state of no rows. `tunings` fixes the tuning parameter of an estimator instead of choosing it
-        from the data. Raises InvalidInputError for repeated policies and unknown estimators."""
+        from the data. `rewards`: for intervals that bet, the range of a reward. Raises InvalidInputError for
+        repeated policies and unknown estimators."""
         if not policies or len(set(policies)) < len(policies):
             raise InvalidInputError(f"policies must be named and distinct, got {policies}")
         unknown = {*estimators, *(tunings or {})} - ESTIMATORS.keys()
@@ -85,14 +93,17 @@ class EvaluationState:
             for name in estimators
         }
         count, zeros = len(policies), np.zeros(len(policies))
-        columns = len(_columns(candidates, slots))
+        weighings = len(_weighings(candidates))
+        columns = len(_columns(candidates, slots)) + weighings
         return cls(
             policies=policies,
             tunings=candidates,
             slots=slots,
             seed=seed,
+            rewards=rewards.of_each(slots) if rewards else None,
             bins=np.zeros((BINS, count, columns + 1, 2)),
             second=np.zeros((columns, 2 * count + 1, 2 * count + 1)),
+            bets=np.zeros((weighings if rewards else 0, 2, count, count, BETS.size, 3)),
             squared_weights=zeros,
             max_weights=zeros,
             largest_weights=zeros,
@@ -107,6 +118,11 @@ class EvaluationState:
         """What the ratios are, in their order."""
         return _columns(self.tunings, self.slots)
 
+    @cached_property
+    def weighings(self) -> tuple[Weighing, ...]:
+        """What the sums after the ratios are, in their order."""
+        return _weighings(self.tunings)
+
     def update(self, samples: Sequence[Logged], cluster: Keys) -> Self:
         """This state and n more units: a sample for each policy, of the same units, and the key of each
         unit's cluster (n,), such as its user.
@@ -118,6 +134,7 @@ class EvaluationState:
             self,
             bins=np.zeros_like(self.bins),
             second=np.zeros_like(self.second),
+            bets=np.zeros_like(self.bets),
             squared_weights=np.array([float(np.square(s.weight).sum()) for s in samples]),
             max_weights=np.array([s.weight.max(initial=0.0) for s in samples]),
             largest_weights=np.array([s.largest_weight for s in samples]),
@@ -144,14 +161,18 @@ class EvaluationState:
                     total = terms if keys.size == terms.size else np.add.reduceat(terms, starts)
                     sums[side * count + p] = total
                     self.bins[:, p, c, side] += np.bincount(bin_of, weights=total, minlength=BINS)
-            if c < len(self.columns):
+            if c < len(self.second):
                 self.second[c] += sums @ sums.T
+            if self.rewards and 0 <= c - len(self.columns) < len(self.weighings):
+                self.bets[c - len(self.columns)] += _bets(sums, self.rewards, self.slots)
 
     def _pairs(self, sample: Logged) -> Iterator[Pair]:
-        """The pairs of all columns, and that of the mean weight."""
+        """The pairs of all columns, those of weighings, and that of the mean weight."""
         for name, candidates in self.tunings.items():
             for tuning in candidates:
                 yield from ESTIMATORS[name].terms(sample, tuning)
+        for weighing in self.weighings:
+            yield weighing(sample)
         yield sample.weight, np.ones(sample.n)
 
     def _require(self, samples: Sequence[Logged], cluster: Keys) -> None:
@@ -169,7 +190,7 @@ class EvaluationState:
 
     def merge(self, other: Self) -> Self:
         """The rows of both. Raises InvalidInputError unless both were made alike."""
-        mine, theirs = ((s.policies, s.tunings, s.slots, s.seed) for s in (self, other))
+        mine, theirs = ((s.policies, s.tunings, s.slots, s.seed, s.rewards) for s in (self, other))
         if mine != theirs:
             raise InvalidInputError(f"cannot merge an evaluation of {mine} with one of {theirs}")
         return replace(
@@ -188,6 +209,7 @@ class EvaluationState:
             "candidates": np.array([len(candidates) for candidates in self.tunings.values()]),
             "tunings": np.concatenate([np.array(candidates) for candidates in self.tunings.values()]),
             "slots": np.asarray(self.slots),
+            "rewards": np.asarray(self.rewards or ()),
             "seed": np.asarray(self.seed, dtype=np.uint64),
             **{name: np.asarray(getattr(self, name)) for name in (*_ADDED, *_LARGEST)},
         }
@@ -195,7 +217,7 @@ class EvaluationState:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Self:
         """The state that `arrays()` described."""
-        made = ("policies", "estimators", "candidates", "tunings", "slots", "seed")
+        made = ("policies", "estimators", "candidates", "tunings", "slots", "seed", "rewards")
         require_names(cls.__name__, arrays, (*made, *_ADDED, *_LARGEST))
         ends = np.cumsum(arrays["candidates"])[:-1]
         tunings = (tuple(map(float, candidates)) for candidates in np.split(arrays["tunings"], ends))
@@ -204,8 +226,12 @@ class EvaluationState:
             tunings=dict(zip(map(str, arrays["estimators"]), tunings, strict=True)),
             slots=int(arrays["slots"]),
             seed=int(arrays["seed"]),
+            rewards=(float(arrays["rewards"][0]), float(arrays["rewards"][1]))
+            if arrays["rewards"].size
+            else None,
             bins=arrays["bins"],
             second=arrays["second"],
+            bets=arrays["bets"],
             squared_weights=arrays["squared_weights"],
             max_weights=arrays["max_weights"],
             largest_weights=arrays["largest_weights"],
@@ -223,6 +249,28 @@ def _columns(tunings: Mapping[str, tuple[float, ...]], slots: int) -> tuple[Colu
         for tuning in candidates
         for pair in range(ESTIMATORS[name].pairs(slots))
     )
+
+
+def _weighings(names: Iterable[str]) -> tuple[Weighing, ...]:
+    found = (ESTIMATORS[name].weighing for name in names)
+    return tuple(dict.fromkeys(weighing for weighing in found if weighing))
+
+
+def _bets(sums: Floats, rewards: tuple[float, float], slots: int) -> Floats:
+    """(2, P, P, E, 3) of clusters whose sums are (2P + 1, c): weighted rewards, weights and units. Of pairs
+    only those whose second policy has no weight but 1, as the logging policy has: what others may have over
+    the first leaves bets on the two apart the better ones."""
+    rewarded, weights = np.split(sums[:-1], 2)
+    units, (low, high) = sums[-1], rewards
+    won = np.zeros((2, len(weights), len(weights), BETS.size, 3))
+    for side, amounts in enumerate((rewarded - low * weights, high * weights - rewarded)):
+        scaled = amounts / (high - low)
+        for q, weight in enumerate(weights):
+            won[side, q, q] = sums_of_bets(scaled[q], units)
+            for p in range(len(weights)) if np.array_equal(weight, slots * units) else ():
+                if p != q:
+                    won[side, p, q] = sums_of_bets(scaled[p] - scaled[q], units)
+    return won
 
 
 def _by_cluster(cluster: Keys) -> tuple[Ints | None, Ints]:

@@ -12,5 +12,11 @@ def _terms(sample: Sample, tuning: float) -> tuple[Pair, ...]:
     return ((np.minimum(sample.weight, tuning) * sample.reward, np.ones(sample.n)),)
 
 
-IPS = Estimator("ips", _terms, mean_of_weighted)
-CLIPPED_IPS = Estimator("clipped_ips", _terms, mean_of_weighted, tunings=DOUBLINGS)
+def weighed(sample: Sample) -> Pair:
+    """Of impressions, which have one reward each: w r and w."""
+    weight = sample.weight
+    return weight * sample.reward, weight
+
+
+IPS = Estimator("ips", _terms, mean_of_weighted, weighing=weighed)
+CLIPPED_IPS = Estimator("clipped_ips", _terms, mean_of_weighted, tunings=DOUBLINGS, weighing=weighed)

@@ -10,13 +10,21 @@ from nightslate.core.estimators.estimator import Estimator, Pair, mean_of_weight
 from nightslate.core.estimators.sample import Sample, known
 
 
-def _terms(sample: Sample, tuning: float) -> tuple[Pair, ...]:  # noqa: ARG001
+def _weighed(sample: Sample) -> Pair:
     weight = known(sample.target_marginal_propensity) / known(sample.marginal_propensity)
-    return ((weight * sample.reward, np.ones(sample.n)),)
+    return weight * sample.reward, weight
+
+
+def _terms(sample: Sample, tuning: float) -> tuple[Pair, ...]:  # noqa: ARG001
+    return ((_weighed(sample)[0], np.ones(sample.n)),)
 
 
 MIPS = Estimator(
-    "mips", _terms, mean_of_weighted, frozenset({"marginal_propensity", "target_marginal_propensity"})
+    "mips",
+    _terms,
+    mean_of_weighted,
+    frozenset({"marginal_propensity", "target_marginal_propensity"}),
+    weighing=_weighed,
 )
 
 

@@ -61,6 +61,23 @@ def _snrips(sample: SlateSample, tuning: float) -> tuple[Pair, ...]:  # noqa: AR
     return _by_slot(sample.cumulative_weight, sample)
 
 
+def _summed(weight: Floats, sample: SlateSample) -> Pair:
+    return (weight * sample.reward).sum(axis=1), weight.sum(axis=1)
+
+
+def _of_whole_slates(sample: SlateSample) -> Pair:
+    return sample.weight * sample.total, sample.weight * sample.slots
+
+
+def _of_slots(sample: SlateSample) -> Pair:
+    return _summed(_marginal(sample), sample)
+
+
+def of_slots_so_far(sample: SlateSample) -> Pair:
+    """Each slot's reward with the weight of that slot and those before it."""
+    return _summed(sample.cumulative_weight, sample)
+
+
 def _whole(limits: Limits) -> Limits:
     """The range of rewards is that of one slot; a decision has `slots` of them."""
     return Limits(limits.slots * limits.low, limits.slots * limits.high, limits.max_weight)
@@ -78,9 +95,11 @@ def _slot_spans(limits: Limits, tuning: float) -> tuple[Span, ...]:
     return ratio_of_weighted(limits, tuning) * limits.slots
 
 
-SIPS = Estimator("sips", _sips, _mean_spans)
-IIPS = Estimator("iips", _iips, _mean_spans, _MARGINAL)
-RIPS = Estimator("rips", _rips, _mean_spans)
-SNSIPS = Estimator("snsips", _snsips, _slate_spans, counts=False)
-SNIIPS = Estimator("sniips", _sniips, _slot_spans, _MARGINAL, pairs=pair_a_slot, counts=False)
-SNRIPS = Estimator("snrips", _snrips, _slot_spans, pairs=pair_a_slot, counts=False)
+SIPS = Estimator("sips", _sips, _mean_spans, weighing=_of_whole_slates)
+IIPS = Estimator("iips", _iips, _mean_spans, _MARGINAL, weighing=_of_slots)
+RIPS = Estimator("rips", _rips, _mean_spans, weighing=of_slots_so_far)
+SNSIPS = Estimator("snsips", _snsips, _slate_spans, counts=False, weighing=_of_whole_slates)
+SNIIPS = Estimator(
+    "sniips", _sniips, _slot_spans, _MARGINAL, pairs=pair_a_slot, counts=False, weighing=_of_slots
+)
+SNRIPS = Estimator("snrips", _snrips, _slot_spans, pairs=pair_a_slot, counts=False, weighing=of_slots_so_far)

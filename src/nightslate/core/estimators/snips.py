@@ -2,12 +2,12 @@
 w. Slightly biased, of less variance, and moves with the rewards when a constant is added to them all."""
 
 from nightslate.core.estimators.estimator import Estimator, Pair, ratio_of_weighted
+from nightslate.core.estimators.ips import weighed
 from nightslate.core.estimators.sample import Sample
 
 
 def _terms(sample: Sample, tuning: float) -> tuple[Pair, ...]:  # noqa: ARG001
-    weight = sample.weight
-    return ((weight * sample.reward, weight),)
+    return (weighed(sample),)
 
 
-SNIPS = Estimator("snips", _terms, ratio_of_weighted, counts=False)
+SNIPS = Estimator("snips", _terms, ratio_of_weighted, counts=False, weighing=weighed)

@@ -27,6 +27,19 @@ class Span:
         """The span of the difference of two means."""
         return Span(self.low - other.high, self.high - other.low)
 
+    @property
+    def width(self) -> float:
+        """From end to end."""
+        return self.high - self.low
+
+
+@dataclass(frozen=True, eq=False)
+class Bets:
+    """What bets on a mean have won, see `intervals.betting`: their sums, and the unit of its amounts."""
+
+    sums: Floats
+    unit: float
+
 
 @dataclass(frozen=True, eq=False)
 class Clustered:
@@ -34,7 +47,8 @@ class Clustered:
 
     A cluster has the sums A_i and B_i over its units, of which it has m_i. second (3, 3) holds the sums over
     clusters of the products of (A_i, B_i, m_i); a and b are the sums of the first two, and most_units is the
-    largest m_i. A cluster's A_i - value B_i is within m_i times what `span` says of a unit's."""
+    largest m_i. A cluster's A_i - value B_i is within m_i times what `span` says of a unit's. bets: on a
+    mean, whose B_i are m_i; None where nobody bet."""
 
     a: float
     b: float
@@ -42,6 +56,7 @@ class Clustered:
     most_units: int
     second: Floats
     span: Span
+    bets: Bets | None = None
 
     @property
     def value(self) -> float:
@@ -72,20 +87,39 @@ class Clustered:
 
 
 @dataclass(frozen=True, eq=False)
+class Sides:
+    """A value from both sides, for intervals that are guaranteed: it is `low` plus the means of the gains and
+    `high` less those of the losses, because every weight is 1 in expectation. Gains w (r - least) and losses
+    w (most - r) are never under 0, however large weights are; those of a difference to the logging policy
+    never under what that can have. A difference to another is the gain of one and the loss of the other.
+    possible: what the value is within, whatever the data."""
+
+    gains: tuple[Clustered, ...]
+    losses: tuple[Clustered, ...]
+    low: float
+    high: float
+    possible: Span
+
+
+@dataclass(frozen=True, eq=False)
 class Statistic:
     """The sum over k of sign_k sum(numerators_k) / sum(denominators_k), and what its spread follows from.
 
     numerators, denominators (K, G): sums over the units of each of G bins of clusters. Clusters fall into
     bins by hash, so bins are independent, and as good as clusters where there are many. units (G,): how many
     units a bin has. signs (K,).
-    clustered: for each k what guaranteed intervals need, with its sign; a difference of two means is one."""
+    clustered: for each k what guaranteed intervals need, with its sign; a difference of two means is one.
+    sides: what they need besides, of the value as a mean of weighted rewards; None where it is none. alike:
+    it is the difference of two policies that give everything in the logs the same weight."""
 
     signs: Floats
     numerators: Floats
     denominators: Floats
     units: Floats
     clustered: tuple[tuple[float, Clustered], ...]
+    sides: Sides | None
     seed: int
+    alike: bool = False
 
     @cached_property
     def value(self) -> float:

@@ -39,7 +39,8 @@ def _outcome(estimate: Estimate) -> tuple[Word, str]:
         return "test further", f"there is nothing to compare {estimate.policy} with"
     pair = f"{estimate.policy} minus {estimate.reference} by {estimate.estimator}"
     if estimate.value is None or estimate.lower is None or estimate.upper is None:
-        return "not enough evidence", f"{pair} has no interval"
+        why = f": {estimate.remark}" if estimate.remark else ""
+        return "not enough evidence", f"{pair} has no interval{why}"
     figures = (
         f"{pair} is {estimate.value:.4g}, {estimate.lower:.4g} to {estimate.upper:.4g} at "
         f"{100 * estimate.confidence:.6g} % confidence"

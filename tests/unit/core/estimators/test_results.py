@@ -142,3 +142,36 @@ def test_the_interval_of_a_tuned_estimator_reaches_over_that_of_the_untuned_one(
     for key, estimate in chosen.items():
         assert estimate.lower <= untuned[key].lower
         assert estimate.upper >= untuned[key].upper
+
+
+def unrewarded(rows=1000, reward=0.0):
+    """A policy that shows one of two arms three times in four, on uniform logs where all have one reward."""
+    target = np.where(np.arange(rows) % 2, 0.25, 0.75)
+    shown = Sample(np.full(rows, reward), np.full(rows, 0.5), target)
+    logged = Sample(np.full(rows, reward), np.full(rows, 0.5), np.full(rows, 0.5))
+    state = EvaluationState.initial(("p", "logged"), ["ips", "snips"])
+    return state.update([shown, logged], np.arange(rows, dtype=np.uint64))
+
+
+@pytest.mark.parametrize("interval", [i for i in INTERVALS.values() if not i.guaranteed])
+def test_rewards_that_do_not_vary_have_no_interval_unless_their_range_is_known(interval):
+    """0 of 1,000: a share of 1 - 0.05**(1 / 1000) = 0.00299 at the most; weights are up to 1.5."""
+    for estimate in results(unrewarded(), interval=interval):
+        assert estimate.value == 0
+        assert estimate.stderr is estimate.lower is estimate.upper is None
+        assert estimate.mean_weight_lower <= 1 <= estimate.mean_weight_upper
+    found = by_name(results(unrewarded(), interval=interval, rewards=RewardRange(0.0, 1.0)))
+    for key, ends in {
+        ("p", None, "snips"): (0, 0.0044868),
+        ("logged", None, "ips"): (0, 0.0029912),
+        ("p", "logged", "snips"): (-0.0044868, 0.0044868),
+    }.items():
+        estimate = found[key]
+        assert (estimate.lower, estimate.upper) == pytest.approx(ends, rel=1e-4)
+        assert (estimate.stderr, estimate.interval_method) == (None, "rule_of_three")
+
+
+def test_the_rule_of_three_reaches_to_both_sides_and_no_further_than_rewards_can():
+    found = by_name(results(unrewarded(reward=0.999), rewards=RewardRange(0.0, 1.0)))
+    estimate = found["p", None, "snips"]
+    assert (estimate.lower, estimate.upper) == pytest.approx((0.999 - 0.0044868, 1.0), rel=1e-4)

@@ -20,7 +20,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from nightslate.core.estimators.intervals.guaranteed import of_every_ratio
+from nightslate.core.estimators.intervals.betting import least_mean
+from nightslate.core.estimators.intervals.guaranteed import bounded
 from nightslate.core.estimators.intervals.interval import Bounds
 from nightslate.core.estimators.statistic import Clustered, Statistic
 
@@ -37,7 +38,7 @@ class Anytime:
 
     def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
         """None with fewer than 2 clusters, which leave no standard error."""
-        return of_every_ratio(statistic, confidence, _ends)
+        return bounded(statistic, confidence, _ends)
 
 
 def _ends(ratio: Clustered, miss: float) -> tuple[float, float]:
@@ -45,6 +46,15 @@ def _ends(ratio: Clustered, miss: float) -> tuple[float, float]:
 
 
 def _lower(ratio: Clustered, miss: float) -> float:
+    """By the bets themselves where there are any, else by what is sure of them."""
+    if ratio.bets is None:
+        return _sure(ratio, miss)
+    unit, span = ratio.bets.unit, ratio.span
+    low, high, floor = span.low / unit, span.high / unit, min(span.low, 0.0) / unit
+    return unit * least_mean(ratio.bets.sums, miss / 2, low, high, floor, ratio.most_units)
+
+
+def _sure(ratio: Clustered, miss: float) -> float:
     """The largest value that a bet rejects; the true capital of that bet rejects all below it as well.
 
     In t = 1 / (value - low), u_i = ((A_i - low B_i) t - B_i) / (scale most_units), so that what a bet is sure

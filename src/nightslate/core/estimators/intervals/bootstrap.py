@@ -1,13 +1,18 @@
 """The bootstrap over clusters with Poisson weights (Hanley and MacGibbon, 2006; Chamandy, Muralidharan,
-Najmi and Naidu, 2012), over bins of clusters where there are many."""
+Najmi and Naidu, 2012), over bins of clusters where there are many. Percentiles are those of a spread that is
+known; as Hesterberg (2015) does for small samples, they are stretched about the value by what Student's
+quantile is over the normal one, with the degrees of freedom that `delta` has: few, where few clusters make
+most of the spread, and a factor of 1 where many do."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import ndtri
 
 from nightslate.core.arrays import Floats
+from nightslate.core.estimators.intervals.delta import students_quantile
 from nightslate.core.estimators.intervals.interval import Bounds
 from nightslate.core.estimators.statistic import Statistic, ratios
 from nightslate.core.hashing import mix, poisson1
@@ -26,14 +31,19 @@ class Bootstrap:
     guaranteed: ClassVar[bool] = False
 
     def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
-        """None with fewer than 2 clusters. A replicate in which a denominator is 0 is left out."""
+        """None with fewer than 2 clusters, and where nothing varies. A replicate in which a denominator is 0
+        is left out."""
+        if statistic.parts < 2 or statistic.constant:
+            return None
         counts = _counts(statistic.units.size, self.resamples, statistic.seed)
         sums = np.concatenate([statistic.numerators, statistic.denominators]) @ counts
         values = statistic.signs @ ratios(*np.split(sums, 2))
         values = values[np.isfinite(values)]
-        if statistic.parts < 2 or values.size < 2:
+        if values.size < 2:
             return None
-        lower, upper = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+        levels = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+        stretch = students_quantile(statistic, confidence) / ndtri(levels[1])
+        lower, upper = statistic.value + stretch * (np.quantile(values, levels) - statistic.value)
         return Bounds(float(values.std(ddof=1)), float(lower), float(upper))
 
 

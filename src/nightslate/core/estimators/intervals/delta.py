@@ -21,11 +21,11 @@ class Delta:
     guaranteed: ClassVar[bool] = False
 
     def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
-        """None with fewer than 2 clusters."""
+        """None with fewer than 2 clusters, and where nothing varies."""
         stderr = standard_error(statistic)
-        if stderr is None:
+        if stderr is None or statistic.constant:
             return None
-        reach = float(stdtrit(_freedom(statistic), (1 + confidence) / 2)) * stderr
+        reach = students_quantile(statistic, confidence) * stderr
         return Bounds(stderr, statistic.value - reach, statistic.value + reach)
 
 
@@ -35,6 +35,11 @@ def standard_error(statistic: Statistic) -> float | None:
     if parts < 2:
         return None
     return math.sqrt(parts / (parts - 1) * float(np.square(statistic.influences).sum()))
+
+
+def students_quantile(statistic: Statistic, confidence: float) -> float:
+    """By how many standard errors an interval reaches to each side."""
+    return float(stdtrit(_freedom(statistic), (1 + confidence) / 2))
 
 
 def _freedom(statistic: Statistic) -> float:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from scipy.optimize import brentq
 
-from nightslate.core.estimators.intervals.guaranteed import of_every_ratio
+from nightslate.core.estimators.intervals.guaranteed import bounded
 from nightslate.core.estimators.intervals.interval import Bounds
 from nightslate.core.estimators.statistic import Clustered, Statistic
 
@@ -26,7 +26,7 @@ class EmpiricalBernstein:
 
     def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
         """None with fewer than 2 clusters."""
-        return of_every_ratio(statistic, confidence, _ends)
+        return bounded(statistic, confidence, _ends)
 
 
 def _ends(ratio: Clustered, miss: float) -> tuple[float, float]:

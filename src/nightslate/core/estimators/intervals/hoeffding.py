@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nightslate.core.estimators.intervals.guaranteed import of_every_ratio
+from nightslate.core.estimators.intervals.guaranteed import bounded
 from nightslate.core.estimators.intervals.interval import Bounds
 from nightslate.core.estimators.statistic import Clustered, Statistic
 
@@ -23,7 +23,7 @@ class Hoeffding:
 
     def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
         """None with fewer than 2 clusters, which leave no standard error."""
-        return of_every_ratio(statistic, confidence, _ends)
+        return bounded(statistic, confidence, _ends)
 
 
 def _ends(ratio: Clustered, miss: float) -> tuple[float, float]:

@@ -8,9 +8,9 @@ from nightslate.core.estimators.statistic import Statistic
 
 @dataclass(frozen=True)
 class Bounds:
-    """A standard error and both ends of an interval, in the unit of the value."""
+    """A standard error, None where nothing varies, and both ends of an interval, in the unit of the value."""
 
-    stderr: float
+    stderr: float | None
     lower: float
     upper: float
 
@@ -23,4 +23,5 @@ class Interval(Protocol):
     guaranteed: ClassVar[bool]
 
     def __call__(self, statistic: Statistic, confidence: float) -> Bounds | None:
-        """The interval of a statistic with a finite value; None where the rows can't give one."""
+        """The interval of a statistic with a finite value; None where the rows can't give one. That nothing
+        varies is no certainty: an interval that goes by what varies is None there."""

@@ -22,6 +22,7 @@ def of_ratios(pairs, spans, signs=(1.0,), units=None, seed=0):
         denominators=denominators,
         units=units,
         clustered=tuple(zip(signs, parts, strict=True)),
+        sides=None,
         seed=seed,
     )
 

@@ -82,10 +82,14 @@ def test_bins_without_clusters_do_not_count(interval):
 
 
 @every_interval
-def test_what_does_not_vary_has_no_spread(interval):
-    bounds = interval(of_mean(np.full(50, 0.5)), 0.95)
-    assert bounds.stderr == 0
-    assert interval.guaranteed or (bounds.lower, bounds.upper) == (0.5, 0.5)
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_what_does_not_vary_is_no_certainty(interval, value):
+    bounds = interval(of_mean(np.full(50, value)), 0.95)
+    assert (bounds is not None) == interval.guaranteed
+    if bounds:
+        assert bounds.stderr is None
+        assert bounds.lower <= value <= bounds.upper
+        assert bounds.upper - bounds.lower > 0.05
 
 
 @guaranteed

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import kurtosis, moment
+from scipy.stats import kurtosis, moment, norm
 from scipy.stats import t as student
 from tests.unit.core.estimators.intervals.statistics import of_mean, of_ratios, skewed
 
@@ -45,15 +45,19 @@ def test_delta_of_a_ratio_has_the_spread_of_its_denominator():
     assert_bounds(bounds, value - reach, value + reach)
 
 
-def test_bootstrap_is_the_percentiles_of_reweighted_ratios():
+def test_bootstrap_is_the_percentiles_of_reweighted_ratios_stretched_as_students_are():
     rewarded, weights, units = skewed(30)
     replicates = []
     for replicate in range(200):
         counts = [int(poisson1(mix(mix(b, 7), replicate))) for b in range(30)]
         replicates.append(np.dot(counts, rewarded) / np.dot(counts, weights))
     statistic = of_ratios([(rewarded, weights)], [WEIGHT_SPAN], units=units, seed=7)
+    value = rewarded.sum() / weights.sum()
+    residuals = rewarded - value * weights
+    freedom = 2 * 30 / (moment(residuals, 4) / moment(residuals, 2) ** 2 - 1)
+    stretch = student.ppf(0.95, freedom) / norm.ppf(0.95)
     bounds = Bootstrap(resamples=200)(statistic, 0.9)
-    assert_bounds(bounds, *np.quantile(replicates, [0.05, 0.95]))
+    assert_bounds(bounds, *(value + stretch * (np.quantile(replicates, [0.05, 0.95]) - value)))
     assert bounds.stderr == pytest.approx(np.std(replicates, ddof=1))
 
 
@@ -111,3 +115,14 @@ def test_anytime_ends_at_the_last_value_that_a_bet_rejects():
         within = end + direction * 1e-4
         nearer = within if direction == 1 else 1 - within
         assert won(direction * (rewarded - within * weights), nearer)[0].max() < needed
+
+
+@pytest.mark.parametrize(("events", "exact"), [(1, 5.57), (2, 7.22), (5, 11.67)])
+def test_a_few_events_leave_much_to_chance(events, exact):
+    """Where a few of 1,000 clusters have all that there is, the upper end is near the exact one of a Poisson
+    count (Garwood, 1936), 3.00, 5.00 and 10.00 by percentiles alone."""
+    x = np.zeros(1000)
+    x[:events] = 1.0
+    bounds = Bootstrap()(of_mean(x), 0.95)
+    assert 0.87 * exact < 1000 * bounds.upper < 1.02 * exact
+    assert bounds.lower < events / 1000
