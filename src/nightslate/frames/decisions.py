@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints
-from nightslate.frames.samples import arm_places
+from nightslate.frames.samples import arm_places, weighable
 
 _KEY = ("user_id", "decision_id")
 _ORDER = [(name, "ascending") for name in (*_KEY, "slot")]
@@ -27,14 +27,15 @@ class Decisions:
 
     @classmethod
     def of(cls, rows: pa.Table, arms: tuple[str, ...], slots: int) -> Decisions:
-        """The decisions of up to `slots` slots that lack none of them: what is left of any other has no
-        propensity as a whole."""
+        """The decisions of up to `slots` slots that lack none of them, with conditional propensities: any
+        other has no propensity as a whole."""
         rows = rows.sort_by(_ORDER)
         starts = _starts(rows)
         decision = np.repeat(np.arange(starts.size), np.diff(starts, append=rows.num_rows))
         place = np.arange(rows.num_rows) - starts[decision]
         whole = np.ones(starts.size, dtype=np.bool_)
-        np.logical_and.at(whole, decision, rows["slot"].to_numpy() == place + 1)
+        in_place = (rows["slot"].to_numpy() == place + 1) & (place < slots)
+        np.logical_and.at(whole, decision, in_place & weighable(rows, "conditional"))
         kept = np.flatnonzero(whole[decision])
         shape, cell = (int(whole.sum()), slots), ((np.cumsum(whole) - 1)[decision[kept]], place[kept])
 

@@ -23,7 +23,7 @@ from nightslate.frames.encoding import Encoder
 from nightslate.frames.examination import Examination
 from nightslate.frames.folds import Key, merged
 from nightslate.frames.samples import Sample as Logs
-from nightslate.frames.samples import arm_places, eligible_arms, folds_of, user_keys
+from nightslate.frames.samples import arm_places, eligible_arms, folds_of, user_keys, weighable
 
 LOGGED = "logged"
 """The policy that was live, whose value needs no weights: beside it the others are read."""
@@ -73,8 +73,11 @@ class Evaluator:
         )
 
     def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
-        """`state` and all matured rows of some users. Weights of all arms for all rows would fill the memory
-        of large buckets: users are taken some at a time, each with all rows."""
+        """`state` and all matured rows of some users, but for those whose propensities are not of the kind
+        that they are weighed by. Weights of all arms for all rows would fill the memory of large buckets:
+        users are taken some at a time, each with all rows."""
+        if self.slots == 1:
+            rows = rows.filter(pa.array(weighable(rows, "marginal")))
         of_row = user_keys(rows)
         parts = -(-rows.num_rows // _ROWS_AT_ONCE)
         part_of = folds_of(of_row, program, self.folds) * parts + deal(of_row, seed("evaluate"), parts)

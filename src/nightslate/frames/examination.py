@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from nightslate.core.arrays import Floats, Ints
 from nightslate.core.examination import ExaminationSums
 from nightslate.frames.folds import Key, merged, states_of_others
-from nightslate.frames.samples import Sample, folds_of, user_keys
+from nightslate.frames.samples import Sample, folds_of, user_keys, weighable
 
 POSITION_COLUMNS = ("surface", "variant")
 """What is read of impressions besides what every program reads."""
@@ -38,8 +38,8 @@ class Examination:
     probabilities: Floats
 
     def of(self, rows: pa.Table) -> Floats:
-        """(n,) of each impression."""
-        slots = rows["slot"].to_numpy() - 1
+        """(n,) of each impression; one in a slot beyond those that are known is looked at as in the last."""
+        slots = np.minimum(rows["slot"].to_numpy(), self.probabilities.shape[1]) - 1
         return np.asarray(self.probabilities[_surface_places(rows, self.surfaces), slots])
 
     def of_all_slots(self, rows: pa.Table) -> Floats:
@@ -59,8 +59,11 @@ class Randomised:
 
     def sums(self, rows: pa.Table, surfaces: tuple[str | None, ...], slots: int) -> ExaminationSums:
         """What it says among these impressions."""
+        rows = rows.filter(pc.less_equal(rows["slot"], slots))
         if self.variant is not None:
             rows = rows.filter(pc.equal(rows["variant"], self.variant))
+        if self.by_propensity:
+            rows = rows.filter(pa.array(weighable(rows, "marginal")))
         return ExaminationSums.zero(len(surfaces), slots).update(
             _surface_places(rows, surfaces),
             rows["slot"].to_numpy(),

@@ -73,8 +73,16 @@ def complete(rows: pa.Table, slates: pa.Table, kind: Kind) -> pa.Table:
     `rows`: conformed impressions, of each user all or none. `slates`: `SLATE_COLUMNS`, each slate once. A
     decision is the rows of a user that share a `decision_id`: all of them are accepted, or all are rejected
     for one reason. A decision without `slate_id` is accepted as it is; so is one whose slate is unknown, if
-    it brings its propensities. Where the slate is known, they must be those that follow from it.
+    it brings its propensities. Where the slate is known, they must be those that follow from it. `kind`: what
+    the propensities of rows mean that do not say it themselves.
     """
+    said = pc.fill_null(rows["propensity_kind"], kind)
+    parts = (_completed(rows.filter(pc.equal(said, one)), slates, one) for one in _OF_THE_LAST)
+    return pa.concat_tables([rows.schema.empty_table(), *parts])
+
+
+def _completed(rows: pa.Table, slates: pa.Table, kind: Kind) -> pa.Table:
+    """`complete` of rows of one kind."""
     decisions = _Decisions(rows, slates)
     decisions.check_claims()
     propensity = decisions.check_cut(kind)

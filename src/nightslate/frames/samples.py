@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ IMPRESSION_COLUMNS = (
     "slot",
     "arm_id",
     "propensity",
+    "propensity_kind",
     "eligible_arms",
 )
 CREDIT_COLUMNS = ("impression_id", "credit")
@@ -86,6 +88,13 @@ def rewarded(
     reward = pc.fill_null(total["credit_sum"].combine_chunks().take(place.combine_chunks()), 0.0)
     rows = rows.append_column("reward", reward)
     return rows.sort_by([("occurred_at", "ascending"), ("impression_id", "ascending")])
+
+
+def weighable(rows: pa.Table, kind: Literal["conditional", "marginal"]) -> Bools:
+    """(n,) the rows whose propensities are of this kind, by what they say themselves. What stands in the
+    first slot has nothing before it: there both kinds are one."""
+    of_kind = pc.fill_null(pc.equal(rows["propensity_kind"], kind), False)
+    return np.asarray(pc.or_(of_kind, pc.equal(rows["slot"], 1)), dtype=np.bool_)
 
 
 def user_keys(rows: pa.Table) -> Keys:

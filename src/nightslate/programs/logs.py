@@ -25,6 +25,7 @@ TAKEN = {
             "slot",
             "arm_id",
             "propensity",
+            "propensity_kind",
         ),
         *("slate_id", "eligible_arms", "variant", "trajectory_id", "step", "terminal", "next_eligible_arms"),
         *("reward", "bucket", "ds"),

@@ -10,18 +10,31 @@ from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, A
 from nightslate.frames.credits import found_by_bucket
 from nightslate.frames.days import microseconds
 from nightslate.steps.inputs import bucket_input
+from nightslate.steps.meaning import in_words, outdated, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.tables import spark as spark_tables
 
+_TABLES = ("credits", "unattributed")
+
 
 def run(night: Night) -> str:
-    """The outcomes of the day, and before it of the days that no night of theirs has attributed yet."""
+    """The outcomes of the day, and before it of the days that no night of theirs has attributed yet, and of
+    those that one has attributed under another meaning of rewards than the program has by now."""
     with shared_with_other_nights():
-        for day in night.days_looked_back_on():
-            earlier = night.at(day)
-            if earlier.table("outcomes").is_written(day) and not _is_attributed(earlier):
-                _attribute(earlier)
-        return _attribute(night)
+        before = night.days_looked_back_on()
+        landed = night.table("outcomes").snapshot().written().keys() & before
+        written = {name: night.table(name).snapshot().written() for name in _TABLES}
+        missing = {day for day in landed if not all(day in days for days in written.values())}
+        changed = {
+            day: why
+            for name, days in written.items()
+            for day, why in outdated(night, name, days).items()
+            if day in landed
+        }
+        for day in sorted(missing | changed.keys()):
+            _attribute(night.at(day))
+        anew = f"; {in_words(changed)}, and attributed anew" if changed else ""
+        return f"{_attribute(night)}{anew}"
 
 
 def attributor(night: Night) -> Attributor:
@@ -51,10 +64,6 @@ def _topics(night: Night, topic: str) -> dict[str, str]:
     return {arm: name for arm, name in last.items() if name is not None}
 
 
-def _is_attributed(night: Night) -> bool:
-    return all(night.table(table).is_written(night.ds) for table in ("credits", "unattributed"))
-
-
 def _attribute(night: Night) -> str:
     """One partition of each table: a pure function of the outcomes of ds and the impressions before them."""
     outcomes = bucket_input(night, "outcomes", OUTCOME_COLUMNS, night.ds)
@@ -73,5 +82,5 @@ def _write(night: Night, name: str, rows: DataFrame) -> int:
     attempt = table.begin(night.ds)
     spark_tables.write(rows, attempt, sort_by=table.contract.key)
     staged = attempt.seal()
-    table.publish(staged, night.commit_metadata)
+    table.publish(staged, with_meaning(night, name))
     return staged.rows

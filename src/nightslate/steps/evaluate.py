@@ -26,6 +26,7 @@ from nightslate.steps.inputs import (
     learners,
     matured_sample,
     model_seed,
+    sample_to_weigh,
 )
 from nightslate.steps.learnt import Evaluated
 from nightslate.steps.night import ISSUE, Night
@@ -82,11 +83,12 @@ def _on_impressions(night: Night) -> Evaluated:
         crossfit=_crossfit(night, described_arms(night, encoder), fitted, states, examination.for_folds),
         rewards=_reward_range(night) if _interval(rules).guaranteed else None,
     )
+    logs, left_out = sample_to_weigh(night, sample)
     return Evaluated(
-        state=evaluate(night.spark, sample, evaluator),
+        state=evaluate(night.spark, logs, evaluator),
         units="decisions that count" if night.program.weighs_decisions else "impressions that count",
         metrics=examination_metrics(examination, "evaluation.examination"),
-        words=in_words(examination),
+        words=in_words(examination) + left_out,
     )
 
 

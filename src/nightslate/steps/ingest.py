@@ -21,10 +21,12 @@ from nightslate.frames.checkpoint import check
 from nightslate.frames.conform import Conformer
 from nightslate.frames.ingest import Completion, Ingested, ingest
 from nightslate.frames.pseudonyms import Pseudonymiser
-from nightslate.frames.recompute import SLATE_COLUMNS, with_propensities
+from nightslate.frames.recompute import SLATE_COLUMNS, Kind, with_propensities
 from nightslate.frames.skew import with_early_ones_rejected
 from nightslate.programs.logs import Rejects
+from nightslate.programs.meaning import PROPENSITY
 from nightslate.records.sources import data_files
+from nightslate.steps.meaning import in_words, meaning_of, otherwise_meant, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.steps.promote import champion_as_of
 from nightslate.tables import spark as spark_tables
@@ -42,12 +44,29 @@ def run(night: Night) -> str:
 
 
 def _with_earlier_days(night: Night) -> str:
-    for day in night.days_looked_back_on(with_attribution=True):
-        earlier = night.at(day)
-        if _has_landed(earlier) and not all(earlier.table(log).is_written(day) for log in _logs(earlier)):
-            _ingest(earlier)
-            night.spark.catalog.clearCache()  # else the frames of many days pile up
+    for day in _days_to_take_in(night):
+        _ingest(night.at(day))
+        night.spark.catalog.clearCache()  # else the frames of many days pile up
     return _ingest(night)
+
+
+def _days_to_take_in(night: Night) -> list[date]:
+    """The days that this night looks back on whose logs are not all there, or whose outcomes were kept out by
+    another skew than the program has by now. Raises SpecError where these have not landed any more."""
+    written = {log: night.table(log).snapshot().written() for log in _logs(night)}
+    changed = otherwise_meant(night, "outcomes", written["outcomes"])
+    days = [
+        day
+        for day in night.days_looked_back_on(with_attribution=True)
+        if day in changed or not all(day in days for days in written.values())
+    ]
+    landed = {day for day in days if _has_landed(night.at(day))}
+    lost = {day: changed[day] for day in days if day in changed and day not in landed}
+    if lost:
+        raise SpecError(
+            f"{night.name} outcomes: {in_words(lost)}. Undo the change, or land the logs of these days again"
+        )
+    return [day for day in days if day in landed]
 
 
 def _ingest(night: Night) -> str:
@@ -61,6 +80,8 @@ def _ingest(night: Night) -> str:
     for log in sorted(files, key=lambda log: log != "arms"):
         conformer = _conformer(night, log, pseudonymise, ingested)
         ingested[log] = ingest(night.spark, files[log], conformer, _completion(night, log, ingested))
+    kind = _propensity_kind(night)
+    ingested["impressions"] = _with_kind(ingested["impressions"], kind)
     rejected = _quarantine(night, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
     named = {log: f"{night.name} {log} {night.ds}" for log in ingested}
@@ -68,7 +89,7 @@ def _ingest(night: Night) -> str:
         {named[log]: (result.rows, night.contract(log)) for log, result in ingested.items()}, night.data_docs
     )
     for log, result in ingested.items():
-        _publish(night, log, result, layout)
+        _publish(night, log, result, layout, kind)
     copies = sum(result.duplicates for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
     return f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
@@ -117,7 +138,21 @@ def _completion(night: Night, log: str, ingested: Mapping[str, Ingested]) -> Com
 
 
 def _with_propensities(night: Night, rows: DataFrame) -> DataFrame:
-    return with_propensities(rows, _published(night), night.program.logs.propensity, night.program.buckets)
+    return with_propensities(rows, _published(night), _propensity_kind(night), night.program.buckets)
+
+
+def _propensity_kind(night: Night) -> Kind:
+    """What propensities of the day mean that do not say it themselves: what the program said when the day
+    was first ingested, for the engine that logged them knows of no edit since."""
+    then = meaning_of(night.table("impressions").snapshot().written().get(night.ds))
+    if then is None:
+        return night.program.logs.propensity
+    return "marginal" if then[PROPENSITY] == "marginal" else "conditional"
+
+
+def _with_kind(impressions: Ingested, kind: Kind) -> Ingested:
+    said = F.coalesce("propensity_kind", F.lit(kind))
+    return replace(impressions, rows=impressions.rows.withColumn("propensity_kind", said))
 
 
 def _published(night: Night) -> BucketInput:
@@ -197,13 +232,14 @@ def _stop_if_too_many(
             )
 
 
-def _publish(night: Night, log: str, result: Ingested, layout: dict[str, str]) -> None:
+def _publish(night: Night, log: str, result: Ingested, layout: dict[str, str], kind: Kind) -> None:
     table = night.table(log)
     by_user = "user_id" in result.rows.columns
     bucket = bucket_of(F.col("user_id"), night.program.buckets) if by_user else F.lit(0)
     attempt = table.begin(night.ds)
     spark_tables.write(result.rows.withColumn("bucket", bucket), attempt, sort_by=_order(table.contract))
-    table.publish(attempt.seal(), {**night.commit_metadata, **layout})
+    kept = {PROPENSITY: kind} if log == "impressions" else {}
+    table.publish(attempt.seal(), {**with_meaning(night, log, kept), **layout})
 
 
 def _order(contract: Contract) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
@@ -18,6 +19,13 @@ from nightslate.frames.examination import POSITION_COLUMNS
 from nightslate.frames.maturity import DELAY_COLUMNS
 from nightslate.frames.samples import Sample, with_young
 from nightslate.frames.training import AnyLearner, arms_of
+from nightslate.programs.meaning import SLOTS
+from nightslate.steps.meaning import (
+    in_words,
+    otherwise_meant,
+    require_known_propensities,
+    require_one_meaning,
+)
 from nightslate.steps.night import ISSUE, Night
 
 
@@ -31,8 +39,12 @@ def bucket_input(night: Night, table: str, columns: Sequence[str], since: date) 
 
 
 def matured_sample(night: Night, window_days: int) -> Sample:
-    """The impressions of the last `window_days` days that count, and the credits known for them tonight."""
+    """The impressions of the last `window_days` days that count, and the credits known for them tonight.
+    Raises SpecError where some of these are worth what an earlier program said, or nobody knows what they
+    mean."""
     since, rewards = first_day(night.ds, window_days), night.program.rewards
+    require_one_meaning(night, "credits", "attribute", since)
+    require_known_propensities(night, since)
     columns = (*samples.IMPRESSION_COLUMNS, *(feature.name for feature in night.program.logs.context))
     if night.program.examination:
         columns += POSITION_COLUMNS
@@ -52,6 +64,19 @@ def matured_sample(night: Night, window_days: int) -> Sample:
         return sample
     kinds = {kind: rewards.window_of(kind) for kind, worth in sorted(rewards.values.items()) if worth}
     return with_young(night.spark, sample, kinds, night.arms(), rewards.min_seen)
+
+
+def sample_to_weigh(night: Night, sample: Sample) -> tuple[Sample, str]:
+    """What of a sample policies are weighed on, and a word on what is left out. Rows say themselves what
+    their propensities mean. A decision that is weighed as a whole is worth the more the more slots it has, so
+    days of other slots than the program has now are left out."""
+    impressions, written = sample.inputs["impressions"], night.table("impressions").snapshot().written()
+    read = {file.day for file in impressions.files}
+    changed = {day: why for day, why in otherwise_meant(night, "impressions", written).items() if day in read}
+    others = {day for day, why in changed.items() if night.program.weighs_decisions and SLOTS in why}
+    files = [file for file in impressions.files if file.day not in others]
+    words = f"; impressions of {in_words(changed)}: what can't be weighed so is left out" if changed else ""
+    return replace(sample, inputs={**sample.inputs, "impressions": replace(impressions, files=files)}), words
 
 
 def learners(night: Night) -> dict[str, AnyLearner]:

@@ -21,6 +21,7 @@ from nightslate.programs.learners import FittedQLearner
 from nightslate.programs.sequence import Sequence
 from nightslate.steps.inputs import described_arms, model_seed
 from nightslate.steps.learnt import Evaluated, Trained
+from nightslate.steps.meaning import require_one_meaning
 from nightslate.steps.night import ISSUE, Night
 
 
@@ -104,7 +105,9 @@ def _learners(night: Night) -> dict[str, SequenceLearner]:
 
 
 def _transitions(night: Night, window_days: int) -> pa.Table:
-    return night.rows("transitions", first_day(night.ds, window_days))
+    since = first_day(night.ds, window_days)
+    require_one_meaning(night, "transitions", "transitions", since)
+    return night.rows("transitions", since)
 
 
 def _sweep(

@@ -8,19 +8,22 @@ from nightslate.frames.samples import CREDIT_COLUMNS
 from nightslate.frames.sequences import IMPRESSION_COLUMNS, Trajectories, transitions_ended_on
 from nightslate.steps import sequences
 from nightslate.steps.inputs import bucket_input
+from nightslate.steps.meaning import outdated, require_one_meaning, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.tables import spark as spark_tables
 
 
 def run(night: Night) -> str:
-    """Those of the night, and before it of the nights that were never run and are learnt from."""
+    """Those of the night, and before it of the nights that are learnt from and were never run, or under
+    another meaning of rewards or of sequences than the program has by now."""
+    require_one_meaning(night, "credits", "attribute", night.days_looked_back_on()[0])
     with shared_with_other_nights():
+        shown = night.table("impressions").snapshot().written()
+        known = night.table("transitions").snapshot().written()
+        changed = outdated(night, "transitions", known).keys() & shown.keys()
         for day in night.days_learnt_from:
-            earlier = night.at(day)
-            if earlier.table("impressions").is_written(day) and not earlier.table("transitions").is_written(
-                day
-            ):
-                _write(earlier)
+            if day in changed or (day in shown and day not in known):
+                _write(night.at(day))
         return f"{_write(night)} decisions of trajectories that ended"
 
 
@@ -46,5 +49,5 @@ def _write(night: Night) -> int:
     attempt = table.begin(night.ds)
     spark_tables.write(rows, attempt, sort_by=("user_id", "occurred_at", "impression_id"))
     staged = attempt.seal()
-    table.publish(staged, night.commit_metadata)
+    table.publish(staged, with_meaning(night, "transitions"))
     return staged.rows

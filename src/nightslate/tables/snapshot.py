@@ -80,20 +80,33 @@ class Snapshot:
 
     def commits(self, day: date) -> list[Commit]:
         """The commits that replaced a day, the newest first, as far back as Delta keeps its log."""
+        return [commit for committed, commit in self._commits if committed == day]
+
+    def written(self) -> dict[date, Commit | None]:
+        """The days that were ever written, declared-empty ones among them, and the last commit of each; None
+        where Delta's log does not go back to it any more. One look at the log tells of all days."""
+        return {**dict.fromkeys(self.days()), **dict(reversed(self._commits))}
+
+    @cached_property
+    def _commits(self) -> list[tuple[date, Commit]]:
+        """All commits that replaced a day, the newest first."""
         history = self._delta.history() if self.version >= 0 else []
         notes = ((entry, entry[NOTES]) for entry in history if NOTES in entry)
         # delta-rs lists the commits after this version too, and counts the versions it gives them down from
         # this one. So each commit carries its own version.
         return [
-            Commit(
-                version=note["version"],
-                at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-                attempt=note["attempt"],
-                token=note["token"],
-                metadata=note["metadata"],
+            (
+                date.fromisoformat(note["day"]),
+                Commit(
+                    version=note["version"],
+                    at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+                    attempt=note["attempt"],
+                    token=note["token"],
+                    metadata=note["metadata"],
+                ),
             )
             for entry, note in notes
-            if note["day"] == day.isoformat() and note["version"] <= self.version
+            if note["version"] <= self.version
         ]
 
     @cached_property

@@ -56,6 +56,7 @@ def impression(number: int) -> dict[str, Any]:
         "slot": 1,
         "arm_id": "007",
         "propensity": 0.25,
+        "propensity_kind": "marginal",
         "slate_id": None,
         "eligible_arms": ["007", "x"] if number % 2 else None,
         "variant": None,

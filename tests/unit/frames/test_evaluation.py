@@ -49,7 +49,7 @@ def evaluator(supported=(True,) * 4, arms=ARMS, slots=1, examination=()):
     )
 
 
-def matured(rows, decisions=None, eligible=None):
+def matured(rows, decisions=None, eligible=None, kind="marginal"):
     """(user, slot, arm, propensity, reward) as the rows that samples makes; each a decision of its own, and
     with all arms eligible, unless said."""
     users, slots, arms, propensities, rewards = zip(*rows, strict=True)
@@ -59,6 +59,7 @@ def matured(rows, decisions=None, eligible=None):
             "slot": pa.array(slots, pa.int32()),
             "arm_id": list(arms),
             "propensity": pa.array(propensities, pa.float64()),
+            "propensity_kind": pa.array([kind] * len(rows), pa.string()),
             "reward": pa.array(rewards, pa.float64()),
             "decision_id": pa.array(decisions or [str(row) for row in range(len(rows))], pa.string()),
             "eligible_arms": pa.array([eligible] * len(rows), pa.list_(pa.string())),
@@ -222,16 +223,17 @@ def test_a_slot_that_the_eligible_arms_can_not_fill_shows_nothing():
     assert (found.value, found.mean_weight) == (0, 0)
 
 
-def every_ranking(users=range(12), slots=2):
-    """Decisions of two slots that show each user each ranking once, as a uniform policy does on average."""
+def every_ranking(users=range(12), slots=2, kind="conditional"):
+    """Decisions of some slots that show each user each ranking once, as a uniform policy does on average."""
     rows, decisions = [], []
     for u in users:
         for number, ranking in enumerate(permutations(ARMS, slots)):
             for slot, arm in enumerate(ranking, start=1):
                 reward = float((u * 7 + slot * 3 + ARMS.index(arm) * 5) % 4 == 0)
-                rows.append((u, slot, arm, 1 / (len(ARMS) + 1 - slot), reward))
-                decisions.append(f"{u}-{number}")
-    return matured(rows, decisions)
+                of = len(ARMS) + 1 - slot if kind == "conditional" else len(ARMS)
+                rows.append((u, slot, arm, 1 / of, reward))
+                decisions.append(f"{u}-{number}-of-{slots}")
+    return matured(rows, decisions, kind=kind)
 
 
 def weights_of(fold):
@@ -318,7 +320,7 @@ def test_a_decision_that_lacks_a_slot_is_left_out_and_a_shorter_one_is_not():
     whole = every_ranking(users=[3])
     how = evaluator(slots=2)
     one_slot = matured([(3, 1, "a", 0.25, 1.0)], ["short"])
-    second_only = matured([(3, 2, "a", 0.5, 1.0)], ["cut"])
+    second_only = matured([(3, 2, "a", 0.5, 1.0)], ["cut"], kind="conditional")
     found = values(update(pa.concat_tables([whole, one_slot, second_only]), how))["popularity", "rips"]
     assert found.n == 13
     chance = in_slot(EXPECTED[folds(one_slot)[0]], 1)[0]
@@ -327,5 +329,37 @@ def test_a_decision_that_lacks_a_slot_is_left_out_and_a_shorter_one_is_not():
 
 
 def test_an_arm_that_is_gone_ends_what_a_target_could_have_earned():
-    rows = matured([(1, 1, "gone", 0.5, 0.0), (1, 2, "a", 0.5, 1.0)], ["one", "one"])
+    rows = [(1, 1, "gone", 0.5, 0.0), (1, 2, "a", 0.5, 1.0)]
+    rows = matured(rows, ["one", "one"], kind="conditional")
     assert values(update(rows, evaluator(slots=2)))["popularity", "rips"].value == 0
+
+
+@pytest.mark.parametrize("kind", ["conditional", None])
+def test_impressions_with_propensities_of_another_kind_are_weighed_in_the_first_slot_alone(kind):
+    """History that was logged when the program said otherwise, or before rows said what they mean: where
+    nothing stands before an arm, both kinds are one."""
+    now, before = every_arm_once(), every_ranking()
+    kinds = pa.array([kind] * before.num_rows, pa.string())
+    before = before.set_column(before.column_names.index("propensity_kind"), "propensity_kind", kinds)
+    found = values(update(pa.concat_tables([now, before])))["popularity", "ips"]
+    assert found.n == now.num_rows + 12 * 12
+    assert found.mean_weight == pytest.approx(1, abs=1e-12)
+    firsts = before.filter(pc.equal(before["slot"], 1))
+    assert found.value == pytest.approx(by_hand(pa.concat_tables([now, firsts]), "ips"), rel=1e-12)
+
+
+def test_decisions_with_propensities_of_another_kind_are_left_out():
+    now, before = every_ranking(), every_ranking(range(12, 24), kind="marginal")
+    one_slot = every_ranking(range(24, 36), slots=1, kind="marginal")
+    found = values(update(pa.concat_tables([now, before, one_slot]), evaluator(slots=2)))
+    assert found["popularity", "sips"].n == 12 * 12 + 12 * 4
+    assert found["popularity", "sips"].mean_weight == pytest.approx(1, abs=1e-12)
+    assert found["popularity", "rips"].value == pytest.approx(
+        cascade_by_hand(pa.concat_tables([now, one_slot]))[0], rel=1e-12
+    )
+
+
+def test_decisions_of_more_slots_than_the_program_has_now_are_left_out():
+    now, before = every_ranking(), every_ranking(range(12, 14), slots=3)
+    found = values(update(pa.concat_tables([now, before]), evaluator(slots=2)))
+    assert found["popularity", "rips"] == values(update(now, evaluator(slots=2)))["popularity", "rips"]

@@ -19,6 +19,7 @@ def impressions(*rows):
             "slot": pa.array(slots, pa.int32()),
             "variant": pa.array(variants, pa.string()),
             "propensity": pa.array(propensities, pa.float64()),
+            "propensity_kind": pa.repeat("marginal", len(rows)),
             "reward": pa.array(rewards, pa.float64()),
         }
     )
@@ -85,3 +86,16 @@ def test_no_surfaces_have_nothing_to_say():
     nothing = FoldExaminations((), (), 1.0)
     assert nothing.for_folds == ()
     assert nothing.by_surface() == {}
+
+
+def test_slots_that_the_program_had_once_say_nothing_of_those_it_has():
+    """A third slot is looked at as the second, and conditional propensities tell of first slots alone."""
+    third = impressions(("web", 3, "random", 0.5, 16.0))
+    known = Examination(SURFACES, np.array([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3]]))
+    np.testing.assert_array_equal(known.of(third), [0.2])
+    rows = pa.concat_tables([ROWS, third])
+    weighted = Randomised(None, by_propensity=True)
+    assert weighted.sums(rows, SURFACES, slots=2).reward.tolist() == [[0, 0], [2, 8 + 128], [8, 64]]
+    at = rows.column_names.index("propensity_kind")
+    rows = rows.set_column(at, "propensity_kind", pa.repeat("conditional", rows.num_rows))
+    assert weighted.sums(rows, SURFACES, slots=2).reward.tolist() == [[0, 0], [2, 0], [8, 0]]

@@ -268,6 +268,27 @@ def test_chunks_end_between_decisions(monkeypatch):
     assert set(found.values()) == {OTHER_ELIGIBLE, (None, None)}
 
 
+def test_rows_may_say_themselves_what_their_propensities_mean():
+    """The second arm's is .3 / .6 after the first one, and .3 (.4 / .6 + .15 / .85 + .1 / .9 + .05 / .95)
+    whatever stands before it."""
+    rows = decision("ab", name="c", propensity_kind="conditional")
+    rows += decision("ab", name="m", propensity_kind="marginal")
+    rows += decision("ab")
+    for kind, expected in (("conditional", 0.5), ("marginal", 0.3020640)):
+        found = judged(rows, kind=kind)
+        assert found["c2"]["propensity"] == pytest.approx(0.5, rel=1e-6)
+        assert found["m2"]["propensity"] == pytest.approx(0.3020640, rel=1e-6)
+        assert found["d2"]["propensity"] == pytest.approx(expected, rel=1e-6)
+        said = [found[name]["propensity_kind"] for name in ("c2", "m2", "d2")]
+        assert said == ["conditional", "marginal", None]
+
+
+def test_a_decision_has_propensities_of_one_kind():
+    first, second = decision("ab")
+    rows = [{**first, "propensity_kind": "marginal"}, second]
+    assert verdicts(rows) == {"d1": (None, None), "d2": GAP}
+
+
 def test_no_rows():
     assert judged([]) == {}
 
