@@ -1,4 +1,4 @@
-"""Whether this machine can run nights, and if not, what to do about it."""
+"""Whether this machine can run nights and a warehouse is whole, and if not, what to do about it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import hashlib
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+from typing import Any
 
 from nightslate.local.java import ADVICE, java_home
 
@@ -31,6 +32,38 @@ class Finding:
 def diagnose() -> list[Finding]:
     """Everything that `nightslate doctor` prints."""
     return [_python(), _java(), *_packages(), _pyspark(), _key(), *_ports()]
+
+
+def examine(home: Path, watch: Callable[[Iterable[Any], str], Iterable[Any]]) -> Iterator[Finding]:
+    """Everything that `nightslate doctor --home` prints: each table of each program and its models, read
+    from end to end. `watch` shows how far it is."""
+    from nightslate.contracts import load, tables
+    from nightslate.models.inspection import problems as model_problems
+    from nightslate.tables import Warehouse
+    from nightslate.tables.inspection import problems
+
+    folder, models = home / "tables", {}
+    if not folder.is_dir():
+        yield Finding(
+            False, f"{folder} is no folder: there are no tables; say which warehouse, or run a night"
+        )
+        return
+    for path in sorted(path for path in folder.glob("*/*") if not path.name.startswith(".")):
+        name = "/".join(path.parts[-2:])
+        if path.name not in tables():
+            yield Finding(False, f"{path} is none of nightslate's tables: move it away")
+            continue
+        found = list(problems(path, home / "staging" / name, watch))
+        yield from (Finding(False, problem) for problem in found)
+        if not found:
+            yield Finding(True, name)
+            if path.name == "models":
+                table = Warehouse(home).table(path.parent.name, load("models"))
+                models[path.parent.name] = table.snapshot().to_arrow()
+    lost = list(model_problems(home, models, watch))
+    yield from (Finding(False, problem) for problem in lost)
+    if not lost:
+        yield Finding(True, f"models of {', '.join(models) or 'no program'}")
 
 
 def _python() -> Finding:

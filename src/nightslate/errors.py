@@ -76,3 +76,12 @@ PERMANENT_EXIT_CODES = frozenset(
         MachineError,
     )
 )
+
+
+# In the words of the operating system, which Java, Delta and pyarrow pass on, and of SQLite.
+_FULL_DISK = ("No space left on device", "database or disk is full")
+
+
+def tells_of_full_disk(error: Exception) -> bool:
+    """Whether an error, of whatever library, says that a disk was full."""
+    return any(words in str(error) for words in _FULL_DISK)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console, RenderableType
 
-from nightslate.errors import MachineError, NightslateError
+from nightslate.errors import MachineError, NightslateError, tells_of_full_disk
 
 app = typer.Typer(
     help="Nights without Airflow, what they published, and off-policy evaluation on a file.",
@@ -22,9 +22,6 @@ errors = Console(stderr=True)
 
 ProgramName = Annotated[str, typer.Option("--program", "-p", help="A program of the DAGs folder.")]
 Day = Annotated[str, typer.Option("--ds", help="The UTC day of the data, YYYY-MM-DD.")]
-
-# In the words of the operating system, which Java, Delta and pyarrow pass on, and of SQLite.
-_FULL_DISK = ("No space left on device", "database or disk is full")
 
 
 def show(report: RenderableType) -> None:
@@ -60,7 +57,7 @@ def _naming_a_full_disk(work: Callable[[], None]) -> None:
     try:
         work()
     except Exception as error:
-        if not any(words in str(error) for words in _FULL_DISK):
+        if not tells_of_full_disk(error):
             raise
         raise MachineError(
             "no space is left on a disk: the warehouse's, or that of temporary files. What was committed can"

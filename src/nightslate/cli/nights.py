@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.progress import Progress
+from rich.text import Text
 
 from nightslate import programs
-from nightslate.cli.app import Day, ProgramName, app, console, exit_by_kind
+from nightslate.cli.app import Day, ProgramName, app, console, errors, exit_by_kind
 from nightslate.errors import SpecError
 
 if TYPE_CHECKING:
@@ -52,15 +56,39 @@ def step(
 
 
 @app.command()
-def doctor() -> None:
-    """Check what this machine needs to run nights: Java, Python, versions, ports, the pyspark conflict."""
-    from nightslate.doctor import diagnose
+def doctor(
+    home: Annotated[
+        bool, typer.Option("--home", help="Check a warehouse instead: every row of its tables, every model.")
+    ] = False,
+    warehouse: Annotated[
+        Path | None, typer.Argument(help="With --home: which; $NIGHTSLATE_HOME by default.")
+    ] = None,
+) -> None:
+    """Check what this machine needs to run nights: Java, Python, versions, ports, the pyspark conflict; or
+    whether a warehouse is whole."""
+    from nightslate.doctor import Finding, diagnose, examine
 
-    findings = diagnose()
-    for finding in findings:
-        console.print(f"{'[green]ok  [/]' if finding.ok else '[red]FAIL[/]'} {finding.what}", highlight=False)
-    if not all(finding.ok for finding in findings):
+    if warehouse and not home:
+        raise SpecError("a warehouse is checked by `nightslate doctor --home WAREHOUSE`")
+    sound = True
+    with Progress(console=errors, transient=True) as progress:
+
+        def watch(items: Iterable[Any], name: str) -> Iterable[Any]:
+            return progress.track(list(items), description=name)
+
+        findings: Iterable[Finding] = examine(warehouse or _home(), watch) if home else diagnose()
+        for finding in findings:
+            sound &= finding.ok
+            mark = Text.assemble(("ok  ", "green") if finding.ok else ("FAIL", "red"), " ", finding.what)
+            console.print(mark, soft_wrap=True)
+    if not sound:
         raise typer.Exit(code=1)
+
+
+def _home() -> Path:
+    from nightslate.steps.night import home_from_environment
+
+    return home_from_environment()
 
 
 def run_job(name: str) -> None:

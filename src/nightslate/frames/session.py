@@ -22,6 +22,7 @@ def spark_session(name: str) -> SparkSession:
         SparkSession.builder.appName(name)
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+        .config("spark.hadoop.parquet.page.verify-checksum.enabled", "true")
         .config("spark.sql.adaptive.coalescePartitions.parallelismFirst", "false")
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "65536")
         # A small frame in memory need not keep as many partitions as the shuffle that made it.

@@ -46,7 +46,7 @@ def connect(home: Path) -> Client:
         try:
             return Client(uri)
         except Exception as error:  # of SQLAlchemy, or of whichever migration of MLflow's met it
-            raise _damaged(uri, error) from error
+            raise damaged(uri, error) from error
 
 
 class Client(MlflowClient):
@@ -80,11 +80,12 @@ def _ours(uri: str, error: MlflowException) -> NightslateError:
     if code not in _OUTAGES:
         return ModelError(f"MLflow at {uri} refuses: {told}")
     if uri.startswith(_SQLITE) and "database is locked" not in str(error):
-        return _damaged(uri, error)
+        return damaged(uri, error)
     return UnavailableError(f"MLflow at {uri} does not answer: {told}")
 
 
-def _damaged(uri: str, error: Exception) -> DamageError:
+def damaged(uri: str, error: Exception) -> DamageError:
+    """The error that says what MLflow's SQLite file suffers from, and what to do."""
     return DamageError(
         f"{uri.removeprefix(_SQLITE)}, MLflow's store, can't be used: {_first_line(error)}. Restore it from a"
         " backup, or move it away and run `train` again for the nights whose models are needed: the same logs"

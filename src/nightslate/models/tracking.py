@@ -125,9 +125,11 @@ class Registry:
             "nightslate.ds": ds.isoformat(),
         }
         source = f"{run.run.info.artifact_uri}/{folder}"
-        created = self.client.create_model_version(self._name(), source, run_id=run.id, tags=tags)
+        with suppress(TakenError):
+            self.client.create_registered_model(self.program)
+        created = self.client.create_model_version(self.program, source, run_id=run.id, tags=tags)
         for alias in before.aliases if before else ():
-            self.client.set_registered_model_alias(self._name(), alias, created.version)
+            self.client.set_registered_model_alias(self.program, alias, created.version)
         return str(created.version)
 
     def load(self, digest: str) -> ModelFile:
@@ -154,18 +156,15 @@ class Registry:
     def crown(self, digest: str) -> str:
         """Point the alias @champion at the model with that digest; returns its version."""
         version = str(self._registered(digest).version)
-        self.client.set_registered_model_alias(self._name(), CHAMPION, version)
+        self.client.set_registered_model_alias(self.program, CHAMPION, version)
         return version
 
     def champion_version(self) -> str | None:
         """The version that @champion points at, if it points at one."""
-        version = self.client.get_registered_model(self._name()).aliases.get(CHAMPION)
-        return None if version is None else str(version)
-
-    def _name(self) -> str:
-        with suppress(TakenError):
-            self.client.create_registered_model(self.program)
-        return self.program
+        with suppress(AbsentError):
+            version = self.client.get_registered_model(self.program).aliases.get(CHAMPION)
+            return None if version is None else str(version)
+        return None
 
     def _registered(self, digest: str) -> ModelVersion:
         version = self._find(digest)
@@ -175,7 +174,7 @@ class Registry:
 
     def _find(self, digest: str) -> ModelVersion | None:
         """The newest version with that digest: where there are several, the older ones were damaged."""
-        wanted = f"name = '{self._name()}' AND tags.`nightslate.digest` = '{digest}'"
+        wanted = f"name = '{self.program}' AND tags.`nightslate.digest` = '{digest}'"
         found = self.client.search_model_versions(wanted)
         newest = max((str(version.version) for version in found), key=int, default=None)
         return None if newest is None else self.client.get_model_version(self.program, newest)

@@ -23,6 +23,7 @@ from nightslate.frames.days import days_before
 from nightslate.frames.sequences import NEXT
 from nightslate.frames.session import spark_session
 from nightslate.programs import STEP_NAMES, Program
+from nightslate.steps.causes import cause
 from nightslate.tables import Table, Warehouse
 
 if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't need it
@@ -178,7 +179,7 @@ def run_step(step: str, night: Night) -> str:
     if step not in STEP_NAMES:
         raise SpecError(f"no step {step!r}; the steps of a night are {', '.join(STEP_NAMES)}")
     try:
-        return str(import_module(f"nightslate.steps.{step}").run(night))
+        return _run(step, night)
     except BaseException as error:
         _fail_run(step, night, error)
         raise
@@ -187,6 +188,16 @@ def run_step(step: str, night: Night) -> str:
         session = SparkSession.getActiveSession()
         if session is not None:
             session.catalog.clearCache()
+
+
+def _run(step: str, night: Night) -> str:
+    try:
+        return str(import_module(f"nightslate.steps.{step}").run(night))
+    except Exception as error:
+        found = cause(error, night.home)
+        if found is None or found is error:
+            raise
+        raise found from error
 
 
 def _fail_run(step: str, night: Night, error: BaseException) -> None:

@@ -23,8 +23,10 @@ from tenacity import (
 
 from nightslate.contracts import Contract
 from nightslate.errors import CommitConflictError, SupersededError
+from nightslate.tables import damage
 from nightslate.tables.creation import opened, opened_or_created
-from nightslate.tables.snapshot import NOTES, Commit, Snapshot
+from nightslate.tables.damage import NOTES
+from nightslate.tables.snapshot import Commit, Snapshot
 
 _TRIES = 40
 
@@ -102,18 +104,19 @@ class DayLog:
         if done is not None:
             return done
         version = delta.version() + 1
-        delta.create_write_transaction(
-            list(replacement.files),
-            mode="overwrite",
-            schema=delta.schema(),
-            partition_by=[self.contract.partition],
-            partition_filters=[(self.contract.partition, "=", self.day.isoformat())],
-            commit_properties=CommitProperties(
-                custom_metadata={NOTES: self._notes(replacement, version)},
-                max_commit_retries=0,
-                app_transactions=[Transaction(self.fence, replacement.token)],
-            ),
-        )
+        with damage.named(self.path):
+            delta.create_write_transaction(
+                list(replacement.files),
+                mode="overwrite",
+                schema=delta.schema(),
+                partition_by=[self.contract.partition],
+                partition_filters=[(self.contract.partition, "=", self.day.isoformat())],
+                commit_properties=CommitProperties(
+                    custom_metadata={NOTES: self._notes(replacement, version)},
+                    max_commit_retries=0,
+                    app_transactions=[Transaction(self.fence, replacement.token)],
+                ),
+            )
         return version
 
     def _notes(self, replacement: Replacement, version: int) -> dict[str, object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from nightslate.contracts import Contract, delta
-from nightslate.tables import evolution
+from nightslate.tables import damage, evolution
 
 # A year of nights can be told apart and rolled back to, as far as vacuum has left their files.
 _CONFIGURATION = {"delta.logRetentionDuration": "interval 365 days"}
@@ -18,11 +18,13 @@ _CONFIGURATION = {"delta.logRetentionDuration": "interval 365 days"}
 def opened(path: Path, contract: Contract) -> DeltaTable | None:
     """The newest version of the table, or None where there is none yet. It may lack columns that may be null.
 
-    Raises SpecError where its columns differ from the contract's in any other way.
+    Raises SpecError where its columns differ from the contract's in any other way, DamageError where its log
+    is not whole.
     """
-    if not DeltaTable.is_deltatable(str(path)):
+    if not damage.check_log(path):
         return None
-    table = DeltaTable(path)
+    with damage.named(path):
+        table = DeltaTable(path)
     evolution.missing_columns(table, contract)
     return table
 
@@ -54,7 +56,7 @@ def _created(path: Path, contract: Contract) -> DeltaTable:
         try:
             draft.rename(path)
         except OSError:
-            if not DeltaTable.is_deltatable(str(path)):
+            if not damage.check_log(path):
                 raise
     return existing(path, contract)
 
@@ -64,15 +66,16 @@ def _draft(path: Path, contract: Contract) -> Iterator[Path]:
     """An empty table of the contract beside `path`. Raises SpecError where Delta cannot hold its rules."""
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        table = DeltaTable.create(
-            draft,
-            schema=delta.schema(contract),
-            partition_by=contract.partition,
-            name=contract.name,
-            description=contract.description,
-            configuration={**_CONFIGURATION, **evolution.rules(contract)},
-            raise_if_key_not_exists=False,
-        )
+        with damage.named(path):
+            table = DeltaTable.create(
+                draft,
+                schema=delta.schema(contract),
+                partition_by=contract.partition,
+                name=contract.name,
+                description=contract.description,
+                configuration={**_CONFIGURATION, **evolution.rules(contract)},
+                raise_if_key_not_exists=False,
+            )
         evolution.add_constraints(table, delta.constraints(contract))
         yield draft
     finally:

@@ -6,11 +6,24 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nightslate.tables import damage
+
 
 def rows_of_file(path: Path, day: date, schema: pa.Schema, partition: str) -> pa.Table:
     """The rows with the columns of `schema`; `partition` is the day. A column that is younger than the file
-    is null in all of its rows."""
-    with pq.ParquetFile(path) as file:
+    is null in all of its rows. Raises DamageError where it is missing or damaged."""
+    try:
+        return _read(path, day, schema, partition)
+    except pa.ArrowMemoryError:
+        raise
+    except FileNotFoundError as error:
+        raise damage.of_file(path, "is missing") from error
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise damage.of_file(path, f"is damaged ({str(error).splitlines()[0]})") from error
+
+
+def _read(path: Path, day: date, schema: pa.Schema, partition: str) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         held = {*file.schema_arrow.names}
         found = file.read(columns=[name for name in schema.names if name in held], use_threads=False)
         rows = file.metadata.num_rows

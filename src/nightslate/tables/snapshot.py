@@ -12,10 +12,9 @@ from deltalake.exceptions import DeltaError
 
 from nightslate.contracts import Contract, arrow
 from nightslate.errors import SpecError
+from nightslate.tables import damage
+from nightslate.tables.damage import NOTES
 from nightslate.tables.files import rows_of_file
-
-NOTES = "nightslate"
-"""Under this name every commit carries what nightslate has to say about it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ class Snapshot:
     @cached_property
     def _commits(self) -> list[tuple[date, Commit]]:
         """All commits that replaced a day, the newest first."""
-        history = self._delta.history() if self.version >= 0 else []
+        with damage.named(self.path):
+            history = self._delta.history() if self.version >= 0 else []
         notes = ((entry, entry[NOTES]) for entry in history if NOTES in entry)
         # delta-rs lists the commits after this version too, and counts the versions it gives them down from
         # this one. So each commit carries its own version.

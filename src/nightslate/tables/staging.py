@@ -99,7 +99,8 @@ class Attempt:
         folder.mkdir(parents=True, exist_ok=True)
         if rows.num_rows:
             part = len(list(folder.glob("*.parquet")))
-            pq.write_table(self._fitted(rows), folder / f"part-{part:05d}.parquet")
+            path = folder / f"part-{part:05d}.parquet"
+            pq.write_table(self._fitted(rows), path, write_page_checksum=True)
 
     def seal(self) -> Staged:
         """Writes the manifest: from here on the attempt is complete, and can be picked up by another process.

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from nightslate.contracts import Contract
 from nightslate.errors import ContractError, SpecError
-from nightslate.tables import verification
+from nightslate.tables import damage, verification
 from nightslate.tables.commits import DayLog, Replacement
 from nightslate.tables.creation import existing, opened
 from nightslate.tables.publishing import added, placed
@@ -125,7 +125,8 @@ class Table:
         table = opened(self.path, self.contract)
         if table is None:
             return []
-        return sorted(table.vacuum(retention_hours=retention_hours, dry_run=dry_run, full=True))
+        with damage.named(self.path):
+            return sorted(table.vacuum(retention_hours=retention_hours, dry_run=dry_run, full=True))
 
     def _publish(self, staged: Staged, metadata: Mapping[str, str]) -> int:
         log = self._log(staged.day)

@@ -1,14 +1,19 @@
 """What the messages of damage say to do brings a night back, and MLflow says how each attempt ended."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
-from nightslate.errors import ModelError
+from nightslate.errors import DamageError, ModelError
+from nightslate.steps.causes import cause
+from nightslate.tables import spark as spark_tables
 
 from . import world
 
@@ -75,3 +80,86 @@ def test_a_step_that_is_asked_to_stop_ends_its_run(copied: Callable[[], Path]) -
     assert stopped.returncode == 143, stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert status(home) == ("FAILED", "promote: it was told to stop")
+
+
+def flip(file: Path) -> None:
+    """Changes one byte of the first page of a Parquet file."""
+    content = bytearray(file.read_bytes())
+    content[60] ^= 255
+    file.write_bytes(content)
+
+
+def file_of(home: Path, table: str, day: date) -> Path:
+    return world.night(home, day).table(table).snapshot().files(day, day)[0].path
+
+
+def doctor(home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nightslate.cli", "doctor", "--home", str(home)],
+        env={**os.environ, "COLUMNS": "500"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_damaged_file_of_another_day_is_named_and_its_night_brings_it_back(
+    copied: Callable[[], Path],
+) -> None:
+    home, before = copied(), world.DAYS[0]
+    file = file_of(home, "impressions", before)
+    flip(file)
+    message = (
+        f"^tiny/impressions of {before}: {file} is damaged .*nightslate run --program tiny --ds {before}`$"
+    )
+    with pytest.raises(DamageError, match=message):
+        world.run_night(home, DAY, ("train",))  # a worker of Spark meets it
+    world.run_night(home, before, ("ingest",))
+    world.run_night(home, DAY, ("train",))
+
+
+def test_what_java_cannot_read_is_named_too(copied: Callable[[], Path], spark: SparkSession) -> None:
+    home = copied()
+    file = file_of(home, "users", DAY)
+    flip(file)
+    users = world.night(home, DAY).table("users").snapshot()
+    with pytest.raises(Exception, match=file.name) as raised:
+        spark_tables.read(spark, users, DAY, DAY).collect()
+    found = cause(raised.value, home)
+    assert isinstance(found, DamageError)
+    assert str(found).startswith(f"tiny/users of {DAY}: {file} can't be read by Spark. Restore it")
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(copied: Callable[[], Path]) -> None:
+    home = copied()
+    staging = home / "staging" / "tiny" / "promotions"
+    shutil.rmtree(staging)
+    staging.write_text("")
+    with pytest.raises(DamageError, match=f"^{staging}/.*: Not a directory. Move away what is in its place"):
+        world.run_night(home, DAY, ("promote",))
+
+
+def test_the_doctor_looks_a_whole_warehouse_over(copied: Callable[[], Path]) -> None:
+    home = copied()
+    sound = doctor(home)
+    assert sound.returncode == 0, sound.stdout
+    names = [line.removeprefix("ok   ") for line in sound.stdout.splitlines()]
+    assert names == [
+        *sorted(f"tiny/{path.name}" for path in (home / "tables/tiny").iterdir()),
+        "models of tiny",
+    ]
+    model, file = damaged_champion(home), file_of(home, "credits", world.DAYS[1])
+    file.unlink()
+    (home / "tables/tiny/slates/_delta_log/00000000000000000001.json").write_text("{")
+    ill = doctor(home)
+    assert ill.returncode == 1
+    failed = [line for line in ill.stdout.splitlines() if line.startswith("FAIL")]
+    assert [line.split(": ")[0] for line in failed] == [
+        f"FAIL tiny/credits of {world.DAYS[1]}",
+        "FAIL tiny/slates",
+        f"FAIL tiny/models of {DAY}",
+    ]
+    assert f"{file} is missing" in failed[0]
+    assert "00000000000000000001.json is cut short or overwritten" in failed[1]
+    assert f"{model} is not the file that was recorded" in failed[2]
+    assert "Traceback" not in ill.stderr
