@@ -59,10 +59,18 @@ def rollback(
     from nightslate.steps import Night
 
     night = Night.of(program, day)
-    version = night.table(table).rollback(night.ds, to_version)
+    handle = night.table(table)
+    before = handle.snapshot()
+    version = handle.rollback(night.ds, to_version)
     console.print(
         f"{night.name}/{table} of {night.ds} is as it was in version {to_version} (now version {version})"
     )
+    if before.files(night.ds, night.ds) and not handle.snapshot(version).files(night.ds, night.ds):
+        console.print(
+            f"Look: version {to_version} has no rows of {night.ds}, so the day is empty now. Its rows come"
+            f" back with --to-version {before.version}",
+            soft_wrap=True,
+        )
 
 
 @app.command()

@@ -42,7 +42,9 @@ def connect(home: Path) -> Client:
     # Of processes that open a new file at once, MLflow lets each create the tables, and all but one fail.
     with (home / ".mlflow.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        uri = f"{_SQLITE}{home.absolute()}/mlflow.db"
+        store = home.absolute() / "mlflow.db"
+        store.touch(mode=0o640)  # SQLite would let every account of the machine read it
+        uri = f"{_SQLITE}{store}"
         try:
             return Client(uri)
         except Exception as error:  # of SQLAlchemy, or of whichever migration of MLflow's met it

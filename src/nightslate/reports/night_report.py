@@ -39,6 +39,7 @@ class NightReport:
     margin, min_ess, max_unsupported_share: what the gate asks of a challenger.
     provenance: versions and digests, by name.
     sequences: of each fitted_q learner; None for a program without sequences.
+    untaught: a word on a champion that no row has taught.
     delays: rows of the table of that name; None for a program that weights no young impressions.
     """
 
@@ -60,6 +61,7 @@ class NightReport:
     min_ess: float
     max_unsupported_share: float
     margin: float = 0.0
+    untaught: str = ""
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     sequences: Sequence[SequenceFigures] | None = None

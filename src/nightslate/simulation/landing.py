@@ -26,7 +26,9 @@ OUTCOMES = pa.schema(
 
 
 def land(folder: Path, day: date, logs: Mapping[str, pa.Table]) -> None:
-    """Write the logs of a day into a program's landing folder, whole."""
+    """Write the logs of a day into a program's landing folder, whole. Raw user ids are in it: it is closed to
+    other accounts."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     for log, rows in logs.items():
         of_day = folder / log / f"ds={day}"
         of_day.mkdir(parents=True, exist_ok=True)

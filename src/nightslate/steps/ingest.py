@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial, reduce
@@ -29,6 +29,7 @@ from nightslate.records.sources import data_files
 from nightslate.steps.meaning import in_words, meaning_of, otherwise_meant, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.steps.promote import champion_as_of
+from nightslate.tables import open_to_all
 from nightslate.tables import spark as spark_tables
 
 LANDED = "_SUCCESS"
@@ -92,7 +93,16 @@ def _ingest(night: Night) -> str:
         _publish(night, log, result, layout, kind)
     copies = sum(result.duplicates for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
-    return f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
+    done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
+    return done + _readable_by_all(night, files)
+
+
+def _readable_by_all(night: Night, files: Mapping[str, Sequence[Path]]) -> str:
+    """A word on landing files that are not kept to those who run nights."""
+    if not any(open_to_all(file) for of_log in files.values() for file in of_log):
+        return ""
+    place = night.warehouse.landing(night.name, "users", night.ds).parents[1]
+    return f". Look: every account of this machine can read the raw user ids in {place}: chmod o-rwx {place}"
 
 
 def _logs(night: Night) -> tuple[str, ...]:

@@ -178,6 +178,11 @@ def run_step(step: str, night: Night) -> str:
     night's run in MLflow ends as failed, with the reason."""
     if step not in STEP_NAMES:
         raise SpecError(f"no step {step!r}; the steps of a night are {', '.join(STEP_NAMES)}")
+    if night.ds < night.program.start_date:
+        raise SpecError(
+            f"the night of {night.ds} is before {night.program.start_date}, the start_date of {night.name}:"
+            " set that earlier if its data begin earlier, or choose a later night"
+        )
     try:
         return _run(step, night)
     except BaseException as error:

@@ -79,6 +79,19 @@ def champion_as_of(night: Night) -> str:
     return champion
 
 
+def untaught_champion(night: Night) -> str:
+    """A word on tonight's champion where no row has taught its model, as after a gap in the logs that is
+    longer than the window: its slates are those of a learner that knows nothing. Empty otherwise."""
+    champion, window = champion_as_of(night), night.program.training.window_days
+    models = night.rows("models")
+    (taught,) = models.filter(pc.equal(models["learner"], champion))["rows"].to_pylist() or [None]
+    if taught != 0 or night.program.learners[champion].kind == "uniform":
+        return ""
+    return (
+        f"the champion {champion} is fitted on 0 rows: none of the {window} days up to {night.ds} teaches it"
+    )
+
+
 def looks_before(night: Night) -> int:
     """How many nights before this one the gate has looked; each has spent a part of alpha."""
     return len(pc.unique(_looks_before(night)["ds"]))

@@ -19,6 +19,7 @@ from nightslate.reports.night_report import NightReport, page
 from nightslate.reports.numbers import Reward
 from nightslate.reports.sequence import TRANSITION_COLUMNS, SequenceFigures, sequence_figures
 from nightslate.steps.night import Night
+from nightslate.steps.promote import untaught_champion
 
 _SAMPLE = 6
 _DECISIONS = 20_000
@@ -74,6 +75,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         evaluations=evaluations.filter(compared),
         promotions=promotions,
         models=night.rows("models"),
+        untaught=untaught_champion(night),
         quarantine=_counted(night.rows("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night),
         rows=_rows(night, night.ds),

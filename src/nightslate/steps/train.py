@@ -21,6 +21,7 @@ from nightslate.steps.inputs import (
 )
 from nightslate.steps.learnt import Trained
 from nightslate.steps.night import ISSUE, Night
+from nightslate.steps.promote import untaught_champion
 
 
 def run(night: Night) -> str:
@@ -50,7 +51,11 @@ def run(night: Night) -> str:
     tracked.log_metrics(trained.metrics)
     for name, curve in trained.curves.items():
         tracked.log_curve(name, curve)
-    return f"{len(rows)} models on {trained.words}, {len(arms)} arms, {trained.encoder.width} features"
+    untaught = untaught_champion(night)
+    return (
+        f"{len(rows)} models on {trained.words}, {len(arms)} arms, {trained.encoder.width} features"
+        f"{f'. Look: {untaught}' if untaught else ''}"
+    )
 
 
 def _on_impressions(night: Night) -> Trained:

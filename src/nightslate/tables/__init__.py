@@ -8,6 +8,6 @@ new, never a mixture.
 from nightslate.tables.snapshot import Commit, DataFile, Snapshot
 from nightslate.tables.staging import Attempt, Staged
 from nightslate.tables.table import Table
-from nightslate.tables.warehouse import Warehouse
+from nightslate.tables.warehouse import Warehouse, open_to_all
 
-__all__ = ["Attempt", "Commit", "DataFile", "Snapshot", "Staged", "Table", "Warehouse"]
+__all__ = ["Attempt", "Commit", "DataFile", "Snapshot", "Staged", "Table", "Warehouse", "open_to_all"]

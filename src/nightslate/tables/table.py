@@ -91,11 +91,14 @@ class Table:
         """Makes a day's rows those of an older version again, by a new commit, and returns its version.
 
         Attempts that began before the rollback can no longer commit. Raises SpecError for a version that does
-        not exist, ContractError that names the files that vacuum has removed.
+        not exist and for a day that was never written, ContractError that names the files that vacuum has
+        removed.
         """
         newest = self.snapshot()
         if not 0 <= to_version <= newest.version:
             raise SpecError(f"{self.name}: there is no version {to_version}, the newest is {newest.version}")
+        if not self.is_written(day):
+            raise SpecError(f"{self.name} {day} was never written: there is nothing to bring back")
         then = self.snapshot(to_version).files(day, day)
         if then == newest.files(day, day):
             return newest.version
@@ -110,7 +113,8 @@ class Table:
             for file in then
         ]
         token = max(time.time_ns() // 1000, log.last_token() + 1)
-        metadata = {"rollback_to": str(to_version)}
+        # What is said of the rows that come back holds for them still.
+        metadata = {**self.snapshot(to_version).metadata(day), "rollback_to": str(to_version)}
         return log.commit(Replacement(files, token, f"{token}-{uuid.uuid4().hex}", metadata))
 
     def vacuum(self, retention_hours: int = RETENTION_HOURS, dry_run: bool = False) -> list[str]:

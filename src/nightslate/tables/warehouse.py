@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from stat import S_IROTH, S_IXOTH
 
 from nightslate.contracts import Contract
 from nightslate.errors import SpecError
@@ -35,6 +36,12 @@ class Warehouse:
             path=self.home / "tables" / place,
             staging=self.home / "staging" / place,
         )
+
+
+def open_to_all(file: Path) -> bool:
+    """Whether every account of this machine can read the file."""
+    reachable = all(folder.stat().st_mode & S_IXOTH for folder in file.absolute().parents)
+    return reachable and bool(file.stat().st_mode & S_IROTH)
 
 
 def _plain(name: str) -> str:

@@ -371,3 +371,8 @@ def test_a_run_that_failed_and_then_finishes_has_no_reason_any_more(client, nigh
     assert status(client, run) == ("FAILED", "score: no room")
     run.finish()
     assert status(client, run) == ("FINISHED", None)
+
+
+def test_the_store_is_no_business_of_other_accounts(tmp_path):
+    connect(tmp_path)
+    assert (tmp_path / "mlflow.db").stat().st_mode & 0o007 == 0

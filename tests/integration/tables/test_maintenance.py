@@ -34,6 +34,33 @@ def test_rollback_to_before_the_first_write_empties_the_day(table: Table) -> Non
     assert rewards(table) == [1]
 
 
+def test_rollback_of_a_day_that_was_never_written_is_refused(table: Table) -> None:
+    version = table.replace(MONDAY, rows(1), {})
+    with pytest.raises(SpecError, match=f"{TUESDAY} was never written"):
+        table.rollback(TUESDAY, version)
+    assert table.snapshot().version == version
+
+
+def test_what_was_said_of_rows_comes_back_with_them(table: Table) -> None:
+    old = table.replace(MONDAY, rows(1), {"meaning": "dollars"})
+    table.replace(MONDAY, rows(2), {"meaning": "cents"})
+    version = table.rollback(MONDAY, old)
+    assert table.snapshot().metadata(MONDAY) == {"meaning": "dollars", "rollback_to": str(old)}
+    written = table.snapshot().written()
+    assert [commit.version for commit in written.values() if commit] == [version]
+
+
+def test_one_look_tells_which_days_were_written_and_by_which_commit(table: Table) -> None:
+    first = table.replace(MONDAY, rows(1), {"said": "first"})
+    table.replace(TUESDAY, rows(2), {"said": "empty soon"})
+    last = table.replace(TUESDAY, rows(), {"said": "empty"})
+    found = {day: commit.metadata for day, commit in table.snapshot().written().items() if commit}
+    assert found == {MONDAY: {"said": "first"}, TUESDAY: {"said": "empty"}}
+    assert list(table.snapshot(first).written()) == [MONDAY]
+    assert table.snapshot(last).written() == table.snapshot().written()
+    assert table.snapshot(-1).written() == {}
+
+
 def test_rollback_to_what_is_there_commits_nothing(table: Table) -> None:
     version = table.replace(MONDAY, rows(1), {})
     newest = table.replace(TUESDAY, rows(2), {})

@@ -1,3 +1,4 @@
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 from nightslate.contracts import load
 from nightslate.errors import SpecError
-from nightslate.tables import Warehouse
+from nightslate.tables import Warehouse, open_to_all
 
 DS = date(2026, 11, 16)
 
@@ -31,3 +32,18 @@ def test_no_name_becomes_another_path(tmp_path: Path, name: str) -> None:
         warehouse.landing("shop", name, DS)
     with pytest.raises(SpecError, match="cannot name a program"):
         warehouse.report(name, DS)
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "open_"),
+    [(0o755, 0o644, True), (0o711, 0o644, True), (0o750, 0o644, False), (0o755, 0o640, False)],
+)
+def test_who_can_read_a_file_follows_from_all_folders_above_it(folder: int, file: int, open_: bool) -> None:
+    with tempfile.TemporaryDirectory() as place:  # of pytest's own folders none is open to all
+        landed = Path(place) / "landing" / "users.csv"
+        landed.parent.mkdir()
+        landed.touch()
+        Path(place).chmod(folder)
+        landed.parent.chmod(0o755)
+        landed.chmod(file)
+        assert open_to_all(landed) == open_

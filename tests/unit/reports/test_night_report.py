@@ -71,6 +71,13 @@ def test_the_headline_says_what_the_gate_did(ordinary_html: str) -> None:
     assert "effective samples 612 < 1000" in text
 
 
+def test_a_champion_that_no_row_has_taught_is_told_at_the_top(ordinary_html: str) -> None:
+    word = "the champion star is fitted on 0 rows: none of the 28 days up to 2024-03-02 teaches it"
+    text = Document(page(nights.ordinary(untaught=word))).text
+    assert word in text[: text.index("What each policy is worth")]
+    assert "fitted on 0 rows" not in Document(ordinary_html).text
+
+
 def test_a_promotion_makes_the_headline() -> None:
     rows = nights.promotions().to_pylist()
     rows[1] |= {"champion_after": "linear_thompson", "decision": "promoted", "lower": 0.0004, "reasons": []}

@@ -11,7 +11,7 @@ from nightslate.contracts import arrow
 from nightslate.errors import SpecError
 from nightslate.programs import load
 from nightslate.steps import Night, run_step
-from nightslate.steps.promote import champion_as_of
+from nightslate.steps.promote import champion_as_of, untaught_champion
 
 DAY = date(2024, 3, 1)
 NEXT = DAY + timedelta(days=1)
@@ -54,3 +54,27 @@ def test_a_champion_that_is_another_learner_now_is_told_at_the_first_step(tmp_pa
     record(tmp_path, "star", "linear_ucb", star="linear_ucb")
     with pytest.raises(SpecError, match=f"the champion of {DAY} is {says}: keep it as it was"):
         run_step("ingest", night(tmp_path, NEXT, **learners))
+
+
+@pytest.mark.parametrize(
+    ("champion", "rows", "says"),
+    [
+        ("star", 0, "the champion star is fitted on 0 rows: none of the 28 days up to 2024-03-02 teaches it"),
+        ("star", 1, ""),
+        ("star", None, ""),
+        ("uniform", 0, ""),
+    ],
+)
+def test_a_champion_that_no_row_has_taught_is_told(tmp_path, champion, rows, says):
+    """As after forty days without logs. A uniform one has nothing to learn."""
+    record(tmp_path, champion, None, star="linear_ucb")
+    tonight = night(tmp_path, NEXT, star="linear_ucb")
+    table = tonight.table("models")
+    taught = [("star", 0 if rows is None else rows), ("uniform", 0)]
+    models = [
+        {"issue": "all", "learner": name, "digest": "0" * 64, "rows": count, "arms": 4}
+        for name, count in taught
+        if rows is not None or name != champion
+    ]
+    table.replace(NEXT, pa.Table.from_pylist(models, arrow.schema(table.contract, partition=False)), {})
+    assert untaught_champion(tonight) == says
