@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from nightslate.cli.app import app, errors, exit_by_kind, show, show_notes
+from nightslate.programs.rewards import MAX_TOUCHES, SKEW
 
 
 @app.command()
@@ -74,10 +75,10 @@ def attribute(
             metavar="DURATION",
             help="An outcome may seem to be so much before the impression that it names.",
         ),
-    ] = "5m",
+    ] = SKEW,
     max_touches: Annotated[
         int, typer.Option(min=1, help="So many of the latest impressions share an outcome.")
-    ] = 100,
+    ] = MAX_TOUCHES,
     unattributed: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write outcomes without credit there, with the reason."),

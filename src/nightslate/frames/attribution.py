@@ -43,12 +43,14 @@ CREDITS = pa.schema(
 UNATTRIBUTED = pa.schema(
     [("outcome_id", pa.string()), ("kind", pa.string()), ("reason", pa.string()), ("value", pa.float64())]
 )
+
 MATCHES = ("closest", "impression", "user_arm", "user_topic", "user")
 
 
 @dataclass(frozen=True)
 class Attributor:
-    """How outcomes are matched with impressions and shared among them.
+    """How outcomes are matched with impressions and shared among them. That amounts and durations make sense
+    has been checked where they were said: in a program when it is read, in the options of a command.
 
     match: `impression`, the one that the outcome names; `user_arm`, those of its user and its arm;
     `user_topic`, of its user and the topic of its arm; `user`, of its user; `closest`, the first of
@@ -72,10 +74,6 @@ class Attributor:
         unknown = {self.match, *self.matches.values()} - set(MATCHES)
         if unknown:
             raise InvalidInputError(f"match must be one of {', '.join(MATCHES)}, got {sorted(unknown)}")
-        if (self.cap is not None and not self.cap > 0) or (self.decay is not None and not self.decay):
-            raise InvalidInputError(f"cap and decay must be more than nothing, got {self.cap}, {self.decay}")
-        if min(self.skew, self.decay or self.skew) < timedelta(0):
-            raise InvalidInputError(f"skew and decay must not be negative, got {self.skew}, {self.decay}")
 
     def attribute(self, impressions: pa.Table, outcomes: pa.Table) -> Attributed:
         """Both logs of some users: all rows of a user or none, in any order.

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RuleName = Literal["last_touch", "first_touch", "linear", "time_decay", "position", "shapley"]
 Match = Literal["closest", "impression", "user_arm", "user_topic", "user"]
 
+MAX_TOUCHES, SKEW = 100, "5m"
+"""What programs and `nightslate attribute` go by unless they are told."""
+
 
 class Attribution(Strict):
     """Which impressions share an outcome (`match`, by kind `matches`), and how (`rule`).
@@ -27,7 +30,7 @@ class Attribution(Strict):
     match: Match = "closest"
     matches: dict[Name, Match] = Field(default={})
     topic: Name | None = None
-    max_touches: int = Field(default=100, ge=1, le=10_000)
+    max_touches: int = Field(default=MAX_TOUCHES, ge=1, le=10_000)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Attribution:
@@ -61,7 +64,7 @@ class Rewards(Strict):
     decay: Duration | None = None
     cap: Worth | None = Field(default=None, gt=0)
     max_outcomes: int = Field(default=1000, ge=1, le=MOST_ROWS)
-    skew: Duration = timedelta(minutes=5)
+    skew: Duration = Field(default=SKEW, validate_default=True)
     maturity: Literal["exclude", "ipcw"] = "exclude"
     min_seen: float = Field(default=0.2, gt=0, le=1)
     attribution: Attribution = Attribution()

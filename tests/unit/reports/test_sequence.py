@@ -202,7 +202,7 @@ def test_a_fitted_model_is_told_of_in_json() -> None:
         terminal=np.ones(8, dtype=np.bool_),
     )
     parameters = {"n_estimators": 20, "bootstrap": False, "max_features": None}
-    policy = FittedQ(parameters=parameters).fit(taught, Arms.plain([1, 2]), seed=0)
+    policy = FittedQ("extra_trees_regressor", parameters).fit(taught, Arms.plain([1, 2]), seed=0)
     model = ModelFile("fitted_q", "q", ARMS, Encoder(("age", "number"), (None, None)), policy)
     rows = decisions([("call", 0.0)], [("call", 1.0)])
     told = figures(rows.append_column("number", pa.array([2.0, 3.0])), sweep(0.0), model=model)

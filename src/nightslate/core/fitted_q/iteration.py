@@ -50,7 +50,7 @@ class Iteration:
     that one finds best is valued by the other, which did not see the rewards that made it look best (van
     Hasselt, 2010). Q is the mean of both."""
 
-    estimator: str = "extra_trees_regressor"
+    estimator: str
     parameters: Mapping[str, Setting] | tuple[tuple[str, Setting], ...] = ()
     discount: float = 1.0
     iterations: int = 50

@@ -13,6 +13,7 @@ from nightslate.core.attribution import RULES, Rule
 from nightslate.core.errors import InvalidInputError
 from nightslate.frames.attribution import Attributor
 from nightslate.frames.days import microseconds
+from nightslate.programs.rewards import MAX_TOUCHES, SKEW
 from nightslate.programs.strict import Duration
 
 MATCHES = ("user", "user_arm", "impression", "closest")
@@ -29,8 +30,8 @@ def attributor(
     values: Sequence[str] = (),
     decay: str | None = None,
     cap: float | None = None,
-    skew: str = "5m",
-    max_touches: int = 100,
+    skew: str = SKEW,
+    max_touches: int = MAX_TOUCHES,
 ) -> Attributor:
     """values: KIND=WORTH each; without any, every kind is worth 1.
 

@@ -76,10 +76,15 @@ def test_the_end_of_a_trajectory_is_worth_its_reward():
     policy = FittedQ(estimator="ridge").fit(ends, PLAIN, seed=3)
     assert len(policy.curve) == 2
     worth = replace(world, rewards=np.where(world.terminal, 5.0, 1.0))
-    values = FittedQ(parameters=EXACT, iterations=3).fit(worth, PLAIN, 3).action_values(worth.states)
+    values = (
+        FittedQ("extra_trees_regressor", EXACT, iterations=3).fit(worth, PLAIN, 3).action_values(worth.states)
+    )
     assert values.max() <= 1 + 1 + 5
     np.testing.assert_allclose(
-        FittedQ(parameters=EXACT).fit(worth.take(worth.terminal), PLAIN, 3).action_values(worth.states), 5.0
+        FittedQ("extra_trees_regressor", EXACT)
+        .fit(worth.take(worth.terminal), PLAIN, 3)
+        .action_values(worth.states),
+        5.0,
     )
 
 

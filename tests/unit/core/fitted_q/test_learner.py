@@ -46,7 +46,7 @@ def test_neither_the_order_of_rows_nor_that_of_arms_has_a_say(estimator, setting
 
 
 def test_chunks_have_no_say(monkeypatch):
-    learner = FittedQ(parameters=SMALL["extra_trees_regressor"], iterations=3, double=True)
+    learner = FittedQ("extra_trees_regressor", SMALL["extra_trees_regressor"], iterations=3, double=True)
     whole = learner.fit(noisy(), PLAIN, seed=3)
     values = whole.action_values(noisy().states)
     monkeypatch.setattr(arrays, "CHUNK_BYTES", 8 * ARMS * 20)
@@ -55,7 +55,7 @@ def test_chunks_have_no_say(monkeypatch):
 
 
 def test_the_seed_is_used():
-    learner = FittedQ(parameters=SMALL["extra_trees_regressor"], iterations=2)
+    learner = FittedQ("extra_trees_regressor", SMALL["extra_trees_regressor"], iterations=2)
     one, other = (learner.fit(noisy(), PLAIN, seed).action_values(noisy().states) for seed in (1, 2))
     assert not np.allclose(one, other)
 
@@ -64,7 +64,7 @@ def test_the_seed_is_used():
 def test_without_rows_nothing_is_expected_and_nothing_preferred(settings):
     nothing = noisy().take(np.zeros(0, dtype=np.int64))
     for choose in ("greedy", "epsilon_greedy", "softmax"):
-        policy = FittedQ(choose=choose, **settings).fit(nothing, PLAIN, seed=3)
+        policy = FittedQ("extra_trees_regressor", choose=choose, **settings).fit(nothing, PLAIN, seed=3)
         np.testing.assert_array_equal(policy.action_values(noisy().states), 0)
         np.testing.assert_allclose(policy.weights(noisy().states), 1 / ARMS)
     assert_same(FittedQPolicy.from_arrays(policy.arrays()), policy)
@@ -135,14 +135,14 @@ def test_it_chooses_by_its_action_values(settings):
 )
 def test_settings_that_mean_nothing_are_refused(settings, message):
     with pytest.raises(InvalidInputError, match=message):
-        FittedQ(**settings)
+        FittedQ(**{"estimator": "extra_trees_regressor", **settings})
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(InvalidInputError, match="transitions of 3 arms can't be fitted to 2 arms"):
-        FittedQ().fit(noisy(), Arms.plain(KEYS[1:]), seed=3)
+        FittedQ("extra_trees_regressor").fit(noisy(), Arms.plain(KEYS[1:]), seed=3)
     with pytest.raises(InvalidInputError, match=r"ExtraTreesRegressor can't be fitted: .*'criterion'"):
-        FittedQ(parameters={"criterion": "no such"}).fit(noisy(), PLAIN, seed=3)
+        FittedQ("extra_trees_regressor", {"criterion": "no such"}).fit(noisy(), PLAIN, seed=3)
     with pytest.raises(InvalidInputError, match="is made of"):
         FittedQPolicy.from_arrays({"other": KEYS})
 
@@ -152,4 +152,4 @@ def test_parameters_may_be_a_mapping_or_pairs_and_settings_are_values():
     assert learner.parameters == (("alpha", 2), ("solver", "svd"))
     assert learner == FittedQ("ridge", learner.parameters)
     assert (FittedQ.kind, FittedQ.forgetting) == ("fitted_q", 1.0)
-    assert hash(learner) != hash(FittedQ())
+    assert hash(learner) != hash(FittedQ("extra_trees_regressor"))

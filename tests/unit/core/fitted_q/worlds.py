@@ -14,7 +14,7 @@ KEYS = np.array([seed("arm", str(arm)) for arm in range(ARMS)], dtype=np.uint64)
 PLAIN = Arms(KEYS, np.ones((ARMS, 1)))
 EXACT = {"n_estimators": 1, "bootstrap": False}
 """A tree that is grown until each pair of a state and an arm has a leaf of its own: the mean of its rows."""
-TREE = FittedQ(parameters=EXACT, discount=0.9, tolerance=0.0)
+TREE = FittedQ("extra_trees_regressor", EXACT, discount=0.9, tolerance=0.0)
 
 
 @dataclass(frozen=True)
