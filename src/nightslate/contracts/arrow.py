@@ -63,6 +63,9 @@ def _holds(clause: Clause, field: pc.Expression) -> pc.Expression:
             return field < clause.bound
         case "<=":
             return field <= clause.bound
+        case "length":
+            length = pc.utf8_length(field)
+            return (length >= clause.column.min_length) & (length <= clause.column.max_length)
         case "one_of":
             return field.isin(list(clause.column.allowed))
         case _:

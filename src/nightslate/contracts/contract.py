@@ -22,7 +22,7 @@ Type = Literal[
     "array<float>",
     "array<double>",
 ]
-Rule = Literal["required", "required_unless", "finite", ">", ">=", "<", "<=", "one_of", "matches"]
+Rule = Literal["required", "required_unless", "finite", ">", ">=", "<", "<=", "length", "one_of", "matches"]
 Reason = Literal["required", "out_of_range", "not_allowed"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -42,6 +42,9 @@ class Column:
     exclusive_maximum: float | None = None
     allowed: tuple[str, ...] = ()
     pattern: str = ""
+    min_length: int = 0
+    max_length: int = 0
+    """Characters; 0 for text of any length. Of a pseudonym both lengths are those of the raw id."""
     required_unless: str | None = None
     """A column of the same log: a landing row that gives it may leave this one out, which ingest computes."""
     derived: bool = False
@@ -80,7 +83,11 @@ class Column:
             ("<", self.exclusive_maximum),
             ("<=", self.maximum),
         ]
-        forms: list[tuple[Rule, object]] = [("one_of", self.allowed), ("matches", self.pattern)]
+        forms: list[tuple[Rule, object]] = [
+            ("length", self.max_length and not self.pseudonym),
+            ("one_of", self.allowed),
+            ("matches", self.pattern),
+        ]
         return (
             *(Clause(self, rule) for rule, wanted in states if wanted),
             *(Clause(self, rule, bound) for rule, bound in bounds if bound is not None),
@@ -90,10 +97,12 @@ class Column:
     def landing_clauses(self) -> tuple["Clause", ...]:
         """What each value in a landing file must satisfy, where ids are raw and some values still to come."""
         awaited: dict[Rule, Rule] = {"required": "required_unless"} if self.required_unless else {}
+        if self.pseudonym:
+            awaited["matches"] = "length"
         return tuple(
             replace(clause, rule=awaited.get(clause.rule, clause.rule))
             for clause in self.clauses()
-            if not (self.pseudonym and clause.rule == "matches")
+            if not (self.pseudonym and clause.rule == "matches" and not self.max_length)
         )
 
 
@@ -115,6 +124,8 @@ class Clause:
                 return f"{name} is {self.rule}"
             case "required_unless":
                 return f"{name} is required unless {self.column.required_unless} is given"
+            case "length":
+                return f"{name} has {self.column.min_length} to {self.column.max_length} characters"
             case "one_of":
                 return f"{name} is one of {', '.join(self.column.allowed)}"
             case "matches":

@@ -15,6 +15,7 @@ _WORDS: dict[Rule, str] = {
     ">=": "at_least",
     "<": "below",
     "<=": "at_most",
+    "length": "length",
     "one_of": "allowed",
     "matches": "pattern",
 }
@@ -45,6 +46,9 @@ def _holds(clause: Clause, name: str) -> str:
         case "finite":
             # NaN and the infinities have no SQL literal that every engine reads; times 0 they are NaN.
             return f"NOT isnan({name} * 0)"
+        case "length":
+            least, most = clause.column.min_length, clause.column.max_length
+            return f"character_length({name}) >= {least} AND character_length({name}) <= {most}"
         case "one_of":
             return f"{name} IN ({', '.join(_quoted(value) for value in clause.column.allowed)})"
         case "matches":

@@ -40,6 +40,13 @@ def _expectation(clause: Clause) -> Expectation:
             return gxe.ExpectColumnValuesToBeBetween(
                 column=column, max_value=clause.bound, strict_max=clause.rule == "<", meta=meta
             )
+        case "length":
+            return gxe.ExpectColumnValueLengthsToBeBetween(
+                column=column,
+                min_value=clause.column.min_length,
+                max_value=clause.column.max_length,
+                meta=meta,
+            )
         case "one_of":
             return gxe.ExpectColumnValuesToBeInSet(
                 column=column, value_set=list(clause.column.allowed), meta=meta

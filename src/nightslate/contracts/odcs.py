@@ -87,6 +87,8 @@ def _column(column: SchemaProperty) -> Column:
         exclusive_maximum=options.get("exclusiveMaximum"),
         allowed=tuple(str(value.value) for value in column.enum or ()),
         pattern=options.get("pattern", ""),
+        min_length=options.get("minLength", 0),
+        max_length=options.get("maxLength", 0),
         required_unless=custom.get("landingRequiredUnless"),
         derived=column.transformLogic is not None,
         pseudonym=column.classification == "pseudonym",

@@ -49,6 +49,8 @@ def _holds(clause: Clause, column: Column) -> Column:
             return column < clause.bound
         case "<=":
             return column <= clause.bound
+        case "length":
+            return functions.length(column).between(clause.column.min_length, clause.column.max_length)
         case "one_of":
             return column.isin(list(clause.column.allowed))
         case _:

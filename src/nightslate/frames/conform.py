@@ -31,6 +31,8 @@ VERDICT = {
 }
 """Columns beside a conformed row: where it came from and, if it is rejected, why and what it was."""
 
+_KEPT_CHARACTERS = 1000
+
 
 @dataclass(frozen=True)
 class Conformer:
@@ -56,9 +58,10 @@ class Conformer:
         rows, faults = chunk.rows, Faults(chunk.rows.num_rows)
         self._check_names(rows, faults)
         converted = {c.name: self._convert(rows, c, faults) for c in self.contract.landing_columns}
-        table = pa.table(converted, schema=pa.schema([pa.field(f.name, f.type) for f in self._landed()]))
-        for clause, broken in self._broken_clauses(table):
+        raw = pa.table(converted, schema=pa.schema([pa.field(f.name, f.type) for f in self._landed()]))
+        for clause, broken in self._broken_clauses(raw):
             faults.blame(mask(broken), clause.reason, clause.text)
+        table = self._pseudonymised(raw)
         self._check_day(table, faults)
         self._check_arms(table, faults)
         accepted = self._with_verdict(table, chunk, faults, file)
@@ -85,7 +88,14 @@ class Conformer:
         values = typed(rows[column.name], column, column.name in self.pointed)
         for wrong, how in values.faults:
             faults.blame(wrong, how.reason, f"{column.name} {how.clause or f'is {column.type}'}")
-        return self.pseudonymise(values.array) if column.pseudonym else values.array
+        return values.array
+
+    def _pseudonymised(self, raw: pa.Table) -> pa.Table:
+        for at, column in enumerate(self.contract.landing_columns):
+            if column.pseudonym:
+                ids = raw[column.name].combine_chunks()
+                raw = raw.set_column(at, raw.schema.field(at), self.pseudonymise(ids))
+        return raw
 
     def _broken_clauses(self, table: pa.Table) -> list[tuple[Clause, pa.Array]]:
         clauses = self.contract.landing_clauses()
@@ -159,10 +169,19 @@ class Conformer:
                 if row[name] is not None:
                     row[name] = converted[name][place].as_py() or self._pseudonym(row[name])
         return [
-            json.dumps({n: v for n, v in row.items() if v is not None}, default=str, sort_keys=True)
+            json.dumps({n: _bounded(v) for n, v in row.items() if v is not None}, default=str, sort_keys=True)
             for row in came
         ]
 
     def _pseudonym(self, value: object) -> str:
         """Of what is no id, so that it is not seen either."""
         return str(self.pseudonymise(pa.array([str(value)]))[0])
+
+
+def _bounded(value: object) -> object:
+    """A value as quarantine keeps it: of text as much as a person reads."""
+    if isinstance(value, list):
+        return [_bounded(item) for item in value]
+    if isinstance(value, str) and len(value) > _KEPT_CHARACTERS:
+        return f"{value[:_KEPT_CHARACTERS]}... ({len(value)} characters)"
+    return value

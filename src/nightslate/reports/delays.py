@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nightslate.reports.numbers import MISSING, significant
+from nightslate.reports.numbers import MISSING, short, significant
 
 NAMED_ARMS = 5
 
@@ -46,7 +46,7 @@ def _of_arms(kind: str, arms: Sequence[Mapping[str, Any]], whole: Mapping[str, A
         return
     foremost = sorted(arms, key=lambda row: (-abs(row["later"]), row["arm_id"]))[:NAMED_ARMS]
     named = ", ".join(
-        f"{arm['arm_id']} {_later(arm)} (half within {_days(arm['median_days'])})" for arm in foremost
+        f"{short(arm['arm_id'])} {_later(arm)} (half within {_days(arm['median_days'])})" for arm in foremost
     )
     more = f", and {len(arms) - NAMED_ARMS} more in the table delays" if len(arms) > NAMED_ARMS else ""
     yield (

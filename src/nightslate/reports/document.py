@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from nightslate.reports import plots
+from nightslate.reports.numbers import short
 
 
 @dataclass(frozen=True)
@@ -36,5 +37,5 @@ def template(name: str, **filters: Callable[..., object]) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(filters)
+    environment.filters.update(filters, short=short)
     return environment.get_template(name)

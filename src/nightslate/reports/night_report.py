@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from nightslate.reports import plots, sequence_plots
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
-from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, signed, significant
+from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, short, signed, significant
 from nightslate.reports.sequence import SequenceFigures
 from nightslate.reports.wording import Check, headline, in_words, weight_checks
 
@@ -213,7 +213,7 @@ def _exposure(shares: pa.Table) -> dict[str, Any]:
         "chart": figure(
             plots.exposure(shares, TOP_ARMS),
             "The arms most shown: "
-            + ", ".join(f"{arm} in {percent(share)} of slates" for arm, share in totals[:TOP_ARMS]),
+            + ", ".join(f"{short(arm)} in {percent(share)} of slates" for arm, share in totals[:TOP_ARMS]),
         ),
     }
 

@@ -43,6 +43,11 @@ def signed(text: str) -> str:
     return text if text == "0" or text.startswith((MINUS, MISSING)) else f"+{text}"
 
 
+def short(name: str) -> str:
+    """A name as a page writes it: arms are called what their owners call them, at whatever length."""
+    return name if len(name) <= 60 else f"{name[:59]}…"
+
+
 def finite(value: float | None) -> bool:
     """Whether there is a number to show or to draw."""
     return value is not None and math.isfinite(value)

@@ -23,6 +23,8 @@ ESTIMATOR_SHAPES = ("triangle-up", "square", "circle", "diamond", "cross", "tria
 FIRST_SLOT, LAST_SLOT = (29, 78, 216), (176, 204, 252)
 WIDTH = 600
 ROW, ROW_OF_ESTIMATOR = 24, 17
+SHORT_LABEL = "length(datum.label) > 60 ? slice(datum.label, 0, 59) + '…' : datum.label"
+"""What an axis or a legend writes for a name, as `short` does: to measure a long one takes Vega seconds."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ def _y(field: str, order: Sequence[str]) -> alt.Y:
         f"{field}:N",
         title=None,
         scale=alt.Scale(domain=list(order)),
-        axis=alt.Axis(grid=False, labelLimit=260),
+        axis=alt.Axis(grid=False, labelLimit=260, labelExpr=SHORT_LABEL),
     )
 
 

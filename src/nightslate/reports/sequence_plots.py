@@ -19,6 +19,7 @@ from nightslate.reports.plots import (
     INK,
     MUTED,
     ROW,
+    SHORT_LABEL,
     inline,
     layered,
 )
@@ -188,7 +189,7 @@ def _told_apart(
     field: str, names: Sequence[str], colours: Sequence[str], shapes: Sequence[str], title: str | None = None
 ) -> tuple[alt.Color, alt.Shape]:
     """A colour and a shape for each name, grey for all others; a legend where one has to be told."""
-    legend = alt.Legend(columnPadding=16) if title or len(names) > 1 else None
+    legend = alt.Legend(columnPadding=16, labelExpr=SHORT_LABEL) if title or len(names) > 1 else None
     shades = [MUTED if name == _OTHERS else colour for name, colour in zip(names, colours, strict=False)]
     color = alt.Scale(domain=names, range=shades)
     shape = alt.Scale(domain=names, range=list(islice(shapes, len(names))))

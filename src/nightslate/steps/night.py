@@ -37,7 +37,11 @@ LATE_DAYS = 7
 """An outcome that comes up to so many days after its window is known to be late; later ones match nothing."""
 
 _CONTEXT = ("impressions", "users", "transitions")
-_COLUMN_TYPES = {"category": "string", "number": "double"}
+_FEATURES = {
+    "category": Column(name="category", type="string", max_length=500),
+    "number": Column(name="number", type="double", minimum=-(10**15), maximum=10**15),
+}
+"""What a feature may be that a landing file brings: its square, and sums of such, are numbers still."""
 
 
 def home_from_environment() -> Path:
@@ -105,7 +109,7 @@ class Night:
         """The contract of a table of this program: with its own columns, and no more slots than it has."""
         logs = self.program.logs
         features = logs.context if table in _CONTEXT else logs.arm_features if table == "arms" else ()
-        extra = [Column(name=f.name, type=_COLUMN_TYPES[f.type]) for f in features]  # type: ignore[arg-type]
+        extra = [replace(_FEATURES[feature.type], name=feature.name) for feature in features]
         if table == "transitions":
             extra += [replace(column, name=NEXT + column.name) for column in extra]
         contract = load(table).with_columns(extra)

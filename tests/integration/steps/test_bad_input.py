@@ -75,6 +75,25 @@ def test_a_bad_row_costs_that_row(tmp_path: Path) -> None:
     assert "user-" not in "".join(rejected["row"])
 
 
+def test_poison_is_quarantined_before_any_sum_meets_it(tmp_path: Path) -> None:
+    shown = world.impressions(0, DAY, rows=400)
+    for row, broken in {3: {"age": 1e308}, 5: {"age": -1e20}, 7: {"segment": "s" * 501}}.items():
+        shown[row] |= broken
+    done = world.outcomes(0, DAY)
+    done[0] |= {"value": 1e200}
+    world.land(tmp_path, DAY, shown, done)
+
+    with pytest.raises(ContractError, match="outcomes: 1 of 25 rows"):
+        ingest(tmp_path)
+
+    assert sorted(table(tmp_path, "quarantine")["clause"]) == [
+        "age <= 1000000000000000",
+        "age >= -1000000000000000",
+        "segment has 0 to 500 characters",
+        "value <= 1000000000000000",
+    ]
+
+
 def test_too_many_bad_rows_stop_the_night_and_say_where_they_are(tmp_path: Path) -> None:
     shown = [{**row, "propensity": 1.5} for row in world.impressions(0, DAY)]
     world.land(tmp_path, DAY, shown, world.outcomes(0, DAY))

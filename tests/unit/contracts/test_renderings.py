@@ -25,6 +25,7 @@ PROBE = Contract(
         Column(name="level", type="float"),
         Column(name="rows", type="bigint", minimum=1),
         Column(name="kind", type="string", allowed=("boot'strap", "other")),
+        Column(name="label", type="string", min_length=1, max_length=3),
         Column(name="day", type="string", required=True),
     ),
     key=("id",),
@@ -37,6 +38,7 @@ GOOD: dict[str, Any] = {
     "level": -2.0,
     "rows": 1,
     "kind": "other",
+    "label": "abc",
     "day": "monday",
 }
 GOOD_VALUES: list[tuple[str, Any]] = [
@@ -52,6 +54,8 @@ GOOD_VALUES: list[tuple[str, Any]] = [
     ("kind", "boot'strap"),
     ("kind", None),
     ("id", "abcd"),
+    ("label", "ü😀ß"),
+    ("label", None),
 ]
 BAD_VALUES: list[tuple[str, Any, list[str]]] = [
     ("id", None, ["id is required"]),
@@ -72,6 +76,8 @@ BAD_VALUES: list[tuple[str, Any, list[str]]] = [
     ("rows", 0, ["rows >= 1"]),
     ("rows", -5, ["rows >= 1"]),
     ("kind", "Other", ["kind is one of boot'strap, other"]),
+    ("label", "", ["label has 1 to 3 characters"]),
+    ("label", "abcd", ["label has 1 to 3 characters"]),
     ("kind", "", ["kind is one of boot'strap, other"]),
 ]
 CASES = [(name, value, list[str]()) for name, value in GOOD_VALUES] + BAD_VALUES

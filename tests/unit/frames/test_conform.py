@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.unit.frames.landed import (
     DS,
@@ -24,6 +25,7 @@ from tests.unit.frames.landed import (
 
 from nightslate.contracts import load
 from nightslate.frames.conform import Conformer
+from nightslate.frames.landing import read
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
 
@@ -210,3 +212,47 @@ def test_one_user_has_one_pseudonym_in_every_format_and_another_under_another_ke
     assert len(seen) == 1
     other = type(PSEUDONYMISE)(b"another key of thirty-two bytes.", "2")
     assert other(pa.array([raw_user(1)]))[0].as_py() not in seen
+
+
+POISONED = {
+    "user_id": ("u" * 501, "user_id has 1 to 500 characters"),
+    "arm_id": ("a" * 200_000, "arm_id has 1 to 500 characters"),
+    "impression_id": ("i" * 501, "impression_id has 1 to 500 characters"),
+}
+
+
+@pytest.mark.parametrize("name", POISONED)
+@pytest.mark.parametrize("write", [write_parquet, write_jsonl])
+def test_text_that_is_too_long_is_quarantined(tmp_path, write, name):
+    value, clause = POISONED[name]
+    assert odd(write, tmp_path, **{name: value}) == ("out_of_range", clause)
+
+
+@pytest.mark.parametrize("write", [write_parquet, write_jsonl])
+def test_an_empty_user_id_is_nobody(tmp_path, write):
+    """It is judged as it came: its pseudonym would look like any other."""
+    assert odd(write, tmp_path, user_id="") == ("required", "user_id is required")
+
+
+def test_quarantine_keeps_as_much_of_a_long_text_as_a_person_reads(tmp_path):
+    table = conform(write_parquet(tmp_path / "f", [good(1, arm_id="a" * 200_000)]))
+    (row,) = [json.loads(row) for row in table["_row"].to_pylist()]
+    assert row["arm_id"] == "a" * 1000 + "... (200000 characters)"
+
+
+@pytest.mark.parametrize(
+    ("value", "clause"),
+    [
+        (1e200, "value <= 1000000000000000"),
+        (-1e20, "value >= -1000000000000000"),
+        (1e15, None),
+    ],
+)
+def test_a_reward_that_no_sum_survives_is_quarantined(tmp_path, value, clause):
+    done = {"outcome_id": "o", "user_id": "u", "occurred_at": NOON, "kind": "click", "value": value}
+    path = tmp_path / "outcomes.parquet"
+    pq.write_table(pa.Table.from_pylist([done]), path)
+    conformer = Conformer(load("outcomes"), DS, PSEUDONYMISE)
+    chunks = read(path, conformer.contract.landing_columns)
+    found = pa.concat_tables([conformer(chunk, path.name) for chunk in chunks])
+    assert found["_clause"].to_pylist() == [clause]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import pyarrow as pa
 import pytest
 from tests.unit.reports import nights
 
@@ -70,3 +71,14 @@ def test_the_style_sheet_maps_every_colour_of_the_charts_for_dark_screens() -> N
     style = (Path(plots.__file__).parent / "templates" / "night.css").read_text()
     mapped = set(re.findall(r'\[(?:fill|stroke)="(#[0-9a-f]{6})"\]', style))
     assert mapped == {plots.INK, plots.MUTED, plots.GRID, plots.PURPLE, *plots.ESTIMATOR_COLOURS}
+
+
+def test_arms_with_long_names_are_drawn_apart_under_short_ones() -> None:
+    """Vega measures each label that it draws: 30,000 characters took it a minute."""
+    names = ["x" * 30_000 + end for end in "ab"]
+    chart = plots.exposure(pa.table({"arm_id": names, "slot": [1, 1], "share": [0.75, 0.25]}))
+    assert chart is not None
+    svg = plots.to_svg(chart)
+    labels = re.findall(r"<text[^>]*>(x[^<]*)</text>", svg)
+    assert [len(label) <= 60 and label.endswith("…") for label in labels] == [True, True]
+    assert svg.count('aria-roledescription="bar"') == 2
