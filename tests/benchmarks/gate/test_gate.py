@@ -25,6 +25,8 @@ from tests.benchmarks.gate.gates import (
 )
 from tests.benchmarks.gate.worlds import NIGHTS, NOTHING_IS_BETTER, OTHERS_LOGGED, TEN_PERCENT
 
+pytestmark = pytest.mark.timeout(3600)
+
 WORLDS = 300
 MOST_FALSE = ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / WORLDS)
 SOON = 30
