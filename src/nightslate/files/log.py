@@ -76,7 +76,11 @@ def read_log(path: Path, layout: Layout, quarantine: Path | None) -> Log:
         refused.settle()
     refused.require_some_left(path, good.size)
     log = columns.in_turn(units, good) if units else columns.impressions(good)
-    return replace(log, rejected=refused.counts.get(str(path), {}), summary="\n".join(refused.summary))
+    names = dict.fromkeys(filter(None, (CLUSTER, layout.unit, *ARM)))
+    notes = (*log.notes, *rows.pointed_notes(names))
+    return replace(
+        log, notes=notes, rejected=refused.counts.get(str(path), {}), summary="\n".join(refused.summary)
+    )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +65,14 @@ class Rows:
     def is_pointed(self, name: str) -> bool:
         """Whether a column of ids is whole numbers written like 7.0."""
         return name in (pointed_columns(self.chunks, [name]) if self.pointed is None else self.pointed)
+
+    def pointed_notes(self, names: Iterable[str]) -> list[str]:
+        """What there is to say of columns of ids that are read as whole numbers."""
+        return [
+            f"{name} of {self.path} is whole numbers, some written like 7.0: 7.0 is read as 7"
+            for name in names
+            if name in self.names and self.is_pointed(name)
+        ]
 
     def values(
         self, name: str, read: Callable[[pa.ChunkedArray], Values]

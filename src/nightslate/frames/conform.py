@@ -15,7 +15,7 @@ import pyarrow.dataset
 from nightslate.contracts import Clause, Column, Contract
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.arrays import Ints
-from nightslate.frames.landing import digest
+from nightslate.frames.landing import digest, names_fault
 from nightslate.records.chunks import Chunk
 from nightslate.records.faults import Faults, as_they_came
 from nightslate.records.typed import typed
@@ -77,10 +77,12 @@ class Conformer:
 
     def _check_names(self, rows: pa.Table, faults: Faults) -> None:
         """Of JSON lines, where each row has columns of its own."""
-        known = {column.name for column in self.contract.landing_columns}
-        for name in sorted(set(rows.column_names) - known):
-            there = mask(rows[name].is_valid())
-            faults.blame(there, "schema_mismatch", f"column {name[:200]} is not in the contract")
+        columns = self.contract.landing_columns
+        there = {name: mask(rows[name].is_valid()) for name in rows.column_names}
+        extra = [mine for name, mine in there.items() if name not in {column.name for column in columns}]
+        for place in np.flatnonzero(np.any(extra, axis=0)) if extra else ():
+            fault = names_fault([name for name, mine in there.items() if mine[place]], columns)
+            faults.blame(np.array([place]), "schema_mismatch", str(fault))
 
     def _convert(self, rows: pa.Table, column: Column, faults: Faults) -> pa.Array:
         if column.name not in rows.column_names:

@@ -35,14 +35,15 @@ def read_json_lines(blocks: Iterator[bytes]) -> Iterator[Chunk]:
     for block in blocks:
         lines = Lines(block)
         count = int(np.count_nonzero(lines.filled))
-        numbers = np.arange(records + 1, records + 1 + count)
-        records += count
         rows = _parsed(lines, count, texts)
         if rows is not None:
-            yield Chunk(rows, numbers)
+            yield Chunk(rows, np.arange(count) + records + 1)
         else:
             found = [lines.content(line) for line in np.flatnonzero(lines.filled).tolist()]
-            yield from _one_by_one(found, numbers)
+            found = [line for line in found if line.strip()]
+            count = len(found)
+            yield from _one_by_one(found, np.arange(count) + records + 1)
+        records += count
 
 
 def _parsed(lines: Lines, count: int, texts: dict[str, pa.DataType]) -> pa.Table | None:

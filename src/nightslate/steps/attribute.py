@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from typing import cast
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from nightslate.core.attribution import Rule
 from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
-from nightslate.frames.credits import found_by_bucket
+from nightslate.frames.credits import found_by_bucket, known_keys
 from nightslate.frames.days import microseconds
+from nightslate.records.overlap import hardly_any
+from nightslate.steps.ingest import ID_FORMS
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.meaning import in_words, outdated, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
@@ -73,7 +79,25 @@ def _attribute(night: Night) -> str:
     credited = _write(night, "credits", found.where(F.col("reason").isNull()))
     left = _write(night, "unattributed", found.where(F.col("reason").isNotNull()))
     total = sum(file.rows for file in outcomes.files)
-    return f"{credited} credits for {total - left} of {total} outcomes"
+    said = f"{credited} credits for {total - left} of {total} outcomes"
+    if hardly_any(total - left, total):  # else their keys are no strangers, and need not be counted
+        overlap = known_keys(night.spark, impressions, outcomes, night.program.buckets)
+        said += "".join(
+            f"; {one}" for one in overlap.strangers(_forms(night, "outcomes"), _shown_forms(night))
+        )
+    return said
+
+
+def _shown_forms(night: Night) -> Callable[[str], list[str]]:
+    """What keys of impressions look like, by column: those of the last day that has any."""
+    days = (night.at(day) for day in (night.ds, *reversed(night.days_attributed_to)))
+    forms = next(filter(None, (_forms(day, "impressions") for day in days)), {})
+    return lambda name: forms.get(name, [])
+
+
+def _forms(night: Night, log: str) -> dict[str, list[str]]:
+    kept = night.table(log).snapshot().metadata(night.ds).get(ID_FORMS, "{}")
+    return cast(dict[str, list[str]], json.loads(kept))
 
 
 def _write(night: Night, name: str, rows: DataFrame) -> int:

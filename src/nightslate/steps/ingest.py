@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,9 @@ from nightslate.frames.recompute import SLATE_COLUMNS, Kind, with_propensities
 from nightslate.frames.skew import with_early_ones_rejected
 from nightslate.programs.logs import Rejects
 from nightslate.programs.meaning import PROPENSITY
+from nightslate.records.ids import FIRST_FORM, FORM
+from nightslate.records.overlap import KEYS, forms_of
+from nightslate.records.pointed import pointed_columns_of
 from nightslate.records.sources import data_files
 from nightslate.steps.meaning import in_words, meaning_of, otherwise_meant, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
@@ -34,6 +38,9 @@ from nightslate.tables import spark as spark_tables
 
 LANDED = "_SUCCESS"
 _BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
+_ID_FORM = "nightslate.id_form"
+ID_FORMS = "nightslate.id_forms"
+"""In the metadata of a log's day: what its ids look like, by column."""
 
 
 def run(night: Night) -> str:
@@ -74,12 +81,14 @@ def _ingest(night: Night) -> str:
     """Nothing is committed but quarantine unless every log is within what the program tolerates."""
     files = {log: _landed(night, log) for log in _logs(night)}
     pseudonymise = Pseudonymiser.from_environment()
-    layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name}
+    form = _id_form(night)
+    layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name, _ID_FORM: form}
     _require_same_layout(night, layout)
     ingested: dict[str, Ingested] = {}
+    pointed = {log: _pointed(night, log, files[log], form) for log in files}
     # Arms first, and impressions before outcomes: a log is checked against those that it names.
     for log in sorted(files, key=lambda log: log != "arms"):
-        conformer = _conformer(night, log, pseudonymise, ingested)
+        conformer = replace(_conformer(night, log, pseudonymise, ingested), pointed=pointed[log])
         ingested[log] = ingest(night.spark, files[log], conformer, _completion(night, log, ingested))
     kind = _propensity_kind(night)
     ingested["impressions"] = _with_kind(ingested["impressions"], kind)
@@ -90,11 +99,20 @@ def _ingest(night: Night) -> str:
         {named[log]: (result.rows, night.contract(log)) for log, result in ingested.items()}, night.data_docs
     )
     for log, result in ingested.items():
-        _publish(night, log, result, layout, kind)
+        forms = {ID_FORMS: json.dumps(forms_of(files[log], KEYS, pointed[log]), ensure_ascii=False)}
+        _publish(night, log, result, layout | forms, kind)
     copies = sum(result.duplicates for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
-    return done + _readable_by_all(night, files)
+    return done + _pointed_ids(pointed) + _readable_by_all(night, files)
+
+
+def _pointed_ids(pointed: Mapping[str, frozenset[str]]) -> str:
+    return "".join(
+        f"; {name} of {log} is written like 7.0 and read as 7"
+        for log, names in pointed.items()
+        for name in sorted(names)
+    )
 
 
 def _readable_by_all(night: Night, files: Mapping[str, Sequence[Path]]) -> str:
@@ -135,6 +153,28 @@ def _require_same_layout(night: Night, layout: dict[str, str]) -> None:
                     f"{name} is {value} now and was {before[name]} on {users.days()[-1]}: users would not be"
                     f" found again. Put it back, or move {users.path.parent} away and backfill"
                 )
+
+
+def _id_form(night: Night) -> str:
+    """The form of ids that the warehouse began with. Raises SpecError for one that is unknown here."""
+    users = night.table("users").snapshot()
+    taken_in = (users.metadata(day) for day in reversed(users.days()))
+    form = next((before.get(_ID_FORM, FIRST_FORM) for before in taken_in if _KEY in before), FORM)
+    if form not in (FIRST_FORM, FORM):
+        raise SpecError(
+            f"{users.path.parent} has ids in form {form}, which this version does not know: users would not"
+            " be found again. Use the version that wrote it, or move it away and backfill"
+        )
+    return form
+
+
+def _pointed(night: Night, log: str, files: Sequence[Path], form: str) -> frozenset[str]:
+    """The columns of ids of a log's day that are whole numbers written like 7.0: over all of its files, so
+    that it does not matter how the day is split into them."""
+    if form == FIRST_FORM:
+        return frozenset()
+    columns = night.contract(log).landing_columns
+    return pointed_columns_of(files, [column.name for column in columns if column.is_id])
 
 
 def _completion(night: Night, log: str, ingested: Mapping[str, Ingested]) -> Completion | None:
@@ -204,8 +244,10 @@ def _arms_before(night: Night, pseudonymise: Pseudonymiser) -> set[str]:
     taken_in, arms = set(before["ds"].to_pylist()), set(before["arm_id"].to_pylist())
     for earlier in (night.at(day) for day in days if day not in taken_in):
         if _has_landed(earlier):
-            conformer = Conformer(earlier.contract("arms"), earlier.ds, pseudonymise)
-            arms |= _accepted_arms(ingest(night.spark, _landed(earlier, "arms"), conformer))
+            files = _landed(earlier, "arms")
+            pointed = _pointed(earlier, "arms", files, _id_form(night))
+            conformer = Conformer(earlier.contract("arms"), earlier.ds, pseudonymise, pointed=pointed)
+            arms |= _accepted_arms(ingest(night.spark, files, conformer))
     return arms
 
 

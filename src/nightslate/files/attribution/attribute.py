@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from nightslate.errors import MachineError
 from nightslate.files.attribution.dealt import Dealt, Progress, Users, deal_outcomes
-from nightslate.files.attribution.histories import Impressions, read_outcomes
+from nightslate.files.attribution.histories import Impressions, Outcomes, read_outcomes
 from nightslate.files.attribution.parts import Parts
 from nightslate.files.attribution.pieces import Pieces
 from nightslate.files.attribution.tally import Tally
@@ -22,6 +23,7 @@ from nightslate.files.refused import Refused
 from nightslate.files.rows import Files
 from nightslate.files.writing import require_writable
 from nightslate.frames.attribution import CREDITS, UNATTRIBUTED, Attributor
+from nightslate.records.overlap import Overlap
 
 _NEEDED = {"impression": ("impression_id",), "user_arm": ("arm_id",)}
 _EARLY = "it names an impression that is later, by more than --skew"
@@ -71,7 +73,7 @@ def attribute(
                 done = _Outcomes.of(outcomes, how, shown.rows, Path(folder) / "outcomes", refused)
                 dealt = Dealt.of(shown, done.users, Path(folder) / "impressions", refused, progress)
                 refused.settle()
-                tally, copied = _write(how, dealt, done, out, unattributed, refused, progress)
+                tally, overlap, copied = _write(how, dealt, done, out, unattributed, refused, progress)
         except OSError as error:
             raise MachineError(f"cannot write {out} or beside it: {error}") from error
         return Summary(
@@ -81,14 +83,20 @@ def attribute(
             outcomes=done.rows,
             copies={str(impressions): copied, str(outcomes): done.copies},
             refused=refused.counts,
-            notes=tuple(refused.summary),
+            notes=(
+                *refused.summary,
+                *_pointed(shown),
+                *done.notes,
+                *overlap.strangers(done.keys, shown.examples),
+            ),
             tally=tally,
         )
 
 
 @dataclass(frozen=True)
 class _Outcomes:
-    """Outcomes in parts of their users, and how many rows and copies their file has."""
+    """Outcomes in parts of their users, and how many rows and copies their file has; keys: examples of what
+    they have in common with impressions, by column."""
 
     path: Path
     files: Files
@@ -96,6 +104,8 @@ class _Outcomes:
     parts: Parts
     rows: int
     copies: int
+    keys: dict[str, list[str]]
+    notes: tuple[str, ...]
 
     @classmethod
     def of(cls, path: Path, how: Attributor, impressions: int, folder: Path, refused: Refused) -> Self:
@@ -109,6 +119,8 @@ class _Outcomes:
             deal_outcomes(found.good, users, folder),
             found.rows,
             found.copies,
+            found.examples(),
+            tuple(_pointed(found)),
         )
 
 
@@ -122,6 +134,7 @@ class _Part:
     early: pa.Table
     copies: int
     tally: Tally
+    overlap: Overlap
 
 
 def _write(
@@ -132,9 +145,10 @@ def _write(
     unattributed: Path | None,
     refused: Refused,
     progress: Progress,
-) -> tuple[Tally, int]:
-    """Part by part. Returns what it comes to, and how many impressions were exact copies."""
-    tally, copied = Tally(), 0
+) -> tuple[Tally, Overlap, int]:
+    """Part by part. Returns what it comes to, how far the two files know each other, and how many impressions
+    were exact copies."""
+    tally, overlap, copied = Tally(), Overlap(), 0
     with ExitStack() as stack:
         credited = stack.enter_context(Pieces(out, CREDITS))
         rest = stack.enter_context(Pieces(unattributed, UNATTRIBUTED)) if unattributed else None
@@ -145,11 +159,12 @@ def _write(
             if rest:
                 rest.write(part.unattributed)
             tally.merge(part.tally)
+            overlap += part.overlap
             copied += part.copies
             refused.add(done.path, done.users.bad(part.early, done.files, _EARLY, "impression_id"))
             progress("parts attributed", number, done.users.parts)
         refused.settle()
-    return tally, copied
+    return tally, overlap, copied
 
 
 def _attribute(how: Attributor, dealt: Dealt, done: _Outcomes, part: int) -> _Part:
@@ -163,4 +178,9 @@ def _attribute(how: Attributor, dealt: Dealt, done: _Outcomes, part: int) -> _Pa
         tables.append(table)
     early = rest.filter(pc.equal(rest["reason"], "before_impression"))["outcome_id"].combine_chunks()
     named_later = outcomes.filter(pc.is_in(outcomes["outcome_id"], value_set=early))
-    return _Part(tables, rest, named_later, copied, tally)
+    return _Part(tables, rest, named_later, copied, tally, Overlap.of(impressions, outcomes))
+
+
+def _pointed(log: Impressions | Outcomes) -> Iterator[str]:
+    for name in log.pointed:
+        yield f"{name} of {log.path} is whole numbers, some written like 7.0: 7.0 is read as 7"

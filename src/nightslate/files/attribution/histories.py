@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from nightslate.files.hashes import text_keys
 from nightslate.files.refused import Refused
 from nightslate.files.rows import Files, Rows, files_of, pieces, read
 from nightslate.records.instants import INSTANT
+from nightslate.records.overlap import KEYS, examples
 from nightslate.records.pointed import pointed_columns_of
 from nightslate.records.sources import format_of
 
@@ -42,6 +43,11 @@ class Outcomes:
     good: pa.Table
     copies: int
     pointed: tuple[str, ...]
+
+    def examples(self) -> dict[str, list[str]]:
+        """A few of the keys that they have in common with impressions, by column."""
+        there = [name for name in KEYS if name in self.good.column_names]
+        return {name: examples(self.good[name][:1000].drop_null().to_pylist()) for name in there}
 
 
 def read_outcomes(path: Path, needed: tuple[str, ...], refused: Refused) -> Outcomes:
@@ -102,15 +108,24 @@ class Impressions:
 
     def good(self, refused: Refused) -> Iterator[pa.RecordBatch]:
         """The good rows, some at a time, each with its place as ROW; bad ones are refused."""
-        columns = [name for name in self.schema.names if name != ROW]
-        parts = (
-            [self.whole] if self.whole else pieces(self.path, columns, BATCH_ROWS, frozenset(self.pointed))
-        )
-        for rows in parts:
+        for rows in self._parts():
             bad = BadRows(rows)
             table = self._checked(rows, bad).append_column(ROW, pa.array(rows.numbers - 1))
             refused.add(self.path, bad.all())
             yield from _only(table, bad.good).cast(self.schema).to_batches()
+
+    def examples(self, name: str) -> list[str]:
+        """A few ids of a column, as they are read."""
+        for rows in self._parts():
+            if rows.numbers.size:
+                return examples(filter(None, texts(rows, name, BadRows(rows))[:1000].to_pylist()))
+        return []
+
+    def _parts(self) -> Iterable[Rows]:
+        if self.whole:
+            return [self.whole]
+        columns = [name for name in self.schema.names if name != ROW]
+        return pieces(self.path, columns, BATCH_ROWS, frozenset(self.pointed))
 
     def _checked(self, rows: Rows, bad: BadRows) -> pa.Table:
         columns = {name: texts(rows, name, bad) for name in _IMPRESSION[:3]}
