@@ -20,6 +20,7 @@ from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.estimators.estimator import Estimator
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import Delta
+from nightslate.core.estimators.one_more import against, in_favour
 from nightslate.core.estimators.results import results
 from nightslate.core.estimators.sample import Logged, Sample, known
 from nightslate.core.estimators.slate_sample import SlateSample
@@ -33,6 +34,8 @@ TARGET, LOGGED = "target", "logged"
 THRESHOLDS = Thresholds()
 _SURPRISE = 4.0
 """Standard errors from its expectation at which a figure is taken to be wrong."""
+_NOBODY = np.uint64(2**64 - 1)
+"""The key of a cluster that no log has."""
 _FEWEST_CLUSTERS = 2
 """That have a spread."""
 
@@ -96,7 +99,12 @@ def evaluate(log: Log, question: Question) -> Evaluation:
         estimates=tuple(estimates),
         logged=paired[LOGGED, None, family.mean],
         difference=difference,
-        verdict=verdict(difference or estimates[0], THRESHOLDS, support_is_known=support_is_known),
+        verdict=verdict(
+            difference or estimates[0],
+            THRESHOLDS,
+            _with_one_more(log, difference, question) if difference else (),
+            support_is_known=support_is_known,
+        ),
         support_is_known=support_is_known,
         arm_check=log.arm_check,
         notes=(
@@ -114,17 +122,39 @@ def evaluate(log: Log, question: Question) -> Evaluation:
     )
 
 
+def _with_one_more(log: Log, difference: Estimate, question: Question) -> list[Estimate]:
+    """The difference in logs that have one more unit, a cluster of its own, which speaks most against it."""
+    if difference.lower is None or difference.upper is None or difference.lower <= 0 <= difference.upper:
+        return []
+    asked = replace(question, interval=Delta())
+    both = {TARGET: log.sample, LOGGED: log.of_logging_policy}
+    state = _state(log, both, (difference.estimator,), asked)
+    found = []
+    for unit in (against if difference.lower > 0 else in_favour)(log.sample):
+        one = replace(log, sample=unit, cluster=np.array([_NOBODY]))
+        added = _state(one, {TARGET: unit, LOGGED: one.of_logging_policy}, (difference.estimator,), asked)
+        lines = results(state.merge(added), question.confidence, asked.interval, question.rewards)
+        found += [line for line in lines if (line.policy, line.reference) == (TARGET, LOGGED)]
+    return found
+
+
 def _estimates(
     log: Log, policies: Mapping[str, Logged], estimators: Sequence[str], question: Question
 ) -> list[Estimate]:
+    state = _state(log, policies, estimators, question)
+    return results(state, question.confidence, question.interval, question.rewards)
+
+
+def _state(
+    log: Log, policies: Mapping[str, Logged], estimators: Sequence[str], question: Question
+) -> EvaluationState:
     """Of a log that is one update: a file is all on one machine."""
     tunings = {name: value for name, value in question.tunings.items() if name in estimators}
     bet_on = question.rewards if question.interval.guaranteed else None
     empty = EvaluationState.initial(
         tuple(policies), tuple(estimators), tunings, log.sample.slots, question.seed, bet_on
     )
-    state = empty.update(tuple(policies.values()), log.cluster)
-    return results(state, question.confidence, question.interval, question.rewards)
+    return empty.update(tuple(policies.values()), log.cluster)
 
 
 def _mismatch(log: Log, possible: Sequence[str], question: Question) -> str | None:

@@ -1,5 +1,6 @@
 """What `nightslate ope` makes of its figures: JSON, a page for people, a verdict."""
 
+import numpy as np
 import pytest
 from tests.unit.cli.ope_runs import TUNED, answer, expected_of_impressions, mean, run
 from tests.unit.files import logs
@@ -163,3 +164,42 @@ def test_a_range_gives_what_is_known_where_all_rewards_are_0(tmp_path):
     assert (snips["lower"], snips["upper"]) == pytest.approx((0, 0.023787), rel=1e-3)
     assert (difference["lower"], difference["upper"]) == pytest.approx((-0.023787, 0.023787), rel=1e-3)
     assert result["verdict"] == "test further"
+
+
+def rare(rows, seed):
+    """80 arms shown at random, a reward that does not depend on them, and a target that avoids one."""
+    draw = np.random.default_rng(seed)
+    arms, rewards = draw.integers(0, 80, rows), draw.random(rows) < 0.0038
+    return [
+        {
+            "reward": int(reward),
+            "propensity": 1 / 80,
+            "target_propensity": (0.9 / 79 if arm else 0) + 0.1 / 80,
+        }
+        for arm, reward in zip(arms, rewards, strict=True)
+    ]
+
+
+def test_what_luck_says_of_rare_rewards_is_to_be_tested_further(tmp_path):
+    """Where the arm that is avoided had no reward, the interval is over 0."""
+    over = 0
+    for seed in (1, 2, 3, 4):
+        result = answer(logs.write(tmp_path / f"{seed}.csv", rare(10_000, seed)), "--interval", "delta")
+        over += result["difference"]["lower"] > 0
+        assert result["verdict"] == "test further", seed
+        assert ("by luck: one more unit" in result["reasons"][-1]) == (result["difference"]["lower"] > 0)
+    assert over >= 2
+
+
+@pytest.mark.parametrize(("better", "word"), [(True, "deploy"), (False, "do not deploy")])
+def test_what_is_better_is_still_deployed_and_what_is_worse_is_not(tmp_path, better, word):
+    """10 arms of which half are rewarded 11 times in 100 and half 9 times; the target shows one half."""
+    draw = np.random.default_rng(5)
+    arms = draw.integers(0, 10, 20_000)
+    rewards = draw.random(20_000) < np.where(arms < 5, 0.11, 0.09)
+    rows = [
+        {"reward": int(reward), "propensity": 0.1, "target_propensity": 0.19 if (arm < 5) == better else 0.01}
+        for arm, reward in zip(arms, rewards, strict=True)
+    ]
+    result = answer(logs.write(tmp_path / "log.csv", rows), "--interval", "delta")
+    assert result["verdict"] == word

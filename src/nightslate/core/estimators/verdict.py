@@ -1,5 +1,6 @@
 """What to do with a policy, going by its paired difference to the logging policy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,15 +24,35 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def verdict(estimate: Estimate, thresholds: Thresholds, *, support_is_known: bool) -> Verdict:
+def verdict(
+    estimate: Estimate,
+    thresholds: Thresholds,
+    with_one_more: Sequence[Estimate] = (),
+    *,
+    support_is_known: bool,
+) -> Verdict:
     """The verdict on the policy of a difference to the logging policy.
 
     not enough evidence: its weights are too weak (see `diagnostics.weaknesses`), or the difference has no
     interval. Else deploy if the whole interval is over 0, do not deploy if it is under 0, and test further
-    if it holds 0. A value without a reference has nothing to beat: test further at the most."""
+    if it holds 0, or would with one more unit. with_one_more: the same difference in logs that have the unit
+    which would speak most against it, see `one_more`. A value without a reference has nothing to beat: test
+    further at the most."""
     weak = weaknesses(estimate, thresholds, support_is_known=support_is_known)
     outcome, sentence = _outcome(estimate)
+    turned = next((each for each in with_one_more if _outcome(each)[0] != outcome), None)
+    if turned:
+        outcome, sentence = "test further", f"{sentence}, {_but(turned)}"
     return Verdict("not enough evidence" if weak else outcome, (*weak, sentence))
+
+
+def _but(turned: Estimate) -> str:
+    if turned.value is None or turned.lower is None or turned.upper is None:
+        return "but one more unit could leave it without an interval"
+    return (
+        f"but by luck: one more unit of the kind that the log lacks could make it {turned.value:.4g},"
+        f" {turned.lower:.4g} to {turned.upper:.4g}"
+    )
 
 
 def _outcome(estimate: Estimate) -> tuple[Word, str]:

@@ -109,3 +109,17 @@ def test_the_largest_share_of_no_weight_is_none():
 def test_thresholds_that_mean_nothing_are_refused(bad):
     with pytest.raises(InvalidInputError, match="thresholds need"):
         Thresholds(**bad)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "word"), [(0.01, 0.03, "deploy"), (-0.03, -0.01, "do not deploy")]
+)
+def test_what_one_more_unit_would_turn_is_tested_further(lower, upper, word):
+    found = replace(BETTER, lower=lower, upper=upper)
+    firm = verdict(found, RULES, [found, found], support_is_known=True)
+    assert firm.word == word
+    turned = verdict(found, RULES, [found, replace(found, lower=-0.01, upper=0.02)], support_is_known=True)
+    assert turned.word == "test further"
+    assert turned.reasons[-1].endswith("the log lacks could make it 0.02, -0.01 to 0.02")
+    weak = verdict(replace(found, clusters=3), RULES, [found], support_is_known=True)
+    assert weak.word == "not enough evidence"
