@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from nightslate.core.arrays import Bools, Floats
+from nightslate.core.estimators.bounded_model import Winsorised, inner_range
 from nightslate.core.hashing import seed
 from nightslate.core.policies.learner import Arms, Learner, State
 from nightslate.frames.buckets import map_buckets
@@ -49,12 +51,13 @@ def arms_of(
 
 
 def value_counts(spark: SparkSession, sample: Sample, columns: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """How often each value of the string columns occurs among the matured impressions; nulls don't count."""
+    """How often each value of the columns occurs among the matured impressions, as text; nulls don't count.
+    Numbers are told to 8 binary digits, so that there are few of them."""
 
     def kernel(_: int, tables: Mapping[str, pa.Table]) -> Iterator[pa.RecordBatch]:
         rows = sample.of(tables)
         for name in columns:
-            counts = rows[name].drop_null().value_counts()
+            counts = _few_values(rows[name].drop_null()).value_counts()
             found = {"value": counts.field("values"), "count": counts.field("counts")}
             yield from pa.table({"feature": [name] * len(counts), **found}, schema=_COUNTS).to_batches()
 
@@ -63,6 +66,29 @@ def value_counts(spark: SparkSession, sample: Sample, columns: tuple[str, ...]) 
     for row in counted.toArrow().to_pylist():
         totals[row["feature"]][row["value"]] += row["count"]
     return totals
+
+
+def _few_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers as the text of the bfloat16 nearest to 0 from them; text as it is."""
+    if pa.types.is_string(column.type):
+        return column
+    largest = float(np.finfo(np.float32).max)
+    numbers = np.clip(column.cast(pa.float64()).to_numpy(), -largest, largest)
+    bits = numbers.astype(np.float32).view(np.uint32)
+    rounded = (bits & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64) + 0.0  # -0.0 is 0.0
+    return pa.chunked_array([pa.array(rounded).cast(pa.string())])
+
+
+def winsorised(encoder: Encoder, counts: Mapping[str, Mapping[str, int]]) -> Winsorised:
+    """The numbers that an encoder leaves as they are, cut at what nearly all that were counted are within."""
+    numbers = [name for name, places in zip(encoder.features, encoder.places, strict=True) if places is None]
+    return Winsorised.of(
+        encoder.width,
+        {
+            encoder.slices[name].start: inner_range({float(value): n for value, n in counts[name].items()})
+            for name in numbers
+        },
+    )
 
 
 def encoder_for(features: Sequence[Feature], counts: Mapping[str, Mapping[str, int]]) -> Encoder:
@@ -84,13 +110,15 @@ def fold_states(
     arms: tuple[str, ...],
     folds: int,
     examined: Sequence[Examination] = (),
+    seen_as: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType({}),
 ) -> dict[str, tuple[State, ...]]:
     """By learner, for the users of each fold, the state of what all others teach; of what everyone teaches,
     where there is one fold only. Arms are matched by id; rows of arms that are gone teach nothing about those
     that are there.
 
     `examined`: for the users of each fold, how likely slots are looked at. Rows then teach each fold anew,
-    for what they say depends on it; otherwise each row is seen once."""
+    for what they say depends on it; otherwise each row is seen once. `seen_as`: for some learners, what is
+    made of contexts before they see them."""
 
     def lessons(rows: pa.Table) -> Iterator[tuple[int, Bools, Floats]]:
         fold_of = folds_of(user_keys(rows), sample.program, folds)
@@ -117,12 +145,13 @@ def fold_states(
         places = arm_places(rows, arms)
         rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
         contexts, rewards, ages = encoder(rows), rows["reward"].to_numpy(), sample.ages(rows)
+        seen_by = {name: seen_as[name](contexts) if name in seen_as else contexts for name in learners}
         for fold, mine, e in lessons(rows):
             at, e = np.flatnonzero(mine), e[mine]
             for name, learner in learners.items():
                 weights = e * learner.forgetting ** ages[at]
                 before = states[name, fold]
-                states[name, fold] = before.update(contexts[at], places[at], rewards[at] / e, weights)
+                states[name, fold] = before.update(seen_by[name][at], places[at], rewards[at] / e, weights)
 
     found = merged(spark, sample, initial, update)
     states = {name: tuple(found[name, fold] for fold in range(folds)) for name in learners}

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.estimators.bounded_model import Bounded
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.estimators.results import results
 from nightslate.core.policies import Arms, LinearThompson
 from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
 from nightslate.frames.examination import Examination
-from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts
+from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts, winsorised
 from nightslate.programs.evaluation import Evaluation
 from nightslate.steps import sequences
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
-    categories,
     described_arms,
     learners,
     matured_sample,
@@ -60,8 +60,10 @@ def _on_impressions(night: Night) -> Evaluated:
     rules = night.program.evaluation
     sample = matured_sample(night, rules.window_days)
     arms = night.arms()
-    counts = value_counts(night.spark, sample, (*categories(night), *surface_column(night), "arm_id"))
+    context = [feature.name for feature in night.program.logs.context]
+    counts = value_counts(night.spark, sample, (*{*context, *surface_column(night), "arm_id", "reward"},))
     encoder = encoder_for(night.program.logs.context, counts)
+    seen = winsorised(encoder, counts)
     examination = examined(night, sample, counts, rules.folds)
     fitted = learners(night)
     states = fold_states(
@@ -72,7 +74,10 @@ def _on_impressions(night: Night) -> Evaluated:
         arms,
         rules.folds,
         examination.for_folds,
+        {_REWARD_MODEL: seen},
     )
+    crossfit = _crossfit(night, described_arms(night, encoder), fitted, states, examination.for_folds)
+    least, most = _possible(night, counts["reward"])
     evaluator = Evaluator(
         arms=arms,
         supported=np.array([arm in counts["arm_id"] for arm in arms]),
@@ -80,7 +85,9 @@ def _on_impressions(night: Night) -> Evaluated:
         floor=night.program.floor,
         estimators=night.program.estimators,
         slots=night.program.slots if night.program.weighs_decisions else 1,
-        crossfit=_crossfit(night, described_arms(night, encoder), fitted, states, examination.for_folds),
+        crossfit=replace(
+            crossfit, reward_model=[Bounded(model, seen, least, most) for model in crossfit.reward_model]
+        ),
         rewards=_reward_range(night) if _interval(rules).guaranteed else None,
     )
     logs, left_out = sample_to_weigh(night, sample)
@@ -100,6 +107,14 @@ def _reward_range(night: Night) -> RewardRange | None:
     """What one reward can be; rewards that are estimates may be more."""
     known = night.program.evaluation.reward_range
     return RewardRange(*known) if known and night.program.rewards.maturity == "exclude" else None
+
+
+def _possible(night: Night, counts: Mapping[str, int]) -> tuple[float, float]:
+    """The range of rewards, or else of those that there were: a model expects nothing outside of it."""
+    known = _reward_range(night)
+    if known:
+        return known.low, known.high
+    return min(map(float, counts), default=0.0), max(map(float, counts), default=0.0)
 
 
 def _crossfit(

@@ -15,7 +15,7 @@ from nightslate.frames.encoding import Encoder
 from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
 from nightslate.frames.examination import Examination, Randomised, fold_examinations
 from nightslate.frames.samples import Sample, folds_of, user_keys
-from nightslate.frames.training import arm_key, encoder_for, fold_states, value_counts
+from nightslate.frames.training import arm_key, encoder_for, fold_states, value_counts, winsorised
 from nightslate.programs.logs import Feature
 from nightslate.tables import DataFile
 
@@ -261,3 +261,25 @@ def test_values_are_counted_over_all_buckets_and_nulls_are_none(spark, tmp_path)
     assert sum(counts["arm_id"].values()) == len(impressions)
     assert encoder_for([Feature(name="colour", type="category")], counts) == ENCODER
     assert encoder_for([Feature(name="colour", type="number")], counts) == Encoder(("colour",), (None,))
+
+
+def test_numbers_are_counted_too_however_rows_are_split_and_cut_at_where_nearly_all_are(spark, tmp_path):
+    impressions, credit = world()
+    credit[impressions[5]["impression_id"]] = 10_000.5
+    counted = [
+        value_counts(spark, sample(tmp_path / str(buckets), impressions, credit, buckets), ("slot", "reward"))
+        for buckets in (1, 3)
+    ]
+    assert counted[0] == counted[1]
+    assert {float(value): n for value, n in counted[0]["slot"].items()} == {1.0: 90, 2.0: 90}
+    assert {float(value) for value in counted[0]["reward"]} == {0.0, 1.0, 2.0, 9984.0}
+    encoder = encoder_for([Feature(name="reward", type="number")], counted[0])
+    assert winsorised(encoder, counted[0]).high.tolist() == [np.inf, 2.0]
+
+
+def test_a_learner_may_see_contexts_as_something_else(spark, tmp_path):
+    given = sample(tmp_path / "world", *world())
+    twice = fold_states(spark, given, LEARNERS, ENCODER, ARMS, FOLDS, seen_as={"linear": lambda x: 2 * x})
+    once = fold_states(spark, given, LEARNERS, ENCODER, ARMS, FOLDS)
+    for doubled, plain in zip(twice["linear"], once["linear"], strict=True):
+        np.testing.assert_allclose(doubled.gram, 4 * plain.gram)
