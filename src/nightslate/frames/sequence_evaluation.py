@@ -4,7 +4,7 @@ what is still to come, that were fitted on the other users."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -53,7 +53,8 @@ class SequenceEvaluation:
 class SequenceEvaluator:
     """How the trajectories of a night are evaluated. `seeds`: of the learners' models. `floor`: of a policy's
     weights, as when it is scored with; action values are swept without one. `judged_by`: the estimator of the
-    sweep. `rewards`: the range of one, for intervals that are guaranteed."""
+    sweep. `judge`: the iteration of fitted Q evaluation. `rewards`: the range of one, for intervals that are
+    guaranteed."""
 
     program: str
     arms: tuple[str, ...]
@@ -64,6 +65,7 @@ class SequenceEvaluator:
     floor: float
     estimators: tuple[str, ...]
     judged_by: str
+    judge: FittedQ
     discount: float
     folds: int
     max_rows: int
@@ -78,11 +80,6 @@ class SequenceEvaluator:
             mine, others = (rows.filter(pa.array(which)) for which in (fold_of == fold, fold_of != fold))
             self._add(found, _Held.of(mine, self, steps, rows["arm_id"]), others)
         return found
-
-    @property
-    def judge(self) -> FittedQ:
-        """The regression that fitted Q evaluation goes by: that of the first learner that has one."""
-        return next(learner for learner in self.learners.values() if isinstance(learner, FittedQ))
 
     def _nothing(self, steps: int) -> SequenceEvaluation:
         def empty(policies: tuple[str, ...], estimators: tuple[str, ...]) -> EvaluationState:
@@ -104,10 +101,10 @@ class SequenceEvaluator:
     def _add(self, found: SequenceEvaluation, held: _Held, others: pa.Table) -> None:
         """The trajectories of a fold, by what the others teach."""
         taught = transitions(sampled(others, self.max_rows, self.program), self.encoder, self.arms)
-        samples = {LOGGED: held.of_logging_policy()}
+        samples, judge = {LOGGED: held.of_logging_policy()}, replace(self.judge, discount=self.discount)
         for name, learner in self.learners.items():
             policy = fitted(learner, taught, self.described, self.seeds[name])
-            model = evaluate_policy(taught, self._next_weights(policy, taught), self.judge, self.described, 0)
+            model = evaluate_policy(taught, self._next_weights(policy, taught), judge, self.described, 0)
             if isinstance(policy, FittedQPolicy):
                 values = policy.action_values(held.states)
                 weights = policy.chosen(values)

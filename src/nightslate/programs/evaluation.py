@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from nightslate.programs.learners import Regressor
 from nightslate.programs.strict import MOST_ROWS, Days, Name, Share, Strength, Strict, Worth
 
 if TYPE_CHECKING:
@@ -38,12 +39,15 @@ class Evaluation(Strict):
     `estimators`: of impressions; of whole decisions where propensities are conditional and slots several; of
     trajectories in programs with `sequence`.
     `reward_range`: the least and the most that one impression can earn, for intervals that need it.
-    `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others."""
+    `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others.
+    `regressor`: of trajectories, what fits the Q that estimates go by. A learner that is smooth follows no
+    noise; a judge that is misses what it is to judge."""
 
     window_days: Days = 28
     folds: int = Field(default=4, ge=2, le=20)
     resamples: int = Field(default=1000, ge=100, le=100_000)
     reward_model_ridge: Strength = 100.0
+    regressor: Regressor = Regressor()
     estimators: Annotated[tuple[Estimator, ...], Field(strict=False)] = ()
     interval: Interval = "bootstrap"
     reward_range: Annotated[tuple[Worth, Worth], Field(strict=False)] | None = None

@@ -81,16 +81,21 @@ class EpsilonGreedyLearner(Forgetful, Sampled):
     epsilon: Share = 0.1
 
 
-class FittedQLearner(Strict):
+class Regressor(Strict):
+    """What fits a Q. `parameters`: what the estimator's constructor takes."""
+
+    estimator: Literal[
+        "ridge", "hist_gradient_boosting_regressor", "random_forest_regressor", "extra_trees_regressor"
+    ] = "hist_gradient_boosting_regressor"
+    parameters: dict[str, bool | int | float | str | None] = Field(default={})
+
+
+class FittedQLearner(Regressor):
     """`iterations`: at most so many, fewer once action values change by less than `tolerance`. `ensemble`:
     the mean of so many models. `double`: against overestimation. `choose`: how arms are drawn from their
     values."""
 
     kind: Literal["fitted_q"]
-    estimator: Literal[
-        "ridge", "hist_gradient_boosting_regressor", "random_forest_regressor", "extra_trees_regressor"
-    ] = "hist_gradient_boosting_regressor"
-    parameters: dict[str, bool | int | float | str | None] = Field(default={})
     iterations: int = Field(default=50, ge=1, le=10_000)
     tolerance: float = Field(default=1e-3, ge=0, lt=1)
     ensemble: int = Field(default=1, ge=1, le=100)

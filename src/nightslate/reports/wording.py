@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nightslate.core.estimators.diagnostics import Thresholds, near_1
-from nightslate.reports.numbers import MISSING, Reward, finite, percent, significant
+from nightslate.core.estimators.diagnostics import Thresholds, near_1, needed
+from nightslate.reports.numbers import MISSING, Reward, count, finite, percent, setting, significant
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ def weight_checks(row: Mapping[str, Any], min_ess: float, max_unsupported_share:
     spread = heaviest <= most * n * mean if finite(heaviest) and finite(mean) and n else None
     interval = f" ({significant(low)} to {significant(high)})" if one_expected is not None else ""
     of_n = f" ({percent(ess / n)} of n)" if finite(ess) and n else ""
+    if n and finite(ess) and 0 < ess < min_ess:
+        of_n += f"; {setting(min_ess)} take about {count(needed(n, ess, min_ess))}"
     return (
         Check("mean weight", f"{significant(mean)}{interval}", one_expected),
         Check("effective samples", f"{significant(ess)}{of_n}", ess >= min_ess if finite(ess) else None),

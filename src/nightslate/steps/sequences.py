@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -62,6 +63,7 @@ def evaluated(night: Night, interval: Interval) -> Evaluated:
         floor=night.program.floor,
         estimators=night.program.estimators,
         judged_by=night.program.judged_by,
+        judge=_judge(night),
         discount=rules(night).discount,
         max_rows=rules(night).max_rows,
         folds=evaluation.folds,
@@ -91,6 +93,12 @@ def rules(night: Night) -> Sequence:
     if night.program.sequence is None:
         raise SpecError(f"{night.name} has no `sequence`: its decisions do not follow one another")
     return night.program.sequence
+
+
+def _judge(night: Night) -> FittedQ:
+    """As many iterations as the first learner has, with the regressor of the evaluation."""
+    learner = next(each for each in _learners(night).values() if isinstance(each, FittedQ))
+    return replace(learner, **night.program.evaluation.regressor.model_dump(), ensemble=1, double=False)
 
 
 def _learners(night: Night) -> dict[str, SequenceLearner]:

@@ -71,6 +71,7 @@ def evaluator(**changed):
         "floor": 1e-6,
         "estimators": ("pdis", "traj_dr", "fqe"),
         "judged_by": "traj_dr",
+        "judge": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
         "discount": 1.0,
         "folds": 2,
         "max_rows": 10**6,
@@ -154,3 +155,14 @@ def test_no_trajectories_have_no_estimates():
     found = evaluator()(ROWS.slice(0, 0))
     assert all(estimate.value is None for estimate in results(found.state))
     assert found.ess_by_step() == {}
+
+
+def test_what_learners_are_fitted_with_is_not_what_they_are_judged_by():
+    """A forest of one leaf tells nothing apart; the other one knows what the uniform policy is worth."""
+    blunt = FittedQ("extra_trees_regressor", {"min_samples_leaf": 10**6}, iterations=3)
+    learners = {"fitted_q": blunt, "uniform": Uniform()}
+    judged = values(evaluator(learners=learners)(ROWS).state)["uniform", "fqe"]
+    by_itself = values(evaluator(learners=learners, judge=blunt)(ROWS).state)["uniform", "fqe"]
+    assert judged.value == pytest.approx(0.25, abs=1e-4)
+    assert by_itself.value != pytest.approx(0.25, abs=0.02)
+    assert judged.stderr is judged.lower is judged.upper is None

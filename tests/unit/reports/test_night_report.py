@@ -105,7 +105,8 @@ def test_the_numbers_are_those_of_the_tables(ordinary_html: str) -> None:
 
 def test_unhealthy_weights_are_marked(ordinary_html: str) -> None:
     text = Document(ordinary_html).text
-    assert "linear_thompson ! look 0.934 (0.909 to 0.961) ! look 612 (6.12 % of n) ✓ ok 38.2 ✓ ok 0 %" in text
+    few = "612 (6.12 % of n); 1,000 take about 17,000"
+    assert f"linear_thompson ! look 0.934 (0.909 to 0.961) ! look {few} ✓ ok 38.2 ✓ ok 0 %" in text
     assert "popularity ✓ ok 1.00 (0.981 to 1.03) ✓ ok 3,120" in text
 
 
@@ -125,6 +126,13 @@ def test_a_value_without_an_interval_says_why_and_is_drawn() -> None:
     html = page(nights.ordinary(evaluations=pa.Table.from_pylist(rows, nights.EVALUATIONS)))
     assert f"uniform by DR: {remark}." in html
     assert "No value can be estimated yet" not in html
+
+
+def test_effective_samples_that_are_too_few_say_how_many_it_would_take() -> None:
+    """611.7 of 9,992: a gate that asks for 2,000 needs 3.3 times as many."""
+    html = page(nights.ordinary(min_ess=2000.0))
+    assert "612 (6.12 % of n); 2,000 take about 33,000" in html
+    assert "9,992 (100 % of n)</span>" in html
 
 
 def test_only_the_arms_most_shown_are_drawn() -> None:

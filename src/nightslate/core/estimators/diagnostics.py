@@ -61,7 +61,18 @@ def _few_clusters(estimate: Estimate, thresholds: Thresholds) -> str | None:
 def _few_effective(estimate: Estimate, thresholds: Thresholds) -> str | None:
     if estimate.ess is not None and estimate.ess >= thresholds.min_ess:
         return None
-    return f"the effective sample size {_number(estimate.ess)} is under {thresholds.min_ess:.6g}"
+    reason = f"the effective sample size {_number(estimate.ess)} is under {thresholds.min_ess:.6g}"
+    if not estimate.ess or not estimate.n:
+        return reason
+    more = needed(estimate.n, estimate.ess, thresholds.min_ess)
+    return f"{reason}: with such weights it would take about {more:,} instead of {estimate.n:,}"
+
+
+def needed(n: int, ess: float, wanted: float) -> int:
+    """How many units give so many effective ones, if n give `ess`; to two digits."""
+    units = n * wanted / ess
+    place = int(10 ** max(0, math.floor(math.log10(units)) - 1))
+    return math.ceil(units / place) * place
 
 
 def _unsupported(estimate: Estimate, thresholds: Thresholds) -> str | None:

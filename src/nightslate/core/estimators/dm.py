@@ -1,5 +1,6 @@
 """The direct method (Beygelzimer and Langford, 2009): the mean of what a reward model expects of the target.
-It has the least variance and all of the model's bias, of which its interval knows nothing."""
+It has the least variance and all of the model's bias, of which nothing
+that varies tells anything: it has no interval."""
 
 import numpy as np
 
@@ -17,4 +18,4 @@ def _spans(limits: Limits, tuning: float) -> tuple[Span, ...]:  # noqa: ARG001
     return (Span(limits.low, limits.high),)
 
 
-DM = Estimator("dm", _terms, _spans, frozenset({"v_target"}))
+DM = Estimator("dm", _terms, _spans, frozenset({"v_target"}), knows_its_error=False)

@@ -86,7 +86,8 @@ class Estimator:
     pairs: number of slots -> number of pairs.
     counts: the denominators are the number of units, so that the value is a plain mean.
     weighing: sample -> the sums over a unit's rewards of w r and of w, where the value without tuning is the
-    expectation of the first one and every w is 1 in expectation; None where it is not."""
+    expectation of the first one and every w is 1 in expectation; None where it is not.
+    knows_its_error: whether what varies tells how far off it is; a model alone does not."""
 
     name: str
     terms: Callable[[Any, float], tuple[Pair, ...]]
@@ -96,6 +97,7 @@ class Estimator:
     pairs: Callable[[int], int] = one_pair
     counts: bool = True
     weighing: Weighing | None = None
+    knows_its_error: bool = True
 
 
 def mean_of_weighted(limits: Limits, tuning: float) -> tuple[Span, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.estimators import ESTIMATORS
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
@@ -27,6 +29,7 @@ NOTHING_VARIES = (
     "nothing varies: all rewards that were seen are the same. A join of rewards that failed looks exactly"
     " like this; only the range that rewards can have bounds what has not been seen"
 )
+MODEL_ALONE = "nothing tells how far off a model alone is, so there is no interval"
 
 
 def results(
@@ -84,6 +87,9 @@ class Results:
         candidate too, which is unbiased: it covers no less often. One that is guaranteed is that of the first
         candidate, and holds the value that was chosen too."""
         tunings = [self.tuning(policy, name) for policy in (p, q) if policy is not None]
+        if not ESTIMATORS[name].knows_its_error:
+            statistic = self._statistic(p, q, name, *tunings)
+            return {**_nothing_but(statistic), "interval_method": interval.name, "remark": MODEL_ALONE}
         first = self._state.tunings[name][0]
         figures = self._of(self._statistic(p, q, name, *tunings), confidence, interval)
         if set(tunings) == {first}:
@@ -158,11 +164,16 @@ class Results:
 def _figures(statistic: Statistic, confidence: float, interval: Interval) -> Figures:
     """Value, standard error, lower and upper bound."""
     bounds = interval(statistic, confidence) if statistic.defined else None
+    return {**_nothing_but(statistic), **(asdict(bounds) if bounds else {})}
+
+
+def _nothing_but(statistic: Statistic) -> Figures:
+    """The value alone."""
     return {
         "value": statistic.value if statistic.defined else None,
-        "stderr": bounds.stderr if bounds else None,
-        "lower": bounds.lower if bounds else None,
-        "upper": bounds.upper if bounds else None,
+        "stderr": None,
+        "lower": None,
+        "upper": None,
     }
 
 

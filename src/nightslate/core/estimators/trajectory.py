@@ -12,7 +12,7 @@ mean of W_t, over all trajectories, of which those that have ended keep their la
 traj_dr, doubly robust (Jiang and Li, 2016; Thomas and Brunskill, 2016): the sum over steps of
 W_t (r_t - q_t) + W_(t-1) v_t.
 fqe, the direct method on fitted Q evaluation (Le, Voloshin and Yue, 2019): the mean of v_1, with all of the
-model's bias, of which its interval knows nothing."""
+model's bias, of which nothing that varies tells anything: it has no interval."""
 
 from dataclasses import replace
 
@@ -41,4 +41,4 @@ PDIS = replace(RIPS, name="pdis")
 SNTIS = replace(SNSIPS, name="sntis")
 SNPDIS = replace(SNRIPS, name="snpdis")
 TRAJ_DR = replace(CASCADE_DR, name="traj_dr")
-FQE = Estimator("fqe", _first_expectation, _spans, frozenset({"v_target"}))
+FQE = Estimator("fqe", _first_expectation, _spans, frozenset({"v_target"}), knows_its_error=False)

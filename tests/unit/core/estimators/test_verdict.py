@@ -51,7 +51,11 @@ def test_the_whole_interval_decides(lower, upper, word):
     ("change", "says"),
     [
         ({"clusters": 29}, "29 clusters are fewer than 30"),
-        ({"ess": 99.9}, "the effective sample size 99.9 is under 100"),
+        (
+            {"ess": 99.9},
+            "size 99.9 is under 100: with such weights it would take about 1,100 instead of 1,000",
+        ),
+        ({"ess": 0.5}, "it would take about 200,000 instead of 1,000"),
         ({"ess": None}, "the effective sample size unknown"),
         ({"unsupported_share": 0.02}, "could not show, 0.02, is over 0.01"),
         ({"mean_weight_lower": 1.01}, "1.01 (1.01 to 1.05), is not near 1"),
