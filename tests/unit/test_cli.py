@@ -30,6 +30,7 @@ def nightslate(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
         (["slates", "-p", "open_bandit"], 65, "has no published slates"),
         (["run", "-p", "open_bandit", "--ds", "yesterday"], 78, "write YYYY-MM-DD"),
         (["step", "ingest", "-p", "../open_bandit", "--ds", "2019-11-24"], 78, "is not a program's name"),
+        (["run", "-p", "open_bandit", "--ds", "9999-12-31"], 78, "is no day of data"),
         (["run", "-p", "open_bandit", "--ds", "2019-11-23"], 78, "is before 2019-11-24, the start_date"),
         (["rollback", "-p", "open_bandit", "--day", "2019-11-25", "--to-version", "0"], 78, "no version 0"),
         (["step", "dance", "-p", "open_bandit", "--ds", "2019-11-24"], 78, "the steps of a night are ingest"),

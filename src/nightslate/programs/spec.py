@@ -23,7 +23,7 @@ from nightslate.programs.plan import Step, plan
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_sequence
 from nightslate.programs.slates import Diversity, ExposureGoal, require_consistent
-from nightslate.programs.strict import Days, Name, Share, Strict, Text
+from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Days, Name, Share, Strict, Text
 
 MARGINAL_SLOTS = 3
 """Marginal propensities of a Plackett-Luce policy are computed exactly up to this slot."""
@@ -49,7 +49,7 @@ class Program(Strict):
     program: Name
     description: Text
     owner: Text = "nightslate"
-    start_date: date = Field(ge=date(1970, 1, 1), le=date(2199, 12, 31))
+    start_date: date = Field(ge=FIRST_DAY, le=LAST_DAY)
     slots: int = Field(ge=1, le=100)
     depth: int = Field(ge=1, le=1000, description="arms in a published ranking; slates are cut from it")
     buckets: int = Field(default=8, ge=1, le=4096, description="user buckets of the tables; fixed for ever")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,6 +19,9 @@ MOST_DAYS = 3660
 MOST_ROWS = 1_000_000_000
 MOST_WORTH = 1e12
 """Far over what anyone means; squares of it, summed over as many rows as can be, are numbers still."""
+
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
+"""Between them every clock and library can tell the time."""
 
 Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
 Worth = Annotated[float, Field(ge=-MOST_WORTH, le=MOST_WORTH)]

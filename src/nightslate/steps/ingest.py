@@ -25,7 +25,7 @@ from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.frames.recompute import SLATE_COLUMNS, Kind, with_propensities
 from nightslate.frames.skew import with_early_ones_rejected
 from nightslate.programs.logs import Rejects
-from nightslate.programs.meaning import PROPENSITY
+from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
 from nightslate.records.ids import FIRST_FORM, FORM
 from nightslate.records.overlap import KEYS, forms_of
 from nightslate.records.pointed import pointed_columns_of
@@ -90,8 +90,8 @@ def _ingest(night: Night) -> str:
     for log in sorted(files, key=lambda log: log != "arms"):
         conformer = replace(_conformer(night, log, pseudonymise, ingested), pointed=pointed[log])
         ingested[log] = ingest(night.spark, files[log], conformer, _completion(night, log, ingested))
-    kind = _propensity_kind(night)
-    ingested["impressions"] = _with_kind(ingested["impressions"], kind)
+    meant = _meaning_of_impressions(night)
+    ingested["impressions"] = _with_kind(ingested["impressions"], _kind(meant))
     rejected = _quarantine(night, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
     named = {log: f"{night.name} {log} {night.ds}" for log in ingested}
@@ -99,8 +99,9 @@ def _ingest(night: Night) -> str:
         {named[log]: (result.rows, night.contract(log)) for log, result in ingested.items()}, night.data_docs
     )
     for log, result in ingested.items():
+        said = with_meaning(night, log, meant if log == "impressions" else {})
         forms = {ID_FORMS: json.dumps(forms_of(files[log], KEYS, pointed[log]), ensure_ascii=False)}
-        _publish(night, log, result, layout | forms, kind)
+        _publish(night, log, result, {**said, **layout, **forms})
     copies = sum(result.duplicates for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
@@ -188,16 +189,18 @@ def _completion(night: Night, log: str, ingested: Mapping[str, Ingested]) -> Com
 
 
 def _with_propensities(night: Night, rows: DataFrame) -> DataFrame:
-    return with_propensities(rows, _published(night), _propensity_kind(night), night.program.buckets)
+    kind = _kind(_meaning_of_impressions(night))
+    return with_propensities(rows, _published(night), kind, night.program.buckets)
 
 
-def _propensity_kind(night: Night) -> Kind:
-    """What propensities of the day mean that do not say it themselves: what the program said when the day
-    was first ingested, for the engine that logged them knows of no edit since."""
+def _meaning_of_impressions(night: Night) -> Meaning:
+    """What the program said when the day was first ingested: whoever logged it knows of no edit since."""
     then = meaning_of(night.table("impressions").snapshot().written().get(night.ds))
-    if then is None:
-        return night.program.logs.propensity
-    return "marginal" if then[PROPENSITY] == "marginal" else "conditional"
+    return then or meaning(night.program, "impressions")
+
+
+def _kind(impressions: Meaning) -> Kind:
+    return "marginal" if impressions[PROPENSITY] == "marginal" else "conditional"
 
 
 def _with_kind(impressions: Ingested, kind: Kind) -> Ingested:
@@ -284,14 +287,13 @@ def _stop_if_too_many(
             )
 
 
-def _publish(night: Night, log: str, result: Ingested, layout: dict[str, str], kind: Kind) -> None:
+def _publish(night: Night, log: str, result: Ingested, metadata: dict[str, str]) -> None:
     table = night.table(log)
     by_user = "user_id" in result.rows.columns
     bucket = bucket_of(F.col("user_id"), night.program.buckets) if by_user else F.lit(0)
     attempt = table.begin(night.ds)
     spark_tables.write(result.rows.withColumn("bucket", bucket), attempt, sort_by=_order(table.contract))
-    kept = {PROPENSITY: kind} if log == "impressions" else {}
-    table.publish(attempt.seal(), {**with_meaning(night, log, kept), **layout})
+    table.publish(attempt.seal(), metadata)
 
 
 def _order(contract: Contract) -> tuple[str, ...]:

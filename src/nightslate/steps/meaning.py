@@ -19,10 +19,10 @@ _MEANING = "nightslate.meaning"
 _CHANGES_NAMED = 3
 
 
-def with_meaning(night: Night, table: str, but: Meaning | None = None) -> dict[str, str]:
-    """What a commit of this table says about itself: its run, and what its rows mean. `but`: what of it holds
-    whatever the program says tonight."""
-    return {**night.commit_metadata, _MEANING: json.dumps({**meaning(night.program, table), **(but or {})})}
+def with_meaning(night: Night, table: str, meant: Meaning | None = None) -> dict[str, str]:
+    """What a commit of this table says about itself: its run, and what its rows mean, which is what the
+    program says tonight where it is not `meant` otherwise."""
+    return {**night.commit_metadata, _MEANING: json.dumps(meant or meaning(night.program, table))}
 
 
 def meaning_of(commit: Commit | None) -> Meaning | None:

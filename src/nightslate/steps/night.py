@@ -23,6 +23,7 @@ from nightslate.frames.days import days_before
 from nightslate.frames.sequences import NEXT
 from nightslate.frames.session import spark_session
 from nightslate.programs import STEP_NAMES, Program
+from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.steps.causes import cause
 from nightslate.tables import Table, Warehouse
 
@@ -64,6 +65,8 @@ class Night:
             day = date.fromisoformat(ds)
         except ValueError as error:
             raise SpecError(f"{ds!r} is not a day: write YYYY-MM-DD") from error
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise SpecError(f"{ds} is no day of data: choose one from {FIRST_DAY} to {LAST_DAY}")
         return cls(programs.find(program), day, home_from_environment())
 
     @property

@@ -136,6 +136,8 @@ def test_decisions_of_other_slots_are_worth_something_else(home: Path) -> None:
     sample, words = sample_to_weigh(changed, matured_sample(changed, 3))
     assert {file.day for file in sample.inputs["impressions"].files} == {DAYS[3]}
     assert "slots was 2 and is 3" in words
+    run(changed.at(DAYS[2]), "ingest")
+    assert sample_to_weigh(changed, matured_sample(changed, 3))[1] == words
 
 
 def test_propensities_of_which_nobody_knows_stop_the_night_by_name(home: Path) -> None:
