@@ -10,12 +10,13 @@ import numpy as np
 
 from nightslate.core.arrays import Floats, Ints, Keys
 from nightslate.core.estimators.calibration import Inverses
-from nightslate.core.estimators.sample import Sample
+from nightslate.core.estimators.sample import LARGEST, Sample
 from nightslate.core.estimators.slate_sample import SlateSample
 from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.files.arm_check import ArmCheck
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import Ids, ids, numbers, require
+from nightslate.files.heavy import heaviest
 from nightslate.files.layout import Layout
 from nightslate.files.refused import Refused
 from nightslate.files.rows import Rows, read
@@ -31,7 +32,8 @@ SLOT = "slot"
 class Log:
     """The good rows of a log: the sample of the target policy, the key of each unit's cluster, and what there
     is to say of the rows. rewards (m,): row by row, as the file has them. rejected: how many rows are bad, by
-    reason; summary: the same to read."""
+    reason; summary: the same to read. too_heavy: whose weight no sum can hold; all weights of the sample are
+    1 then, and nothing that needs weights can be told."""
 
     sample: Sample | SlateSample | TrajectorySample
     cluster: Keys
@@ -40,6 +42,7 @@ class Log:
     notes: tuple[str, ...] = ()
     rejected: dict[str, int] = field(default_factory=dict)
     summary: str = ""
+    too_heavy: str = ""
 
     @property
     def of_logging_policy(self) -> Sample | SlateSample | TrajectorySample:
@@ -83,6 +86,15 @@ def read_log(path: Path, layout: Layout, quarantine: Path | None) -> Log:
     )
 
 
+_NO_SUM = f"over {LARGEST:g}: no sum can hold it, and what is left without it is biased"
+
+
+def _unweighed(columns: dict[str, Floats]) -> dict[str, Floats]:
+    """Columns of a target that chooses as was logged."""
+    same = {"target_propensity": "propensity", "target_marginal_propensity": "marginal_propensity"}
+    return {name: columns[logged] for name, logged in same.items() if {name, logged} <= columns.keys()}
+
+
 @dataclass(frozen=True)
 class _Columns:
     """All columns that are there, of all rows."""
@@ -109,7 +121,15 @@ class _Columns:
 
     def impressions(self, good: Ints) -> Log:
         """A unit a row. Rows that name no cluster are clusters by their numbers."""
-        sample = Sample(**self._taken(good))
+        taken, too_heavy = self._taken(good), ""
+        if heavy := heaviest(np.arange(good.size), np.ones(good.size, dtype=np.int64), taken):
+            place, _, power = heavy
+            row, propensity = int(self.row[good[place]]) + 1, taken["propensity"][place]
+            too_heavy = (
+                f"row {row}: a propensity of {propensity:.3g} makes a weight of 1e{power:.0f}, {_NO_SUM}"
+            )
+            taken |= _unweighed(taken)
+        sample = Sample(**taken)
         check = None
         if self.arm and self.slot:
             inverses = Inverses.initial(len(self.arm.names), len(self.slot.names)).update(
@@ -117,22 +137,33 @@ class _Columns:
             )
             check = ArmCheck(inverses, self.arm.names, self.slot.names)
         cluster = self.cluster.keys[good] if self.cluster else self.row[good]
-        return Log(sample, cluster, sample.reward, check)
+        return Log(sample, cluster, sample.reward, check, too_heavy=too_heavy)
 
     def in_turn(self, units: Units, good: Ints) -> Log:
         """A unit a decision or trajectory, which is the cluster where none is named."""
         _, first, unit = np.unique(units.ids.places[good], return_index=True, return_inverse=True)
         number, taken = units.number[good], self._taken(good)
+        logged, too_heavy = taken["propensity"], ""
+        if heavy := heaviest(unit, number, taken):
+            place, choice, power = heavy
+            kind, name = units.layout.sample, units.ids.names[units.ids.places[good[place]]]
+            choices = np.count_nonzero(unit == unit[place])
+            too_heavy = (
+                f"{kind.unit} {name!r} of {choices} {kind.choice}s: the first {choice} multiply to a weight"
+                f" of 1e{power:.0f}, {_NO_SUM}. Shorter {kind.units}, or a target that is closer to what was"
+                " logged, say more"
+            )
+            taken |= _unweighed(taken)
         sample, note = units.sample(unit, number, taken)
         check = None
         if self.arm:
             arm, arms = self.arm.places[good], len(self.arm.names)
             length = np.bincount(unit)[unit] if units.hold_arms_once(unit, arm) else None
-            inverses = Inverses.initial(arms, sample.slots).update(taken["propensity"], arm, number, length)
+            inverses = Inverses.initial(arms, sample.slots).update(logged, arm, number, length)
             names = [str(k + units.first) for k in range(sample.slots)]
             check = ArmCheck(inverses, self.arm.names, names, sample.choice)
         cluster = (self.cluster or units.ids).keys[good[first]]
-        return Log(sample, cluster, taken["reward"], check, (note,) if note else ())
+        return Log(sample, cluster, taken["reward"], check, (note,) if note else (), too_heavy=too_heavy)
 
     def _taken(self, good: Ints) -> dict[str, Floats]:
         return {name: column[good] for name, column in self.numbers.items()}

@@ -83,6 +83,8 @@ def evaluate(log: Log, question: Question) -> Evaluation:
     sample = log.sample
     family = _FAMILIES[type(sample)]
     possible = [name for name, estimator in family.estimators.items() if estimator.needs <= sample.fields]
+    if log.too_heavy:
+        return _without_weights(log, family, possible, question)
     _require(question.estimators or (), possible, sample)
     _require_range(log, question)
     estimates = _estimates(log, {TARGET: sample}, question.estimators or possible, question)
@@ -119,6 +121,43 @@ def evaluate(log: Log, question: Question) -> Evaluation:
         rejected=log.rejected,
         units=sample.units,
         ess_by_step=tuple(sample.ess_by_step.tolist()) if isinstance(sample, TrajectorySample) else (),
+    )
+
+
+def _without_weights(log: Log, family: _Family, possible: Sequence[str], question: Question) -> Evaluation:
+    """What can be told where a weight is too large for sums: what was logged, and what a model says alone."""
+    alone = [name for name in possible if not ESTIMATORS[name].knows_its_error]
+    asked = question.estimators or alone
+    if not asked or set(asked) - set(alone):
+        what = ", ".join(asked) or "What this log has columns for"
+        raise InvalidInputError(
+            f"{log.too_heavy}. {what} cannot do without it; with v_target a model alone can"
+        )
+    estimates = _estimates(log, {TARGET: log.sample}, asked, question)
+    (logged,) = _estimates(log, {LOGGED: log.of_logging_policy}, (family.mean,), question)
+    return Evaluation(
+        estimates=tuple(map(_without_diagnostics, estimates)),
+        logged=logged,
+        difference=None,
+        verdict=Verdict("not enough evidence", (log.too_heavy,)),
+        support_is_known=False,
+        arm_check=log.arm_check,
+        notes=(*log.notes, *_remarks((*estimates, logged), question)),
+        rejected=log.rejected,
+        units=log.sample.units,
+        ess_by_step=(),
+    )
+
+
+def _without_diagnostics(line: Estimate) -> Estimate:
+    return replace(
+        line,
+        ess=None,
+        max_weight=None,
+        mean_weight=None,
+        mean_weight_lower=None,
+        mean_weight_upper=None,
+        unsupported_share=None,
     )
 
 

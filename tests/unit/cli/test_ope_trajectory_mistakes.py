@@ -89,9 +89,12 @@ def test_a_trajectory_that_starts_a_step_after_the_others_lacks_one(tmp_path):
             "traj_dr needs q_logged; this log has what tis,",
         ),
         (
-            [row | {"propensity": 1e-60} for row in logs.trajectories()],
+            [
+                row | {"propensity": 1e-60}
+                for row in logs.without(logs.trajectories(), "q_logged", "v_target")
+            ],
             TRAJECTORIES,
-            "is over 1e+50, too large for sums: leave out trajectories",
+            "with v_target a model alone can",
         ),
     ],
 )
@@ -100,3 +103,38 @@ def test_a_mistake_says_what_to_do(tmp_path, rows, arguments, says):
     assert ran.exit_code == 65
     assert ran.stdout == ""
     assert says in ran.stderr
+
+
+def long_ago(steps=200, **more):
+    """A trajectory of so many steps whose weights are 10 each, beside one of a single step."""
+    step = {"reward": 1, "propensity": 0.1, "target_propensity": 1.0, **more}
+    return [{"journey": "long", "number": n + 1} | step for n in range(steps)] + [
+        {"journey": "short", "number": 1} | step
+    ]
+
+
+def test_a_trajectory_whose_weights_no_number_holds_is_named_and_the_model_still_speaks(tmp_path):
+    log = logs.write(tmp_path / "log.csv", long_ago(q_logged=0.5, v_target=3.0))
+    result = answer(log, *TRAJECTORIES)
+    assert values(result) == {"fqe": 3.0}
+    assert result["logged"]["value"] == (200 + 1) / 2
+    assert (result["verdict"], result["difference"]) == ("not enough evidence", None)
+    (reason,) = result["reasons"]
+    assert reason.startswith(
+        "trajectory 'long' of 200 steps: the first 200 multiply to a weight of 1e200, over 1e+50"
+    )
+    assert "leave out" not in reason
+    assert result["diagnostics"]["ess"] is result["diagnostics"]["mean_weight"] is None
+    ran = run(log, *TRAJECTORIES)
+    assert ran.exit_code == 0
+    assert "trajectory 'long' of 200 steps" in " ".join(ran.stdout.split())
+
+
+def test_what_needs_such_weights_is_refused_and_steps_that_numbers_hold_are_not(tmp_path):
+    refused = run(logs.write(tmp_path / "log.csv", long_ago()), *TRAJECTORIES)
+    assert refused.exit_code == 65
+    assert "trajectory 'long' of 200 steps" in " ".join(refused.stderr.split())
+    model = logs.write(tmp_path / "model.csv", long_ago(v_target=3.0))
+    asked = run(model, *TRAJECTORIES, "--estimators", "pdis")
+    assert "pdis cannot do without it" in " ".join(asked.stderr.split())
+    assert "pdis" in values(answer(logs.write(tmp_path / "short.csv", long_ago(45)), *TRAJECTORIES))

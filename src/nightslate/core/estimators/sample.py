@@ -64,8 +64,8 @@ class Logged:
             heaviest = self.largest_weight
         if heaviest > LARGEST:
             raise InvalidInputError(
-                f"the largest importance weight, {heaviest:.3g}, is over {LARGEST:g}, too large for sums: "
-                f"leave out {self.units} whose logged propensities are so small"
+                f"the largest importance weight of {self.units}, {heaviest:.3g}, is over {LARGEST:g}: no sum "
+                "can hold it, and what is left without it is biased"
             )
 
     def _shape(self, field: str, shape: tuple[int, ...]) -> tuple[int, ...]:  # noqa: ARG002
