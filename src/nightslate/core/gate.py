@@ -1,78 +1,83 @@
-"""The high-confidence gate: a challenger replaces the champion only on evidence (Thomas et al., 2015)."""
+"""The high-confidence gate: a challenger replaces the champion only on evidence (Thomas and others, 2015),
+which holds however often it is looked at (Ramdas and others, 2023)."""
 
 import math
 from dataclasses import dataclass, field
-from statistics import NormalDist
 
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators.diagnostics import Thresholds, weaknesses
 from nightslate.core.estimators.estimate import Estimate
+from nightslate.core.evidence import EProcess, alpha_of
 
 
 @dataclass(frozen=True)
 class GateRule:
     """What a challenger must show.
 
-    alpha: probability, over all looks together, of promoting a challenger that is not better by `margin`.
-    margin: what the lower bound of challenger minus champion must exceed, in units of reward.
-    thresholds: what its importance weights must show."""
+    alpha: probability that a reign ever ends by a promotion although no challenger was better by the margin.
+    thresholds: what the importance weights must show."""
 
     alpha: float = 0.05
-    margin: float = 0.0
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise InvalidInputError(f"the gate's alpha must be in (0, 1), got {self.alpha}")
-        if not math.isfinite(self.margin):
-            raise InvalidInputError(f"the gate's margin must be finite, got {self.margin}")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What speaks for a challenger in a reign: it was the `joined`-th to join it, from 1."""
+
+    challenger: str
+    joined: int
+    evidence: EProcess
 
 
 @dataclass(frozen=True)
 class Decision:
-    """promote, and if not why: one reason for each check that failed, with its numbers. `alpha_spent` is this
-    look's part of alpha, `lower` the bound that it gives (None where nothing could be estimated)."""
+    """promote, and if not why: one reason for each check that failed, with its numbers. alpha: the
+    challenger's part of the reign's; lower: the bound of the difference at it."""
 
     promote: bool
     reasons: tuple[str, ...]
-    alpha_spent: float
+    alpha: float
+    log_capital: float
+    difference: float | None
     lower: float | None
 
 
-def decide(difference: Estimate, rule: GateRule, look: int, comparisons: int = 1) -> Decision:
-    """Whether the challenger of `difference` (challenger minus champion) is promoted at the `look`-th look.
+def decide(case: Case, weighed: Estimate, rule: GateRule) -> Decision:
+    """Whether a challenger is promoted, tonight as on any night: its evidence has to be worth 1 / alpha, of
+    which the j-th that joins a reign has the part 6 / (pi j)^2, and its weights must be able to say so.
 
-    The gate looks every night. Look k spends alpha 6 / (pi k)^2, shared evenly by the `comparisons`
-    challengers of that look; the parts of all looks ever sum to alpha, so by the union bound the chance of
-    one false promotion stays under alpha however dependent the nights are. The bound is value - z stderr.
-    Raises InvalidInputError for an estimate without a reference or counts under 1."""
-    if difference.reference is None:
+    weighed: the difference to the champion whose importance weights are looked at. Raises InvalidInputError
+    for an estimate without a reference."""
+    if weighed.reference is None:
         raise InvalidInputError(
-            f"the gate needs a difference to a champion, got the value of {difference.policy}"
+            f"the gate needs a difference to a champion, got the value of {weighed.policy}"
         )
-    if look < 1 or comparisons < 1:
-        raise InvalidInputError(f"looks and comparisons count from 1, got {look} and {comparisons}")
-    spent = rule.alpha * 6 / (math.pi * look) ** 2 / comparisons
-    lower = _lower_bound(difference, spent)
-    missed = _bound_fails(difference, lower, rule, spent)
-    weak = weaknesses(difference, rule.thresholds, support_is_known=True)
-    reasons = (missed, *weak) if missed else weak
-    return Decision(not reasons, reasons, spent, lower)
+    alpha, evidence = alpha_of(rule.alpha, case.joined), case.evidence
+    missing = _evidence_lacks(case, alpha)
+    weak = weaknesses(weighed, rule.thresholds, support_is_known=True)
+    reasons = (missing, *weak) if missing else weak
+    return Decision(
+        promote=not reasons,
+        reasons=reasons,
+        alpha=alpha,
+        log_capital=evidence.log_capital,
+        difference=evidence.difference,
+        lower=evidence.difference_lower(alpha),
+    )
 
 
-def _lower_bound(difference: Estimate, alpha: float) -> float | None:
-    if difference.value is None or not difference.stderr:
-        return None
-    lower = difference.value + NormalDist().inv_cdf(alpha) * difference.stderr
-    return lower if math.isfinite(lower) else None
-
-
-def _bound_fails(difference: Estimate, lower: float | None, rule: GateRule, spent: float) -> str | None:
-    pair = f"{difference.policy} minus {difference.reference} by {difference.estimator}"
-    if lower is None:
-        return f"{pair} has no lower bound: value {difference.value}, standard error {difference.stderr}"
-    if lower > rule.margin:
+def _evidence_lacks(case: Case, alpha: float) -> str | None:
+    worth, days = case.evidence.log_capital, len(case.evidence.stakes)
+    if not days:
+        return f"there is no evidence on {case.challenger} yet: no day is over whose models knew any reward"
+    if worth >= -math.log(alpha):
         return None
     return (
-        f"{pair}: lower bound {lower:.6g} at alpha {spent:.3g} does not exceed the margin {rule.margin:.6g}"
+        f"the evidence for {case.challenger} is worth {math.exp(worth):.3g} after {days} days, and it takes"
+        f" {1 / alpha:.3g}"
     )

@@ -7,28 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from nightslate.core.arrays import Bools, Float32s, Floats
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.sample import Logged, Sample
-from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.core.estimators.target import Target, in_slots, in_turn
 from nightslate.core.hashing import deal, seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
-from nightslate.frames.decisions import Decisions
+from nightslate.frames.decisions import Units, samples_of, units_of
 from nightslate.frames.encoding import Encoder
 from nightslate.frames.examination import Examination
-from nightslate.frames.folds import Key, merged
-from nightslate.frames.samples import Sample as Logs
-from nightslate.frames.samples import arm_places, eligible_arms, folds_of, user_keys, weighable
+from nightslate.frames.samples import folds_of, user_keys
 
 LOGGED = "logged"
 """The policy that was live, whose value needs no weights: beside it the others are read."""
 
-_NAME = "evaluation"
 _ROWS_AT_ONCE = 1 << 17
 
 
@@ -74,78 +67,45 @@ class Evaluator:
 
     def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
         """`state` and all matured rows of some users, but for those whose propensities are not of the kind
-        that they are weighed by. Weights of all arms for all rows would fill the memory of large buckets:
-        users are taken some at a time, each with all rows."""
-        if self.slots == 1:
-            rows = rows.filter(pa.array(weighable(rows, "marginal")))
-        of_row = user_keys(rows)
-        parts = -(-rows.num_rows // _ROWS_AT_ONCE)
-        part_of = folds_of(of_row, program, self.folds) * parts + deal(of_row, seed("evaluate"), parts)
-        for part in np.unique(part_of):
-            mine, fold = rows.filter(pa.array(part_of == part)), int(part) // parts
-            if self.slots > 1:
-                decisions = Decisions.of(mine, self.arms, self.slots)
-                samples, users = self._of_decisions(decisions, fold), user_keys(decisions.first)
-            else:
-                samples, users = self._of_impressions(mine, fold), user_keys(mine)
-            state = state.update(samples, users)
+        that they are weighed by."""
+        for mine in by_users(rows):
+            units = units_of(mine, self.arms, self.slots)
+            q, examined = self.expectations(units, program)
+            targets = [
+                units.target(weights, q, self.supported, examined)
+                for weights in self._weights(units, program)
+            ]
+            state = state.update(samples_of(units, targets), units.users)
         return state
 
-    def _of_impressions(self, rows: pa.Table, fold: int) -> list[Logged]:
-        """A sample for each policy, of single impressions."""
-        contexts, slots = self.encoder(rows), rows["slot"].to_numpy()
-        shown, eligible = arm_places(rows, self.arms), eligible_arms(rows, self.arms)
-        q = self.crossfit.reward_model[fold].expected_rewards(contexts)
-        examination = self.crossfit.examination
-        e = examination[fold].of(rows) if examination else 1.0
-        targets = [
-            in_slots(weights, shown, slots, q, self.supported, eligible, e)
-            for weights in self._weights(contexts, fold)
-        ]
-        return _samples(Sample, rows["reward"].to_numpy(), rows["propensity"].to_numpy(), targets)
+    def expectations(self, units: Units, program: str) -> tuple[Floats, Floats | float]:
+        """What a model that was fitted on other users expects of each arm (n, arms), looked at; and how
+        likely the slots are that."""
+        contexts, fold_of = self.encoder(units.first), folds_of(units.users, program, self.folds)
+        q = np.empty((len(contexts), len(self.arms)))
+        examined = np.ones(units.reward.shape)
+        for fold in np.unique(fold_of):
+            at = np.flatnonzero(fold_of == fold)
+            q[at] = self.crossfit.reward_model[fold].expected_rewards(contexts[at])
+            if self.crossfit.examination:
+                examined[at] = units.examined(self.crossfit.examination[fold], at)
+        return q, examined
 
-    def _of_decisions(self, decisions: Decisions, fold: int) -> list[Logged]:
-        """A sample for each policy, of whole decisions."""
-        contexts, eligible = self.encoder(decisions.first), eligible_arms(decisions.first, self.arms)
-        q = self.crossfit.reward_model[fold].expected_rewards(contexts)
-        examination = self.crossfit.examination
-        e = examination[fold].of_all_slots(decisions.first) if examination else 1.0
-        targets = [
-            in_turn(weights, decisions.shown, decisions.has_slot, q, self.supported, eligible, e)
-            for weights in self._weights(contexts, fold)
-        ]
-        return _samples(SlateSample, decisions.reward, decisions.propensity, targets)
-
-    def _weights(self, contexts: Floats, fold: int) -> Iterator[Float32s]:
-        """(n, arms) of each policy, as they would be stored."""
+    def _weights(self, units: Units, program: str) -> Iterator[Float32s]:
+        """(n, arms) of each policy, as they would be stored: of each user by what others taught."""
+        contexts, fold_of = self.encoder(units.first), folds_of(units.users, program, self.folds)
         for policies in self.crossfit.policies.values():
-            yield mix_floor(policies[fold].weights(contexts), self.floor)
+            weights = np.empty((len(contexts), len(self.arms)), dtype=np.float32)
+            for fold in np.unique(fold_of):
+                at = np.flatnonzero(fold_of == fold)
+                weights[at] = mix_floor(policies[fold].weights(contexts[at]), self.floor)
+            yield weights
 
 
-def evaluate(spark: SparkSession, logs: Logs, evaluator: Evaluator) -> EvaluationState:
-    """One pass over the buckets of the logs; the driver merges one state a bucket."""
-    initial, key = evaluator.initial(logs.program), (_NAME, 0)
-
-    def update(rows: pa.Table) -> Iterator[tuple[Key, EvaluationState]]:
-        yield key, evaluator.update(initial, rows, logs.program)
-
-    return merged(spark, logs, {key: initial}, update)[key]
-
-
-def _samples(
-    kind: type[Sample] | type[SlateSample], reward: Floats, propensity: Floats, targets: list[Target]
-) -> list[Logged]:
-    """What is logged beside each target, the logging policy itself first."""
-    q_logged = targets[0].q_logged
-    logging = Target(propensity, q_logged, q_logged, np.zeros(len(reward)))
-    return [
-        kind(
-            reward=reward,
-            propensity=propensity,
-            target_propensity=target.propensity,
-            q_logged=q_logged,
-            v_target=target.v_target,
-            unsupported_mass=np.minimum(target.unsupported_mass, 1.0),
-        )
-        for target in (logging, *targets)
-    ]
+def by_users(rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows in parts, each with all rows of its users: weights of all arms for all rows of a large bucket
+    would fill the memory."""
+    parts = -(-rows.num_rows // _ROWS_AT_ONCE)
+    part_of = deal(user_keys(rows), seed("evaluate"), parts) if parts else np.empty(0, np.int64)
+    for part in np.unique(part_of):
+        yield rows.filter(pa.array(part_of == part))

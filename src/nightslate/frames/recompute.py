@@ -32,6 +32,7 @@ SLATE_COLUMNS = (
     "slate_id",
     "user_id",
     "variant",
+    "policy",
     "candidates",
     "weights",
     "penalty",
@@ -67,7 +68,7 @@ def _read(files: list[tuple[str, str]], schema: pa.Schema, named: pa.Array) -> I
 
 
 def complete(rows: pa.Table, slates: pa.Table, kind: Kind) -> pa.Table:
-    """The rows, in another order, with the propensities and variants that follow from their slates filled in,
+    """The rows, in another order, with the propensities, variants and policies of their slates filled in,
     and with a verdict.
 
     `rows`: conformed impressions, of each user all or none. `slates`: `SLATE_COLUMNS`, each slate once. A
@@ -101,7 +102,10 @@ class _Decisions:
         names = slates["slate_id"].combine_chunks()
         self.slate = pc.index_in(self.rows["slate_id"].combine_chunks(), names)
         self.known = _true(pc.equal(slates["user_id"].take(self.slate), self.rows["user_id"]))
-        self.variant = pc.if_else(pa.array(self.known), slates["variant"].take(self.slate), None)
+        self.variant, self.policy = (
+            pc.if_else(pa.array(self.known), slates[name].take(self.slate), None)
+            for name in ("variant", "policy")
+        )
         self.faults = Faults(len(order))
 
     def check_claims(self) -> None:
@@ -118,9 +122,8 @@ class _Decisions:
             "unknown_slate",
             "slate_id is a slate that was published for the user, for ds or the day before",
         )
-        self._reject(
-            _true(pc.not_equal(self.variant, rows["variant"])), "not_of_slate", "variant is the slate's"
-        )
+        for name, of_slate in (("variant", self.variant), ("policy", self.policy)):
+            self._reject(_true(pc.not_equal(of_slate, rows[name])), "not_of_slate", f"{name} is the slate's")
         self._reject(
             self.known & (rows["slot"].to_numpy() != 1 + _place_in_run(self.continued)),
             "not_of_slate",
@@ -163,6 +166,7 @@ class _Decisions:
         found = {
             "propensity": pa.array(propensity, mask=np.isnan(propensity)),
             "variant": self.variant,
+            "policy": self.policy,
         }
         columns = {
             name: pc.coalesce(self.rows[name], pc.if_else(reasons.is_null(), values, None))

@@ -28,6 +28,7 @@ IMPRESSION_COLUMNS = (
     "arm_id",
     "propensity",
     "propensity_kind",
+    "policy",
     "eligible_arms",
 )
 CREDIT_COLUMNS = ("impression_id", "credit")

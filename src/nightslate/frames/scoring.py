@@ -13,8 +13,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from nightslate.core.arrays import AnyArray, Keys
+from nightslate.core.arrays import AnyArray, Float32s, Keys
 from nightslate.core.hashing import mix, seed, uniform
+from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy
 from nightslate.frames.buckets import BucketInput, map_buckets
 from nightslate.frames.encoding import Encoder
@@ -62,6 +63,11 @@ class ScoredBy:
     arms: tuple[str, ...]
     encoder: Encoder
     policy: Policy
+
+    def weights(self, rows: pa.Table, floor: float) -> Float32s:
+        """(n, A) of the arms for users with these contexts, as they are stored before any goal is looked
+        at."""
+        return mix_floor(self.policy.weights(self.encoder(rows)), floor)
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,19 @@ what is still to come, that were fitted on the other users."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.sample import effective_size
+from nightslate.core.estimators.sample import Logged, effective_size
 from nightslate.core.estimators.target import in_turn
 from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy, Transitions, choosing, evaluate_policy
@@ -25,6 +26,7 @@ from nightslate.core.policies.learner import Policy
 from nightslate.frames.encoding import Encoder
 from nightslate.frames.evaluation import LOGGED
 from nightslate.frames.fitted_q import sampled, transitions
+from nightslate.frames.progressive import Cohorts, Found, Weighed, among
 from nightslate.frames.samples import arm_places, eligible_arms, folds_of, user_keys
 
 SequenceLearner = FittedQ | Uniform
@@ -37,10 +39,12 @@ EPSILONS: tuple[float, ...] = tuple(np.linspace(0, 2 / 3, 10).tolist())
 
 @dataclass
 class SequenceEvaluation:
-    """What came of it: the state of all policies, the logged one first; by learner that of its action values
-    at every epsilon; and by policy the sums (2, steps) of cumulative weights and of their squares."""
+    """What came of it: the state of all policies, the logged one first, cross-fitted by user; what cohorts
+    say, progressively; by learner the state of its action values at every epsilon; and by policy the sums (2,
+    steps) of cumulative weights and of their squares."""
 
     state: EvaluationState
+    progressive: Found
     sweeps: dict[str, EvaluationState]
     weights: dict[str, Floats] = field(default_factory=dict)
 
@@ -54,7 +58,7 @@ class SequenceEvaluator:
     """How the trajectories of a night are evaluated. `seeds`: of the learners' models. `floor`: of a policy's
     weights, as when it is scored with; action values are swept without one. `judged_by`: the estimator of the
     sweep. `judge`: the iteration of fitted Q evaluation. `rewards`: the range of one, for intervals that are
-    guaranteed."""
+    guaranteed. `cohorts`: of the days on which trajectories began."""
 
     program: str
     arms: tuple[str, ...]
@@ -69,6 +73,7 @@ class SequenceEvaluator:
     discount: float
     folds: int
     max_rows: int
+    cohorts: Cohorts
     rewards: RewardRange | None = None
 
     def __call__(self, rows: pa.Table) -> SequenceEvaluation:
@@ -78,7 +83,7 @@ class SequenceEvaluator:
         fold_of = folds_of(user_keys(rows), self.program, self.folds)
         for fold in np.unique(fold_of):
             mine, others = (rows.filter(pa.array(which)) for which in (fold_of == fold, fold_of != fold))
-            self._add(found, _Held.of(mine, self, steps, rows["arm_id"]), others)
+            self._add(found, _Held.of(mine, self, steps, rows["arm_id"]), mine, others)
         return found
 
     def _nothing(self, steps: int) -> SequenceEvaluation:
@@ -91,6 +96,7 @@ class SequenceEvaluator:
         swept = tuple(map(str, EPSILONS))
         return SequenceEvaluation(
             empty((LOGGED, *self.learners), self.estimators),
+            self.cohorts.initial(self.estimators, steps, self.program, self.rewards),
             {
                 name: empty(swept, (self.judged_by,))
                 for name, learner in self.learners.items()
@@ -98,10 +104,11 @@ class SequenceEvaluator:
             },
         )
 
-    def _add(self, found: SequenceEvaluation, held: _Held, others: pa.Table) -> None:
-        """The trajectories of a fold, by what the others teach."""
+    def _add(self, found: SequenceEvaluation, held: _Held, mine: pa.Table, others: pa.Table) -> None:
+        """The trajectories of a fold, by what the others teach, and by what was known before each began."""
         taught = transitions(sampled(others, self.max_rows, self.program), self.encoder, self.arms)
-        samples, judge = {LOGGED: held.of_logging_policy()}, replace(self.judge, discount=self.discount)
+        judge = replace(self.judge, discount=self.discount)
+        samples, expected = {LOGGED: held.of_logging_policy()}, {}
         for name, learner in self.learners.items():
             policy = fitted(learner, taught, self.described, self.seeds[name])
             model = evaluate_policy(taught, self._next_weights(policy, taught), judge, self.described, 0)
@@ -111,13 +118,30 @@ class SequenceEvaluator:
                 found.sweeps[name] = found.sweeps[name].update(held.of_epsilons(values), held.users)
             else:
                 weights = policy.weights(held.states)
-            of_model = model.action_values(held.states)
-            samples[name] = held.of_policy(mix_floor(weights, self.floor), of_model)
+            expected[name] = model.action_values(held.states)
+            samples[name] = held.of_policy(mix_floor(weights, self.floor), expected[name])
         found.state = found.state.update(tuple(samples.values()), held.users)
         for name, sample in samples.items():
             weight = sample.cumulative_weight
             sums = np.stack([weight.sum(axis=0), (weight**2).sum(axis=0)])
             found.weights[name] = found.weights.get(name, 0.0) + sums
+
+        weighed = list(self._by_cohort(mine, held, expected))
+        found.progressive = self.cohorts.add(found.progressive, weighed)
+
+    def _by_cohort(self, rows: pa.Table, held: _Held, expected: Mapping[str, Floats]) -> Iterator[Weighed]:
+        """Trajectories by the day on which they began. expected: by learner, what a model that was fitted on
+        others expects of each arm (m, A)."""
+        began = _began(rows)
+        for day in sorted(self.cohorts.by_day.keys() & {*began.astype(object).tolist()}):
+            at, cohort = np.flatnonzero(began == np.datetime64(day)), self.cohorts.by_day[day]
+            shown = rows.take(pa.array(at))
+            theirs = _Held.of(shown, replace(self, arms=cohort.arms), held.steps, rows["arm_id"])
+            samples: dict[str, Logged] = {LOGGED: theirs.of_logging_policy()}
+            for name, model in cohort.models.items():
+                weights = model.weights(shown, self.floor)
+                samples[name] = theirs.of_policy(weights, among(expected[name][at], self.arms, cohort.arms))
+            yield Weighed(day, theirs.users, _chosen_by(shown, theirs), samples)
 
     def _next_weights(self, policy: Policy, taught: Transitions) -> Floats:
         """(n, A) what the policy does next; nothing where a trajectory ends."""
@@ -125,6 +149,27 @@ class SequenceEvaluator:
         goes_on = np.flatnonzero(~taught.terminal)
         weights[goes_on] = mix_floor(policy.weights(taught.next_states[goes_on]), self.floor)
         return weights
+
+
+def _chosen_by(rows: pa.Table, held: _Held) -> pa.ChunkedArray:
+    """(n,) the learner that chose every decision of a trajectory; null where it was not always the same."""
+    names = pc.fill_null(rows["policy"], "").combine_chunks().dictionary_encode()
+    codes, n = np.asarray(names.indices), len(held.users)
+    least, most = np.full(n, len(names.dictionary)), np.full(n, -1)
+    np.minimum.at(least, held.trajectory, codes)
+    np.maximum.at(most, held.trajectory, codes)
+    one = pc.if_else(pa.array(least == most), names.dictionary.take(pa.array(most)), None)
+    return pa.chunked_array([pc.if_else(pc.equal(one, ""), None, one)])
+
+
+def _began(rows: pa.Table) -> NDArray[np.datetime64]:
+    """(m,) the day of the first decision of each decision's trajectory."""
+    ids = rows["trajectory_id"].combine_chunks().dictionary_encode()
+    trajectory, first = np.asarray(ids.indices), np.flatnonzero(rows["step"].to_numpy() == 1)
+    days = rows["occurred_at"].to_numpy().astype("datetime64[D]")
+    began = np.full(len(ids.dictionary), np.datetime64("NaT"), dtype="datetime64[D]")
+    began[trajectory[first]] = days[first]
+    return np.asarray(began[trajectory])
 
 
 def fitted(learner: SequenceLearner, taught: Transitions, arms: Arms, seed: int) -> Policy:

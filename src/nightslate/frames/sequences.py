@@ -27,6 +27,7 @@ IMPRESSION_COLUMNS = (
     "user_id",
     "occurred_at",
     "variant",
+    "policy",
     "arm_id",
     "propensity",
     "eligible_arms",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -28,6 +29,7 @@ AnyLearner = Learner[Any]
 _ROWS_AT_ONCE = 1 << 17
 """Vectors of so many rows are in memory at a time, however many a bucket has."""
 
+_RANGE = pa.schema([("min", pa.float64()), ("max", pa.float64())])
 _COUNTS = pa.schema([("feature", pa.string()), ("value", pa.string()), ("count", pa.int64())])
 
 
@@ -89,6 +91,17 @@ def winsorised(encoder: Encoder, counts: Mapping[str, Mapping[str, int]]) -> Win
             for name in numbers
         },
     )
+
+
+def reward_range(spark: SparkSession, sample: Sample) -> tuple[float | None, float | None]:
+    """The least and the most that an impression that counts has earned; None of none."""
+
+    def kernel(_: int, tables: Mapping[str, pa.Table]) -> Iterator[pa.RecordBatch]:
+        found = pc.min_max(sample.of(tables)["reward"]).as_py()
+        yield pa.RecordBatch.from_pylist([found], schema=_RANGE)
+
+    found = map_buckets(spark, sample.inputs, kernel, from_arrow_schema(_RANGE), sample.buckets).toArrow()
+    return pc.min(found["min"]).as_py(), pc.max(found["max"]).as_py()
 
 
 def encoder_for(features: Sequence[Feature], counts: Mapping[str, Mapping[str, int]]) -> Encoder:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from nightslate import programs
 from nightslate.frames.evaluation import LOGGED
+from nightslate.reports.estimands import leading
 from nightslate.reports.numbers import Reward
 from nightslate.reports.terminal import evaluation_table, promotions_table, slates_table
 from nightslate.steps.night import Night
@@ -20,7 +21,7 @@ def print_summary(program: str, home: Path, console: Console) -> None:
     tables = Night(spec, spec.start_date, home)
     night = Night(spec, tables.table("evaluations").snapshot().days()[-1], home)
     reward = Reward(spec.rewards.name, spec.rewards.rate)
-    evaluations = night.rows("evaluations")
+    evaluations = leading(night.rows("evaluations"))
     alone = pc.field("reference").is_null()
     is_value = alone & ((pc.field("policy") != LOGGED) | (pc.field("estimator") == spec.judged_by))
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from nightslate.models.files import ModelFile
+from nightslate.reports.estimands import cross_fitted
 from nightslate.steps.night import Night
 
 PERSONALISED, RANDOMISED = "personalised", "randomised"
@@ -54,5 +55,5 @@ def estimates(night: Night, truth: Mapping[str, float], realised: float | None) 
             "truth": truth.get(row["policy"]),
             "realised": realised if row["policy"] == champion(night) else None,
         }
-        for row in night.rows("evaluations").filter(judged & of_learners).to_pylist()
+        for row in cross_fitted(night.rows("evaluations")).filter(judged & of_learners).to_pylist()
     ]

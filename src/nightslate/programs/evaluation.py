@@ -74,14 +74,18 @@ class Evaluation(Strict):
 
 
 class Gate(Strict):
-    """A challenger is promoted only if the lower bound of its paired difference to the champion clears
-    `margin`, with enough effective samples and support. `alpha` is spent over all nights together."""
+    """A challenger is promoted once the evidence that it is better than the champion by more than `margin` is
+    worth 1 / alpha, with enough effective samples and support. `alpha` is the chance of a false promotion in
+    the whole reign of a champion, however many nights it lasts. `max_units`: of a user's impressions of a day
+    (decisions or trajectories, where they are weighed as a whole) so many count as evidence, the first
+    ones."""
 
     first_champion: Name
     estimator: Estimator | None = None
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     margin: Worth = Field(default=0.0, ge=0)
     min_ess: float = Field(default=1000.0, gt=0, le=MOST_ROWS)
+    max_units: int = Field(default=5, ge=1, le=10_000)
     min_users: int = Field(default=100, ge=2, le=MOST_ROWS)
     max_unsupported_share: Share = 0.01
 

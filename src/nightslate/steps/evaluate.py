@@ -1,9 +1,11 @@
-"""Every learner off-policy, on users that it was not fitted on."""
+"""Every learner off-policy, on later days and on other users than it was fitted on; and the day's
+evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,16 @@ from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.estimators.results import results
 from nightslate.core.policies import Arms, LinearThompson
-from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
+from nightslate.frames.days import first_day
+from nightslate.frames.evaluation import CrossFit, Evaluator
 from nightslate.frames.examination import Examination
+from nightslate.frames.progressive import Progressive, evaluate
 from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts, winsorised
+from nightslate.programs.cohorts import cohorts_of
 from nightslate.programs.evaluation import Evaluation
 from nightslate.steps import sequences
+from nightslate.steps.cohorts import cohorts
+from nightslate.steps.evidence import take_evidence
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
     described_arms,
@@ -39,19 +46,31 @@ def run(night: Night) -> str:
     rules = night.program.evaluation
     interval = _interval(rules)
     found = sequences.evaluated(night, interval) if night.program.sequence else _on_impressions(night)
-    estimates = results(found.state, rules.confidence, interval, _reward_range(night))
+    states = {"progressive": found.progressive.estimates, "cross_fitted": found.cross_fitted}
+    estimates = {
+        estimand: results(state, rules.confidence, interval, _reward_range(night))
+        for estimand, state in states.items()
+    }
     table = night.table("evaluations")
     schema = arrow_contracts.schema(table.contract, partition=False)
-    rows = pa.Table.from_pylist([{"issue": ISSUE, **asdict(estimate)} for estimate in estimates], schema)
+    rows = pa.Table.from_pylist(
+        [
+            {"issue": ISSUE, "estimand": estimand, **_days(night, estimand), **asdict(estimate)}
+            for estimand, of_state in estimates.items()
+            for estimate in of_state
+        ],
+        schema,
+    )
     for name, others in found.tables.items():
         night.table(name).replace(night.ds, others, night.commit_metadata)
     table.replace(night.ds, rows, night.commit_metadata)
-    _track(night, rows, found.metrics)
-    first = estimates[0]
+    taken = take_evidence(night, found.progressive.evidence, found.cohorts)
+    _track(night, rows, {**found.metrics, "evidence.cohorts": taken.cohorts})
+    first = estimates["cross_fitted"][0]
     warning = f"; {first.policy}: {first.remark}" if first.remark else ""
     return (
-        f"{len(found.state.policies) - 1} policies on {first.n} {found.units} of {first.clusters}"
-        f" users{found.words}{warning}"
+        f"{len(night.program.learners)} policies on {first.n} {found.units} of {first.clusters}"
+        f" users{found.words}{warning}; {taken.in_words}"
     )
 
 
@@ -91,12 +110,25 @@ def _on_impressions(night: Night) -> Evaluated:
         rewards=_reward_range(night) if _interval(rules).guaranteed else None,
     )
     logs, left_out = sample_to_weigh(night, sample)
+    shown = frozenset(counts["arm_id"])
+    whole = cohorts(night)
+    cross_fitted, progressive = evaluate(night.spark, logs, Progressive(whole, evaluator, shown))
     return Evaluated(
-        state=evaluate(night.spark, logs, evaluator),
+        cross_fitted=cross_fitted,
+        cohorts=whole,
+        progressive=progressive,
         units="decisions that count" if night.program.weighs_decisions else "impressions that count",
         metrics=examination_metrics(examination, "evaluation.examination"),
         words=in_words(examination) + left_out,
     )
+
+
+def _days(night: Night, estimand: str) -> dict[str, date | None]:
+    """The days shown that an estimate is about."""
+    days = cohorts_of(night.program, night.ds)
+    if estimand == "progressive":
+        return {"first_day": days[0] if days else None, "last_day": days[-1] if days else None}
+    return {"first_day": first_day(night.ds, night.program.evaluation.window_days), "last_day": night.ds}
 
 
 def _interval(rules: Evaluation) -> Interval:
@@ -143,10 +175,9 @@ def _track(night: Night, rows: pa.Table, metrics: Mapping[str, float]) -> None:
     tracked.log_metrics(metrics)
     for row in rows.to_pylist():
         if row["reference"] is None:
-            name = f"{row['policy']}.{row['estimator']}"
+            policy = f"{row['estimand']}.{row['policy']}"
+            name = f"{policy}.{row['estimator']}"
             tracked.log_metrics(
                 {name: row["value"], f"{name}.lower": row["lower"], f"{name}.upper": row["upper"]}
             )
-            tracked.log_metrics(
-                {f"{row['policy']}.ess": row["ess"], f"{row['policy']}.mean_weight": row["mean_weight"]}
-            )
+            tracked.log_metrics({f"{policy}.ess": row["ess"], f"{policy}.mean_weight": row["mean_weight"]})

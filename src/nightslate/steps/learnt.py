@@ -10,16 +10,19 @@ import pyarrow as pa
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.policies.learner import Policy
 from nightslate.frames.encoding import Encoder
+from nightslate.frames.progressive import Cohorts, Found
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Policies by learner and how many rows each was fitted to; what a context is to them. metrics: for
+    """Policies by learner and how many rows each was fitted to; what a context is to them; the least and the
+    most that an impression, or a trajectory, of them has earned, None where there was none. metrics: for
     MLflow, and curves: the same by iteration; words: for the line that a person reads; tables: what else the
     night writes, by table."""
 
     encoder: Encoder
     policies: Mapping[str, tuple[Policy, int]]
+    reward_range: tuple[float | None, float | None]
     metrics: Mapping[str, float]
     words: str
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -28,9 +31,12 @@ class Trained:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The sums of all policies. units: what they are of; tables: what else the night writes, by table."""
+    """The sums of all policies, cross-fitted by user; and what the cohorts say. units: what they are of;
+    tables: what else the night writes, by table."""
 
-    state: EvaluationState
+    cross_fitted: EvaluationState
+    cohorts: Cohorts
+    progressive: Found
     units: str
     metrics: Mapping[str, float]
     words: str = ""

@@ -19,10 +19,11 @@ from pyspark.sql import SparkSession
 from nightslate import programs
 from nightslate.contracts import Column, Contract, load
 from nightslate.errors import CommitConflictError, NightslateError, SpecError, SupersededError
-from nightslate.frames.days import days_before
+from nightslate.frames.days import days_before, first_day
 from nightslate.frames.sequences import NEXT
 from nightslate.frames.session import spark_session
 from nightslate.programs import STEP_NAMES, Program
+from nightslate.programs.cohorts import cohorts_of, modelled_on
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.steps.causes import cause
 from nightslate.tables import Table, Warehouse
@@ -135,8 +136,19 @@ class Night:
 
     @property
     def days_learnt_from(self) -> list[date]:
-        """The days before this one that training and evaluation read, the oldest first."""
-        return self._before(max(self.program.training.window_days, self.program.evaluation.window_days))
+        """The days before this one that training and evaluation read, the oldest first; and those that nights
+        read which have to be trained before this one can be evaluated."""
+        training, evaluation = self.program.training.window_days, self.program.evaluation.window_days
+        windows = [first_day(self.ds, max(training, evaluation))]
+        windows += [first_day(night, training) for night in self.nights_without_models]
+        return self._before((self.ds - min(windows)).days + 1)
+
+    @property
+    def nights_without_models(self) -> list[date]:
+        """The nights before this one whose models its cohorts are weighed by and that were never trained, the
+        oldest first."""
+        wanted = {modelled_on(self.program, day) for day in cohorts_of(self.program, self.ds)} - {self.ds}
+        return sorted(wanted - {*self.table("models").snapshot().days()})
 
     def days_looked_back_on(self, with_attribution: bool = False) -> list[date]:
         """The days before this one whose logs training and evaluation go back to, the oldest first: those

@@ -1,7 +1,9 @@
-"""The gate: looks at tonight's evaluation, promotes a challenger or says what it lacks."""
+"""The gate: looks at the evidence of the reign, promotes a challenger or says what it lacks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
@@ -10,22 +12,26 @@ import pyarrow.compute as pc
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.estimators.diagnostics import Thresholds
 from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.gate import Decision, GateRule, decide
+from nightslate.core.gate import Case, Decision, GateRule, decide
 from nightslate.errors import ContractError, SpecError
+from nightslate.programs.cohorts import first_cohort_unknown_to
+from nightslate.steps.evidence import e_process
+from nightslate.steps.ledger import write_ledger
 from nightslate.steps.night import ISSUE, Night
 
 _DAY_BEFORE_ALL = date(1970, 1, 1)
+_BETTING = "betting"
 
 
 def run(night: Night) -> str:
     """One row a challenger. The night's champion is that of the nights before, as they recorded it; an alias
     moves only if no later night has looked already."""
-    champion, look = champion_as_of(night), looks_before(night) + 1
+    reign = Reign.of(night)
+    champion = reign.champion
     challengers = sorted(set(night.program.learners) - {champion})
-    differences = {name: _difference(night, name, champion) for name in challengers}
+    cases = reign.cases(challengers)
     decisions = {
-        name: decide(difference, _rule(night), look, len(challengers))
-        for name, difference in differences.items()
+        name: decide(case, _weighed(night, name, champion), _rule(night)) for name, case in cases.items()
     }
     winner = _best(decisions)
     after = winner or champion
@@ -38,25 +44,66 @@ def run(night: Night) -> str:
             "champion_kind": night.program.learners[after].kind,
             "decision": "promoted" if name == winner else "kept",
             "reasons": list(decision.reasons),
-            "look": look,
-            "alpha": decision.alpha_spent,
-            "estimator": night.program.judged_by,
-            "difference": differences[name].value,
+            "look": reign.look,
+            "alpha": decision.alpha,
+            "estimator": _BETTING,
+            "difference": decision.difference,
             "lower": decision.lower,
+            "log_capital": decision.log_capital,
+            "joined": cases[name].joined,
+            "cohorts": len(cases[name].evidence.stakes),
+            "reign_since": reign.since,
         }
         for name, decision in decisions.items()
     ]
     table = night.table("promotions")
     schema = arrow_contracts.schema(table.contract, partition=False)
     table.replace(night.ds, pa.Table.from_pylist(rows, schema), night.commit_metadata)
+    write_ledger(night)
     if max(table.snapshot().days()) == night.ds:
         version = night.registry.crown(digest_of(night, after))
         night.run().log_params({"champion_after": after, "champion_version": version})
-    return (
-        f"champion {champion} -> {after} at look {look}"
-        if winner
-        else f"champion stays {champion}, look {look}"
-    )
+    return f"champion {champion} -> {after}" if winner else f"champion stays {champion}, look {reign.look}"
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A champion's time so far, as the nights before recorded it. look: how often the gate has looked, this
+    night included. since: the first day whose cohort counts; what was whole when the champion was promoted
+    spoke for it, or against another. evidence: the terms of challengers against it, by day and name."""
+
+    champion: str
+    look: int
+    since: date
+    evidence: pa.Table
+
+    @classmethod
+    def of(cls, night: Night) -> Reign:
+        """That of the champion that the night scores with."""
+        champion, looks = champion_as_of(night), _looks_before(night)
+        promoted = looks.filter(pc.equal(looks["decision"], "promoted"))["ds"]
+        last = pc.max(promoted).as_py()
+        since = first_cohort_unknown_to(night.program, last) if last else _DAY_BEFORE_ALL
+        nights = pc.unique(looks["ds"])
+        look = 1 + (pc.sum(pc.greater(nights, last)).as_py() or 0 if last else len(nights))
+        rows = night.rows("evidence", since)
+        whole = pc.field("ds") < first_cohort_unknown_to(night.program, night.ds)
+        rows = rows.filter(whole).sort_by([("ds", "ascending"), ("policy", "ascending")])
+        return cls(champion, look, since, rows)
+
+    def cases(self, challengers: Sequence[str]) -> dict[str, Case]:
+        """What speaks for each. Who has no evidence yet would be the next to join."""
+        against = self.evidence.filter(pc.field("reference") == self.champion)
+        met = dict.fromkeys(against["policy"].to_pylist())  # in the order in which they joined
+        joined = [*met, *(name for name in challengers if name not in met)]
+        return {
+            name: Case(
+                name,
+                joined.index(name) + 1,
+                e_process(against.filter(pc.field("policy") == name)),
+            )
+            for name in challengers
+        }
 
 
 def champion_as_of(night: Night) -> str:
@@ -92,11 +139,6 @@ def untaught_champion(night: Night) -> str:
     )
 
 
-def looks_before(night: Night) -> int:
-    """How many nights before this one the gate has looked; each has spent a part of alpha."""
-    return len(pc.unique(_looks_before(night)["ds"]))
-
-
 def digest_of(night: Night, learner: str) -> str:
     """The digest of tonight's model of a learner. Raises ContractError if the night was not trained."""
     models = night.rows("models")
@@ -111,9 +153,14 @@ def _looks_before(night: Night) -> pa.Table:
     return looks.filter(pc.less(looks["ds"], pa.scalar(night.ds)))
 
 
-def _difference(night: Night, challenger: str, champion: str) -> Estimate:
-    """Tonight's paired difference of a challenger to the champion, by the gate's estimator."""
-    wanted = {"policy": challenger, "reference": champion, "estimator": night.program.judged_by}
+def _weighed(night: Night, challenger: str, champion: str) -> Estimate:
+    """Tonight's progressive difference of a challenger to the champion."""
+    wanted = {
+        "estimand": "progressive",
+        "policy": challenger,
+        "reference": champion,
+        "estimator": night.program.judged_by,
+    }
     for row in night.rows("evaluations").to_pylist():
         if all(row[name] == value for name, value in wanted.items()):
             return Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
@@ -126,7 +173,6 @@ def _rule(night: Night) -> GateRule:
     gate = night.program.gate
     return GateRule(
         alpha=gate.alpha,
-        margin=gate.margin,
         thresholds=Thresholds(
             min_ess=gate.min_ess,
             min_clusters=gate.min_users,

@@ -15,6 +15,7 @@ from nightslate.frames.evaluation import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.programs.learners import FittedQLearner
 from nightslate.reports import plots, sequence_plots
+from nightslate.reports.estimands import leading
 from nightslate.reports.night_report import NightReport, page
 from nightslate.reports.numbers import Reward
 from nightslate.reports.sequence import TRANSITION_COLUMNS, SequenceFigures, sequence_figures
@@ -61,7 +62,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
     gate, rewards = night.program.gate, night.program.rewards
     promotions = night.rows("promotions")
     champion = promotions["champion_before"][0].as_py() if promotions.num_rows else gate.first_champion
-    evaluations = night.rows("evaluations")
+    evaluations = leading(night.rows("evaluations"))
     logged = evaluations.filter((pc.field("policy") == LOGGED) & pc.field("reference").is_null())
     compared = (pc.field("policy") != LOGGED) & (
         pc.field("reference").is_null() | (pc.field("reference") == champion)

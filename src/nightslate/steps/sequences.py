@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.estimators.estimator import RewardRange
@@ -20,6 +21,7 @@ from nightslate.frames.fitted_q import sampled, sequence_encoder, transitions
 from nightslate.frames.sequence_evaluation import SequenceEvaluator, SequenceLearner, fitted
 from nightslate.programs.learners import FittedQLearner
 from nightslate.programs.sequence import Sequence
+from nightslate.steps.cohorts import cohorts
 from nightslate.steps.inputs import described_arms, model_seed
 from nightslate.steps.learnt import Evaluated, Trained
 from nightslate.steps.meaning import require_one_meaning
@@ -41,6 +43,7 @@ def trained(night: Night) -> Trained:
     return Trained(
         encoder=encoder,
         policies=policies,
+        reward_range=_range_of_returns(rows, rules(night).discount),
         metrics={"transitions": rows.num_rows, "trajectories": trajectories},
         words=f"{rows.num_rows} decisions of {trajectories} trajectories that are over",
         curves=curves,
@@ -53,6 +56,7 @@ def evaluated(night: Night, interval: Interval) -> Evaluated:
     evaluation = night.program.evaluation
     rows, known = _transitions(night, evaluation.window_days), evaluation.reward_range
     encoder, fitting = sequence_encoder(night.program.logs.context, rows), _learners(night)
+    whole = cohorts(night)
     evaluator = SequenceEvaluator(
         program=night.name,
         arms=night.arms(),
@@ -68,6 +72,7 @@ def evaluated(night: Night, interval: Interval) -> Evaluated:
         max_rows=rules(night).max_rows,
         folds=evaluation.folds,
         rewards=RewardRange(*known) if known and interval.guaranteed else None,
+        cohorts=whole,
     )
     found = evaluator(rows)
     sweeps = [
@@ -77,7 +82,9 @@ def evaluated(night: Night, interval: Interval) -> Evaluated:
     ]
     schema = arrow_contracts.schema(night.contract("sweeps"), partition=False)
     return Evaluated(
-        state=found.state,
+        cross_fitted=found.state,
+        cohorts=whole,
+        progressive=found.progressive,
         units="trajectories",
         metrics={
             f"{name}.ess.step_{step}": float(ess)
@@ -116,6 +123,14 @@ def _transitions(night: Night, window_days: int) -> pa.Table:
     since = first_day(night.ds, window_days)
     require_one_meaning(night, "transitions", "transitions", since)
     return night.rows("transitions", since)
+
+
+def _range_of_returns(rows: pa.Table, discount: float) -> tuple[float | None, float | None]:
+    """The least and the most that a whole trajectory has earned."""
+    worth = discount ** (rows["step"].to_numpy() - 1.0) * rows["reward"].to_numpy()
+    of = pa.table({"trajectory": rows["trajectory_id"], "worth": worth}).group_by("trajectory")
+    found = pc.min_max(of.aggregate([("worth", "sum")])["worth_sum"]).as_py()
+    return found["min"], found["max"]
 
 
 def _sweep(

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.errors import ContractError
-from nightslate.frames.training import encoder_for, fold_states, value_counts
+from nightslate.frames.training import encoder_for, fold_states, reward_range, value_counts
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
 from nightslate.steps import sequences
@@ -20,11 +20,24 @@ from nightslate.steps.inputs import (
     model_seed,
 )
 from nightslate.steps.learnt import Trained
-from nightslate.steps.night import ISSUE, Night
+from nightslate.steps.night import ISSUE, Night, shared_with_other_nights
 from nightslate.steps.promote import untaught_champion
 
 
 def run(night: Night) -> str:
+    """This night's models, and before it those of earlier nights that never ran and whose models tonight's
+    cohorts are weighed by: so the order in which nights run changes nothing."""
+    with shared_with_other_nights():
+        offered = night.table("arms").snapshot().days()
+        for day in night.nights_without_models:
+            if day in offered:
+                earlier = night.at(day)
+                _train(earlier)
+                earlier.run().finish()  # of that night there is nothing more to do
+        return _train(night)
+
+
+def _train(night: Night) -> str:
     """The same logs up to ds give the same models, digest for digest."""
     arms = night.arms()
     if len(arms) < night.program.slots:
@@ -39,7 +52,7 @@ def run(night: Night) -> str:
         model = ModelFile(night.program.learners[name].kind, name, arms, trained.encoder, policy)
         version = night.registry.register(model, tracked, night.ds)
         tracked.log_params({f"{name}.digest": model.digest, f"{name}.version": version})
-        rows.append((ISSUE, name, model.digest, count, len(arms)))
+        rows.append((ISSUE, name, model.digest, count, len(arms), *trained.reward_range))
     table = night.table("models")
     schema = arrow_contracts.schema(table.contract, partition=False)
     columns = [
@@ -76,6 +89,7 @@ def _on_impressions(night: Night) -> Trained:
     return Trained(
         encoder=encoder,
         policies=policies,
+        reward_range=reward_range(night.spark, sample),
         metrics={"matured_impressions": rows, **examination_metrics(examination), **delays.metrics},
         words=f"{rows} impressions that count{in_words(examination)}{delays.words}",
         tables=delays.tables,

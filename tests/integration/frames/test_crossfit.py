@@ -12,8 +12,9 @@ from nightslate.core.estimators.results import results
 from nightslate.core.policies import Arms, LinearThompson, LogisticThompson, Popularity
 from nightslate.frames.buckets import BucketInput
 from nightslate.frames.encoding import Encoder
-from nightslate.frames.evaluation import CrossFit, Evaluator, evaluate
+from nightslate.frames.evaluation import CrossFit, Evaluator
 from nightslate.frames.examination import Examination, Randomised, fold_examinations
+from nightslate.frames.progressive import Cohorts, Progressive, evaluate
 from nightslate.frames.samples import Sample, folds_of, user_keys
 from nightslate.frames.training import arm_key, encoder_for, fold_states, value_counts, winsorised
 from nightslate.programs.logs import Feature
@@ -71,6 +72,11 @@ def world(people=45, each=4):
     ]
     credit = {row["impression_id"]: float(dice.integers(0, 3)) for row in impressions}
     return impressions, credit
+
+
+def cross_fitted(spark, logs, how):
+    """The evaluation without any cohort."""
+    return evaluate(spark, logs, Progressive(Cohorts(tuple(LEARNERS), {}), how, frozenset()))[0]
 
 
 def sample(folder, impressions, credit, buckets=1):
@@ -237,7 +243,7 @@ def test_the_number_of_buckets_has_no_say(spark, tmp_path, before):
     for name in LEARNERS:
         for one, other in zip(states[name], again[name], strict=True):
             assert_equal(other, one)
-    found = [results(evaluate(spark, *pair)) for pair in ((given, fitted), (several, fitted))]
+    found = [results(cross_fitted(spark, *pair)) for pair in ((given, fitted), (several, fitted))]
     np.testing.assert_allclose(
         np.array(figures(found[1]), dtype=float), np.array(figures(found[0]), dtype=float), rtol=1e-9
     )
@@ -248,8 +254,8 @@ def test_the_number_of_buckets_has_no_say(spark, tmp_path, before):
 def test_a_rerun_is_equal_to_the_last_bit(spark, before):
     given, _, fitted = before
     _, refitted = evaluator(spark, given)
-    assert figures(results(evaluate(spark, given, fitted))) == figures(
-        results(evaluate(spark, given, refitted))
+    assert figures(results(cross_fitted(spark, given, fitted))) == figures(
+        results(cross_fitted(spark, given, refitted))
     )
 
 

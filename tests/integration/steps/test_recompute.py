@@ -44,6 +44,7 @@ def test_what_an_engine_shows_of_slates_gets_the_propensities_of_the_arms_it_let
         slate = slates[row["slate_id"]]
         assert row["propensity"] == pytest.approx(_propensity(slate, row), rel=1e-12)
         assert row["variant"] == slate["variant"]
+        assert row["policy"] == slate["policy"]
     rejected = pl.read_delta(str(home / "tables/tiny/quarantine")).filter(pl.col("ds") == DAY)
     assert rejected["reason"].to_list() == ["not_of_slate"] * 2
     assert rejected["file"].to_list() == ["part-0.parquet"] * 2

@@ -16,7 +16,8 @@ from nightslate.steps import Night, run_step
 from . import world
 
 PROGRAM, USERS, ARMS = "offers", 400, ("a", "b")
-DAYS = (date(2024, 3, 1), date(2024, 3, 2))
+DAYS = (date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3))
+NIGHT = DAYS[-1]
 SPEC = """
 program: offers
 description: Two offers a day, of which the second pays after the first.
@@ -30,7 +31,7 @@ logs:
     - {name: advertised, type: number}
     - {name: offers, type: number}
 rewards: {name: purchases, values: {purchase: 1.0}, window: 6h, attribution: {match: user}}
-sequence: {gap: 6h, longest: 1d}
+sequence: {gap: 6h, longest: 12h}
 learners:
   uniform: {kind: uniform}
   fitted_q: {kind: fitted_q, estimator: extra_trees_regressor, parameters: {n_estimators: 5}}
@@ -96,12 +97,13 @@ def rows(home: Path, table: str) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
-    """After the night of the second day alone, which takes in the first."""
+    """After the night of the third day alone, which takes in the others, and trains the night of the first
+    day: its models weigh the second day."""
     home = tmp_path_factory.mktemp("offers")
     (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(SPEC)
     for day in DAYS:
         land(home, day)
-    run(home, DAYS[1])
+    run(home, NIGHT)
     return home
 
 
@@ -115,25 +117,27 @@ def test_every_trajectory_is_in_the_partition_of_the_night_on_which_it_is_over(h
 
 
 def test_what_an_offer_leads_to_is_learnt_and_the_gate_believes_it(home: Path) -> None:
-    night = Night(programs.find(PROGRAM), DAYS[1], home)
-    (digest,) = rows(home, "models").filter(pl.col("learner") == "fitted_q")["digest"].to_list()
+    night = Night(programs.find(PROGRAM), NIGHT, home)
+    models = rows(home, "models").filter(pl.col("learner") == "fitted_q").sort("ds")
+    assert models["ds"].to_list() == [DAYS[0], NIGHT]
+    digest = models["digest"][-1]
     policy = night.registry.load(digest).policy
     assert isinstance(policy, FittedQPolicy)
     states = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]])  # nothing yet; after a
     np.testing.assert_array_equal(policy.weights(states), [[1.0, 0.0], [0.0, 1.0]])
     (look,) = rows(home, "promotions").to_dicts()
-    assert (look["challenger"], look["decision"]) == ("fitted_q", "promoted")
-    (value,) = (
-        rows(home, "evaluations")
-        .filter(
-            (pl.col("policy") == "fitted_q")
-            & pl.col("reference").is_null()
-            & (pl.col("estimator") == "traj_dr")
-        )
-        .to_dicts()
+    assert (look["challenger"], look["decision"], look["cohorts"]) == ("fitted_q", "promoted", 1)
+    values = rows(home, "evaluations").filter(
+        (pl.col("policy") == "fitted_q") & pl.col("reference").is_null() & (pl.col("estimator") == "traj_dr")
     )
-    assert value["n"] == 2 * value["clusters"] == 2 * USERS
-    assert value["value"] == pytest.approx(0.99**2, abs=0.02)  # but for the floor, always a and then b
+    trajectories = dict(values.select("estimand", "n").rows())
+    assert trajectories == {"cross_fitted": 2 * USERS, "progressive": USERS}
+    for value in values["value"]:
+        assert value == pytest.approx(0.99**2, abs=0.02)  # but for the floor, always a and then b
+    (promise,) = rows(home, "ledger").to_dicts()
+    assert (promise["policy"], promise["replaced"], promise["days"]) == ("fitted_q", "uniform", 0)
+    assert 0.5 < promise["promised_lower"] < promise["promised"] == pytest.approx(0.98, abs=0.1)
+    assert (promise["came"], promise["kept"]) == (None, None)
 
 
 def test_the_sweep_is_of_trajectories_that_were_not_fitted(home: Path) -> None:
@@ -143,10 +147,10 @@ def test_the_sweep_is_of_trajectories_that_were_not_fitted(home: Path) -> None:
 
 
 def test_the_night_tells_of_its_sequences(home: Path) -> None:
-    page = (home / "reports" / PROGRAM / f"{DAYS[1]}.html").read_text()
+    page = (home / "reports" / PROGRAM / f"{NIGHT}.html").read_text()
     assert "Sequences" in page
     assert "nothing yet" in page
-    night = Night(programs.find(PROGRAM), DAYS[1], home)
+    night = Night(programs.find(PROGRAM), NIGHT, home)
     kept = {file.path for file in night.mlflow.list_artifacts(night.run().id)}
     assert {"sequences.json", "plots"} <= kept
     curve = night.mlflow.get_metric_history(night.run().id, "fitted_q.change")
@@ -157,6 +161,6 @@ def test_the_night_tells_of_its_sequences(home: Path) -> None:
 def test_a_rerun_writes_the_same_rows(home: Path) -> None:
     pure = ("transitions", "models", "evaluations", "sweeps")
     before = {table: rows(home, table) for table in pure}
-    run(home, DAYS[1], ("transitions", "train", "evaluate"))
+    run(home, NIGHT, ("transitions", "train", "evaluate"))
     for table, found in before.items():
         assert rows(home, table).sort(pl.all().hash(1)).equals(found.sort(pl.all().hash(1))), table

@@ -28,6 +28,7 @@ PURE_TABLES = (
     "unattributed",
     "models",
     "evaluations",
+    "evidence",
 )
 
 SPEC = """
@@ -53,7 +54,7 @@ floor: 0.2
 variants:
   personalised: {share: 0.5, policy: champion}
   randomised: {share: 0.5, policy: uniform}
-evaluation: {folds: 2, resamples: 100}
+evaluation: {folds: 2, resamples: 100, reward_range: [0.0, 3.0]}
 gate: {first_champion: uniform, min_ess: 10.0, min_users: 2}
 """
 

@@ -244,6 +244,8 @@ def test_great_expectations_sees_a_key_twice() -> None:
     definition = batch.add_batch_definition_whole_dataframe("all")
     once = pa.table({"issue": ["a", "a"], "learner": ["x", "y"], "digest": ["0" * 64] * 2, "rows": [1, 1]})
     once = once.append_column("arms", pa.array([1, 1])).append_column("ds", pa.array(["d", "d"]))
+    for name in ("reward_low", "reward_high"):
+        once = once.append_column(name, pa.array([0.0, 1.0]))
     suite = expectations.suite(load("models"))
     assert definition.get_batch({"dataframe": once.to_pandas()}).validate(suite).success
     twice = pa.concat_tables([once, once.slice(1)]).to_pandas()

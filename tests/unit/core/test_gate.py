@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -6,12 +7,11 @@ import pytest
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators.diagnostics import Thresholds
 from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.gate import GateRule, decide
+from nightslate.core.evidence import BETS, EProcess, Stakes
+from nightslate.core.gate import Case, GateRule, decide
 
-RULE = GateRule(
-    alpha=0.05, margin=0.01, thresholds=Thresholds(min_ess=50, min_clusters=40, max_unsupported_share=0.1)
-)
-BETTER = Estimate(
+RULE = GateRule(alpha=0.05, thresholds=Thresholds(min_ess=50, min_clusters=40, max_unsupported_share=0.1))
+WEIGHED = Estimate(
     policy="challenger",
     reference="champion",
     estimator="dr",
@@ -31,26 +31,60 @@ BETTER = Estimate(
     mean_weight_upper=1.05,
     unsupported_share=0.0,
 )
+NEEDED = 0.05 * 6 / np.pi**2
+"""The part of the first challenger that joins."""
+
+
+def case(log_capital, days=4, joined=1):
+    """Evidence of some days that together are worth so much on every bet: 40 units a day that win .1 each."""
+    evidence = EProcess(
+        stakes=[Stakes(0.0, 2.0, margin=0.01)] * days,
+        units=np.full(days, 40),
+        totals=np.full(days, 4.0),
+        log_growths=np.full((days, BETS.size), log_capital / max(days, 1)),
+    )
+    return Case("challenger", joined, evidence)
 
 
 def test_a_challenger_that_clears_every_check_is_promoted():
-    decision = decide(BETTER, RULE, look=1)
+    decision = decide(case(4.0), WEIGHED, RULE)
     assert decision.promote
     assert decision.reasons == ()
-    assert decision.alpha_spent == pytest.approx(0.05 * 6 / np.pi**2)
-    assert decision.lower == pytest.approx(0.1 - 1.876 * 0.01, abs=1e-5)
+    assert decision.alpha == pytest.approx(NEEDED)
+    assert decision.log_capital == pytest.approx(4.0)
+    assert decision.difference == pytest.approx(0.2)  # .1 of a range of 2
+    assert decision.lower > 0.01
+
+
+@pytest.mark.parametrize("joined", [1, 2, 3])
+def test_evidence_is_enough_at_one_over_alpha_and_no_sooner(joined):
+    needed = -math.log(NEEDED / joined**2)
+    assert decide(case(needed + 1e-9, joined=joined), WEIGHED, RULE).promote
+    short = decide(case(needed - 1e-9, joined=joined), WEIGHED, RULE)
+    assert not short.promote
+    assert short.lower == pytest.approx(0.01, abs=1e-6)
+
+
+def test_what_is_missing_is_said_with_its_numbers():
+    (reason,) = decide(case(math.log(1.5)), WEIGHED, RULE).reasons
+    assert reason == "the evidence for challenger is worth 1.5 after 4 days, and it takes 32.9"
+    (reason,) = decide(case(0.0, days=0), WEIGHED, RULE).reasons
+    assert reason == ("there is no evidence on challenger yet: no day is over whose models knew any reward")
+
+
+def test_a_capital_beyond_all_numbers_is_enough():
+    assert decide(case(5000.0), WEIGHED, RULE).promote
+    assert not decide(case(-5000.0), WEIGHED, RULE).promote
+
+
+def test_nothing_is_known_of_no_cohort():
+    decision = decide(case(0.0, days=0), WEIGHED, RULE)
+    assert (decision.log_capital, decision.difference, decision.lower) == (0.0, None, None)
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"value": 0.02}, "challenger minus champion by dr: lower bound 0.00125"),
-        ({"value": None, "stderr": None}, "no lower bound: value None"),
-        ({"stderr": None}, "standard error None"),
-        ({"stderr": 0.0}, "standard error 0.0"),
-        ({"stderr": float("nan")}, "standard error nan"),
-        ({"stderr": float("inf")}, "standard error inf"),
-        ({"value": float("nan")}, "value nan"),
         ({"clusters": 39}, "39 clusters are fewer than 40"),
         ({"ess": 49.9}, "effective sample size 49.9 is under 50"),
         ({"ess": None}, "effective sample size unknown is under 50"),
@@ -63,8 +97,8 @@ def test_a_challenger_that_clears_every_check_is_promoted():
         ({"max_weight": 60.0}, "one weight, 60, is 0.0594 of all weight"),
     ],
 )
-def test_each_check_keeps_the_champion_and_says_so(changes, reason):
-    decision = decide(replace(BETTER, **changes), RULE, look=1)
+def test_weights_that_can_not_say_so_keep_the_champion(changes, reason):
+    decision = decide(case(4.0), replace(WEIGHED, **changes), RULE)
     assert not decision.promote
     assert len(decision.reasons) == 1
     assert reason in decision.reasons[0]
@@ -72,9 +106,7 @@ def test_each_check_keeps_the_champion_and_says_so(changes, reason):
 
 def test_every_failed_check_is_named():
     nothing = replace(
-        BETTER,
-        value=None,
-        stderr=None,
+        WEIGHED,
         n=0,
         clusters=0,
         ess=None,
@@ -82,53 +114,20 @@ def test_every_failed_check_is_named():
         mean_weight_upper=None,
         unsupported_share=None,
     )
-    decision = decide(nothing, RULE, look=3)
-    assert len(decision.reasons) == 5
-    assert decision.lower is None
+    assert len(decide(case(0.0, days=0), nothing, RULE).reasons) == 5
 
 
-def test_limits_themselves_pass_and_the_margin_itself_does_not():
-    at_limits = replace(BETTER, clusters=40, ess=50.0, unsupported_share=0.1, mean_weight_lower=1.0)
-    assert decide(at_limits, RULE, look=1).promote
-    lower = decide(BETTER, RULE, look=1).lower
-    assert not decide(BETTER, replace(RULE, margin=lower), look=1).promote
+def test_limits_themselves_pass():
+    at_limits = replace(WEIGHED, clusters=40, ess=50.0, unsupported_share=0.1, mean_weight_lower=1.0)
+    assert decide(case(4.0), at_limits, RULE).promote
 
 
-def test_all_looks_and_comparisons_together_spend_alpha():
-    spent = [3 * decide(BETTER, RULE, look, comparisons=3).alpha_spent for look in range(1, 20_001)]
-    assert sum(spent) < RULE.alpha
-    assert sum(spent) == pytest.approx(RULE.alpha, rel=1e-4)
-
-
-def test_looking_every_night_at_growing_null_data_seldom_promotes():
-    rule = GateRule(alpha=0.1)
-    generator = np.random.default_rng(20)
-    nights = np.arange(1, 41)
-    trials = 1000
-    means = np.cumsum(generator.normal(size=(trials, nights.size)), axis=1) / nights
-    promoted = sum(
-        any(
-            decide(replace(BETTER, value=mean, stderr=night**-0.5), rule, int(night)).promote
-            for night, mean in zip(nights, trial, strict=True)
-        )
-        for trial in means
-    )
-    naive = (means * np.sqrt(nights) > 1.2816).any(axis=1).sum()
-    assert 0 < promoted <= rule.alpha * trials
-    assert naive > 3 * rule.alpha * trials
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"alpha": 0}, {"alpha": 1}, {"margin": float("nan")}],
-)
-def test_rules_that_mean_nothing_are_refused(settings):
+@pytest.mark.parametrize("alpha", [0, 1, float("nan")])
+def test_rules_that_mean_nothing_are_refused(alpha):
     with pytest.raises(InvalidInputError, match="the gate"):
-        GateRule(**settings)
+        GateRule(alpha=alpha)
 
 
-def test_only_differences_and_counted_looks_are_decided():
+def test_only_differences_are_decided():
     with pytest.raises(InvalidInputError, match="needs a difference"):
-        decide(replace(BETTER, reference=None), RULE, look=1)
-    with pytest.raises(InvalidInputError, match="count from 1"):
-        decide(BETTER, RULE, look=0)
+        decide(case(4.0), replace(WEIGHED, reference=None), RULE)

@@ -27,6 +27,7 @@ WEIGHTS = {"a": 0.4, "b": 0.3, "c": 0.15, "d": 0.1, "e": 0.05}
 NO_SLATE = ("unknown_slate", "slate_id is a slate that was published for the user, for ds or the day before")
 OTHER_SLATE = ("not_of_slate", "the rows of a decision have the same slate_id")
 OTHER_VARIANT = ("not_of_slate", "variant is the slate's")
+OTHER_POLICY = ("not_of_slate", "policy is the slate's")
 GAP = ("not_of_slate", "the slots of a decision are 1, 2 and so on without a gap")
 OTHER_ELIGIBLE = ("not_of_slate", "the rows of a decision have the same eligible_arms")
 NOT_FIRST = ("not_of_slate", "the arms shown are the first of the slate's ranking that are eligible")
@@ -43,7 +44,7 @@ MISMATCH = (
 def slate(name="s", weights=WEIGHTS, ranking="abcd", user="u", variant="v", penalty=None, propensities=None):
     stored = [float(np.float32(weight)) for weight in weights.values()]
     published = propensities or [0.0] * len(ranking)  # looked at where there is a penalty only
-    columns = name, user, variant, list(weights), stored, penalty, list(ranking), published
+    columns = name, user, variant, "greedy", list(weights), stored, penalty, list(ranking), published
     return dict(zip(SLATE_COLUMNS, columns, strict=True))
 
 
@@ -129,6 +130,7 @@ def test_propensities_are_those_of_enumeration(given_cuts, kind, random):
     assert [row for row in found.values() if row["_reason"]] == []
     assert {name: row["propensity"] for name, row in found.items()} == pytest.approx(expected, rel=1e-12)
     assert {row["variant"] for row in found.values()} <= {"v"}
+    assert {row["policy"] for row in found.values()} <= {"greedy"}
 
 
 def test_a_decision_by_hand():
@@ -158,6 +160,7 @@ def test_a_propensity_does_not_depend_on_the_company_of_its_row():
         ([*decision(), {**decision("abc")[2], "slate_id": "t"}], OTHER_SLATE),
         ([*decision("a"), {**decision()[1], "slate_id": None, "propensity": 0.5}], OTHER_SLATE),
         (decision(variant="w"), OTHER_VARIANT),
+        (decision(policy="shy"), OTHER_POLICY),
         ([decision()[0], {**decision()[1], "variant": "w"}], OTHER_VARIANT),
         ([decision("abc")[0], decision("abc")[2]], GAP),
         (decision("abc")[1:], GAP),
@@ -208,7 +211,7 @@ def test_a_propensity_that_agrees_with_the_slate_is_kept_as_it_was_logged(kind, 
     found = judged(logged, kind=kind)
     assert {row["propensity"] for row in found.values()} == {row["propensity"] for row in logged}
     assert {row["_reason"] for row in found.values()} == {None}
-    assert {row["variant"] for row in found.values()} == {"v"}
+    assert {(row["variant"], row["policy"]) for row in found.values()} == {("v", "greedy")}
 
 
 @pytest.mark.parametrize("error", [1.1e-6, -1.1e-6])

@@ -7,9 +7,14 @@ import pyarrow as pa
 import pytest
 
 from nightslate.core.estimators.results import results
+from nightslate.core.evidence import Stakes
 from nightslate.core.fitted_q import FittedQ
 from nightslate.core.policies import Arms, Uniform
+from nightslate.core.policies.popularity import PopularityPolicy
 from nightslate.frames.encoding import Encoder
+from nightslate.frames.evidence import Pair
+from nightslate.frames.progressive import Cohort, Cohorts
+from nightslate.frames.scoring import ScoredBy
 from nightslate.frames.sequence_evaluation import EPSILONS, SequenceEvaluator
 from nightslate.frames.sequences import Trajectories
 
@@ -31,6 +36,7 @@ def history(users, seed=0, arms=ARMS):
                     "user_id": f"{user * 2654435761 % 2**32:08x}" * 4,
                     "occurred_at": MONDAY + timedelta(hours=step),
                     "variant": None,
+                    "policy": "fitted_q" if user % 4 == 0 else "uniform" if step else None,
                     "arm_id": arm,
                     "propensity": 1 / len(arms),
                     "eligible_arms": None,
@@ -44,6 +50,7 @@ def history(users, seed=0, arms=ARMS):
             ("user_id", pa.string()),
             ("occurred_at", pa.timestamp("us", "UTC")),
             ("variant", pa.string()),
+            ("policy", pa.string()),
             ("arm_id", pa.string()),
             ("propensity", pa.float64()),
             ("eligible_arms", pa.list_(pa.string())),
@@ -75,6 +82,7 @@ def evaluator(**changed):
         "discount": 1.0,
         "folds": 2,
         "max_rows": 10**6,
+        "cohorts": Cohorts(("fitted_q", "uniform"), {}),
         **changed,
     }
     return SequenceEvaluator(**settings)
@@ -166,3 +174,39 @@ def test_what_learners_are_fitted_with_is_not_what_they_are_judged_by():
     assert judged.value == pytest.approx(0.25, abs=1e-4)
     assert by_itself.value != pytest.approx(0.25, abs=0.02)
     assert judged.stderr is judged.lower is judged.upper is None
+
+
+def popular(expected):
+    """A model of before the day, which shows arms by what it expects; it knows another order of arms."""
+    return ScoredBy("model", "0" * 64, ("b", "a"), Encoder((), ()), PopularityPolicy(np.array(expected)))
+
+
+def test_trajectories_are_weighed_by_the_models_of_before_the_day_on_which_they_began():
+    models = {"fitted_q": popular([0.0, 1.0]), "uniform": popular([1.0, 1.0])}
+    stakes = Stakes(0.0, 1.0)
+    how = evaluator(cohorts=Cohorts(("fitted_q", "uniform"), {MONDAY.date(): Cohort(models, stakes)}))
+    found = how(ROWS).progressive
+    weights = models["fitted_q"].weights(ROWS.slice(0, 1), 1e-6)[0].astype(float)
+    chance = {"b": weights[0] / weights.sum(), "a": weights[1] / weights.sum()}
+    rows = ROWS.to_pylist()
+    weight, earned = {}, {}
+    for row in rows:
+        name = row["trajectory_id"]
+        weight[name] = weight.get(name, 1.0) * chance[row["arm_id"]] / 0.5
+        earned[name] = earned.get(name, 0.0) + row["reward"]
+    by_hand = np.mean([weight[name] * earned[name] for name in weight])
+    assert values(found.estimates)["fitted_q", "pdis"].value == pytest.approx(by_hand, rel=1e-9)
+    pair = found.evidence.terms[Pair(MONDAY.date(), "difference", "fitted_q", "uniform")]
+    itself = {row["trajectory_id"] for row in rows if row["policy"] == "fitted_q"}
+    assert 90 < len(itself) < 110
+    won = np.mean([(1.0 if name in itself else weight[name]) * earned[name] for name in weight])
+    assert pair.users == 400
+    assert pair.total / pair.units == pytest.approx(won - np.mean(list(earned.values())), rel=1e-6)
+    assert found.evidence.terms[Pair(MONDAY.date(), "earned", "fitted_q", None)].units == len(itself)
+    assert Pair(MONDAY.date(), "earned", "uniform", None) not in found.evidence.terms
+
+
+def test_a_day_without_models_says_nothing():
+    found = evaluator()(ROWS).progressive
+    assert found.estimates.n == 0
+    assert not found.evidence.terms

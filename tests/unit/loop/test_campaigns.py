@@ -86,7 +86,8 @@ def write(night: Night, table: str, *rows: Mapping[str, Any]) -> None:
 
 def estimate(policy: str, value: float, **given: object) -> dict[str, object]:
     bounds = {"lower": value - 1, "upper": value + 1, "confidence": 0.95, "interval_method": "bootstrap"}
-    return {"issue": "all", "policy": policy, "value": value, "n": 9, "clusters": 9, **bounds, **given}
+    about = {"issue": "all", "policy": policy, "estimand": "cross_fitted"}
+    return {**about, "value": value, "n": 9, "clusters": 9, **bounds, **given}
 
 
 def swept(epsilon: float, value: float | None) -> dict[str, object]:

@@ -62,7 +62,7 @@ def _few_effective(estimate: Estimate, thresholds: Thresholds) -> str | None:
     if estimate.ess is not None and estimate.ess >= thresholds.min_ess:
         return None
     reason = f"the effective sample size {_number(estimate.ess)} is under {thresholds.min_ess:.6g}"
-    if not estimate.ess or not estimate.n:
+    if estimate.ess is None or not estimate.ess > 0 or not estimate.n:
         return reason
     more = needed(estimate.n, estimate.ess, thresholds.min_ess)
     return f"{reason}: with such weights it would take about {more:,} instead of {estimate.n:,}"

@@ -19,11 +19,13 @@ from nightslate.core.evidence.capital import (
     lower_bound,
     value_lower_bound,
 )
+from nightslate.core.evidence.e_process import EProcess
 from nightslate.core.evidence.stakes import Stakes
 from nightslate.core.evidence.term import Term
 
 __all__ = [
     "BETS",
+    "EProcess",
     "Stakes",
     "Term",
     "alpha_of",

@@ -1,7 +1,7 @@
 """What is fixed before a cohort is looked at, and what one of its units then wins or loses."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,6 +77,11 @@ class Stakes:
         loss = (self.challenger_weight_at_most or 0) * self.origin
         forgone = (self.champion_weight_at_most or 1) * (1 - self.origin)
         return self.max_units * (loss + forgone + self.share)
+
+    def times(self, sign: float) -> "Stakes":
+        """Those of rewards times `sign`, 1 or -1: of what is earned, or of minus that."""
+        low, high = sorted((sign * self.low, sign * self.high))
+        return replace(self, low=low, high=high)
 
     def increments(self, challenger_weight: Floats, champion_weight: Floats | None, reward: Floats) -> Floats:
         """(n,) what each unit says for the challenger, in widths of the range; its expectation is (V_c - V_b

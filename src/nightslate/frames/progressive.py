@@ -1,0 +1,223 @@
+"""Progressive off-policy evaluation: what was shown on a day is weighed by policies that were fitted before
+that day began, on whatever was known by then, as they would have acted on it (Dawid, 1984, calls such
+statements prequential). Nothing that a row could have taught is in what weighs it, and its errors and those
+of other days are no more correlated than their users are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import SparkSession
+
+from nightslate.core.arrays import Bools, Floats, Keys
+from nightslate.core.estimators.estimator import RewardRange
+from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.sample import Logged
+from nightslate.core.evidence import Stakes, Term
+from nightslate.core.hashing import seed
+from nightslate.frames.decisions import samples_of, units_of
+from nightslate.frames.evaluation import LOGGED, Evaluator, by_users
+from nightslate.frames.evidence import EARNED, Evidence, Pair
+from nightslate.frames.folds import Key, merged
+from nightslate.frames.samples import Sample as Logs
+from nightslate.frames.scoring import ScoredBy
+
+_CROSS_FITTED, _ESTIMATES, _EVIDENCE = (("cross-fitted", 0), ("estimates", 0), ("evidence", 0))
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What was shown on a day, once all that it earned is known. `models`: by learner, of the night before;
+    they share their arms. `stakes`: what was known of rewards by then; None where nothing was."""
+
+    models: Mapping[str, ScoredBy]
+    stakes: Stakes | None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Those that the models choose from."""
+        return next(iter(self.models.values())).arms
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """n units of one cohort: the user of each (n,), the learner that chose what was shown (n,), null where
+    nobody knows, and the sample of each policy, the logged one among them."""
+
+    day: date
+    users: Keys
+    chosen_by: pa.ChunkedArray
+    samples: Mapping[str, Logged]
+
+    @property
+    def reward(self) -> Floats:
+        """(n,) what each unit earned."""
+        return np.asarray(self.samples[LOGGED].reward.reshape(len(self.users), -1).sum(axis=1))
+
+    def chose(self, policy: str) -> Bools:
+        """(n,) whether the policy itself chose what was shown."""
+        chosen = pc.fill_null(pc.equal(self.chosen_by, policy), False)
+        return np.asarray(chosen.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+    def weight(self, policy: str) -> Floats:
+        """(n,) the importance weight of the policy: 1 where it chose itself, with whatever goals were
+        added."""
+        return np.where(self.chose(policy), 1.0, self.samples[policy].weight)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The sums that estimates come from, and the terms of evidence."""
+
+    estimates: EvaluationState
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """`learners`: whose values are estimated, over cohorts that have models of them all. `by_day`: the
+    cohorts by the day shown."""
+
+    learners: tuple[str, ...]
+    by_day: Mapping[date, Cohort]
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """What is estimated: what was logged, then the learners."""
+        return (LOGGED, *self.learners)
+
+    def initial(
+        self, estimators: Sequence[str], slots: int, program: str, rewards: RewardRange | None = None
+    ) -> Found:
+        """What no units say. rewards: the range of one, for intervals that are guaranteed."""
+        bootstrap = seed(program, "bootstrap")
+        return Found(
+            EvaluationState.initial(self.policies, estimators, slots=slots, seed=bootstrap, rewards=rewards),
+            Evidence.initial(),
+        )
+
+    def add(self, found: Found, weighed: Sequence[Weighed]) -> Found:
+        """What was found, and what units of some users say: all of these users' units in all cohorts."""
+        evidence = found.evidence
+        for units in weighed:
+            if stakes := self.by_day[units.day].stakes:
+                evidence = evidence.merge(evidence_of(units, stakes))
+        complete = [units for units in weighed if units.samples.keys() >= {*self.learners}]
+        if not complete:
+            return Found(found.estimates, evidence)
+        users = np.concatenate([units.users for units in complete])
+        joined = [_joined([units.samples[policy] for units in complete]) for policy in self.policies]
+        return Found(found.estimates.update(joined, users), evidence)
+
+
+@dataclass(frozen=True)
+class Progressive:
+    """How cohorts of impressions, or of decisions, are evaluated. `cross_fitted`: whose reward models, fitted
+    on other users, correct doubly robust estimates. `logged_arms`: those that the logs show at all."""
+
+    cohorts: Cohorts
+    cross_fitted: Evaluator
+    logged_arms: frozenset[str]
+
+    def initial(self, program: str) -> Found:
+        """What no rows say."""
+        how = self.cross_fitted
+        return self.cohorts.initial(how.estimators, how.slots, program, how.rewards)
+
+    def update(self, found: Found, rows: pa.Table, program: str) -> Found:
+        """What was found, and all rows of some users, of which those in cohorts count."""
+        for mine in by_users(rows):
+            found = self.cohorts.add(found, list(self._weighed(mine, program)))
+        return found
+
+    def _weighed(self, rows: pa.Table, program: str) -> Iterator[Weighed]:
+        day_of, by_day, how = (
+            pc.cast(rows["occurred_at"], pa.date32()),
+            self.cohorts.by_day,
+            self.cross_fitted,
+        )
+        for day in sorted(by_day.keys() & {*pc.unique(day_of).to_pylist()}):
+            cohort = by_day[day]
+            shown = rows.filter(pc.equal(day_of, pa.scalar(day)))
+            units = units_of(shown, cohort.arms, how.slots)
+            q, examined = how.expectations(units_of(shown, how.arms, how.slots), program)
+            q, supported = among(q, how.arms, cohort.arms), self._supported(cohort.arms)
+            targets = [
+                units.target(model.weights(units.first, how.floor), q, supported, examined)
+                for model in cohort.models.values()
+            ]
+            names = (LOGGED, *cohort.models)
+            samples = dict(zip(names, samples_of(units, targets), strict=True))
+            yield Weighed(day, units.users, units.first["policy"], samples)
+
+    def _supported(self, arms: Sequence[str]) -> Bools:
+        return np.array([arm in self.logged_arms for arm in arms], dtype=np.bool_)
+
+
+def evaluate(spark: SparkSession, logs: Logs, how: Progressive) -> tuple[EvaluationState, Found]:
+    """What cross-fitted policies are worth, and what cohorts say: one pass over the buckets of the logs; the
+    driver merges the states of the buckets."""
+    nothing = how.initial(logs.program)
+    initial: dict[Key, Any] = {
+        _CROSS_FITTED: how.cross_fitted.initial(logs.program),
+        _ESTIMATES: nothing.estimates,
+        _EVIDENCE: nothing.evidence,
+    }
+
+    def update(rows: pa.Table) -> Iterator[tuple[Key, Any]]:
+        yield _CROSS_FITTED, how.cross_fitted.update(initial[_CROSS_FITTED], rows, logs.program)
+        found = how.update(nothing, rows, logs.program)
+        yield _ESTIMATES, found.estimates
+        yield _EVIDENCE, found.evidence
+
+    found = merged(spark, logs, initial, update)
+    return found[_CROSS_FITTED], Found(found[_ESTIMATES], found[_EVIDENCE])
+
+
+def evidence_of(units: Weighed, stakes: Stakes) -> Evidence:
+    """What some users of a cohort say about each pair of policies, about the value of each policy, and about
+    what came where it chose itself."""
+    policies = sorted(units.samples.keys() - {LOGGED})
+    weights, reward, users = {name: units.weight(name) for name in policies}, units.reward, units.users
+    terms = {
+        Pair(units.day, "difference", one, other): Term.initial().update(
+            stakes, weights[one], weights[other], reward, users
+        )
+        for one, other in permutations(policies, 2)
+    }
+    for name in policies:
+        terms[Pair(units.day, "value", name, None)] = Term.initial().update(
+            stakes, weights[name], None, reward, users
+        )
+        own = np.flatnonzero(units.chose(name))
+        if own.size:
+            for about, sign in EARNED.items():
+                terms[Pair(units.day, about, name, None)] = Term.initial().update(
+                    stakes.times(sign), np.ones(own.size), None, sign * reward[own], users[own]
+                )
+    return Evidence(terms)
+
+
+def among(values: Floats, arms: Sequence[str], wanted: Sequence[str]) -> Floats:
+    """(n, A) -> (n, W): what is expected of arms, of the wanted ones among them; 0 of those that are gone by
+    now, which doubly robust estimates correct."""
+    place = {arm: at for at, arm in enumerate(arms)}
+    there = [at for at, arm in enumerate(wanted) if arm in place]
+    found = np.zeros((len(values), len(wanted)))
+    found[:, there] = values[:, [place[wanted[at]] for at in there]]
+    return found
+
+
+def _joined(samples: Sequence[Logged]) -> Logged:
+    """The units of all of them."""
+    names = [field.name for field in fields(samples[0]) if getattr(samples[0], field.name) is not None]
+    return type(samples[0])(
+        **{name: np.concatenate([getattr(sample, name) for sample in samples]) for name in names}
+    )

@@ -1,0 +1,33 @@
+"""Whose value a number is: which estimates lead, and what each is about, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PROGRESSIVE, CROSS_FITTED = "progressive", "cross_fitted"
+
+
+def leading(evaluations: pa.Table) -> pa.Table:
+    """Of rows of the table of that name those to lead with: progressive ones, whose intervals hold what they
+    say of policies that learn; cross-fitted ones while no day has been weighed by models of before it."""
+    progressive = evaluations.filter(pc.field("estimand") == PROGRESSIVE)
+    return progressive if (pc.max(progressive["n"]).as_py() or 0) > 0 else cross_fitted(evaluations)
+
+
+def cross_fitted(evaluations: pa.Table) -> pa.Table:
+    """The rows on policies as they are fitted tonight."""
+    return evaluations.filter(pc.field("estimand") == CROSS_FITTED)
+
+
+def in_words(row: Mapping[str, Any]) -> str:
+    """What an estimate is about, to end a sentence with."""
+    days = f"{row['first_day']} to {row['last_day']}"
+    fitted = {
+        PROGRESSIVE: "each policy as it was fitted before the day on which it is weighed",
+        CROSS_FITTED: "each policy as it is fitted tonight, weighed on users that it was not fitted on",
+    }[row["estimand"]]
+    return f"{fitted}; weights of the models before goals; all users, shown {days}"

@@ -1,0 +1,98 @@
+"""The table `evidence`: the terms of each cohort, taken once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.evidence import BETS, EProcess, Stakes, Term
+from nightslate.frames.evidence import EARNED, Evidence, Pair
+from nightslate.frames.progressive import Cohorts
+from nightslate.programs.cohorts import modelled_on
+from nightslate.steps.night import ISSUE, Night
+
+_EQUAL = 1e-9
+"""How far two computations of one term may lie apart, relative to the terms of a day."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many cohorts are new tonight, and the days whose logs say something else by now than when they were
+    taken."""
+
+    cohorts: int
+    changed: Sequence[date]
+
+    @property
+    def in_words(self) -> str:
+        """To end a sentence with."""
+        days = ", ".join(map(str, self.changed))
+        later = f"; the logs of {days} changed since: the first evidence stays" if days else ""
+        return f"evidence of {self.cohorts} more days{later}"
+
+
+def take_evidence(night: Night, found: Evidence, cohorts: Cohorts) -> Taken:
+    """Write the terms of the days that the table does not have yet. What it has stays as it is, so that no
+    recomputation adds evidence: where logs say something else by now, that is reported and nothing more."""
+    table = night.table("evidence")
+    snapshot, schema = table.snapshot(), arrow_contracts.schema(table.contract, partition=False)
+    known, fresh, changed = {*snapshot.days()}, 0, []
+    for day in sorted({pair.shown for pair in found.terms}):
+        terms = {pair: term for pair, term in found.terms.items() if pair.shown == day}
+        if day in known:
+            if not _agree(snapshot.to_arrow(day, day).to_pylist(), terms):
+                changed.append(day)
+        elif stakes := cohorts.by_day[day].stakes:
+            rows = [_row(night, pair, terms[pair], stakes) for pair in sorted(terms, key=_order)]
+            table.replace(day, pa.Table.from_pylist(rows, schema), night.commit_metadata)
+            fresh += 1
+    return Taken(fresh, changed)
+
+
+def e_process(rows: pa.Table) -> EProcess:
+    """Rows of the table on one bet, in order of days."""
+    return EProcess(
+        stakes=[
+            Stakes(row["reward_low"], row["reward_high"], row["margin"], row["max_units"])
+            for row in rows.to_pylist()
+        ],
+        units=rows["units"].to_numpy(),
+        totals=rows["total"].to_numpy(),
+        log_growths=np.array(rows["log_growth"].to_pylist(), dtype=np.float64).reshape(-1, BETS.size),
+    )
+
+
+def _order(pair: Pair) -> tuple[str, str, str]:
+    return pair.about, pair.policy, pair.reference or ""
+
+
+def _row(night: Night, pair: Pair, term: Term, stakes: Stakes) -> dict[str, Any]:
+    stakes = stakes.times(EARNED.get(pair.about, 1.0))
+    return {
+        "issue": ISSUE,
+        "about": pair.about,
+        "policy": pair.policy,
+        "reference": pair.reference,
+        "fitted_on": modelled_on(night.program, pair.shown),
+        "reward_low": stakes.low,
+        "reward_high": stakes.high,
+        "margin": stakes.margin,
+        "max_units": stakes.max_units,
+        **{name: getattr(term, name) for name in ("users", "units", "left_out", "clipped", "total")},
+        "log_growth": term.log_growth.tolist(),
+    }
+
+
+def _agree(rows: Iterable[dict[str, Any]], terms: dict[Pair, Term]) -> bool:
+    """Whether the terms that were taken are those that the logs give now, of pairs that both know."""
+    for row in rows:
+        term = terms.get(Pair(row["ds"], row["about"], row["policy"], row["reference"]))
+        if term is not None and not np.allclose(row["log_growth"], term.log_growth, rtol=_EQUAL, atol=_EQUAL):
+            return False
+    return True

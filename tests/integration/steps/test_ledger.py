@@ -1,0 +1,116 @@
+"""What promotions promised beside what came, from tables written by hand."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nightslate import programs
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.evidence import Stakes, Term
+from nightslate.frames.evidence import EARNED
+from nightslate.steps import Night
+from nightslate.steps.ledger import write_ledger
+
+from . import world
+
+START = date(2024, 3, 1)
+STAKES = Stakes(0.0, 1.0, max_units=1)
+USERS = np.arange(4000, dtype=np.uint64)
+
+
+def day(number: int) -> date:
+    return START + timedelta(days=number)
+
+
+def night(home: Path, number: int) -> Night:
+    return Night(programs.find(world.PROGRAM), day(number), home)
+
+
+def replaced(of: Night, table: str, on: date, rows: list[dict[str, object]]) -> None:
+    handle = of.table(table)
+    schema = arrow_contracts.schema(handle.contract, partition=False)
+    handle.replace(on, pa.Table.from_pylist(rows, schema), {})
+
+
+def promotion(policy: str, before: str, since: date, after: str | None = None) -> dict[str, object]:
+    return {
+        "issue": "all", "challenger": policy, "champion_before": before, "champion_after": after or policy,
+        "decision": "kept" if after else "promoted", "reasons": [], "look": 1, "alpha": 0.03,
+        "estimator": "betting", "reign_since": since,
+    }  # fmt: skip
+
+
+def terms(policy: str, about: str, share: float) -> dict[str, object]:
+    """Of users of whom this share earned 1: bet on, or on minus that."""
+    sign = EARNED.get(about, 1.0)
+    stakes = STAKES.times(sign)
+    reward = sign * (np.arange(USERS.size) < share * USERS.size)
+    term = Term.initial().update(stakes, np.ones(USERS.size), None, reward, USERS)
+    return {
+        "issue": "all", "about": about, "policy": policy, "reference": None, "fitted_on": START,
+        "reward_low": stakes.low, "reward_high": stakes.high, "margin": 0.0, "max_units": 1,
+        "users": term.users, "units": term.units, "left_out": 0, "clipped": 0, "total": term.total,
+        "log_growth": term.log_growth.tolist(),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Night 3 promotes popularity, night 6 linear_thompson; a day is whole on the day after it. Popularity
+    promised .5 and earned .3 on days 4 to 6, and .9 on days that are not its own; its successor keeps its
+    word."""
+    for number in range(9):
+        rows = []
+        for policy, promised in (("popularity", 0.5), ("linear_thompson", 0.4)):
+            rows.append(terms(policy, "value", promised))
+            own = 4 <= number <= 6 if policy == "popularity" else number >= 7
+            came = {"popularity": 0.3, "linear_thompson": 0.4}[policy] if own else 0.9
+            rows += [terms(policy, about, came) for about in EARNED]
+        replaced(night(tmp_path, number), "evidence", day(number), rows)
+    replaced(night(tmp_path, 2), "promotions", day(2), [promotion("popularity", "uniform", START, "uniform")])
+    replaced(night(tmp_path, 3), "promotions", day(3), [promotion("popularity", "uniform", START)])
+    replaced(night(tmp_path, 6), "promotions", day(6), [promotion("linear_thompson", "popularity", day(3))])
+    return tmp_path
+
+
+def ledger(home: Path, number: int) -> list[dict[str, object]]:
+    write_ledger(night(home, number))
+    return night(home, number).rows("ledger").sort_by("promoted_on").to_pylist()
+
+
+def test_before_any_promotion_the_ledger_is_empty(home: Path) -> None:
+    assert ledger(home, 2) == []
+
+
+def test_on_its_night_a_promotion_has_a_promise_and_nothing_that_came(home: Path) -> None:
+    (entry,) = ledger(home, 3)
+    assert (entry["policy"], entry["replaced"], entry["promoted_on"]) == ("popularity", "uniform", day(3))
+    assert entry["promised"] == pytest.approx(0.5)
+    assert 0.45 < entry["promised_lower"] < 0.5
+    assert (entry["days"], entry["units"], entry["came"], entry["kept"]) == (0, 0, None, None)
+
+
+def test_what_came_is_that_of_its_own_days_as_they_mature(home: Path) -> None:
+    assert ledger(home, 4)[0]["days"] == 0
+    for number, days in ((5, 1), (6, 2), (7, 3), (8, 3)):
+        entry = ledger(home, number)[0]
+        assert (entry["days"], entry["units"]) == (days, days * USERS.size)
+        assert entry["came"] == pytest.approx(0.3)
+        assert entry["came_lower"] < 0.3 < entry["came_upper"] < 0.4
+        assert entry["kept"] is False
+
+
+def test_a_promise_that_is_kept(home: Path) -> None:
+    entry = ledger(home, 8)[1]
+    assert (entry["policy"], entry["days"]) == ("linear_thompson", 1)
+    assert entry["came"] == pytest.approx(0.4)
+    assert entry["kept"] is True
+
+
+def test_a_later_night_moves_nothing_of_an_earlier_ledger(home: Path) -> None:
+    before = ledger(home, 5)
+    ledger(home, 8)
+    assert ledger(home, 5) == before
