@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from nightslate.errors import ContractError
+from nightslate.files.writing import is_read
 
 _SHOWN = 5
 _LONGEST = 60
@@ -59,7 +60,7 @@ class Refused:
     def __init__(self, quarantine: Path | None, sources: Iterable[Path]) -> None:
         """Raises ContractError for a quarantine that is one of the files that are read."""
         for source in sources:
-            if quarantine and quarantine.exists() and source.exists() and quarantine.samefile(source):
+            if quarantine and is_read(quarantine, source):
                 raise ContractError(f"the quarantine {quarantine} is a file that is read: give it its own")
         self._quarantine = quarantine
         self._file: TextIO | None = None

@@ -22,8 +22,15 @@ def require_writable(path: Path, source: Path) -> None:
         raise ContractError(f"{path} ends in {path.suffix or 'no suffix'}, not in {', '.join(_WRITERS)}")
     if not path.parent.is_dir():
         raise ContractError(f"there is no folder {path.parent} to write {path.name} to")
-    if path.exists() and source.exists() and path.samefile(source):
+    if is_read(path, source):
         raise ContractError(f"{path} is the file that is read: give the result a file of its own")
+
+
+def is_read(path: Path, source: Path) -> bool:
+    """Whether a file is the one that is read, or in the folder that is."""
+    if source.is_dir():
+        return path.resolve().is_relative_to(source.resolve())
+    return path.exists() and source.exists() and path.samefile(source)
 
 
 def write(table: pa.Table, path: Path) -> None:

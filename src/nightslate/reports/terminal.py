@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
-from nightslate.reports.numbers import MINUS, MISSING, Reward, count, percent, significant
+from nightslate.reports.numbers import MINUS, MISSING, Reward, count, percent, short, significant
 from nightslate.reports.wording import in_words
 
 PLAIN = Reward("reward", rate=False)
@@ -66,14 +67,24 @@ def slates_table(slates: pa.Table, limit: int = 5) -> Table:
 
 
 def quarantine_table(quarantine: pa.Table) -> Table:
-    """How many rows of each file were turned away, by the clause that they broke; the most first."""
+    """How many rows of each file were turned away, by the clause that they broke, and the first of them: its
+    number and the value at fault; the most first."""
     by = ["log", "file", "reason", "clause"]
-    counts = quarantine.group_by(by).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
-    table = table_of("log", "file", "why", "clause", ">rows")
-    for row in counts.to_pylist():
-        why = in_words(row["reason"])
-        add_row(table, row["log"], row["file"], why, row["clause"], count(row["count_all"]))
+    in_order = quarantine.sort_by([("row_number", "ascending")]).group_by(by, use_threads=False)
+    counts = in_order.aggregate([([], "count_all"), ("row_number", "first"), ("row", "first")])
+    table = table_of("log", "file", "why", "clause", ">rows", ">first", "value")
+    for row in counts.sort_by([("count_all", "descending")]).to_pylist():
+        number = None if row["row_number_first"] is None else count(row["row_number_first"])
+        why, value = in_words(row["reason"]), _value_at_fault(row["clause"], row["row_first"])
+        add_row(table, row["log"], row["file"], why, row["clause"], count(row["count_all"]), number, value)
     return table
+
+
+def _value_at_fault(clause: str, row: str | None) -> str | None:
+    """Of the column that a clause begins with, if it is about one."""
+    values = json.loads(row) if row else {}
+    column = clause.split(" ", 1)[0]
+    return short(json.dumps(values[column], ensure_ascii=False)) if column in values else None
 
 
 def table_of(*columns: str) -> Table:

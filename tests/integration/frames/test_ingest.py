@@ -106,6 +106,23 @@ def test_a_rejected_row_costs_itself_and_is_no_rival_of_a_sound_one(spark, tmp_p
     assert len(unread["row_digest"]) == 64
 
 
+def test_records_that_landed_are_rows_or_copies_or_rejects(spark, tmp_path):
+    """Also where a quote never closes, a key stands twice, and a file cannot be read."""
+    quote = write_csv(tmp_path / "a", [good(i, decision_id='"' if i == 3 else f"d{i}") for i in range(50)])
+    quote.write_text(quote.read_text().replace('""""', '"'))
+    twice = write_jsonl(tmp_path / "b", [good(1), *(good(i) for i in range(60, 70))])
+    twice.write_text(twice.read_text().replace('"slot": 1', '"slot": 1, "slot": 2', 3))
+    write_damaged_half_way(tmp_path / "c")
+    ingested = ingest(spark, sorted(tmp_path.iterdir()), CONFORMER)
+    assert (ingested.total, ingested.duplicates, ingested.unusable_files) == (61, 0, 1)
+    assert kept(ingested) == sorted(f"i{i}" for i in [*range(3), *range(4, 50), *range(62, 70)])
+    rejects = ingested.rejects.select("file", "row_number", "clause").where("row_number is not null")
+    assert sorted(map(tuple, rejects.collect())) == [
+        ("a.csv", 4, "a quoted field ends in its line"),
+        *(("b.jsonl", number, "a key stands once in an object") for number in (1, 2, 3)),
+    ]
+
+
 def test_rows_are_completed_only_if_a_sound_one_gives_the_column_to_go_by(spark, tmp_path):
     schema = PARQUET.append(pa.field("slate_id", pa.string()))
     asked = []

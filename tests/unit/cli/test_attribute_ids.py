@@ -58,3 +58,8 @@ def test_a_folder_of_part_files_is_one_log(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["attribute", *files, *out])
     assert ran.exit_code == 0, ran.output
     assert pq.read_table(tmp_path / "c.parquet").num_rows == 3
+    for option in ("--out", "--quarantine"):
+        within = str(tmp_path / "spark" / "part-9.csv")
+        ran = CliRunner().invoke(app, ["attribute", *files, *out, option, within])
+        assert ran.exit_code == 65
+        assert "is read" in ran.stderr

@@ -46,9 +46,14 @@ def test_slates_are_cut_to_the_limit_and_to_five_arms() -> None:
 
 def test_quarantine_is_counted_by_file_and_clause() -> None:
     row = {"log": "impressions", "file": "part-0.csv", "reason": "out_of_range", "clause": "propensity > 0"}
-    other = row | {"reason": "required", "clause": "arm_id"}
-    text = printed(quarantine_table(pa.Table.from_pylist([other, row, row])))
-    assert "impressions part-0.csv out of range propensity > 0 2 impressions part-0.csv required" in text
+    row |= {"row_number": 1007, "row": '{"arm_id": "a", "propensity": -0.5}'}
+    other = row | {"reason": "required", "clause": "arm_id is required", "row_number": 3, "row": "{}"}
+    file = row | {"reason": "unreadable_file", "clause": "damaged", "row_number": None, "row": None}
+    first = row | {"row_number": 20, "row": '{"propensity": "0"}'}
+    text = printed(quarantine_table(pa.Table.from_pylist([other, row, first, file])))
+    assert 'impressions part-0.csv out of range propensity > 0 2 20 "0"' in text
+    assert "required arm_id is required 1 3" in text
+    assert "unreadable file damaged 1" in text
 
 
 def test_ids_are_neither_markup_nor_commands() -> None:
