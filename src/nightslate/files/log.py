@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -33,7 +34,8 @@ class Log:
     """The good rows of a log: the sample of the target policy, the key of each unit's cluster, and what there
     is to say of the rows. rewards (m,): row by row, as the file has them. rejected: how many rows are bad, by
     reason; summary: the same to read. too_heavy: whose weight no sum can hold; all weights of the sample are
-    1 then, and nothing that needs weights can be told."""
+    1 then, and nothing that needs weights can be told. name_of: what a unit is called in the file, by its
+    place."""
 
     sample: Sample | SlateSample | TrajectorySample
     cluster: Keys
@@ -43,6 +45,7 @@ class Log:
     rejected: dict[str, int] = field(default_factory=dict)
     summary: str = ""
     too_heavy: str = ""
+    name_of: Callable[[int], str] = "unit {}".format
 
     @property
     def of_logging_policy(self) -> Sample | SlateSample | TrajectorySample:
@@ -137,7 +140,14 @@ class _Columns:
             )
             check = ArmCheck(inverses, self.arm.names, self.slot.names)
         cluster = self.cluster.keys[good] if self.cluster else self.row[good]
-        return Log(sample, cluster, sample.reward, check, too_heavy=too_heavy)
+        return Log(
+            sample,
+            cluster,
+            sample.reward,
+            check,
+            too_heavy=too_heavy,
+            name_of=lambda unit: f"row {int(self.row[good[unit]]) + 1}",
+        )
 
     def in_turn(self, units: Units, good: Ints) -> Log:
         """A unit a decision or trajectory, which is the cluster where none is named."""
@@ -163,7 +173,15 @@ class _Columns:
             names = [str(k + units.first) for k in range(sample.slots)]
             check = ArmCheck(inverses, self.arm.names, names, sample.choice)
         cluster = (self.cluster or units.ids).keys[good[first]]
-        return Log(sample, cluster, taken["reward"], check, (note,) if note else (), too_heavy=too_heavy)
+        return Log(
+            sample,
+            cluster,
+            taken["reward"],
+            check,
+            (note,) if note else (),
+            too_heavy=too_heavy,
+            name_of=lambda place: f"{sample.unit} {units.ids.names[units.ids.places[good[first[place]]]]!r}",
+        )
 
     def _taken(self, good: Ints) -> dict[str, Floats]:
         return {name: column[good] for name, column in self.numbers.items()}

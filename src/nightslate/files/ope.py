@@ -26,6 +26,7 @@ from nightslate.core.estimators.sample import Logged, Sample, known
 from nightslate.core.estimators.slate_sample import SlateSample
 from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.estimators.verdict import BEST_FIRST, Verdict, verdict
+from nightslate.files import ope_notes
 from nightslate.files.arm_check import ArmCheck
 from nightslate.files.log import Log
 from nightslate.files.question import Question
@@ -112,11 +113,12 @@ def evaluate(log: Log, question: Question) -> Evaluation:
         notes=(
             *filter(None, (mismatch,)),
             *(log.arm_check.notes() if log.arm_check else ()),
-            *_valueless(estimates),
-            *_remarks(lines_shown, question),
+            *ope_notes.valueless(estimates),
+            *ope_notes.remarks(lines_shown, question),
+            *ope_notes.made_by_one(log, estimates),
             *log.notes,
-            *_bounds(log, question),
-            *_absent(family.estimators, possible, sample),
+            *ope_notes.bounds(log, question),
+            *ope_notes.absent(family.estimators, possible, sample),
         ),
         rejected=log.rejected,
         units=sample.units,
@@ -142,7 +144,7 @@ def _without_weights(log: Log, family: _Family, possible: Sequence[str], questio
         verdict=Verdict("not enough evidence", (log.too_heavy,)),
         support_is_known=False,
         arm_check=log.arm_check,
-        notes=(*log.notes, *_remarks((*estimates, logged), question)),
+        notes=(*log.notes, *ope_notes.remarks((*estimates, logged), question)),
         rejected=log.rejected,
         units=log.sample.units,
         ess_by_step=(),
@@ -256,49 +258,3 @@ def _require_within(
             f"{name} is outside {allowed}, which --range allows, in {np.count_nonzero(outside)} of "
             f"{values.size} places: it reaches from {values.min():.6g} to {values.max():.6g}"
         )
-
-
-def _valueless(estimates: Sequence[Estimate]) -> list[str]:
-    """Which estimators have no value, and why: of finite sums only a denominator of 0 leaves none."""
-    names = [line.estimator for line in estimates if line.value is None]
-    if not names:
-        return []
-    return [
-        f"no value by {', '.join(names)}: the weights that they divide by are 0, because the log holds "
-        "nothing that the target does"
-    ]
-
-
-def _remarks(estimates: Sequence[Estimate], question: Question) -> list[str]:
-    """What there is to say of intervals, and of which estimators."""
-    of: dict[str, list[str]] = {}
-    for line in estimates:
-        if line.remark:
-            of.setdefault(line.remark, []).append(
-                line.estimator if line.policy == TARGET else "what was logged"
-            )
-    remedy = "" if question.rewards else " (--range LOW,HIGH)"
-    return [f"{', '.join(names)}: {remark}{remedy}" for remark, names in of.items()]
-
-
-def _absent(family: Mapping[str, Estimator], possible: Sequence[str], sample: Logged) -> list[str]:
-    """Which estimators more columns would give."""
-    lacking: dict[str, list[str]] = {}
-    for name in family:
-        if name not in possible and name != "pseudo_inverse":
-            columns = " and ".join(sorted(family[name].needs - sample.fields))
-            lacking.setdefault(columns, []).append(name)
-    return [f"with {columns} there would be {', '.join(names)} too" for columns, names in lacking.items()]
-
-
-def _bounds(log: Log, question: Question) -> list[str]:
-    if (
-        question.rewards is None
-        or question.rewards.max_weight is not None
-        or not question.interval.guaranteed
-    ):
-        return []
-    return [
-        f"the largest weight that was seen, {log.sample.largest_weight:.6g}, stands for the largest that is "
-        "possible: the interval is guaranteed only if none can be larger (--max-weight states a bound)"
-    ]

@@ -207,3 +207,29 @@ def test_what_is_better_is_still_deployed_and_what_is_worse_is_not(tmp_path, bet
     ]
     result = answer(logs.write(tmp_path / "log.csv", rows), "--interval", "delta")
     assert result["verdict"] == word
+
+
+@pytest.mark.parametrize("slates", [False, True], ids=["impressions", "slates"])
+def test_a_row_that_makes_an_estimate_by_itself_is_named(tmp_path, slates):
+    """One user of 300 of whom a model expects -230, where rewards are 0 and 1."""
+    draw = np.random.default_rng(1)
+    rows = [
+        {
+            "reward": int(reward),
+            "propensity": 0.5,
+            "target_propensity": 0.5,
+            "q_logged": 0.35,
+            "v_target": 0.35,
+        }
+        for reward in draw.random(300) < 0.35
+    ]
+    rows[17]["v_target"] = -230.0
+    rows = (
+        [{"decision": f"d{place}", "position": 1} | row for place, row in enumerate(rows)] if slates else rows
+    )
+    log = logs.write(tmp_path / "log.csv", rows)
+    arguments = ("--slate", "decision", "--slot", "position") if slates else ()
+    (note,) = [note for note in answer(log, *arguments)["notes"] if "alone moves" in note]
+    assert note.startswith("decision 'd17' alone moves" if slates else "row 18 alone moves")
+    assert ("cascade_dr by -0.76" if slates else "dr by -0.76") in note
+    assert "ips by" not in note

@@ -1,0 +1,74 @@
+"""What there is to say of an evaluation, besides its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nightslate.core.estimators import influence
+from nightslate.core.estimators.estimate import Estimate
+from nightslate.core.estimators.estimator import Estimator
+from nightslate.core.estimators.sample import Logged
+from nightslate.files.log import Log
+from nightslate.files.question import Question
+
+
+def made_by_one(log: Log, estimates: Sequence[Estimate]) -> list[str]:
+    """Which units move an estimate by more than the standard error of all others, and which estimates."""
+    moved: dict[int, list[str]] = {}
+    for line in estimates:
+        found = influence.made_by_one(log.sample, log.cluster, line)
+        if found:
+            moved.setdefault(found.unit, []).append(
+                f"{line.estimator} by {found.moves:+.4g} (standard error of all others {found.others:.2g})"
+            )
+    return [
+        f"{log.name_of(unit)} alone moves {', '.join(lines)}: look at it before you trust them"
+        for unit, lines in moved.items()
+    ]
+
+
+def valueless(estimates: Sequence[Estimate]) -> list[str]:
+    """Which estimators have no value, and why: of finite sums only a denominator of 0 leaves none."""
+    names = [line.estimator for line in estimates if line.value is None]
+    if not names:
+        return []
+    return [
+        f"no value by {', '.join(names)}: the weights that they divide by are 0, because the log holds "
+        "nothing that the target does"
+    ]
+
+
+def remarks(estimates: Sequence[Estimate], question: Question) -> list[str]:
+    """What there is to say of intervals, and of which estimators."""
+    of: dict[str, list[str]] = {}
+    for line in estimates:
+        if line.remark:
+            of.setdefault(line.remark, []).append(
+                "what was logged" if line.policy == "logged" else line.estimator
+            )
+    remedy = "" if question.rewards else " (--range LOW,HIGH)"
+    return [f"{', '.join(names)}: {remark}{remedy}" for remark, names in of.items()]
+
+
+def absent(family: Mapping[str, Estimator], possible: Sequence[str], sample: Logged) -> list[str]:
+    """Which estimators more columns would give."""
+    lacking: dict[str, list[str]] = {}
+    for name in family:
+        if name not in possible and name != "pseudo_inverse":
+            columns = " and ".join(sorted(family[name].needs - sample.fields))
+            lacking.setdefault(columns, []).append(name)
+    return [f"with {columns} there would be {', '.join(names)} too" for columns, names in lacking.items()]
+
+
+def bounds(log: Log, question: Question) -> list[str]:
+    """What stands for the largest weight that is possible."""
+    if (
+        question.rewards is None
+        or question.rewards.max_weight is not None
+        or not question.interval.guaranteed
+    ):
+        return []
+    return [
+        f"the largest weight that was seen, {log.sample.largest_weight:.6g}, stands for the largest that is "
+        "possible: the interval is guaranteed only if none can be larger (--max-weight states a bound)"
+    ]
