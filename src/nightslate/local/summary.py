@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nightslate import programs
 from nightslate.frames.evaluation import LOGGED
-from nightslate.reports.estimands import leading
+from nightslate.reports.estimands import in_words, leading
 from nightslate.reports.numbers import Reward
 from nightslate.reports.terminal import evaluation_table, promotions_table, slates_table
 from nightslate.steps.night import Night
@@ -26,7 +26,9 @@ def print_summary(program: str, home: Path, console: Console) -> None:
     is_value = alone & ((pc.field("policy") != LOGGED) | (pc.field("estimator") == spec.judged_by))
 
     console.rule(f"{program}, night of {night.ds}: what each policy is worth", align="left")
-    console.print(evaluation_table(evaluations.filter(is_value), reward))
+    values = evaluations.filter(is_value)
+    console.print(evaluation_table(values, reward))
+    console.print(f"({in_words(values.to_pylist()[0])})", highlight=False)
     console.rule("The gate", align="left")
     console.print(promotions_table(night.rows("promotions"), reward))
     console.rule(f"Some slates of {night.slate_date}", align="left")

@@ -68,6 +68,11 @@ class NightRun:
             if name not in known:
                 self.client.log_param(self.id, name, value)
 
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Facts that a rerun of a step may change; what is there is replaced."""
+        for name, value in tags.items():
+            self.client.set_tag(self.id, name, value)
+
     def log_metrics(self, metrics: Mapping[str, float | None]) -> None:
         """Figures; those that are None are not logged."""
         for name, value in metrics.items():

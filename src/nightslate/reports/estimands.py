@@ -25,9 +25,10 @@ def cross_fitted(evaluations: pa.Table) -> pa.Table:
 
 def in_words(row: Mapping[str, Any]) -> str:
     """What an estimate is about, to end a sentence with."""
-    days = f"{row['first_day']} to {row['last_day']}"
+    first, last = row["first_day"], row["last_day"]
+    days = f"{first} to {last}" if first < last else f"on {first}"
     fitted = {
         PROGRESSIVE: "each policy as it was fitted before the day on which it is weighed",
         CROSS_FITTED: "each policy as it is fitted tonight, weighed on users that it was not fitted on",
     }[row["estimand"]]
-    return f"{fitted}; weights of the models before goals; all users, shown {days}"
+    return f"{fitted}; weights before goals, priority and diversity; all users, shown {days}"

@@ -13,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.reports import plots, sequence_plots
+from nightslate.reports import estimands, plots, reign_plots, sequence_plots
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, short, signed, significant
+from nightslate.reports.reigns import Heard, growths, heard
 from nightslate.reports.sequence import SequenceFigures
-from nightslate.reports.wording import Check, headline, in_words, weight_checks
+from nightslate.reports.wording import Check, evidence, headline, in_words, weight_checks
 
 TOP_ARMS = 20
 SHOWN_ARMS = 5
@@ -30,13 +31,17 @@ class NightReport:
     """One night of one program.
 
     evaluations, promotions, models, slates: rows of the tables of that name (slates: a sample).
+    evidence: rows of the table of that name against the champion, of the reign that the gate judged.
+    changed: the days whose logs changed since their evidence was taken, in words; empty where none did.
     quarantine: log, reason, clause, rows.
     outcomes: kind, fate (`credited`, or why not), outcomes.
     rows, rows_before: how many rows each table got tonight, and the night before.
     references: policy, impressions, reward (sum): outside policies, shown beside the estimates.
-    logged: issue, value (mean reward of what was shown), n.
+    logged: issue, value (mean reward of what was shown, over the days of the leading estimates), n.
     exposure: arm_id, slot (1..K), share (of slates with the arm in that slot).
-    margin, min_ess, max_unsupported_share: what the gate asks of a challenger.
+    alpha, margin, min_ess, max_unsupported_share: what the gate asks of a challenger.
+    range_declared: whether the program says what a unit can earn at least and at most.
+    weighs_decisions: whether the slots of a decision are weighed as a whole.
     provenance: versions and digests, by name.
     sequences: of each fitted_q learner; None for a program without sequences.
     untaught: a word on a champion that no row has taught.
@@ -50,6 +55,7 @@ class NightReport:
     reward: Reward
     evaluations: pa.Table
     promotions: pa.Table
+    evidence: pa.Table
     models: pa.Table
     quarantine: pa.Table
     outcomes: pa.Table
@@ -60,12 +66,23 @@ class NightReport:
     exposure: pa.Table
     min_ess: float
     max_unsupported_share: float
+    alpha: float
     margin: float = 0.0
+    range_declared: bool = False
+    changed: str = ""
+    weighs_decisions: bool = False
     untaught: str = ""
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     sequences: Sequence[SequenceFigures] | None = None
     delays: pa.Table | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is weighed."""
+        if self.sequences is not None:
+            return "sequence"
+        return "decision" if self.weighs_decisions else "impression"
 
 
 @dataclass(frozen=True)
@@ -74,13 +91,20 @@ class _Issue:
 
     name: str
     headline: str
+    about: str
+    progressive: bool
     values: list[dict[str, Any]]
     remarks: list[str]
+    fitted_tonight: list[dict[str, Any]]
+    about_tonight: str
     decisions: list[dict[str, Any]]
+    undrawn: int
+    heard: Heard | None
     logged: list[dict[str, Any]]
     health: list[tuple[str, tuple[Check, ...]]]
     values_chart: Figure | None
     differences_chart: Figure | None
+    capital_chart: Figure | None
     weights_chart: Figure | None
 
 
@@ -106,6 +130,7 @@ def page(report: NightReport) -> str:
         significant=significant,
         signed=signed,
         words=in_words,
+        evidence=evidence,
         day=_day,
     )
     return html.render(
@@ -132,12 +157,14 @@ def _issues(report: NightReport) -> list[str]:
 
 
 def _issue(report: NightReport, issue: str) -> _Issue:
-    evaluations, promotions, logged = (
+    of_issue, promotions, terms, logged = (
         table.filter(pc.field("issue") == issue)
-        for table in (report.evaluations, report.promotions, report.logged)
+        for table in (report.evaluations, report.promotions, report.evidence, report.logged)
     )
+    evaluations, tonight = estimands.leading(of_issue), estimands.cross_fitted(of_issue)
     rows, decisions, reward = evaluations.to_pylist(), promotions.to_pylist(), report.reward
-    matured = any(row["n"] for row in rows)
+    drawn = growths(terms, decisions)
+    progressive = any(row["estimand"] == estimands.PROGRESSIVE for row in rows)
     marks = [plots.Mark("logged policy", row["value"], outside=False) for row in logged.to_pylist()]
     marks += [
         plots.Mark(f"{row['policy']} (outside, not evaluated)", row["value"], outside=True)
@@ -145,10 +172,16 @@ def _issue(report: NightReport, issue: str) -> _Issue:
     ]
     return _Issue(
         name=issue,
-        headline=headline(decisions, reward, report.margin, matured=matured),
+        headline=headline(decisions, reward, report.margin, matured=any(row["n"] for row in rows)),
+        about=_about(evaluations),
+        progressive=progressive,
         values=[row for row in rows if row["reference"] is None],
         remarks=_remarks(rows),
+        fitted_tonight=[row for row in tonight.to_pylist() if progressive and row["reference"] is None],
+        about_tonight=_about(tonight),
         decisions=decisions,
+        undrawn=sum(row["challenger"] in terms["policy"].to_pylist() for row in decisions) - len(drawn),
+        heard=heard(terms),
         logged=logged.to_pylist(),
         health=[
             (row["policy"], weight_checks(row, report.min_ess, report.max_unsupported_share))
@@ -162,7 +195,14 @@ def _issue(report: NightReport, issue: str) -> _Issue:
         differences_chart=figure(
             plots.differences(evaluations, reward, report.margin),
             "Each challenger's paired difference to the champion with its interval, against the gate's"
-            " margin. The decisions stand in the table below.",
+            " margin. The decisions stand in the table of the gate.",
+        ),
+        capital_chart=figure(
+            reign_plots.capital(drawn),
+            "What the evidence for each challenger was worth after each day shown, on an axis of logarithms,"
+            " against what it takes: "
+            + ", ".join(f"{row['challenger']} {evidence(row)}" for row in decisions)
+            + ".",
         ),
         weights_chart=figure(
             plots.weights_health(evaluations),
@@ -182,6 +222,12 @@ def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{row['policy']}{reference} by {row['estimator'].upper()}"
             )
     return [f"{', '.join(lines)}: {remark}" for remark, lines in of.items()]
+
+
+def _about(evaluations: pa.Table) -> str:
+    """Whose values these rows are, which are all of one estimand."""
+    rows = evaluations.slice(0, 1).to_pylist()
+    return estimands.in_words(rows[0]) if rows else ""
 
 
 def _sequence(figures: SequenceFigures, report: NightReport) -> _Sequence:

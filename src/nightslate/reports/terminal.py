@@ -6,11 +6,12 @@ import json
 import re
 
 import pyarrow as pa
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from nightslate.reports.numbers import MINUS, MISSING, Reward, count, percent, short, significant
-from nightslate.reports.wording import in_words
+from nightslate.reports.wording import evidence, in_words
 
 PLAIN = Reward("reward", rate=False)
 SHOWN_ARMS = 5
@@ -39,21 +40,27 @@ def evaluation_table(evaluations: pa.Table, reward: Reward = PLAIN) -> Table:
     return table
 
 
-def promotions_table(promotions: pa.Table, reward: Reward = PLAIN) -> Table:
-    """The gate's decisions and its reasons."""
-    table = table_of("challenger", "against", "decision", ">difference", ">lower bound", ">look", "why")
-    for row in promotions.to_pylist():
+def promotions_table(promotions: pa.Table, reward: Reward = PLAIN) -> Group:
+    """The gate's decisions; below them, why each challenger that was kept out was."""
+    table = table_of("challenger", "against", "decision", ">evidence", ">days", ">difference", ">at least")
+    rows = promotions.to_pylist()
+    for row in rows:
         add_row(
             table,
             row["challenger"],
             row["champion_before"],
             row["decision"],
+            evidence(row),
+            count(row["cohorts"]),
             reward.difference(row["difference"]),
             reward.difference(row["lower"]),
-            count(row["look"]),
-            "; ".join(in_words(reason) for reason in row["reasons"]),
         )
-    return table
+    why = [
+        plain(f"{row['challenger']}: {'; '.join(map(in_words, row['reasons']))}")
+        for row in rows
+        if row["reasons"]
+    ]
+    return Group(table, *why)
 
 
 def slates_table(slates: pa.Table, limit: int = 5) -> Table:
@@ -97,4 +104,9 @@ def table_of(*columns: str) -> Table:
 
 def add_row(table: Table, *cells: str | None) -> None:
     """A row of plain text: an id in [brackets] is no markup, and a control character no command."""
-    table.add_row(*(Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", cell or MISSING)) for cell in cells))
+    table.add_row(*(plain(cell or MISSING) for cell in cells))
+
+
+def plain(text: str) -> Text:
+    """Text that is neither markup nor a command."""
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))

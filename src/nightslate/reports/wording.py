@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nightslate.core.estimators.diagnostics import Thresholds, near_1, needed
 from nightslate.reports.numbers import MISSING, Reward, count, finite, percent, setting, significant
+
+LEAST_WORTH, MOST_WORTH = 0.001, 1_000_000
+"""A capital beyond them is told as that."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,50 @@ def headline(promotions: Sequence[Mapping[str, Any]], reward: Reward, margin: fl
             if matured
             else "Nothing to judge tonight: no reward has matured yet"
         )
-    bar = reward.difference(margin)
     champion = promotions[0]["champion_before"]
     for row in promotions:
         if row["decision"] == "promoted":
-            bound = reward.difference(row["lower"])
-            return f"{row['champion_after']} replaces {champion}: its lower bound {bound} clears {bar}"
-    best = max(promotions, key=lambda row: row["lower"] if finite(row["lower"]) else float("-inf"))
+            better = f"better by more than {reward.difference(margin)}" if margin else "better"
+            what = f"{row['challenger']} replaces {champion}: the evidence that it is {better}"
+            return f"{what} is worth {worth(row['log_capital'])}, and {_needed(row)} was needed"
     stays = f"Champion stays {champion}"
-    if not finite(best["lower"]) or best["lower"] > margin:
-        return f"{stays}: {best['challenger']} — {'; '.join(map(in_words, best['reasons'])) or 'not judged'}"
-    bound = reward.difference(best["lower"])
-    return f"{stays}: {best['challenger']}'s lower bound {bound} does not clear {bar}"
+    nearest = max(promotions, key=_over_what_is_needed)
+    if not nearest["cohorts"]:
+        return f"{stays}: there is no evidence on any challenger yet"
+    if _over_what_is_needed(nearest) < 0:
+        return f"{stays}: the evidence for {nearest['challenger']} is {evidence(nearest)}"
+    but = "; ".join(map(in_words, nearest["reasons"]))
+    return f"{stays}: {nearest['challenger']} has the evidence that it needs, but {but}"
+
+
+def evidence(row: Mapping[str, Any]) -> str:
+    """What the evidence of a row of promotions is worth, of what it takes."""
+    if not row["cohorts"]:
+        return "none yet"
+    suffices = _over_what_is_needed(row) >= 0
+    return f"worth {worth(row['log_capital'])}{',' if suffices else ' of'} {_needed(row)} needed"
+
+
+def worth(log_capital: float | None) -> str:
+    """A capital as people read it, from its natural logarithm, however small or large."""
+    if log_capital is None or math.isnan(log_capital):
+        return MISSING
+    if log_capital > math.log(MOST_WORTH):
+        return f"over {count(MOST_WORTH)}"
+    if log_capital < math.log(LEAST_WORTH):
+        return f"under {setting(LEAST_WORTH)}"
+    return significant(math.exp(log_capital))
+
+
+def _needed(row: Mapping[str, Any]) -> str:
+    return significant(1 / row["alpha"])
+
+
+def _over_what_is_needed(row: Mapping[str, Any]) -> float:
+    """By which factor the evidence is over what it takes, as a logarithm."""
+    if not row["cohorts"]:
+        return -math.inf
+    return float(row["log_capital"] + math.log(row["alpha"]))
 
 
 def in_words(reason: str) -> str:

@@ -24,9 +24,10 @@ from nightslate.frames.progressive import Progressive, evaluate
 from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts, winsorised
 from nightslate.programs.cohorts import cohorts_of
 from nightslate.programs.evaluation import Evaluation
+from nightslate.reports.estimands import in_words as estimand
 from nightslate.steps import sequences
 from nightslate.steps.cohorts import cohorts
-from nightslate.steps.evidence import take_evidence
+from nightslate.steps.evidence import CHANGED, take_evidence
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
     described_arms,
@@ -65,7 +66,7 @@ def run(night: Night) -> str:
         night.table(name).replace(night.ds, others, night.commit_metadata)
     table.replace(night.ds, rows, night.commit_metadata)
     taken = take_evidence(night, found.progressive.evidence, found.cohorts)
-    _track(night, rows, {**found.metrics, "evidence.cohorts": taken.cohorts})
+    _track(night, rows, {**found.metrics, "evidence.cohorts": taken.cohorts}, {CHANGED: taken.days_changed})
     first = estimates["cross_fitted"][0]
     warning = f"; {first.policy}: {first.remark}" if first.remark else ""
     return (
@@ -170,9 +171,12 @@ def _reward_model(night: Night) -> LinearThompson:
     return LinearThompson(ridge=night.program.evaluation.reward_model_ridge, draws=1)
 
 
-def _track(night: Night, rows: pa.Table, metrics: Mapping[str, float]) -> None:
+def _track(night: Night, rows: pa.Table, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
     tracked = night.run()
     tracked.log_metrics(metrics)
+    weighed = [row for row in rows.to_pylist() if row["n"]]
+    estimands = {f"nightslate.estimand.{row['estimand']}": estimand(row) for row in weighed}
+    tracked.set_tags({**tags, **estimands})
     for row in rows.to_pylist():
         if row["reference"] is None:
             policy = f"{row['estimand']}.{row['policy']}"

@@ -17,6 +17,10 @@ from nightslate.frames.progressive import Cohorts
 from nightslate.programs.cohorts import modelled_on
 from nightslate.steps.night import ISSUE, Night
 
+CHANGED = "nightslate.evidence.changed"
+"""The tag of a night's MLflow run that names the days whose logs changed since their evidence was taken."""
+
+_MOST_NAMED = 10
 _EQUAL = 1e-9
 """How far two computations of one term may lie apart, relative to the terms of a day."""
 
@@ -32,9 +36,17 @@ class Taken:
     @property
     def in_words(self) -> str:
         """To end a sentence with."""
-        days = ", ".join(map(str, self.changed))
-        later = f"; the logs of {days} changed since: the first evidence stays" if days else ""
-        return f"evidence of {self.cohorts} more days{later}"
+        taken = f"evidence of {self.cohorts} more days"
+        if not self.changed:
+            return taken
+        return f"{taken}; the logs of {self.days_changed} changed since: the first evidence stays"
+
+    @property
+    def days_changed(self) -> str:
+        """The days whose logs changed, the first few of many; empty where none did."""
+        beyond = len(self.changed) - _MOST_NAMED
+        named = ", ".join(map(str, self.changed[:_MOST_NAMED]))
+        return f"{named} and {beyond} more days" if beyond > 0 else named
 
 
 def take_evidence(night: Night, found: Evidence, cohorts: Cohorts) -> Taken:

@@ -14,13 +14,15 @@ from nightslate.frames.days import first_day
 from nightslate.frames.evaluation import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.programs.learners import FittedQLearner
-from nightslate.reports import plots, sequence_plots
-from nightslate.reports.estimands import leading
+from nightslate.reports import plots, reign_plots, sequence_plots
+from nightslate.reports.estimands import cross_fitted, leading
 from nightslate.reports.night_report import NightReport, page
 from nightslate.reports.numbers import Reward
+from nightslate.reports.reigns import growths
 from nightslate.reports.sequence import TRANSITION_COLUMNS, SequenceFigures, sequence_figures
+from nightslate.steps.evidence import CHANGED
 from nightslate.steps.night import Night
-from nightslate.steps.promote import untaught_champion
+from nightslate.steps.promote import Reign, untaught_champion
 
 _SAMPLE = 6
 _DECISIONS = 20_000
@@ -37,9 +39,11 @@ def run(night: Night) -> str:
     html = page(report)
     path.write_text(html, "utf-8")
     tracked.log_file(html, "night.html")
+    evaluations = leading(report.evaluations)
     charts = {
-        "policy_values": plots.policy_values(report.evaluations, report.reward),
-        "mean_weights": plots.weights_health(report.evaluations),
+        "policy_values": plots.policy_values(evaluations, report.reward),
+        "mean_weights": plots.weights_health(evaluations),
+        "evidence": reign_plots.capital(growths(report.evidence, report.promotions.to_pylist())),
         "exposure": plots.exposure(report.exposure),
     }
     if report.sequences is not None:
@@ -59,14 +63,18 @@ def run(night: Night) -> str:
 
 
 def _gather(night: Night, tracked: NightRun) -> NightReport:
-    gate, rewards = night.program.gate, night.program.rewards
-    promotions = night.rows("promotions")
-    champion = promotions["champion_before"][0].as_py() if promotions.num_rows else gate.first_champion
-    evaluations = leading(night.rows("evaluations"))
-    logged = evaluations.filter((pc.field("policy") == LOGGED) & pc.field("reference").is_null())
-    compared = (pc.field("policy") != LOGGED) & (
-        pc.field("reference").is_null() | (pc.field("reference") == champion)
+    gate, rewards, reign = night.program.gate, night.program.rewards, Reign.of(night)
+    evaluations = night.rows("evaluations")
+    logged = evaluations.filter(
+        (pc.field("policy") == LOGGED)
+        & pc.field("reference").is_null()
+        & (pc.field("estimator") == night.program.judged_by)
+        & pc.field("value").is_valid()
     )
+    compared = (pc.field("policy") != LOGGED) & (
+        pc.field("reference").is_null() | (pc.field("reference") == reign.champion)
+    )
+    leads = leading(evaluations)
     return NightReport(
         program=night.name,
         description=night.program.description,
@@ -74,22 +82,25 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         slates_date=night.slate_date,
         reward=Reward(rewards.name, rewards.rate),
         evaluations=evaluations.filter(compared),
-        promotions=promotions,
+        promotions=night.rows("promotions"),
+        evidence=reign.evidence.filter(pc.field("reference") == reign.champion),
         models=night.rows("models"),
         untaught=untaught_champion(night),
         quarantine=_counted(night.rows("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night),
         rows=_rows(night, night.ds),
-        references=_references(night),
-        logged=logged.filter(
-            (pc.field("estimator") == night.program.judged_by) & pc.field("value").is_valid()
-        ).select(["issue", "value", "n"]),
+        references=_references(night, leads["first_day"][0].as_py(), leads["last_day"][0].as_py()),
+        logged=logged.filter(pc.field("estimand") == leads["estimand"][0]).select(["issue", "value", "n"]),
         slates=_sample(night),
         exposure=_exposure(night),
         min_ess=gate.min_ess,
         max_unsupported_share=gate.max_unsupported_share,
+        alpha=gate.alpha,
         margin=gate.margin,
-        sequences=_sequences(night, tracked, logged),
+        range_declared=night.program.evaluation.reward_range is not None and night.program.sequence is None,
+        changed=tracked.run.data.tags.get(CHANGED, ""),
+        weighs_decisions=night.program.weighs_decisions,
+        sequences=_sequences(night, tracked, cross_fitted(logged)),
         delays=night.rows("delays") if rewards.maturity == "ipcw" else None,
         rows_before=_rows(night, night.ds - timedelta(days=1)),
         provenance={
@@ -105,15 +116,14 @@ def _sequences(night: Night, tracked: NightRun, logged: pa.Table) -> list[Sequen
     """What each fitted_q learner makes of the newest sequences, in the order of their names."""
     if night.program.sequence is None:
         return None
-    estimator = night.program.judged_by
     transitions, sweeps = _newest_transitions(night), night.rows("sweeps")
-    value = logged.filter(pc.field("estimator") == estimator)["value"].to_pylist()
+    value = logged["value"].to_pylist()
     return [
         sequence_figures(
             night.registry.load(row["digest"]),
             transitions,
             sweeps,
-            estimator=estimator,
+            estimator=night.program.judged_by,
             tolerance=learner.tolerance,
             logged=value[0] if value else None,
             ess_by_step=_ess_by_step(tracked, row["learner"]),
@@ -154,11 +164,10 @@ def _rows(night: Night, day: date) -> dict[str, int]:
     return {**rows, "slates": sum(file.rows for file in slates)}
 
 
-def _references(night: Night) -> pa.Table:
-    """What outside policies earned over the days that the evaluation looks at."""
-    since = first_day(night.ds, night.program.evaluation.window_days)
-    days = night.rows("references", since).group_by("policy")
-    total = days.aggregate([("impressions", "sum"), ("reward", "sum")])
+def _references(night: Night, since: date, until: date) -> pa.Table:
+    """What outside policies earned over the days that the leading estimates are about."""
+    rows = night.at(until).rows("references", since).group_by("policy")
+    total = rows.aggregate([("impressions", "sum"), ("reward", "sum")])
     return total.rename_columns(["policy", "impressions", "reward"]).sort_by("policy")
 
 

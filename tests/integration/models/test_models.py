@@ -191,6 +191,14 @@ def test_a_model_is_registered_once_however_often_it_is_fitted(client, home, nig
     assert registry.load(fitted("uniform").digest).kind == "uniform"
 
 
+def test_a_tag_is_replaced_and_may_be_empty(client, home, night):
+    registry, run = night
+    for value in ("2026-11-02", ""):
+        run.set_tags({"nightslate.evidence.changed": value})
+        tags = NightRun.latest(client, home, registry.program, DS).run.data.tags
+        assert tags["nightslate.evidence.changed"] == value
+
+
 def test_a_digest_that_nobody_registered_is_a_clear_error(night):
     registry, _ = night
     for ask in (registry.load, registry.crown):

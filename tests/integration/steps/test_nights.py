@@ -1,5 +1,6 @@
 """The invariants of a night, on whole nights in one process."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,26 @@ def test_a_rerun_leaves_equal_rows(copied: Callable[[], Path]) -> None:
     world.run_night(home, world.DAYS[1])
 
     assert world.rows(home) == before
+
+
+def test_days_whose_logs_change_keep_their_evidence_and_are_named_on_the_page(
+    copied: Callable[[], Path],
+) -> None:
+    home, day, last = copied(), world.DAYS[1], world.DAYS[2]
+    page = home / "reports" / "tiny" / f"{last}.html"
+    before, text = world.rows(home, "evidence"), page.read_text("utf-8")
+    assert before["evidence"]
+    assert "<b>Progressive</b>" in text
+    assert "changed after their evidence was taken" not in text
+
+    world.land(home, day, world.impressions(1, day), [])
+    world.run_night(home, day, ("ingest", "attribute"))
+    world.run_night(home, last, ("evaluate", "promote", "report"))
+
+    assert world.rows(home, "evidence") == before
+    assert re.search(
+        rf"The logs of [^.]*{day} changed\s+after their evidence was\s+taken", page.read_text("utf-8")
+    )
 
 
 def test_any_order_of_nights_gives_the_same_pure_tables(three_nights: Path, landed: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+import math
+from collections.abc import Iterable
+from datetime import date, timedelta
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -19,6 +22,8 @@ EVALUATIONS, PROMOTIONS, MODELS, REFERENCES, SLATES = (
     schema(load(table), partition=False)
     for table in ("evaluations", "promotions", "models", "references", "slates")
 )
+EVIDENCE = schema(load("evidence"))
+BETS = 12
 QUARANTINE = pa.schema(
     [("log", pa.string()), ("reason", pa.string()), ("clause", pa.string()), ("rows", pa.int64())]
 )
@@ -34,6 +39,7 @@ WEIGHTS = {
     "linear_thompson": {"ess": 611.7, "max_weight": 38.2, "mean_weight": 0.934, "mean_weight_lower": 0.909,
                         "mean_weight_upper": 0.961, "unsupported_share": 0.0},
 }  # fmt: skip
+TONIGHT = {"uniform": (0.0038, 0.0012), "popularity": (0.00481, 0.0018), "linear_thompson": (0.00594, 0.0027)}
 VALUES = {
     "uniform": {"ips": (0.0038, 0.0012), "snips": (0.0038, 0.0012), "dr": (0.00381, 0.0012)},
     "popularity": {"ips": (0.00462, 0.0021), "snips": (0.0046, 0.002), "dr": (0.00447, 0.0019)},
@@ -50,12 +56,20 @@ def evaluation(
         "issue": "homepage", "policy": policy, "reference": None, "estimator": estimator, "value": value,
         "stderr": half / 1.96 if known else None, "lower": value - half if known else None,
         "upper": value + half if known else None, "confidence": 0.95, "interval_method": "bootstrap",
-        "remark": None, "n": 9992, "clusters": 612, **WEIGHTS.get(policy, WEIGHTS["uniform"]), **changes,
+        "remark": None, "n": 9992, "clusters": 612, "estimand": "progressive",
+        "first_day": date(2019, 11, 10), "last_day": date(2019, 11, 22),
+        **WEIGHTS.get(policy, WEIGHTS["uniform"]), **changes,
     }  # fmt: skip
 
 
+def cross_fitted(policy: str, value: float | None, half: float, **changes: object) -> dict[str, object]:
+    """One row of evaluations on a policy as it is fitted tonight."""
+    days = {"first_day": date(2019, 10, 30), "last_day": date(2019, 11, 26)}
+    return evaluation(policy, "dr", value, half, **{"estimand": "cross_fitted", **days, **changes})
+
+
 def evaluations() -> pa.Table:
-    """Three policies by three estimators, and two paired differences to the champion."""
+    """Three policies by three estimators, and two paired differences to the champion, progressive."""
     rows = [
         evaluation(policy, estimator, value, half)
         for policy, by_estimator in VALUES.items()
@@ -69,19 +83,61 @@ def evaluations() -> pa.Table:
     return pa.Table.from_pylist(rows, EVALUATIONS)
 
 
+def fitted_tonight() -> pa.Table:
+    """The policies as they are fitted tonight."""
+    rows = [
+        cross_fitted(policy, value, half, n=19_800, clusters=1210)
+        for policy, (value, half) in TONIGHT.items()
+    ]
+    return pa.Table.from_pylist(rows, EVALUATIONS)
+
+
+def of_both_estimands() -> pa.Table:
+    """What the table has of a night."""
+    return pa.concat_tables([evaluations(), fitted_tonight()])
+
+
 def promotions() -> pa.Table:
-    """Both challengers are kept out, each for its own reasons."""
+    """Both challengers are kept out, each for its own reasons: 1 / alpha is 32.9 for the one that joined
+    first, and 132 for the other; what a capital of 1 has become is 1.8 and 41.2."""
     common = {
         "issue": "homepage", "champion_before": "uniform", "champion_after": "uniform", "decision": "kept",
-        "look": 3, "alpha": 0.00304, "estimator": "dr",
+        "look": 17, "cohorts": 13, "estimator": "betting", "reign_since": date(2019, 11, 10),
     }  # fmt: skip
     rows = [
-        {**common, "challenger": "popularity", "difference": 0.00066, "lower": -0.00264,
-         "reasons": ["lower bound -0.00264 does not clear the margin 0"]},
-        {**common, "challenger": "linear_thompson", "difference": 0.00129, "lower": -0.00201,
-         "reasons": ["lower bound -0.00201 does not clear the margin 0", "effective samples 612 < 1000"]},
+        {**common, "challenger": "popularity", "difference": 0.00066, "lower": -0.00264, "joined": 1,
+         "alpha": 0.0303964, "log_capital": math.log(1.8),
+         "reasons": ["the evidence for popularity is worth 1.8 after 13 days, and it takes 32.9"]},
+        {**common, "challenger": "linear_thompson", "difference": 0.00129, "lower": -0.00201, "joined": 2,
+         "alpha": 0.0075991, "log_capital": math.log(41.2),
+         "reasons": ["the evidence for linear_thompson is worth 41.2 after 13 days, and it takes 132",
+                     "the effective sample size 611.7 is under 1000"]},
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, PROMOTIONS)
+
+
+CAPITALS = {
+    "popularity": (1.2, 0.9, 0.7, 1.1, 0.8, 0.5, 0.4, 0.6, 0.9, 1.6, 1.3, 2.1, 1.8),
+    "linear_thompson": (1.4, 2.2, 1.9, 3.5, 5.1, 4.0, 8.8, 7.1, 12.0, 19.5, 31.0, 26.4, 41.2),
+}
+"""What a capital of 1 has become after each day shown, by challenger."""
+
+
+def evidence(challengers: Iterable[str] = tuple(CAPITALS), **changes: object) -> pa.Table:
+    """The terms of 13 days that multiply to CAPITALS, whatever is bet; 10 of 18,200 units were clipped."""
+    rows = [
+        {
+            "issue": "homepage", "about": "difference", "policy": policy, "reference": "uniform",
+            "fitted_on": day - timedelta(days=1), "users": 1150, "units": 1400, "left_out": 3,
+            "clipped": 0 if i else 10, "reward_low": 0.0, "reward_high": 1.0, "margin": 0.0, "max_units": 10,
+            "total": 1.0,
+            "log_growth": [math.log(capital / before)] * BETS, "ds": day, **changes,
+        }
+        for policy in challengers
+        for i, (before, capital) in enumerate(pairwise((1.0, *CAPITALS[policy])))
+        for day in [date(2019, 11, 10) + timedelta(days=i)]
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, EVIDENCE)
 
 
 def exposure(arms: int, slots: int = 3) -> pa.Table:
@@ -148,8 +204,9 @@ def ordinary(**changes: object) -> NightReport:
         "ds": date(2019, 11, 26),
         "slates_date": date(2019, 11, 27),
         "reward": CLICKS,
-        "evaluations": evaluations(),
+        "evaluations": of_both_estimands(),
         "promotions": promotions(),
+        "evidence": evidence(),
         "models": pa.Table.from_pylist(
             [{"issue": "homepage", "learner": name, "digest": f"{i}ab" * 21 + "0", "rows": 9992, "arms": 80}
              for i, name in enumerate(VALUES)], MODELS),
@@ -169,6 +226,7 @@ def ordinary(**changes: object) -> NightReport:
         "exposure": exposure(80),
         "min_ess": 1000.0,
         "max_unsupported_share": 0.01,
+        "alpha": 0.05,
         "rows_before": {"impressions": 1432, "outcomes": 5, "users": 1188, "arms": 80, "slates": 1188},
         "provenance": {"nightslate": "0.1.0", "program digest": "5f2c" * 16, "tables": "impressions@12"},
     }  # fmt: skip
@@ -178,10 +236,15 @@ def ordinary(**changes: object) -> NightReport:
 def empty() -> NightReport:
     """The first night of a program on a declared-empty day: nothing matured, nothing promoted, no slates."""
     nulls: dict[str, object] = dict.fromkeys(WEIGHTS["uniform"])
-    row = evaluation("uniform", "dr", None, 0.0, n=0, clusters=0, **nulls)
+    nothing = {"n": 0, "clusters": 0, **nulls}
+    rows = [
+        evaluation("uniform", "dr", None, 0.0, **{**nothing, "first_day": None, "last_day": None}),
+        cross_fitted("uniform", None, 0.0, **nothing),
+    ]
     return ordinary(
-        evaluations=pa.Table.from_pylist([row], EVALUATIONS),
+        evaluations=pa.Table.from_pylist(rows, EVALUATIONS),
         promotions=PROMOTIONS.empty_table(),
+        evidence=EVIDENCE.empty_table(),
         models=MODELS.empty_table(),
         quarantine=QUARANTINE.empty_table(),
         outcomes=OUTCOMES.empty_table(),
@@ -201,7 +264,8 @@ def hostile() -> NightReport:
     promotion = {
         "issue": HOSTILE, "challenger": f"{HOSTILE}1", "champion_before": f"{HOSTILE}0",
         "champion_after": f"{HOSTILE}0", "decision": "kept", "reasons": [HOSTILE], "look": 1, "alpha": 0.03,
-        "estimator": "dr", "difference": 0.0, "lower": -0.1,
+        "estimator": "betting", "difference": 0.0, "lower": -0.1, "log_capital": 0.5, "joined": 1,
+        "cohorts": 13,
     }  # fmt: skip
     slate = {"slate_id": HOSTILE, "user_id": HOSTILE, "issue": HOSTILE, "variant": HOSTILE, "policy": HOSTILE,
              "ranking": [HOSTILE], "propensities": [1.0]}  # fmt: skip
@@ -211,6 +275,8 @@ def hostile() -> NightReport:
         reward=Reward(HOSTILE, rate=False),
         evaluations=pa.Table.from_pylist(rows, EVALUATIONS),
         promotions=pa.Table.from_pylist([promotion], PROMOTIONS),
+        evidence=evidence(("popularity",), issue=HOSTILE, policy=f"{HOSTILE}1", reference=f"{HOSTILE}0"),
+        changed=HOSTILE,
         models=pa.Table.from_pylist(
             [{"issue": HOSTILE, "learner": HOSTILE, "digest": HOSTILE, "rows": 1, "arms": 1}], MODELS),
         quarantine=pa.Table.from_pylist(

@@ -67,8 +67,7 @@ def two_hundred_arms() -> NightReport:
 
 def test_the_headline_says_what_the_gate_did(ordinary_html: str) -> None:
     text = Document(ordinary_html).text
-    assert "Champion stays uniform: linear_thompson's lower bound −0.201 pp does not clear 0." in text
-    assert "effective samples 612 < 1000" in text
+    assert "Champion stays uniform: the evidence for linear_thompson is worth 41.2 of 132 needed." in text
 
 
 def test_a_champion_that_no_row_has_taught_is_told_at_the_top(ordinary_html: str) -> None:
@@ -78,17 +77,105 @@ def test_a_champion_that_no_row_has_taught_is_told_at_the_top(ordinary_html: str
     assert "fitted on 0 rows" not in Document(ordinary_html).text
 
 
-def test_a_promotion_makes_the_headline() -> None:
-    rows = nights.promotions().to_pylist()
-    rows[1] |= {"champion_after": "linear_thompson", "decision": "promoted", "lower": 0.0004, "reasons": []}
-    html = page(nights.ordinary(promotions=pa.Table.from_pylist(rows, nights.PROMOTIONS)))
-    assert "linear_thompson replaces uniform: its lower bound +0.0400 pp clears 0." in Document(html).text
+def test_the_gate_shows_what_the_evidence_for_each_challenger_is_worth(ordinary_html: str) -> None:
+    text = Document(ordinary_html).text
+    assert (
+        "popularity uniform kept worth 1.80 of 32.9 needed 13 +0.0660 pp −0.264 pp why the evidence for"
+        " popularity is worth 1.8 after 13 days, and it takes 32.9 linear_thompson uniform kept worth 41.2 of"
+        " 132 needed 13 +0.129 pp −0.201 pp why" in text
+    )
+    assert "the effective sample size 611.7 is under 1000" in text
+    assert "All challengers of a reign share α = 0.05" in text
 
 
-def test_a_bound_that_clears_is_not_blamed_where_the_samples_are_too_few() -> None:
-    row = nights.promotions().to_pylist()[1] | {"lower": 0.0004, "reasons": ["too few effective samples"]}
-    html = page(nights.ordinary(promotions=pa.Table.from_pylist([row], nights.PROMOTIONS)))
-    assert "Champion stays uniform: linear_thompson — too few effective samples." in Document(html).text
+def test_the_gate_says_what_it_assumes(ordinary_html: str) -> None:
+    text = Document(ordinary_html).text
+    assert "the users of a day are independent of one another" in text
+    assert "no carry-over" in text
+
+
+def test_rewards_that_were_clipped_at_a_range_nobody_declared_are_said_to_be(ordinary_html: str) -> None:
+    learnt = Document(ordinary_html).text
+    assert (
+        "0 % to 100 % at the widest, because none is declared: what is tested is the mean of rewards"
+        in learnt
+    )
+    for text in (learnt, Document(page(nights.ordinary(range_declared=True))).text):
+        assert "10 of 18,200 impressions were clipped; 39 more, beyond a user’s first 10 of a day" in text
+    assert "count within the declared range. 10 of" in text
+    assert "none is declared" not in text
+
+
+def test_a_margin_is_named_where_there_is_one() -> None:
+    text = Document(page(nights.ordinary(margin=0.001))).text
+    assert "better than the champion by more than +0.100 pp; what has become of it" in text
+
+
+def test_days_whose_logs_changed_after_their_evidence_was_taken_are_reported(ordinary_html: str) -> None:
+    text = Document(page(nights.ordinary(changed="2019-11-12, 2019-11-15"))).text
+    assert "The logs of 2019-11-12, 2019-11-15 changed after their evidence was taken." in text
+    assert "changed after their evidence" not in Document(ordinary_html).text
+
+
+def test_of_many_challengers_the_table_has_all_and_the_chart_those_nearest_to_promotion() -> None:
+    row, terms = nights.promotions().to_pylist()[0], nights.evidence(("popularity",)).to_pylist()
+    names = [f"challenger_{i}" for i in range(8)]
+    report = nights.ordinary(
+        promotions=pa.Table.from_pylist(
+            [row | {"challenger": name, "joined": i + 1} for i, name in enumerate(names)], nights.PROMOTIONS
+        ),
+        evidence=pa.Table.from_pylist(
+            [term | {"policy": name} for name in names for term in terms], nights.EVIDENCE
+        ),
+    )
+    text = Document(page(report)).text
+    assert "the challengers that are nearest to their promotion; the table has 2 more" in text
+    assert all(f"{name} uniform kept worth 1.80 of 32.9 needed" in text for name in names)
+
+
+def test_a_challenger_without_evidence_says_so() -> None:
+    reasons = ["there is no evidence on popularity yet"]
+    nothing = {"cohorts": 0, "log_capital": 0.0, "difference": None, "lower": None, "reasons": reasons}
+    rows = [row | nothing for row in nights.promotions().to_pylist()[:1]]
+    report = nights.ordinary(
+        promotions=pa.Table.from_pylist(rows, nights.PROMOTIONS), evidence=nights.EVIDENCE.empty_table()
+    )
+    document = Document(page(report))
+    assert "Champion stays uniform: there is no evidence on any challenger yet." in document.text
+    assert "popularity uniform kept none yet 0 – –" in document.text
+    assert not any("evidence" in label for label in document.figures())
+
+
+def test_progressive_estimates_lead_and_say_whose_value_they_are(ordinary_html: str) -> None:
+    text = Document(ordinary_html).text
+    assert (
+        "Progressive : each policy as it was fitted before the day on which it is weighed; weights before"
+        " goals, priority and diversity; all users, shown 2019-11-10 to 2019-11-22." in text
+    )
+    leads, _, tonight = text.partition("The policies as they are fitted tonight")
+    assert "linear_thompson DR 0.510 % 0.220 to 0.800 % 9,992 612" in leads
+    assert "0.594 %" not in leads
+    assert "linear_thompson DR 0.594 % 0.324 to 0.864 % 19,800 1,210" in tonight
+    assert "weighed on users that it was not fitted on" in tonight
+    assert "shown 2019-10-30 to 2019-11-26. These intervals are narrower than they should be" in tonight
+    assert "The gate does not go by them." in tonight
+
+
+def test_while_no_day_was_weighed_by_earlier_models_cross_fitted_estimates_lead_and_the_page_says_why() -> (
+    None
+):
+    rows = nights.fitted_tonight().to_pylist()
+    rows += [nights.evaluation("uniform", "dr", None, 0.0, n=0, clusters=0, first_day=None, last_day=None)]
+    report = nights.ordinary(evaluations=pa.Table.from_pylist(rows, nights.EVALUATIONS))
+    text = Document(page(report)).text
+    assert "Cross-fitted : each policy as it is fitted tonight, weighed on users that it was not" in text
+    assert "No day has been weighed yet by policies of before it, so these lead for now." in text
+    assert "linear_thompson DR 0.594 % 0.324 to 0.864 % 19,800 1,210" in text
+    assert "The policies as they are fitted tonight" not in text
+
+
+def test_the_unit_that_is_weighed_is_named() -> None:
+    assert "18,200 decisions were clipped" in Document(page(nights.ordinary(weighs_decisions=True))).text
 
 
 def test_the_numbers_are_those_of_the_tables(ordinary_html: str) -> None:
@@ -112,10 +199,12 @@ def test_unhealthy_weights_are_marked(ordinary_html: str) -> None:
 
 def test_the_charts_draw_the_estimates_and_say_so_to_a_screen_reader(ordinary_html: str) -> None:
     document = Document(ordinary_html)
-    assert Counter(tag for tag, _ in document.elements)["svg"] == len(document.figures()) == 4
+    assert Counter(tag for tag, _ in document.elements)["svg"] == len(document.figures()) == 5
     assert all(len(label) > 40 for label in document.figures())
     assert "bts (outside, not evaluated)" in document.text
     assert "popularity − uniform" in document.text
+    assert "132 needed" in document.text
+    assert any("linear_thompson worth 41.2 of 132 needed" in label for label in document.figures())
 
 
 def test_a_value_without_an_interval_says_why_and_is_drawn() -> None:
@@ -156,7 +245,9 @@ def test_a_program_with_two_issues_gets_a_verdict_each() -> None:
         rows = table.to_pylist()
         return pa.Table.from_pylist(rows + [row | {"issue": "pricing"} for row in rows], table.schema)
 
-    report = nights.ordinary(evaluations=both(nights.evaluations()), promotions=both(nights.promotions()))
+    report = nights.ordinary(
+        evaluations=both(nights.of_both_estimands()), promotions=both(nights.promotions())
+    )
     text = Document(page(report)).text
     assert "2 issues were judged tonight." in text
     assert "pricing Champion stays uniform" in text

@@ -30,7 +30,7 @@ def test_the_page_tells_values_segments_map_convergence_and_importance() -> None
     assert "At 0.001 fitting ends. At the hollow dot they did not move at all." in text
     assert "policy estimator clicks per impression interval sequences users" in text
     assert sum("states" in label for label in document.figures()) == 2
-    assert len(document.figures()) == 4 + 6
+    assert len(document.figures()) == 5 + 6
 
 
 def test_what_is_not_there_yet_is_said() -> None:
@@ -41,7 +41,7 @@ def test_what_is_not_there_yet_is_said() -> None:
     assert "No sequence can be valued yet" in document.text
     assert "no sequence has ended" in document.text
     assert "Nothing was fitted yet." in document.text
-    assert len(document.figures()) == 4
+    assert len(document.figures()) == 5
     assert "No fitted_q learner has a model yet" in text_of()
 
 

@@ -7,17 +7,20 @@ from __future__ import annotations
 import io
 
 import pyarrow as pa
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from tests.unit.reports import nights
 
 from nightslate.reports.terminal import evaluation_table, promotions_table, quarantine_table, slates_table
 
 
-def printed(table: Table) -> str:
-    console = Console(width=160, record=True, file=io.StringIO())
+def printed(table: RenderableType) -> str:
+    return " ".join(rendered(table, width=160).split())
+
+
+def rendered(table: RenderableType, width: int) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
     console.print(table)
-    return " ".join(console.export_text().split())
+    return console.export_text()
 
 
 def test_evaluations_show_values_and_signed_differences() -> None:
@@ -32,8 +35,19 @@ def test_an_evaluation_without_matured_rows_shows_dashes() -> None:
 
 def test_promotions_say_why() -> None:
     text = printed(promotions_table(nights.promotions(), nights.CLICKS))
-    assert "linear_thompson uniform kept +0.129 pp −0.201 pp 3" in text
-    assert "effective samples 612 < 1000" in text
+    assert "popularity uniform kept worth 1.80 of 32.9 needed 13 +0.0660 pp −0.264 pp" in text
+    assert (
+        "linear_thompson: the evidence for linear_thompson is worth 41.2 after 13 days, and it takes 132; the"
+        " effective sample size 611.7 is under 1000" in text
+    )
+
+
+def test_what_the_gate_decided_takes_one_line_a_challenger_of_100_columns() -> None:
+    lines = rendered(promotions_table(nights.promotions(), nights.CLICKS), width=100).splitlines()
+    assert [line.split()[0] for line in lines if line.strip()][:3] == [
+        "challenger", "popularity", "linear_thompson",
+    ]  # fmt: skip
+    assert lines[2].endswith("−0.201 pp")
 
 
 def test_slates_are_cut_to_the_limit_and_to_five_arms() -> None:

@@ -16,6 +16,7 @@ from nightslate.core.evidence.bets import BETS
 from nightslate.core.evidence.capital import (
     alpha_of,
     log_capital,
+    log_capitals,
     lower_bound,
     value_lower_bound,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Term",
     "alpha_of",
     "log_capital",
+    "log_capitals",
     "lower_bound",
     "value_lower_bound",
 ]

@@ -33,6 +33,12 @@ def log_capital(log_growths: Floats) -> float:
     return _mixed(_total(log_growths))
 
 
+def log_capitals(log_growths: Floats) -> Floats:
+    """(cohorts,) the logarithm of the capital after each cohort; the last one is `log_capital`."""
+    growths = finite("log_growths", log_growths, (len(log_growths), BETS.size)).cumsum(axis=0)
+    return np.array([_mixed(growth) for growth in growths])
+
+
 def lower_bound(stakes: Sequence[Stakes], units: Ints, log_growths: Floats, alpha: float) -> float | None:
     """What V_c - V_b is at least, in units of reward, of some cohorts with their stakes, counted units
     (cohorts,) and `log_growth` (cohorts, K); None where no unit was counted.

@@ -11,6 +11,7 @@ from nightslate.core.evidence import (
     Term,
     alpha_of,
     log_capital,
+    log_capitals,
     lower_bound,
     value_lower_bound,
 )
@@ -55,6 +56,12 @@ def test_the_capital_is_the_mean_over_bets_of_the_product_over_cohorts():
     growths = np.random.default_rng(3).normal(size=(4, BETS.size))
     expected = math.log(np.mean([math.prod(map(math.exp, column)) for column in growths.T]))
     assert log_capital(growths) == pytest.approx(expected)
+
+
+def test_the_capital_after_each_cohort_is_that_of_the_cohorts_so_far():
+    growths = np.random.default_rng(3).normal(size=(4, BETS.size))
+    assert log_capitals(growths) == pytest.approx([log_capital(growths[:after]) for after in range(1, 5)])
+    assert log_capitals(growths[:0]).shape == (0,)
 
 
 def test_cohorts_group_in_any_way():
