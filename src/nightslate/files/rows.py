@@ -168,11 +168,7 @@ def files_of(path: Path) -> list[Path]:
 
 def _chunks(file: Path, columns: Sequence[str] | None = None, at_once: int | None = None) -> Iterator[Chunk]:
     try:
-        for chunk in read_records(file, columns=columns, at_once=at_once, threads=True):
-            names = chunk.rows.column_names
-            if len(set(names)) < len(names):
-                raise ContractError(f"{file} has a column name twice: {', '.join(names)}")
-            yield chunk
+        yield from read_records(file, columns=columns, at_once=at_once, threads=True)
     except UnusableFileError as error:
         if not file.stat().st_size:
             raise ContractError(f"{file} has no rows") from error

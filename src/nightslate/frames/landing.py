@@ -56,8 +56,6 @@ def _shown(name: str) -> str:
 
 
 def _check_names(names: list[str], columns: tuple[Column, ...]) -> None:
-    if len(set(names)) < len(names):
-        raise UnusableFileError("schema_mismatch", "a column name stands twice in the file")
     if fault := names_fault(names, columns):
         delimiter = other_delimiter(names, [column.name for column in columns if column.required])
         hint = f"; columns are separated by commas, not by {delimiter!r}" if delimiter else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,6 +19,12 @@ class UnusableFileError(Exception):
     def __init__(self, reason: str, clause: str) -> None:
         super().__init__(clause)
         self.reason, self.clause = reason, clause
+
+
+def require_each_once(names: Sequence[str]) -> None:
+    """Raise UnusableFileError if two columns share a name."""
+    if len(set(names)) < len(names):
+        raise UnusableFileError("schema_mismatch", "a column name stands twice in the file")
 
 
 @dataclass(frozen=True)

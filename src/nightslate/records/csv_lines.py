@@ -12,10 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from nightslate.core.arrays import Bools
-from nightslate.records.chunks import Chunk, Unreadable, UnusableFileError, Wrong
+from nightslate.records.chunks import Chunk, Unreadable, UnusableFileError, Wrong, require_each_once
 from nightslate.records.sources import Lines
 
-OPEN_QUOTE = Wrong("unreadable_row", "a quote does not close in its line", "a quoted field ends in its line")
+OPEN_QUOTE = Wrong(
+    "unreadable_row",
+    "a quote does not close in its line (text with line breaks needs Parquet or JSON lines)",
+    "a quoted field ends in its line",
+)
 BEHIND_QUOTE = Wrong("unreadable_row", "text follows a closing quote", "a closing quote ends its field")
 LONE_RETURN = Wrong(
     "unreadable_row",
@@ -52,6 +56,7 @@ def _names(header: bytes) -> list[str]:
         (names,) = csv.reader([header.removesuffix(b"\r").decode()], strict=True)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise UnusableFileError("unreadable_file", "the header is one line of UTF-8 text") from error
+    require_each_once(names)
     return names
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from nightslate.records.chunks import Chunk, UnusableFileError
+from nightslate.records.chunks import Chunk, UnusableFileError, require_each_once
 
 _INSTANT = pa.timestamp("us", "UTC")
 
@@ -26,6 +26,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None, at_once: int, thread
         pre_buffer=False,  # a buffer ahead would keep all that was read until the end
         coerce_int96_timestamp_unit="us",
     ) as file:
+        require_each_once(file.schema_arrow.names)
         names = [name for name in file.schema_arrow.names if columns is None or name in columns]
         moments = _int96(file) & set(names)
         yield Chunk(_plain(file.schema_arrow.empty_table().select(names), moments), np.arange(0))
@@ -52,7 +53,7 @@ def _plain(rows: pa.Table, moments: set[str]) -> pa.Table:
     kinds = {
         field.name: _INSTANT if field.name in moments else _without_views(field.type) for field in rows.schema
     }
-    if len(kinds) < rows.num_columns or all(rows.schema.field(n).type == kind for n, kind in kinds.items()):
+    if all(rows.schema.field(n).type == kind for n, kind in kinds.items()):
         return rows
     return pa.table({name: rows[name].cast(kind) for name, kind in kinds.items()})
 

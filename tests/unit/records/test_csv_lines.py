@@ -37,7 +37,7 @@ def records(path, content, **options):
 def test_a_quote_that_never_closes_costs_its_own_line(tmp_path):
     rows, rejects = records(tmp_path, LONE_QUOTE)
     assert rows == dict.fromkeys((1, 3, 4, 5), ("1", "0.5", "0.5", "tv"))
-    assert rejects == {2: ("a quote does not close in its line", b'0,0.5,0.5,"55 inch tv')}
+    assert rejects == {2: (OPEN_QUOTE.fault, b'0,0.5,0.5,"55 inch tv')}
 
 
 @pytest.mark.parametrize(

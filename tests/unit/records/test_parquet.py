@@ -52,6 +52,13 @@ def test_row_groups_with_other_rows_than_the_footer_says(tmp_path, monkeypatch):
         list(read(tmp_path / "a.parquet", at_once=100))
 
 
+def test_a_column_name_twice(tmp_path):
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(UnusableFileError, match="a column name stands twice"):
+        list(read(tmp_path / "a.parquet"))
+
+
 def test_some_columns_of_some_rows(tmp_path):
     groups(tmp_path / "a.parquet")
     chunks = list(read(tmp_path / "a.parquet", columns=["b", "no such"], at_once=150))
