@@ -1,9 +1,11 @@
 """Worlds of many seeds played to the end, and what the gate did in each: `python tests/benchmarks/loop.py`.
 
 Each seed is a process and a warehouse of its own, which is removed once its figures are read. Nothing is
-evaluated before the 15th night, for nobody knows until then how late tasks come. With the defaults a seed
-takes some minutes; figures are kept in HOME as they come, and seeds that have theirs are not played again
-while the program stays as it is."""
+evaluated before the 15th night, for nobody knows until then how late tasks come. Progressively, a day counts
+two weeks later, once its whole window is over, so up to the 29th night that is about policies which had
+nothing to learn from. With the defaults a seed takes some minutes; figures are kept in HOME as they come, and
+seeds that have theirs are not played again while the program, and what is told of a simulation, stay as they
+are."""
 
 from __future__ import annotations
 
@@ -19,8 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from nightslate.reports import simulation
+from nightslate.reports.estimands import ESTIMANDS
+
 WORLD = "onboarding_401k"
 PROGRAM = Path(__file__).parents[2] / "dags" / f"{WORLD}.yaml"
+EDITION = (PROGRAM, Path(simulation.__file__))
+"""What a simulation is played by, and what makes its figures."""
 
 
 def main() -> None:
@@ -31,7 +38,11 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--home", type=Path, default=Path(".cache/bench/loop"))
     given = parser.parse_args()
-    print("seed  lift (interval)           reached  promoted  worse in truth  held truth", flush=True)
+    print(
+        "seed  lift (interval)           reached  promoted  worse in truth  held truth: progressive"
+        "  cross-fitted",
+        flush=True,
+    )
     told = []
     for seed in range(1, given.seeds + 1):
         told.append(figures(seed, given.days, given.users, given.home))
@@ -41,7 +52,7 @@ def main() -> None:
 
 def figures(seed: int, days: int, users: int, home: Path) -> dict[str, Any]:
     """What the simulation of a seed found; played if it was not yet."""
-    edition = hashlib.sha256(PROGRAM.read_bytes()).hexdigest()[:8]
+    edition = hashlib.sha256(b"".join(file.read_bytes() for file in EDITION)).hexdigest()[:8]
     kept, warehouse = home / f"{days}-{users}-{edition}-{seed}.json", home / f"warehouse-{seed}"
     if not kept.is_file():
         shutil.rmtree(warehouse, ignore_errors=True)
@@ -59,28 +70,29 @@ def figures(seed: int, days: int, users: int, home: Path) -> dict[str, Any]:
 
 def line(told: dict[str, Any]) -> str:
     """One seed."""
-    lift, (held, judged) = told["lift"], told["covered_truth"]
+    lift = told["lift"]
+    progressive, cross_fitted = ("{} of {}".format(*told["covered_truth"][of]) for of in ESTIMANDS)
     earned = f"{lift['value']:+.0%} ({lift['lower']:+.0%} to {lift['upper']:+.0%})" if lift else "nothing"
     return (
         f"{told['seed']:>4}  {earned:<24}  {told['reached']:>6.0%}  {told['promotions']:>8}"
-        f"  {told['wrong_promotions']:>14}  {held} of {judged}"
+        f"  {told['wrong_promotions']:>14}  {progressive:>23}  {cross_fitted:>12}"
     )
 
 
 def totals(told: list[dict[str, Any]]) -> str:
     """All seeds together."""
     promoted, wrong = (sum(one[name] for one in told) for name in ("promotions", "wrong_promotions"))
-    held, judged = ([one["covered_truth"][place] for one in told] for place in (0, 1))
     reached = sorted(one["reached"] for one in told)
     return (
         f"{len(told)} seeds: {promoted} promotions, {wrong} of a policy that is worse in truth;"
-        f" {coverage(held, judged)};"
+        f" {'; '.join(f'{of}: {coverage(told, of)}' for of in ESTIMANDS)};"
         f" {reached[0]:.0%} to {reached[-1]:.0%} of the lift, median {reached[len(reached) // 2]:.0%}"
     )
 
 
-def coverage(held: Sequence[int], judged: Sequence[int]) -> str:
-    """How many intervals of all seeds held the truth."""
+def coverage(told: list[dict[str, Any]], estimand: str) -> str:
+    """How many intervals of an estimand held the truth, of all seeds."""
+    held, judged = ([one["covered_truth"][estimand][place] for one in told] for place in (0, 1))
     if not sum(judged):
         return "no interval was judged"
     share, stderr = share_by_seed(held, judged)

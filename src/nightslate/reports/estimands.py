@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-PROGRESSIVE, CROSS_FITTED = "progressive", "cross_fitted"
+PROGRESSIVE, CROSS_FITTED = ESTIMANDS = ("progressive", "cross_fitted")
 
 
 def leading(evaluations: pa.Table) -> pa.Table:

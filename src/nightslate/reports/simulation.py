@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from nightslate.reports import simulation_plots as plots
 from nightslate.reports.document import Figure, figure, template
+from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS, PROGRESSIVE
 from nightslate.reports.numbers import MINUS, MISSING, count, percent, setting, signed, significant
 
 Row = dict[str, Any]
@@ -21,8 +22,8 @@ class Simulated:
     lift: value, lower, upper, confidence, of drawn rewards over the last days; None where nothing was earned.
     read_over: how many last days the headline is about. reached: the share of the possible lift on them.
     looks: ds, challenger, champion, decision, difference, lower, truth: what the gate saw, and was true.
-    estimates: ds, policy, value, lower, upper, truth (of what the estimate is about), realised (the day
-    after, of the champion, else None).
+    estimates: ds, estimand, policy, value, lower, upper, truth (of what the estimate is about), realised (the
+    day after, of the champion, beside what is cross-fitted, else None).
     """
 
     program: str
@@ -65,12 +66,21 @@ class Simulated:
             for look in self.promoted
         }
 
-    def covered(self, truth: str, policy: str | None = None) -> tuple[int, int]:
-        """How many intervals held the value in the column `truth`, and of how many: of one policy or all."""
+    @property
+    def leads(self) -> str:
+        """The estimand that the nights' pages lead with, as soon as one has it."""
+        return PROGRESSIVE if self.covered("truth", PROGRESSIVE)[1] else CROSS_FITTED
+
+    def covered(self, truth: str, estimand: str, policy: str | None = None) -> tuple[int, int]:
+        """How many intervals of an estimand held the value in the column `truth`, and of how many: of one
+        policy or all."""
         judged = [
             row
             for row in self.estimates
-            if row[truth] is not None and row["lower"] is not None and policy in (None, row["policy"])
+            if row["estimand"] == estimand
+            and row[truth] is not None
+            and row["lower"] is not None
+            and policy in (None, row["policy"])
         ]
         return sum(row["lower"] <= row[truth] <= row["upper"] for row in judged), len(judged)
 
@@ -81,8 +91,8 @@ class Simulated:
             "first_day": self.first_day.isoformat(),
             "promotions": len(self.promoted),
             "wrong_promotions": len(self.wrongly_promoted),
-            "covered_truth": self.covered("truth"),
-            "covered_realised": self.covered("realised"),
+            "covered_truth": {estimand: self.covered("truth", estimand) for estimand in ESTIMANDS},
+            "covered_realised": self.covered("realised", CROSS_FITTED),
         }
 
 
@@ -138,9 +148,10 @@ def rendered(name: str, told: Simulated, **charts: Figure | None) -> str:
     return html.render(
         told=told,
         headline=headline(told),
-        covered={truth: told.covered(truth) for truth in ("truth", "realised")},
+        held=told.covered("truth", told.leads),
+        realised=told.covered("realised", CROSS_FITTED),
         policies=[
-            (policy, told.covered("truth", policy))
+            (policy, [told.covered("truth", estimand, policy) for estimand in ESTIMANDS])
             for policy in dict.fromkeys(row["policy"] for row in told.estimates)
         ],
         estimates_chart=figure(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from nightslate.frames.encoding import Encoder
 from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.loop.next_best_action import campaigns
 from nightslate.loop.next_best_action.campaigns import Campaigns
-from nightslate.loop.next_best_action.truth import has_sweep, sweep, values
+from nightslate.loop.next_best_action.truth import began, has_sweep, sweep, values
 from nightslate.loop.story import Setting
 from nightslate.models.files import ModelFile
+from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
 from nightslate.reports.sequence_simulation import SequenceSimulation
 from nightslate.simulation.next_best_action import truth
 from nightslate.simulation.next_best_action.engine import Cohort
@@ -86,7 +87,7 @@ def write(night: Night, table: str, *rows: Mapping[str, Any]) -> None:
 
 def estimate(policy: str, value: float, **given: object) -> dict[str, object]:
     bounds = {"lower": value - 1, "upper": value + 1, "confidence": 0.95, "interval_method": "bootstrap"}
-    about = {"issue": "all", "policy": policy, "estimand": "cross_fitted"}
+    about = {"issue": "all", "policy": policy, "estimand": CROSS_FITTED}
     return {**about, "value": value, "n": 9, "clusters": 9, **bounds, **given}
 
 
@@ -190,15 +191,57 @@ def test_looks_and_estimates_stand_beside_what_is_true(told: SequenceSimulation)
     assert [row["truth"] for row in told.looks] == pytest.approx([7.2] * NIGHTS, abs=0.3)
     assert [row["ds"] for row in told.promoted] == [(FIRST + timedelta(days=4)).isoformat()]
     assert told.wrongly_promoted == []
-    assert [row["policy"] for row in told.estimates[:2]] == ["fitted_q", "uniform"]
-    assert len(told.estimates) == 2 * NIGHTS
-    assert told.covered("truth", "fitted_q") == (NIGHTS, NIGHTS)
-    assert told.covered("truth", "uniform") == (0, NIGHTS)
+    cross_fitted = [row for row in told.estimates if row["estimand"] == CROSS_FITTED]
+    assert [row["policy"] for row in cross_fitted[:2]] == ["fitted_q", "uniform"]
+    assert len(cross_fitted) == 2 * NIGHTS
+    assert told.covered("truth", CROSS_FITTED, "fitted_q") == (NIGHTS, NIGHTS)
+    assert told.covered("truth", CROSS_FITTED, "uniform") == (0, NIGHTS)
     personalised = [row["personalised"] for row in told.cohorts[1:]]
-    realised = [row["realised"] for row in told.estimates if row["policy"] == "uniform"]
+    realised = [row["realised"] for row in cross_fitted if row["policy"] == "uniform"]
     assert realised == [*personalised, *[None] * (NIGHTS - len(personalised))]
-    assert {row["realised"] for row in told.estimates if row["policy"] == "fitted_q"} == {None}
+    others = [row for row in told.estimates if row not in cross_fitted or row["policy"] == "fitted_q"]
+    assert {row["realised"] for row in others} == {None}
     assert (told.sweep, told.swept) == ([], None)
+
+
+def test_progressive_estimates_stand_beside_what_models_of_before_each_day_are_worth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trajectory is over within four days: the seventh night's cohorts are those of up to the third day.
+    The models of the n-th night are worth n."""
+    sequence = PROGRAM.sequence.model_copy(update={"longest": timedelta(days=1)})
+    program = PROGRAM.model_copy(update={"sequence": sequence})
+    monkeypatch.setattr(
+        campaigns, "values", lambda night, _: {"fitted_q": 1.0 + (night.ds - FIRST).days, "uniform": 4.0}
+    )
+    story = Campaigns(Setting(program, USERS, 1, tmp_path / "landing", tmp_path / "slates"))
+    for number in range(7):
+        night = Night(program, FIRST + timedelta(days=number), tmp_path)
+        rows = (
+            estimate(name, 1.5, estimator=program.judged_by, estimand=PROGRESSIVE)
+            for name in program.learners
+        )
+        write(night, "evaluations", *rows)
+        write(night, "promotions", look("kept", night.ds))
+        begins = [FIRST + timedelta(days=day) for day in (0, 1, 2, 2, 2, 3)] if number == 6 else []
+        write(night, "transitions", *(transition(place, day) for place, day in enumerate(begins)))
+        story.look_back(night)
+    assert began(night) == {FIRST + timedelta(days=day): n for day, n in ((0, 1), (1, 1), (2, 3), (3, 1))}
+    told = story.told({}).simulation
+    last = {row["policy"]: row for row in told.estimates if row["ds"] == night.ds.isoformat()}
+    # One trajectory of the second day, by the first night, and three of the third day, by the second.
+    assert last["fitted_q"]["truth"] == (1 * 1.0 + 3 * 2.0) / 4
+    assert last["uniform"]["truth"] == 4.0
+    assert last["fitted_q"]["realised"] is None
+    assert told.covered("truth", PROGRESSIVE) == (1, 2)
+
+
+def transition(number: int, day: date) -> dict[str, object]:
+    """The first and only decision of a trajectory."""
+    user = f"{number:032x}"
+    at = datetime.combine(day, time(12), UTC)
+    shown = {"impression_id": user, "user_id": user, "occurred_at": at, "arm_id": ARMS[0]}
+    return {**shown, "trajectory_id": user, "step": 1, "propensity": 0.5, "reward": 0.0, "terminal": True}
 
 
 def test_nothing_is_told_of_campaigns_that_are_not_over(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def simulation() -> SequenceSimulation:
         estimates=[
             {
                 "ds": day,
+                "estimand": "cross_fitted",
                 "policy": "uniform",
                 "value": 4.5,
                 "lower": 4.2,
@@ -119,5 +120,5 @@ def test_a_champion_that_no_cohort_has_met_is_not_in_the_chart_of_cohorts() -> N
 def test_the_figures_are_json() -> None:
     figures = json.loads(json.dumps(simulation().figures(), allow_nan=False))
     assert (figures["promotions"], figures["wrong_promotions"]) == (1, 0)
-    assert figures["covered_truth"] == [NIGHTS, NIGHTS]
+    assert figures["covered_truth"] == {"progressive": [0, 0], "cross_fitted": [NIGHTS, NIGHTS]}
     assert len(figures["cohorts"]) == 8

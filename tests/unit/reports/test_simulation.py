@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import date, timedelta
 
+from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
 from nightslate.reports.simulation import Simulation, headline, page
 
 FIRST = date(2026, 1, 1)
@@ -11,7 +12,8 @@ NIGHTS = 12
 
 
 def simulation() -> Simulation:
-    """Twelve nights; the gate promotes on the third, and the estimates of two nights miss the truth."""
+    """Twelve nights; the gate promotes on the third. The cross-fitted estimates of two nights miss the truth,
+    of the progressive ones, whose truth is known from the fifth on, those of one."""
     nights = [(FIRST + timedelta(days=number)).isoformat() for number in range(NIGHTS)]
     return Simulation(
         program="onboarding_401k",
@@ -61,13 +63,15 @@ def simulation() -> Simulation:
         estimates=[
             {
                 "ds": day,
+                "estimand": estimand,
                 "policy": policy,
                 "value": value + 0.0004 * (number % 3) if number else None,
                 "lower": value - 0.002 if number else None,
                 "upper": value + 0.003 if number else None,
-                "truth": value + (0.01 if number in (3, 7) else 0.0),
-                "realised": value - 0.001 if policy == served else None,
+                "truth": value + (0.01 if number in missed else 0.0) if number >= first else None,
+                "realised": value - 0.001 if policy == served and estimand == CROSS_FITTED else None,
             }
+            for estimand, first, missed in ((PROGRESSIVE, 4, (7,)), (CROSS_FITTED, 0, (3, 7)))
             for number, day in enumerate(nights)
             for served in ("uniform" if number < 3 else "linear_thompson",)
             for policy, value in (("uniform", 0.023), ("linear_thompson", 0.035))
@@ -92,9 +96,20 @@ def test_a_loss_is_called_a_loss_and_nothing_is_made_of_nothing() -> None:
 
 def test_intervals_are_counted_where_there_is_one_and_a_truth() -> None:
     told = simulation()
-    assert told.covered("truth") == (2 * NIGHTS - 2 - 4, 2 * NIGHTS - 2)
-    assert told.covered("truth", "uniform") == (NIGHTS - 1 - 2, NIGHTS - 1)
-    assert told.covered("realised") == (NIGHTS - 1, NIGHTS - 1)
+    assert told.covered("truth", CROSS_FITTED) == (2 * NIGHTS - 2 - 4, 2 * NIGHTS - 2)
+    assert told.covered("truth", CROSS_FITTED, "uniform") == (NIGHTS - 1 - 2, NIGHTS - 1)
+    assert told.covered("truth", PROGRESSIVE) == (2 * 8 - 2, 2 * 8)
+    assert told.covered("realised", CROSS_FITTED) == (NIGHTS - 1, NIGHTS - 1)
+    assert told.covered("realised", PROGRESSIVE) == (0, 0)
+
+
+def test_the_page_leads_with_policies_of_before_each_day_as_soon_as_there_are_any() -> None:
+    told = simulation()
+    assert told.leads == PROGRESSIVE
+    assert "<dd>14 of 16</dd>" in page(told)
+    early = replace(told, estimates=[row for row in told.estimates if row["estimand"] == CROSS_FITTED])
+    assert early.leads == CROSS_FITTED
+    assert "<dd>18 of 22</dd>" in page(early)
 
 
 def test_a_promotion_of_a_policy_that_is_worse_in_truth_is_counted_and_shown() -> None:
@@ -135,4 +150,5 @@ def test_the_figures_are_json() -> None:
     figures = json.loads(json.dumps(simulation().figures(), allow_nan=False))
     assert figures["promotions"] == 1
     assert figures["wrong_promotions"] == 0
-    assert figures["covered_truth"] == [18, 22]
+    assert figures["covered_truth"] == {PROGRESSIVE: [14, 16], CROSS_FITTED: [18, 22]}
+    assert figures["covered_realised"] == [11, 11]

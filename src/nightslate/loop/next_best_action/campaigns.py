@@ -10,10 +10,19 @@ import numpy as np
 from nightslate.core.arrays import Floats
 from nightslate.core.hashing import seed
 from nightslate.frames.pseudonyms import Pseudonymiser
-from nightslate.loop.next_best_action.truth import has_sweep, sweep, values
-from nightslate.loop.notes import PERSONALISED, RANDOMISED, READ_OVER, Row, estimates, looks
+from nightslate.loop.next_best_action.truth import began, has_sweep, sweep, values
+from nightslate.loop.notes import (
+    PERSONALISED,
+    RANDOMISED,
+    READ_OVER,
+    Row,
+    estimates,
+    looks,
+    over_cohorts,
+)
 from nightslate.loop.readout import Lift, lift
 from nightslate.loop.story import Setting, Told
+from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
 from nightslate.reports.sequence_simulation import SequenceSimulation, page
 from nightslate.simulation.next_best_action import truth
 from nightslate.simulation.next_best_action.engine import Cohort, Engine
@@ -36,6 +45,7 @@ class Campaigns:
         self._engine = Engine(setting.users, setting.seed, first, setting.slates, pseudonymise)
         self._played = World(PLAYED, seed("truth", str(setting.seed)))
         self._looks, self._estimates = list[Row](), list[Row]()
+        self._values_of_day = dict[date, dict[str, float]]()
         self._nights = list[Night]()
 
     def live(self, day: int) -> None:
@@ -44,10 +54,12 @@ class Campaigns:
         land_day(self._setting.landing, self._engine, today, self._engine.show(today))
 
     def look_back(self, night: Night) -> None:
-        """The night's policies, as the world values them."""
+        """The night's policies, and those of the nights before it, as the world values them."""
         true = values(night, self._played)
+        earlier = over_cohorts(night, self._values_of_day, began(night))
         self._looks += looks(night, true)
-        self._estimates += estimates(night, true, None)
+        self._estimates += estimates(night, {PROGRESSIVE: earlier, CROSS_FITTED: true}, None)
+        self._values_of_day[night.slate_date] = true
         self._nights.append(night)
 
     def told(self, seconds: dict[str, float]) -> Told:
@@ -89,13 +101,12 @@ class Campaigns:
         """The estimates of champions beside what the cohort was worth that began the day after."""
         champions = {look["ds"]: look["champion"] for look in self._looks}
 
-        def realised(ds: str) -> float | None:
-            return personalised.get((date.fromisoformat(ds) + timedelta(days=1)).isoformat())
+        def realised(row: Row) -> float | None:
+            if row["policy"] != champions[row["ds"]] or row["estimand"] != CROSS_FITTED:
+                return None
+            return personalised.get((date.fromisoformat(row["ds"]) + timedelta(days=1)).isoformat())
 
-        return [
-            {**row, "realised": realised(row["ds"]) if row["policy"] == champions[row["ds"]] else None}
-            for row in self._estimates
-        ]
+        return [{**row, "realised": realised(row)} for row in self._estimates]
 
 
 def _cohort(cohort: Cohort) -> Row:

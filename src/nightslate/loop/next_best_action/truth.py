@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from typing import Any, cast
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nightslate.core.arrays import Floats
 from nightslate.core.fitted_q import FittedQPolicy, choosing
 from nightslate.core.policies.exploration import mix_floor
+from nightslate.frames.days import first_day
 from nightslate.loop.notes import Row, models
 from nightslate.models.files import ModelFile
 from nightslate.simulation.next_best_action.landing import profiles
@@ -29,6 +34,13 @@ def values(night: Night, world: World) -> dict[str, float]:
         return mix_floor(model.policy.weights(contexts), floor)
 
     return {model.learner: _earned(world, model, mixed) for model in models(night)}
+
+
+def began(night: Night) -> dict[date, int]:
+    """How many of the trajectories that the night evaluates began on each day."""
+    rows = night.rows("transitions", first_day(night.ds, night.program.evaluation.window_days))
+    first = rows.filter(pc.field("step") == 1)["occurred_at"]
+    return Counter(pc.cast(first, pa.date32()).to_pylist())
 
 
 def has_sweep(night: Night) -> bool:

@@ -64,12 +64,12 @@ class Diary:
         )
 
     def write_night(
-        self, night: Night, truth: Truth, logged: dict[str, float], tomorrow: dict[str, float]
+        self, night: Night, truth: Truth, truths: dict[str, dict[str, float]], tomorrow: dict[str, float]
     ) -> None:
-        """What the night estimated, beside the true values of its policies for what was `logged`; what it
-        decided, beside those for the day after; and what was then shown."""
+        """What the night estimated, beside the `truths` by estimand and learner; what it decided, beside the
+        true values of its policies for the day after; and what was then shown."""
         realised = mean_of(night, [truth], [truth.of_shown()], [truth.pages.of_variant(PERSONALISED)])
-        self._estimates += estimates(night, logged, realised)
+        self._estimates += estimates(night, truths, realised)
         self._looks += looks(night, tomorrow)
 
     def simulation(self, seed: int, seconds: dict[str, float]) -> Simulation:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.loop.notes import over_cohorts
 from nightslate.loop.onboarding.diary import Diary
-from nightslate.loop.onboarding.truth import values_logged, values_tomorrow
+from nightslate.loop.onboarding.truth import units, values_logged, values_shown, values_tomorrow
 from nightslate.loop.story import Setting, Told
+from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
 from nightslate.reports.simulation import page
 from nightslate.simulation.onboarding.engine import Engine, FullKnowledge, PublishedSlates
 from nightslate.simulation.onboarding.landing import Landing
@@ -32,6 +34,8 @@ class Homepage:
         self._best = Engine(world, first, FullKnowledge(world, self._values))
         self._diary = Diary(program, world)
         self._logged = list[Truth]()
+        self._values_shown = dict[date, dict[str, float]]()
+        self._units_shown = dict[date, float]()
         self._pages = self._engine.show(0)
 
     def live(self, day: int) -> None:
@@ -43,16 +47,22 @@ class Homepage:
         self._diary.write_day(self._logged[-1], Truth.of(world, self._best.show(day), self._values), done)
 
     def look_back(self, night: Night) -> None:
-        """The night's policies on the pages that its estimates are about, and on those of the day after."""
+        """The night's policies, and those of the nights before it, on the pages that its estimates are about;
+        and the night's on those of the day after."""
         self._pages = self._engine.show(self._pages.day + 1)
         tomorrow = Truth.of(self._world, self._pages, self._values)
         in_window = self._logged[-night.program.evaluation.window_days :]
         self._diary.write_night(
             night,
             tomorrow,
-            values_logged(night, in_window, self._counts_until(night)),
+            {
+                PROGRESSIVE: over_cohorts(night, self._values_shown, self._units_shown),
+                CROSS_FITTED: values_logged(night, in_window, self._counts_until(night)),
+            },
             values_tomorrow(night, self._world, tomorrow),
         )
+        self._values_shown[night.slate_date] = values_shown(night, tomorrow)
+        self._units_shown[night.slate_date] = float(units(night, tomorrow).sum())
 
     def told(self, seconds: dict[str, float]) -> Told:
         """What the diary has."""

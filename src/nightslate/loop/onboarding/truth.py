@@ -3,6 +3,7 @@ chosen them by itself, mixed with the floor and without goals, by the engine's r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,11 @@ def values_tomorrow(night: Night, world: World, truth: Truth) -> dict[str, float
     }
 
 
+def values_shown(night: Night, truth: Truth) -> dict[str, float]:
+    """By learner, for all pages of a day that the night's models weigh, by what is known at the visit."""
+    return values_logged(night, [truth], math.inf)
+
+
 def values_logged(night: Night, logged: Sequence[Truth], until: float) -> dict[str, float]:
     """By learner, for the pages that the night's estimates are about: those of `logged` up to the moment
     `until`, in days like theirs. Empty if there are none."""
@@ -45,16 +51,21 @@ def values_logged(night: Night, logged: Sequence[Truth], until: float) -> dict[s
     }
 
 
+def units(night: Night, truth: Truth) -> Floats:
+    """(n,): how many units of the night's estimates each page is: its tiles, or one where decisions are
+    weighed as a whole."""
+    pages = truth.pages.shown
+    return np.ones(len(pages)) if night.program.weighs_decisions else pages.sum(axis=1).astype(np.float64)
+
+
 def mean_of(
     night: Night, truths: Sequence[Truth], rewards: Sequence[Floats], pages: Sequence[Bools]
 ) -> float:
-    """The mean of some pages' rewards (n,), day by day, in the unit of the night's estimates: a tile, or a
-    page where decisions are weighed as a whole."""
-    total, units = 0.0, 0.0
+    """The mean of some pages' rewards (n,), day by day, in the `units` of the night's estimates."""
+    total, count = 0.0, 0.0
     for truth, earned, mine in zip(truths, rewards, pages, strict=True):
-        of_page = np.ones(len(earned)) if night.program.weighs_decisions else truth.pages.shown.sum(axis=1)
-        total, units = total + float(earned[mine].sum()), units + float(of_page[mine].sum())
-    return total / units
+        total, count = total + float(earned[mine].sum()), count + float(units(night, truth)[mine].sum())
+    return total / count
 
 
 def _rewards(night: Night, truth: Truth, model: ModelFile, known: Participants) -> Floats:
