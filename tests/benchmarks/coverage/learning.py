@@ -3,10 +3,11 @@ processes can import it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import permutations
+from functools import reduce
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +20,14 @@ from nightslate.core.estimators.intervals import Bootstrap, Delta
 from nightslate.core.estimators.results import Results
 from nightslate.core.hashing import mix
 from nightslate.core.policies import Arms, LinearThompson, Popularity, Uniform
-from nightslate.core.policies.learner import Policy
+from nightslate.core.policies.learner import Policy, State
 from nightslate.frames.encoding import Encoder
 from nightslate.frames.evaluation import CrossFit, Evaluator
 from nightslate.frames.progressive import Cohort, Cohorts, Progressive
 from nightslate.frames.samples import arm_places, folds_of, user_keys
 from nightslate.frames.scoring import ScoredBy
 from nightslate.frames.training import AnyLearner, arm_key
+from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS, PROGRESSIVE
 
 PROGRAM, FLOOR, FOLDS = "small world", 0.1, 4
 USERS, BEFORE, WINDOW = 500, 7, 14
@@ -42,21 +44,20 @@ SEGMENTS, DEVICES = ("east", "north", "south", "west"), ("desk", "phone", "table
 CELLS = [(segment, device) for segment in SEGMENTS for device in DEVICES]
 ENCODER = Encoder(("segment", "device"), (SEGMENTS, DEVICES))
 LEARNERS: Mapping[str, AnyLearner] = {
-    "linear_thompson": LinearThompson(ridge=20.0, draws=128),
+    "linear_thompson": LinearThompson(ridge=20.0, noise_variance=REWARD, draws=128),
     "popularity": Popularity(),
     "uniform": Uniform(),
 }
-REWARD_MODEL = LinearThompson(ridge=100.0, draws=1)
+REWARD_MODEL = LinearThompson(ridge=100.0, noise_variance=REWARD, draws=1)
 LOGGED_BY = ("uniform", "linear_thompson")
 """Whose policy of each day fills the logs."""
 
 CONFIDENCE = 0.95
 ESTIMATORS = ("dr", "snips", "ips")
-INTERVALS = {"delta": Delta(), "bootstrap": Bootstrap(200)}
-ESTIMANDS = ("cross_fitted", "progressive")
+INTERVALS = {"delta": Delta(), "bootstrap": Bootstrap(400)}
 TARGETS: tuple[tuple[str, str | None], ...] = (
     *((name, None) for name in LEARNERS),
-    *((one, other) for one, other in permutations(LEARNERS, 2) if one < other),
+    *combinations(LEARNERS, 2),
 )
 """Values of policies, and differences of them."""
 
@@ -122,8 +123,10 @@ class World:
                 "slot": pa.repeat(1, len(who)),
                 "arm_id": pa.array(ARMS).take(pa.array(shown)),
                 "propensity": chance[rows, shown],
+                "propensity_kind": pa.repeat("marginal", len(who)),
                 "reward": earned.astype(np.float64),
                 "eligible_arms": pa.nulls(len(who), pa.list_(pa.string())),
+                "policy": pa.nulls(len(who), pa.string()),
                 **{name: contexts[name] for name in contexts.column_names},
             }
         )
@@ -133,13 +136,16 @@ def figures_of_a_world(logged_by: str, seed: int) -> Floats:
     """(estimands, targets, estimators, intervals, 4): the `Figures` of the night after the window."""
     rng = np.random.default_rng(seed)
     world = World.of(rng)
-    days, models = list[pa.Table](), list[dict[str, Policy]]()
+    days, lessons, models = list[pa.Table](), list[dict[str, State]](), list[dict[str, Policy]]()
     for number in range(BEFORE + WINDOW):
-        known = days[max(0, number - AGE + 1 - WINDOW) : max(0, number - AGE + 1)]
-        models.append({name: _fitted(learner, known, seed) for name, learner in LEARNERS.items()})
+        known = lessons[max(0, number - AGE + 1 - WINDOW) : max(0, number - AGE + 1)]
+        models.append(_fitted(known, seed))
         days.append(world.day(number, models[-1][logged_by], rng))
+        lessons.append({name: _taught(learner, days[-1]) for name, learner in LEARNERS.items()})
     window, models, numbers = days[BEFORE:], models[BEFORE:], range(BEFORE, BEFORE + WINDOW)
     rows = pa.concat_tables(window)
+    fold_of = folds_of(user_keys(rows), PROGRAM, FOLDS)
+    of_others = [rows.filter(pa.array(fold_of != fold)) for fold in range(FOLDS)]
     how = Evaluator(
         arms=ARMS,
         supported=np.ones(len(ARMS), dtype=np.bool_),
@@ -149,10 +155,10 @@ def figures_of_a_world(logged_by: str, seed: int) -> Floats:
         slots=1,
         crossfit=CrossFit(
             {
-                name: [_fitted(learner, window, seed, fold) for fold in range(FOLDS)]
+                name: [learner.fit(_taught(learner, others), _ARMS, seed) for others in of_others]
                 for name, learner in LEARNERS.items()
             },
-            [_fitted(REWARD_MODEL, window, 0, fold) for fold in range(FOLDS)],
+            [REWARD_MODEL.fit(_taught(REWARD_MODEL, others), _ARMS, 0) for others in of_others],
         ),
     )
     cohorts = {
@@ -161,16 +167,16 @@ def figures_of_a_world(logged_by: str, seed: int) -> Floats:
     }
     progressive = Progressive(Cohorts(tuple(LEARNERS), cohorts), how, frozenset(ARMS))
     states = {
-        "cross_fitted": how.update(how.initial(PROGRAM), rows, PROGRAM),
-        "progressive": progressive.update(progressive.initial(PROGRAM), rows, PROGRAM).estimates,
+        CROSS_FITTED: how.update(how.initial(PROGRAM), rows, PROGRAM),
+        PROGRESSIVE: progressive.update(progressive.initial(PROGRAM), rows, PROGRAM).estimates,
     }
-    tonight = {name: world.value(_fitted(learner, window, seed)) for name, learner in LEARNERS.items()}
+    tonight = {name: world.value(policy) for name, policy in _fitted(lessons[BEFORE:], seed).items()}
     units = [of_day.num_rows for of_day in window]
     by_day = {
         name: float(np.average([world.value(of_day[name]) for of_day in models], weights=units))
         for name in LEARNERS
     }
-    truths = {"cross_fitted": tonight, "progressive": by_day}
+    truths = {CROSS_FITTED: tonight, PROGRESSIVE: by_day}
     return np.array([_figures(states[estimand], truths[estimand]) for estimand in ESTIMANDS])
 
 
@@ -198,15 +204,23 @@ def _of(figures: Mapping[str, float | None], truth: float) -> Figures:
     return Figures(*bounds, truth)
 
 
-def _fitted(learner: AnyLearner, days: list[pa.Table], seed: int, fold: int | None = None) -> Policy:
-    """Fitted on days of users of other folds."""
-    state = learner.initial(len(ARMS), ENCODER.width)
-    if days:
-        rows = pa.concat_tables(days)
-        if fold is not None:
-            rows = rows.filter(pa.array(folds_of(user_keys(rows), PROGRAM, FOLDS) != fold))
-        state = state.update(ENCODER(rows), arm_places(rows, ARMS), rows["reward"].to_numpy())
-    return learner.fit(state, _ARMS, seed)
+def _fitted(lessons: Sequence[Mapping[str, State]], seed: int) -> dict[str, Policy]:
+    """Every learner, by what some days taught."""
+    nothing = {name: learner.initial(len(ARMS), ENCODER.width) for name, learner in LEARNERS.items()}
+    return {
+        name: learner.fit(reduce(_merged, (each[name] for each in lessons), nothing[name]), _ARMS, seed)
+        for name, learner in LEARNERS.items()
+    }
+
+
+def _taught(learner: AnyLearner, rows: pa.Table) -> State:
+    """What rows teach a learner."""
+    nothing = learner.initial(len(ARMS), ENCODER.width)
+    return nothing.update(ENCODER(rows), arm_places(rows, ARMS), rows["reward"].to_numpy())
+
+
+def _merged(one: State, other: State) -> State:
+    return one.merge(other)
 
 
 def _scored_by(name: str, policy: Policy) -> ScoredBy:

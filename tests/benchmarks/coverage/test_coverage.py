@@ -6,14 +6,11 @@ Carlo error of a coverage of 95 % is 0.7 points."""
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-import pytest
 from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.coverage.simulated import (
@@ -27,7 +24,6 @@ from tests.benchmarks.coverage.simulated import (
     WORLDS,
     intervals_of_a_log,
     misses_of_a_growing_log,
-    use_one_thread,
 )
 
 from nightslate.core.arrays import Floats
@@ -36,16 +32,6 @@ from nightslate.core.estimators.intervals import INTERVALS, Interval
 LOGS = 1000
 AIM = (0.93, 0.97)
 ERROR = 3 * math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / LOGS)
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=use_one_thread,
-    ) as executor:
-        yield executor
 
 
 def test_coverage_of_every_interval(pool: ProcessPoolExecutor) -> None:

@@ -128,6 +128,19 @@ def test_expected_weights_are_one(three_nights: Path) -> None:
     assert (last["mean_weight_upper"] >= 1).all()
 
 
+def test_what_mlflow_has_of_an_estimate_names_its_estimand(three_nights: Path) -> None:
+    night = world.night(three_nights, world.DAYS[2])
+    run = night.run()
+    metrics = run.client.get_run(run.id).data.metrics
+    values = [row for row in night.rows("evaluations").to_pylist() if row["reference"] is None]
+    assert {row["estimand"] for row in values if row["value"] is not None} == {"progressive", "cross_fitted"}
+    for row in values:
+        name = f"{row['estimand']}.{row['policy']}.{row['estimator']}"
+        assert metrics.get(name) == row["value"]
+        assert metrics.get(f"{name}.lower") == row["lower"]
+        assert metrics.get(f"{name}.upper") == row["upper"]
+
+
 def test_wrong_propensities_show_in_the_expected_weight_and_stop_the_gate(tmp_path: Path) -> None:
     for number, day in enumerate(world.DAYS[:2]):
         shown = [{**row, "propensity": 0.9} for row in world.impressions(number, day)]
