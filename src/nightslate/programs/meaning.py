@@ -24,6 +24,7 @@ def meaning(program: Program, table: str) -> Meaning:
         "credits": _of_credits,
         "unattributed": _of_credits,
         "transitions": _of_transitions,
+        "evidence": _of_evidence,
     }
     return of_table[table](program) if table in of_table else {}
 
@@ -78,6 +79,13 @@ def _of_transitions(program: Program) -> Meaning:
         **_of_credits(program),
         **{f"sequence.{key}": _words(value) for key, value in of_sequence.items()},
     }
+
+
+def _of_evidence(program: Program) -> Meaning:
+    """Capital multiplies over days, so they have to be in one currency."""
+    discount = program.sequence.discount if program.sequence else None
+    rewards = _of_transitions(program) or _of_credits(program)
+    return {**rewards, SLOTS: str(program.slots), "sequence.discount": _words(discount)}
 
 
 def _words(value: object) -> str:

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pyarrow.compute as pc
 
 from nightslate.core.evidence import Stakes
 from nightslate.frames.progressive import Cohort, Cohorts
 from nightslate.frames.scoring import ScoredBy
+from nightslate.models.files import ModelFile
 from nightslate.programs.cohorts import cohorts_of, modelled_on
 from nightslate.steps.night import Night
 
 
 def cohorts(night: Night) -> Cohorts:
     """The cohorts that are whole tonight and were shown while there were models."""
-    by_day = {day: cohort for day in cohorts_of(night.program, night.ds) if (cohort := _cohort(night, day))}
+    fitted = {day: modelled_on(night.program, day) for day in cohorts_of(night.program, night.ds)}
+    models = night.rows("models", min(fitted.values())) if fitted else night.rows("models")
+    models = models.filter(pc.field("learner").isin(list(night.program.learners)))
+    loaded = {digest: night.registry.load(digest) for digest in pc.unique(models["digest"]).to_pylist()}
+    by_day = {}
+    for day, before in fitted.items():
+        rows = models.filter(pc.field("ds") == before)
+        if rows.num_rows:
+            scored = {row["learner"]: scored_by(loaded[row["digest"]]) for row in rows.to_pylist()}
+            known = pc.min(rows["reward_low"]).as_py(), pc.max(rows["reward_high"]).as_py()
+            by_day[day] = Cohort(scored, _stakes(night, known))
     return Cohorts(tuple(sorted(night.program.learners)), by_day)
 
 
-def scored_by(night: Night, learner: str, digest: str) -> ScoredBy:
-    """A registered model as scoring needs it."""
-    model = night.registry.load(digest)
-    return ScoredBy(learner, digest, model.arms, model.encoder, model.policy)
-
-
-def _cohort(night: Night, day: date) -> Cohort | None:
-    earlier = night.at(modelled_on(night.program, day))
-    models = earlier.rows("models")
-    rows = [row for row in models.to_pylist() if row["learner"] in night.program.learners]
-    if not rows:
-        return None
-    lows, highs = models["reward_low"], models["reward_high"]
-    known = (pc.min(lows).as_py(), pc.max(highs).as_py())
-    return Cohort(
-        {row["learner"]: scored_by(earlier, row["learner"], row["digest"]) for row in rows},
-        _stakes(night, known),
-    )
+def scored_by(model: ModelFile) -> ScoredBy:
+    """A model file as scoring needs it."""
+    return ScoredBy(model.learner, model.digest, model.arms, model.encoder, model.policy)
 
 
 def _stakes(night: Night, known: tuple[float | None, float | None]) -> Stakes | None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.evidence import BETS, EProcess, Stakes, Term
 from nightslate.frames.evidence import EARNED, Evidence, Pair
 from nightslate.frames.progressive import Cohorts
 from nightslate.programs.cohorts import modelled_on
+from nightslate.steps.meaning import otherwise_meant, with_meaning
 from nightslate.steps.night import ISSUE, Night
 
 CHANGED = "nightslate.evidence.changed"
@@ -62,9 +64,16 @@ def take_evidence(night: Night, found: Evidence, cohorts: Cohorts) -> Taken:
                 changed.append(day)
         elif stakes := cohorts.by_day[day].stakes:
             rows = [_row(night, pair, terms[pair], stakes) for pair in sorted(terms, key=_order)]
-            table.replace(day, pa.Table.from_pylist(rows, schema), night.commit_metadata)
+            table.replace(day, pa.Table.from_pylist(rows, schema), with_meaning(night, "evidence"))
             fresh += 1
     return Taken(fresh, changed)
+
+
+def evidence_since(night: Night, since: date) -> pa.Table:
+    """The terms of days from `since` up to this night, of what rewards mean tonight: days that were taken
+    while the program said otherwise are in another currency, and count no more."""
+    otherwise = otherwise_meant(night, "evidence", night.table("evidence").snapshot().written())
+    return night.rows("evidence", since).filter(~pc.field("ds").isin(list(otherwise)))
 
 
 def e_process(rows: pa.Table) -> EProcess:

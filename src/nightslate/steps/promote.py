@@ -15,7 +15,7 @@ from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.gate import Case, Decision, GateRule, decide
 from nightslate.errors import ContractError, SpecError
 from nightslate.programs.cohorts import first_cohort_unknown_to
-from nightslate.steps.evidence import e_process
+from nightslate.steps.evidence import e_process, evidence_since
 from nightslate.steps.ledger import write_ledger
 from nightslate.steps.night import ISSUE, Night
 
@@ -86,7 +86,7 @@ class Reign:
         since = first_cohort_unknown_to(night.program, last) if last else _DAY_BEFORE_ALL
         nights = pc.unique(looks["ds"])
         look = 1 + (pc.sum(pc.greater(nights, last)).as_py() or 0 if last else len(nights))
-        rows = night.rows("evidence", since)
+        rows = evidence_since(night, since)
         whole = pc.field("ds") < first_cohort_unknown_to(night.program, night.ds)
         rows = rows.filter(whole).sort_by([("ds", "ascending"), ("policy", "ascending")])
         return cls(champion, look, since, rows)

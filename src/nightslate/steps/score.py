@@ -13,6 +13,7 @@ from nightslate.frames.buckets import BucketInput
 from nightslate.frames.exposure import solve_goals
 from nightslate.frames.scoring import ScoredBy, Scoring, choose, score, slates_of
 from nightslate.programs.spec import Variant
+from nightslate.steps.cohorts import scored_by
 from nightslate.steps.goals import goals, priorities, reached, steering
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.night import ISSUE, Night
@@ -91,6 +92,4 @@ def _track(night: Night, arms: tuple[str, ...], wanted: tuple[Goal, ...], soluti
 
 def _scored_by(night: Night, variant: Variant, champion: str) -> ScoredBy:
     learner = champion if variant.policy == "champion" else variant.policy
-    digest = digest_of(night, learner)
-    model = night.registry.load(digest)
-    return ScoredBy(learner, digest, model.arms, model.encoder, model.policy)
+    return scored_by(night.registry.load(digest_of(night, learner)))

@@ -12,7 +12,9 @@ from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.evidence import Stakes, Term
 from nightslate.frames.evidence import EARNED
 from nightslate.steps import Night
+from nightslate.steps.evidence import evidence_since
 from nightslate.steps.ledger import write_ledger
+from nightslate.steps.meaning import with_meaning
 
 from . import world
 
@@ -29,10 +31,12 @@ def night(home: Path, number: int) -> Night:
     return Night(programs.find(world.PROGRAM), day(number), home)
 
 
-def replaced(of: Night, table: str, on: date, rows: list[dict[str, object]]) -> None:
+def replaced(
+    of: Night, table: str, on: date, rows: list[dict[str, object]], meant: dict[str, str] | None = None
+) -> None:
     handle = of.table(table)
     schema = arrow_contracts.schema(handle.contract, partition=False)
-    handle.replace(on, pa.Table.from_pylist(rows, schema), {})
+    handle.replace(on, pa.Table.from_pylist(rows, schema), with_meaning(of, table, meant))
 
 
 def promotion(policy: str, before: str, since: date, after: str | None = None) -> dict[str, object]:
@@ -114,3 +118,14 @@ def test_a_later_night_moves_nothing_of_an_earlier_ledger(home: Path) -> None:
     before = ledger(home, 5)
     ledger(home, 8)
     assert ledger(home, 5) == before
+
+
+def test_days_in_another_currency_are_no_evidence(home: Path) -> None:
+    """What was taken while a click was worth something else has no place beside what is taken now."""
+    since = [night(home, 8).rows("evidence", START)["ds"].to_pylist(), evidence_since(night(home, 8), START)]
+    assert set(since[0]) == set(since[1]["ds"].to_pylist()) == {day(number) for number in range(9)}
+    other = {"rewards.values.click": "7.0"}
+    replaced(night(home, 5), "evidence", day(5), [terms("popularity", "earned", 1.0)], other)
+    left = evidence_since(night(home, 8), START)
+    assert set(left["ds"].to_pylist()) == {day(number) for number in range(9) if number != 5}
+    assert ledger(home, 8)[0]["days"] == 2

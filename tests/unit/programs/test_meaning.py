@@ -88,3 +88,10 @@ def test_logs_depend_on_what_they_are_read_by(tmp_path):
     assert meaning(one, "impressions") == {"logs.propensity": "marginal", "slots": "1"}
     assert meaning(one, "outcomes") == {"rewards.skew": "5m"}
     assert meaning(one, "users") == meaning(one, "evaluations") == {}
+
+
+def test_evidence_is_in_one_currency(tmp_path):
+    before = meaning(program(tmp_path), "evidence")
+    assert differences(before, meaning(program(tmp_path), "evidence")) == {}
+    dearer = meaning(program(tmp_path, values={"click": 10, "task": 2}), "evidence")
+    assert differences(before, dearer) == {"rewards.values.click": "rewards.values.click was 1.0 and is 10.0"}
