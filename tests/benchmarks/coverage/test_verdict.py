@@ -68,7 +68,6 @@ WORLDS = {
     "rare, avoids 1 that pays double": rare(1, 2.0),
     "rare, avoids 4": rare(4),
     "rare, avoids 4 that pay double": rare(4, 2.0),
-    "rare, avoids 1, 100,000 rows": rare(1, rows=100_000),
     "10 %, +10 %, 2,000 rows": benign(2_000),
     "10 %, +10 %, 5,000 rows": benign(5_000),
     "10 %, +10 %, 10,000 rows": benign(10_000),
