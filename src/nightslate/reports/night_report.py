@@ -31,6 +31,7 @@ class NightReport:
     """One night of one program.
 
     evaluations, promotions, models, slates: rows of the tables of that name (slates: a sample).
+    ledger: rows of the table of that name: what promotions promised and what came.
     evidence: rows of the table of that name against the champion, of the reign that the gate judged.
     changed: the days whose logs changed since their evidence was taken, in words; empty where none did.
     quarantine: log, reason, clause, rows.
@@ -64,6 +65,7 @@ class NightReport:
     logged: pa.Table
     slates: pa.Table
     exposure: pa.Table
+    ledger: pa.Table
     min_ess: float
     max_unsupported_share: float
     alpha: float
@@ -147,6 +149,7 @@ def page(report: NightReport) -> str:
         shown_arms=min(SHOWN_ARMS, max((len(slate["ranking"]) for slate in slates), default=0)),
         exposure=_exposure(report.exposure),
         sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
+        ledger=report.ledger.sort_by("promoted_on").to_pylist(),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
     )
 

@@ -93,6 +93,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         logged=logged.filter(pc.field("estimand") == leads["estimand"][0]).select(["issue", "value", "n"]),
         slates=_sample(night),
         exposure=_exposure(night),
+        ledger=night.rows("ledger"),
         min_ess=gate.min_ess,
         max_unsupported_share=gate.max_unsupported_share,
         alpha=gate.alpha,

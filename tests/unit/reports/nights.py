@@ -18,9 +18,9 @@ from nightslate.reports.sequence import SequenceFigures
 CLICKS = Reward("clicks per impression", rate=True)
 HOSTILE = "<script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>\"'`${1}&"
 
-EVALUATIONS, PROMOTIONS, MODELS, REFERENCES, SLATES = (
+EVALUATIONS, PROMOTIONS, MODELS, REFERENCES, SLATES, LEDGER = (
     schema(load(table), partition=False)
-    for table in ("evaluations", "promotions", "models", "references", "slates")
+    for table in ("evaluations", "promotions", "models", "references", "slates", "ledger")
 )
 EVIDENCE = schema(load("evidence"))
 BETS = 12
@@ -153,6 +153,26 @@ def exposure(arms: int, slots: int = 3) -> pa.Table:
     )
 
 
+def ledger() -> pa.Table:
+    """Three promotions, of which the first broke its promise, one kept it, and of the newest nothing is
+    known."""
+    promises = (
+        ("popularity", 0.0052, 0.0049, 0.0042, 0.0046, 9, False),
+        ("linear_ucb", 0.0047, 0.0044, 0.0046, 0.0048, 14, True),
+        ("uniform", 0.0040, 0.0035, None, None, 0, None),
+    )
+    rows = [
+        {
+            "issue": "homepage", "promoted_on": date(2019, 11, 4 + 8 * i), "policy": policy,
+            "replaced": promises[i - 1][0], "promised": promised, "promised_lower": least, "days": days,
+            "units": 1400 * days, "came": came, "came_lower": came and 0.9 * came, "came_upper": upper,
+            "kept": kept,
+        }
+        for i, (policy, promised, least, came, upper, days, kept) in enumerate(promises)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, LEDGER)
+
+
 def slates(count: int = 4) -> pa.Table:
     rows = [
         {
@@ -224,6 +244,7 @@ def ordinary(**changes: object) -> NightReport:
         "logged": pa.Table.from_pylist([{"issue": "homepage", "value": 0.0038, "n": 9992}], LOGGED),
         "slates": slates(),
         "exposure": exposure(80),
+        "ledger": ledger(),
         "min_ess": 1000.0,
         "max_unsupported_share": 0.01,
         "alpha": 0.05,
@@ -245,6 +266,7 @@ def empty() -> NightReport:
         evaluations=pa.Table.from_pylist(rows, EVALUATIONS),
         promotions=PROMOTIONS.empty_table(),
         evidence=EVIDENCE.empty_table(),
+        ledger=LEDGER.empty_table(),
         models=MODELS.empty_table(),
         quarantine=QUARANTINE.empty_table(),
         outcomes=OUTCOMES.empty_table(),

@@ -287,3 +287,19 @@ def test_ids_in_the_page_are_unique(ordinary_html: str) -> None:
 
 def test_the_same_night_gives_the_same_page(ordinary_html: str) -> None:
     assert page(nights.ordinary()) == ordinary_html
+
+
+def test_what_promotions_promised_stands_on_the_first_screen_beside_what_came():
+    header = page(nights.ordinary()).partition("</header>")[0]
+    assert "<dt>promises kept</dt><dd>1 of 2</dd>" in header
+    broken, kept, young = re.findall(r"<tr><td>2019-11-.*?</tr>", header, re.DOTALL)
+    assert "popularity" in broken
+    assert "0.520 %" in broken
+    assert "0.420 %" in broken
+    assert "! no" in broken
+    assert "✓ yes" in kept
+    assert "not known yet" in young
+
+
+def test_without_a_promotion_nothing_is_promised():
+    assert "promises kept" not in page(nights.empty())
