@@ -37,7 +37,7 @@ from nightslate.steps.inputs import (
     sample_to_weigh,
 )
 from nightslate.steps.learnt import Evaluated
-from nightslate.steps.night import ISSUE, Night
+from nightslate.steps.night import ISSUE, Night, shared_with_other_nights
 
 _REWARD_MODEL = "reward model"
 
@@ -65,7 +65,8 @@ def run(night: Night) -> str:
     for name, others in found.tables.items():
         night.table(name).replace(night.ds, others, night.commit_metadata)
     table.replace(night.ds, rows, night.commit_metadata)
-    taken = take_evidence(night, found.progressive.evidence, found.cohorts)
+    with shared_with_other_nights():  # whoever comes first has written the same terms
+        taken = take_evidence(night, found.progressive.evidence, found.cohorts)
     _track(night, rows, {**found.metrics, "evidence.cohorts": taken.cohorts}, {CHANGED: taken.days_changed})
     first = estimates["cross_fitted"][0]
     warning = f"; {first.policy}: {first.remark}" if first.remark else ""
