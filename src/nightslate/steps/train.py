@@ -25,16 +25,17 @@ from nightslate.steps.promote import untaught_champion
 
 
 def run(night: Night) -> str:
-    """This night's models, and before it those of earlier nights that never ran and whose models tonight's
-    cohorts are weighed by: so the order in which nights run changes nothing."""
+    """This night's models, and those of earlier nights that never ran and whose models tonight's cohorts are
+    weighed by: so the order in which nights run changes nothing."""
     with shared_with_other_nights():
-        offered = night.table("arms").snapshot().days()
-        for day in night.nights_without_models:
+        offered, wanted = night.table("arms").snapshot().days(), night.nights_without_models
+        trained = _train(night)
+        for day in wanted:
             if day in offered:
                 earlier = night.at(day)
                 _train(earlier)
                 earlier.run().finish()  # of that night there is nothing more to do
-        return _train(night)
+        return trained
 
 
 def _train(night: Night) -> str:

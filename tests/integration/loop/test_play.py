@@ -80,7 +80,8 @@ def test_propensities_of_random_messages_are_one_over_the_eligible(played: Playe
 def test_the_figures_know_the_truth_of_every_policy_of_every_night(played: Played, program: Program) -> None:
     _, told, said = played
     simulation = told.simulation
-    assert [row["policy"] for row in simulation.estimates] == 2 * sorted(program.learners)
+    of_a_night = [(of, name) for of in ("progressive", "cross_fitted") for name in sorted(program.learners)]
+    assert [(row["estimand"], row["policy"]) for row in simulation.estimates] == 2 * of_a_night
     page_of_a_day = simulation.days[1]
     assert 0 < page_of_a_day["randomised"] < page_of_a_day["best"]
     for row in simulation.estimates:

@@ -82,7 +82,8 @@ def home(three_days: Path, tmp_path: Path) -> Path:
 
 
 def test_days_of_before_are_worth_what_the_program_says_now(home: Path) -> None:
-    """The window of the fourth night begins on the second day: the first keeps what it was worth."""
+    """The window of the fourth night begins on the second day, but no night before it was trained: it makes
+    their models, too, and so goes back to the first."""
     changed = night(home, DAYS[3], DEARER)
     run(changed, "ingest")
     with pytest.raises(SpecError) as refused:
@@ -97,7 +98,7 @@ def test_days_of_before_are_worth_what_the_program_says_now(home: Path) -> None:
 
     assert "rewards.values.visit was 1.0 and is 10.0, and attributed anew" in line
     worth = rows(home, "credits").group_by("ds", maintain_order=True).agg(pl.col("credit").sum())
-    assert worth["credit"].to_list() == [2.0, 20.0, 20.0, 20.0]
+    assert worth["credit"].to_list() == [20.0, 20.0, 20.0, 20.0]
     assert matured_sample(changed, 3).inputs["credits"].files
     assert "anew" not in run(changed, "attribute")
 

@@ -171,7 +171,8 @@ def test_a_champion_scores_from_the_night_after_its_promotion(copied: Callable[[
     night = world.night(home, world.DAYS[1])
     table = night.table("promotions")
     decided = table.snapshot().to_arrow(world.DAYS[0], world.DAYS[0]).drop_columns(["ds"]).to_pylist()
-    promoted = [{**row, "champion_after": "popularity"} for row in decided]
+    after = {"champion_after": "popularity", "champion_kind": "popularity"}
+    promoted = [{**row, **after} for row in decided]
     schema = arrow.schema(table.contract, partition=False)
     table.replace(world.DAYS[0], pa.Table.from_pylist(promoted, schema), {})
 

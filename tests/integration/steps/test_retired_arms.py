@@ -14,7 +14,7 @@ from nightslate.steps import Night, run_step
 
 from . import world
 
-FIRST, SECOND, LATER = date(2026, 1, 10), date(2026, 1, 11), date(2026, 1, 20)
+FIRST, SECOND, LATER = date(2026, 1, 10), date(2026, 1, 11), date(2026, 1, 22)
 TOPICS = {"a": "save", "b": "plan", "c": "save"}
 
 

@@ -179,11 +179,11 @@ def rows(home: Path, *tables: str) -> dict[str, list[str]]:
 
 
 def rows_of_night(home: Path, day: date) -> dict[str, list[str]]:
-    """The rows that the night of a day wrote, by table."""
+    """The rows of the night of a day, by table that has any."""
     folder, found = home / "tables" / PROGRAM, {}
     for path in sorted(folder.iterdir()):
         table = DeltaTable(path).to_pyarrow_table()
         column = "slate_date" if path.name == "slates" else "ds"
         wanted = day + timedelta(days=1) if path.name == "slates" else day
         found[path.name] = sorted(repr(row) for row in table.to_pylist() if row[column] == wanted)
-    return found
+    return {name: rows for name, rows in found.items() if rows}

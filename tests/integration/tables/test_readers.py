@@ -60,6 +60,7 @@ def impression(number: int) -> dict[str, Any]:
         "slate_id": None,
         "eligible_arms": ["007", "x"] if number % 2 else None,
         "variant": None,
+        "policy": None,
         "age": 41.5,
         "plan": "gold",
     }

@@ -200,5 +200,8 @@ def test_customers_of_several_trajectories_are_the_evidence():
     for alone, together, apart in zip(*lines, strict=True):
         assert (alone.clusters, together.clusters, apart.clusters) == (once.n, once.n, 3 * once.n)
         assert alone.value == pytest.approx(values(once)[alone.estimator], rel=1e-12)
+        if alone.estimator == "fqe":  # a model's own word, whose error nobody knows
+            assert alone.stderr is together.stderr is apart.stderr is None
+            continue
         assert together.stderr == pytest.approx(alone.stderr, rel=1e-9)
         assert apart.stderr < 0.8 * alone.stderr
