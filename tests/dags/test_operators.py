@@ -113,7 +113,8 @@ def test_a_killed_python_step_takes_its_children_with_it(interpreter: Write, tmp
     interpreter(f"sleep 300 & echo $$ $! > {pids}; wait")
     step = python_step()
     running = start(step)
-    while not (pids.is_file() and pids.read_text().endswith("\n")):
+    # the shell may write before the step knows the process that it started
+    while step._process is None or not (pids.is_file() and pids.read_text().endswith("\n")):
         time.sleep(0.05)
 
     step.on_kill()

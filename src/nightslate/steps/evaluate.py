@@ -22,7 +22,6 @@ from nightslate.frames.evaluation import CrossFit, Evaluator
 from nightslate.frames.examination import Examination
 from nightslate.frames.progressive import Progressive, evaluate
 from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts, winsorised
-from nightslate.programs.cohorts import cohorts_of
 from nightslate.programs.evaluation import Evaluation
 from nightslate.reports.estimands import in_words as estimand
 from nightslate.steps import sequences
@@ -52,11 +51,12 @@ def run(night: Night) -> str:
         estimand: results(state, rules.confidence, interval, _reward_range(night))
         for estimand, state in states.items()
     }
+    days = {"progressive": _ends(sorted(found.cohorts.by_day)), "cross_fitted": _ends(_window(night))}
     table = night.table("evaluations")
     schema = arrow_contracts.schema(table.contract, partition=False)
     rows = pa.Table.from_pylist(
         [
-            {"issue": ISSUE, "estimand": estimand, **_days(night, estimand), **asdict(estimate)}
+            {"issue": ISSUE, "estimand": estimand, **days[estimand], **asdict(estimate)}
             for estimand, of_state in estimates.items()
             for estimate in of_state
         ],
@@ -125,12 +125,14 @@ def _on_impressions(night: Night) -> Evaluated:
     )
 
 
-def _days(night: Night, estimand: str) -> dict[str, date | None]:
-    """The days shown that an estimate is about."""
-    days = cohorts_of(night.program, night.ds)
-    if estimand == "progressive":
-        return {"first_day": days[0] if days else None, "last_day": days[-1] if days else None}
-    return {"first_day": first_day(night.ds, night.program.evaluation.window_days), "last_day": night.ds}
+def _window(night: Night) -> list[date]:
+    """The first and the last day that the evaluation reads."""
+    return [first_day(night.ds, night.program.evaluation.window_days), night.ds]
+
+
+def _ends(days: Sequence[date]) -> dict[str, date | None]:
+    """The days shown that an estimate is about, which are in order."""
+    return {"first_day": days[0] if days else None, "last_day": days[-1] if days else None}
 
 
 def _interval(rules: Evaluation) -> Interval:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from nightslate.core.arrays import Floats
 from nightslate.core.estimators.estimator import RewardRange
@@ -49,11 +48,6 @@ class Target:
 
 
 TARGETS = (Target("value", 0, None), Target("difference", 0, 1))
-
-
-def use_one_thread() -> None:
-    """Workers share the cores; this module has loaded the libraries whose threads would fight over them."""
-    threadpool_limits(1)
 
 
 def intervals_of_a_log(name: str, seed: int) -> Floats:

@@ -20,7 +20,6 @@ from tests.benchmarks.gate.worlds import (
     Log,
     World,
 )
-from threadpoolctl import threadpool_limits
 
 from nightslate.core.arrays import Floats, Ints
 from nightslate.core.evidence import Stakes, Term, alpha_of, log_capital
@@ -107,11 +106,6 @@ def _mean_and_stderr(values: Floats, cluster: Ints) -> tuple[float, float]:
 
 def _ending(world: World, night: int, promoted: Floats, policies: Sequence[Floats]) -> Ending:
     return Ending(night + 1, world.is_better(promoted), any(map(world.is_better, policies)))
-
-
-def use_one_thread() -> None:
-    """Workers share the cores; this module has loaded the libraries whose threads would fight over them."""
-    threadpool_limits(1)
 
 
 def endings(world: str, number: int) -> tuple[Ending, Ending]:

@@ -6,9 +6,7 @@ its standard error, of a median the medians that are as likely as one standard e
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
@@ -21,7 +19,6 @@ from tests.benchmarks.gate.gates import (
     Ending,
     endings,
     endings_where_others_logged,
-    use_one_thread,
 )
 from tests.benchmarks.gate.worlds import NIGHTS, NOTHING_IS_BETTER, OTHERS_LOGGED, TEN_PERCENT
 
@@ -33,16 +30,6 @@ SOON = 30
 """Nights until +10 % is promoted, where there is somebody every night and nothing to be learnt first."""
 
 AT_ONCE = ("benign", "benign, known at once", "rare", "heavy users")
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=use_one_thread,
-    ) as executor:
-        yield executor
 
 
 def test_what_is_not_better_is_promoted_as_rarely_as_alpha_says(pool: ProcessPoolExecutor) -> None:

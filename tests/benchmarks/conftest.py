@@ -1,4 +1,4 @@
-"""The processes that measure coverage."""
+"""The processes that benchmarks of many simulated logs share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from tests.benchmarks.coverage.simulated import use_one_thread
+from tests.benchmarks.processes import use_one_thread
 
 
 @pytest.fixture(scope="module")
