@@ -72,8 +72,9 @@ def take_evidence(night: Night, found: Evidence, cohorts: Cohorts) -> Taken:
 def evidence_since(night: Night, since: date) -> pa.Table:
     """The terms of days from `since` up to this night, of what rewards mean tonight: days that were taken
     while the program said otherwise are in another currency, and count no more."""
-    otherwise = otherwise_meant(night, "evidence", night.table("evidence").snapshot().written())
-    return night.rows("evidence", since).filter(~pc.field("ds").isin(list(otherwise)))
+    snapshot = night.table("evidence").snapshot()
+    otherwise = otherwise_meant(night, "evidence", snapshot.written())
+    return snapshot.to_arrow(since, night.ds).filter(~pc.field("ds").isin(list(otherwise)))
 
 
 def e_process(rows: pa.Table) -> EProcess:

@@ -13,10 +13,10 @@ from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.evidence import EProcess
 from nightslate.frames.evidence import EARNED
 from nightslate.programs.cohorts import first_cohort_unknown_to
+from nightslate.programs.strict import FIRST_DAY
 from nightslate.steps.evidence import e_process, evidence_since
 from nightslate.steps.night import ISSUE, Night
 
-_DAY_BEFORE_ALL = date(1970, 1, 1)
 _DAY = timedelta(days=1)
 
 
@@ -29,7 +29,7 @@ def write_ledger(night: Night) -> None:
 
 
 def _entries(night: Night) -> Iterator[dict[str, Any]]:
-    looks, evidence = night.rows("promotions", _DAY_BEFORE_ALL), evidence_since(night, _DAY_BEFORE_ALL)
+    looks, evidence = night.rows("promotions", FIRST_DAY), evidence_since(night, FIRST_DAY)
     promoted = looks.filter(pc.field("decision") == "promoted").sort_by("ds").to_pylist()
     unknown = first_cohort_unknown_to(night.program, night.ds)
     # a champion's slates begin with the day after its promotion, and end with the day of the next one

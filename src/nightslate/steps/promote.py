@@ -15,11 +15,11 @@ from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.gate import Case, Decision, GateRule, decide
 from nightslate.errors import ContractError, SpecError
 from nightslate.programs.cohorts import first_cohort_unknown_to
+from nightslate.programs.strict import FIRST_DAY
 from nightslate.steps.evidence import e_process, evidence_since
 from nightslate.steps.ledger import write_ledger
 from nightslate.steps.night import ISSUE, Night
 
-_DAY_BEFORE_ALL = date(1970, 1, 1)
 _BETTING = "betting"
 
 
@@ -83,7 +83,7 @@ class Reign:
         champion, looks = champion_as_of(night), _looks_before(night)
         promoted = looks.filter(pc.equal(looks["decision"], "promoted"))["ds"]
         last = pc.max(promoted).as_py()
-        since = first_cohort_unknown_to(night.program, last) if last else _DAY_BEFORE_ALL
+        since = first_cohort_unknown_to(night.program, last) if last else FIRST_DAY
         nights = pc.unique(looks["ds"])
         look = 1 + (pc.sum(pc.greater(nights, last)).as_py() or 0 if last else len(nights))
         rows = evidence_since(night, since)
@@ -149,7 +149,7 @@ def digest_of(night: Night, learner: str) -> str:
 
 
 def _looks_before(night: Night) -> pa.Table:
-    looks = night.rows("promotions", since=_DAY_BEFORE_ALL)
+    looks = night.rows("promotions", since=FIRST_DAY)
     return looks.filter(pc.less(looks["ds"], pa.scalar(night.ds)))
 
 
