@@ -4,6 +4,8 @@
 NIGHTS ?= 3
 NIGHTSLATE_HOME ?= warehouse
 export NIGHTS NIGHTSLATE_HOME
+# A night is many short processes: where a shell forbids bytecode, each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -65,7 +67,8 @@ $(call stamp,uv): requirements-bootstrap.lock
 	@touch $@
 
 $(call stamp,packages): requirements.lock requirements-build.lock $(call stamp,uv)
-	$(VENV)/bin/uv pip sync --python $(PYTHON) --require-hashes --build-constraints requirements-build.lock requirements.lock
+	$(VENV)/bin/uv pip sync --python $(PYTHON) --require-hashes --compile-bytecode \
+		--build-constraints requirements-build.lock requirements.lock
 	@touch $@
 
 $(SETUP): pyproject.toml $(call stamp,packages)

@@ -17,6 +17,9 @@ from nightslate.records.reading import read
 KEYS = ("user_id", "impression_id")
 """What outcomes and impressions have in common."""
 
+ID_FORMS = "nightslate.id_forms"
+"""Where the metadata of a log's day says what its keys look like, by column."""
+
 LEAST_SHARE = 0.05
 """Of outcomes whose key is among the impressions; fewer are hardly any."""
 

@@ -13,8 +13,7 @@ from nightslate.core.attribution import Rule
 from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
 from nightslate.frames.credits import found_by_bucket, known_keys
 from nightslate.frames.days import microseconds
-from nightslate.records.overlap import hardly_any
-from nightslate.steps.ingest import ID_FORMS
+from nightslate.records.overlap import ID_FORMS, hardly_any
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.meaning import in_words, outdated, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights

@@ -27,7 +27,7 @@ from nightslate.frames.skew import with_early_ones_rejected
 from nightslate.programs.logs import Rejects
 from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
 from nightslate.records.ids import FIRST_FORM, FORM
-from nightslate.records.overlap import KEYS, forms_of
+from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
 from nightslate.records.pointed import pointed_columns_of
 from nightslate.records.sources import data_files
 from nightslate.steps.meaning import in_words, meaning_of, otherwise_meant, with_meaning
@@ -39,8 +39,6 @@ from nightslate.tables import spark as spark_tables
 LANDED = "_SUCCESS"
 _BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
 _ID_FORM = "nightslate.id_form"
-ID_FORMS = "nightslate.id_forms"
-"""In the metadata of a log's day: what its ids look like, by column."""
 
 
 def run(night: Night) -> str:
