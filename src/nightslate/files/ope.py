@@ -115,7 +115,7 @@ def evaluate(log: Log, question: Question) -> Evaluation:
             *(log.arm_check.notes() if log.arm_check else ()),
             *ope_notes.valueless(estimates),
             *ope_notes.remarks(lines_shown, question),
-            *ope_notes.made_by_one(log, estimates),
+            *ope_notes.made_by_one(estimates),
             *log.notes,
             *ope_notes.bounds(log, question),
             *ope_notes.absent(family.estimators, possible, sample),
@@ -195,7 +195,7 @@ def _state(
     empty = EvaluationState.initial(
         tuple(policies), tuple(estimators), tunings, log.sample.slots, question.seed, bet_on
     )
-    return empty.update(tuple(policies.values()), log.cluster)
+    return empty.update(tuple(policies.values()), log.cluster, log.name_of)
 
 
 def _mismatch(log: Log, possible: Sequence[str], question: Question) -> str | None:

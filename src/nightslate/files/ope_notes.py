@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nightslate.core.estimators import influence
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.estimators.estimator import Estimator
 from nightslate.core.estimators.sample import Logged
@@ -12,17 +11,17 @@ from nightslate.files.log import Log
 from nightslate.files.question import Question
 
 
-def made_by_one(log: Log, estimates: Sequence[Estimate]) -> list[str]:
+def made_by_one(estimates: Sequence[Estimate]) -> list[str]:
     """Which units move an estimate by more than the standard error of all others, and which estimates."""
-    moved: dict[int, list[str]] = {}
+    moved: dict[str, list[str]] = {}
     for line in estimates:
-        found = influence.made_by_one(log.sample, log.cluster, line)
-        if found:
-            moved.setdefault(found.unit, []).append(
-                f"{line.estimator} by {found.moves:+.4g} (standard error of all others {found.others:.2g})"
+        if line.made_by:
+            moved.setdefault(line.made_by, []).append(
+                f"{line.estimator} by {line.moves:+.4g} (standard error of all others"
+                f" {line.stderr_of_others:.2g})"
             )
     return [
-        f"{log.name_of(unit)} alone moves {', '.join(lines)}: look at it before you trust them"
+        f"{unit} alone moves {', '.join(lines)}: look at it before you trust them"
         for unit, lines in moved.items()
     ]
 

@@ -24,10 +24,19 @@ _ORDER = [(name, "ascending") for name in (*_KEY, "slot")]
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """n units over A arms; `first`: of each the row that says to whom, where and when."""
+    """n units over A arms; `first`: of each the row that says to whom, where and when. key: the column that
+    names a unit."""
 
     first: pa.Table
     arms: tuple[str, ...]
+
+    sample_type: ClassVar[type[Logged]]
+    key: ClassVar[str]
+
+    @property
+    def ids(self) -> pa.ChunkedArray:
+        """(n,) what each unit is called in the logs."""
+        return self.first[self.key]
 
     @cached_property
     def users(self) -> Keys:
@@ -49,7 +58,8 @@ class Impressions(_Shown):
     propensity: Floats
     shown: Ints
 
-    sample_type: ClassVar[type[Sample]] = Sample
+    sample_type = Sample
+    key = "impression_id"
 
     @classmethod
     def of(cls, rows: pa.Table, arms: tuple[str, ...]) -> Impressions:
@@ -81,7 +91,8 @@ class Decisions(_Shown):
     shown: Ints
     has_slot: Bools
 
-    sample_type: ClassVar[type[SlateSample]] = SlateSample
+    sample_type = SlateSample
+    key = "decision_id"
 
     @classmethod
     def of(cls, rows: pa.Table, arms: tuple[str, ...], slots: int) -> Decisions:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import Bools, Float32s, Floats
+from nightslate.core.arrays import Bools, Float32s, Floats, Keys
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.sample import Logged
 from nightslate.core.hashing import deal, seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
@@ -75,7 +76,7 @@ class Evaluator:
                 units.target(weights, q, self.supported, examined)
                 for weights in self._weights(units, program)
             ]
-            state = state.update(samples_of(units, targets), units.users)
+            state = add(state, samples_of(units, targets), units.users, units.ids)
         return state
 
     def expectations(self, units: Units, program: str) -> tuple[Floats, Floats | float]:
@@ -100,6 +101,14 @@ class Evaluator:
                 at = np.flatnonzero(fold_of == fold)
                 weights[at] = mix_floor(policies[fold].weights(contexts[at]), self.floor)
             yield weights
+
+
+def add(
+    state: EvaluationState, samples: Sequence[Logged], users: Keys, ids: pa.Array | pa.ChunkedArray
+) -> EvaluationState:
+    """The state and n more units: a sample for each policy, the key of each unit's user and its id (n,)."""
+    unit = samples[0].unit
+    return state.update(samples, users, lambda place: f"{unit} {ids[place].as_py()}")
 
 
 def by_users(rows: pa.Table) -> Iterator[pa.Table]:

@@ -23,7 +23,7 @@ from nightslate.core.estimators.sample import Logged
 from nightslate.core.evidence import Stakes, Term
 from nightslate.core.hashing import seed
 from nightslate.frames.decisions import samples_of, units_of
-from nightslate.frames.evaluation import LOGGED, Evaluator, by_users
+from nightslate.frames.evaluation import LOGGED, Evaluator, add, by_users
 from nightslate.frames.evidence import EARNED, Evidence, Pair
 from nightslate.frames.folds import Key, merged
 from nightslate.frames.samples import Sample as Logs
@@ -48,10 +48,11 @@ class Cohort:
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """n units of one cohort: the user of each (n,), the learner that chose what was shown (n,), null where
-    nobody knows, and the sample of each policy, the logged one among them."""
+    """n units of one cohort: the id and the user of each (n,), the learner that chose what was shown (n,),
+    null where nobody knows, and the sample of each policy, the logged one among them."""
 
     day: date
+    ids: pa.ChunkedArray
     users: Keys
     chosen_by: pa.ChunkedArray
     samples: Mapping[str, Logged]
@@ -114,7 +115,8 @@ class Cohorts:
             return Found(found.estimates, evidence)
         users = np.concatenate([units.users for units in complete])
         joined = [_joined([units.samples[policy] for units in complete]) for policy in self.policies]
-        return Found(found.estimates.update(joined, users), evidence)
+        ids = pa.chunked_array([chunk for units in complete for chunk in units.ids.chunks], pa.string())
+        return Found(add(found.estimates, joined, users, ids), evidence)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Progressive:
             ]
             names = (LOGGED, *cohort.models)
             samples = dict(zip(names, samples_of(units, targets), strict=True))
-            yield Weighed(day, units.users, units.first["policy"], samples)
+            yield Weighed(day, units.ids, units.users, units.first["policy"], samples)
 
     def _supported(self, arms: Sequence[str]) -> Bools:
         return np.array([arm in self.logged_arms for arm in arms], dtype=np.bool_)

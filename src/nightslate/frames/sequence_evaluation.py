@@ -24,7 +24,7 @@ from nightslate.core.policies import Arms, Uniform
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy
 from nightslate.frames.encoding import Encoder
-from nightslate.frames.evaluation import LOGGED
+from nightslate.frames.evaluation import LOGGED, add
 from nightslate.frames.fitted_q import sampled, transitions
 from nightslate.frames.progressive import Cohorts, Found, Weighed, among
 from nightslate.frames.samples import arm_places, eligible_arms, folds_of, user_keys
@@ -120,7 +120,7 @@ class SequenceEvaluator:
                 weights = policy.weights(held.states)
             expected[name] = model.action_values(held.states)
             samples[name] = held.of_policy(mix_floor(weights, self.floor), expected[name])
-        found.state = found.state.update(tuple(samples.values()), held.users)
+        found.state = add(found.state, tuple(samples.values()), held.users, held.ids)
         for name, sample in samples.items():
             weight = sample.cumulative_weight
             sums = np.stack([weight.sum(axis=0), (weight**2).sum(axis=0)])
@@ -141,7 +141,9 @@ class SequenceEvaluator:
             for name, model in cohort.models.items():
                 weights = model.weights(shown, self.floor)
                 samples[name] = theirs.of_policy(weights, among(expected[name][at], self.arms, cohort.arms))
-            yield Weighed(day, theirs.users, _chosen_by(shown, theirs), samples)
+            yield Weighed(
+                day, pa.chunked_array([theirs.ids]), theirs.users, _chosen_by(shown, theirs), samples
+            )
 
     def _next_weights(self, policy: Policy, taught: Transitions) -> Floats:
         """(n, A) what the policy does next; nothing where a trajectory ends."""
@@ -183,8 +185,10 @@ def fitted(learner: SequenceLearner, taught: Transitions, arms: Arms, seed: int)
 class _Held:
     """The trajectories of a fold, m decisions of n trajectories: of each decision its trajectory's place and
     its step (m,), the state (m, d), which arm was shown (m,) and which could be (m, A), reward and propensity
-    (m,); of each trajectory its user's key (n,). supported (A,): which arms the logs show at all."""
+    (m,); of each trajectory its id and its user's key (n,). supported (A,): which arms the logs show
+    at all."""
 
+    ids: pa.Array
     trajectory: Ints
     step: Ints
     steps: int
@@ -205,6 +209,7 @@ class _Held:
         users = np.empty(len(ids.dictionary), dtype=np.uint64)
         users[trajectory] = user_keys(rows)
         return cls(
+            ids=ids.dictionary,
             trajectory=trajectory,
             step=step.astype(np.int64),
             steps=steps,

@@ -179,7 +179,7 @@ def _issue(report: NightReport, issue: str) -> _Issue:
         about=_about(evaluations),
         progressive=progressive,
         values=[row for row in rows if row["reference"] is None],
-        remarks=_remarks(rows),
+        remarks=[*_remarks(rows), *_made_by_one(rows, report.reward)],
         fitted_tonight=[row for row in tonight.to_pylist() if progressive and row["reference"] is None],
         about_tonight=_about(tonight),
         decisions=decisions,
@@ -225,6 +225,22 @@ def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{row['policy']}{reference} by {row['estimator'].upper()}"
             )
     return [f"{', '.join(lines)}: {remark}" for remark, lines in of.items()]
+
+
+def _made_by_one(rows: Sequence[Mapping[str, Any]], reward: Reward) -> list[str]:
+    """Which impressions, decisions or trajectories make an estimate by themselves, and which estimates."""
+    of: dict[str, list[str]] = {}
+    for row in rows:
+        if row["made_by"]:
+            moves, others = reward.difference(row["moves"]), reward.value(row["stderr_of_others"])
+            of.setdefault(row["made_by"], []).append(
+                f"{row['policy']} by {row['estimator'].upper()}: {moves} (the standard error of all others is"
+                f" {others})"
+            )
+    return [
+        f"{short(unit)} alone moves {', '.join(lines)}. Look at it in the logs before you trust these"
+        for unit, lines in of.items()
+    ]
 
 
 def _about(evaluations: pa.Table) -> str:

@@ -61,6 +61,7 @@ def matured(rows, decisions=None, eligible=None, kind="marginal"):
             "propensity": pa.array(propensities, pa.float64()),
             "propensity_kind": pa.array([kind] * len(rows), pa.string()),
             "reward": pa.array(rewards, pa.float64()),
+            "impression_id": [f"i{row}" for row in range(len(rows))],
             "decision_id": pa.array(decisions or [str(row) for row in range(len(rows))], pa.string()),
             "eligible_arms": pa.array([eligible] * len(rows), pa.list_(pa.string())),
         }
@@ -363,3 +364,24 @@ def test_decisions_of_more_slots_than_the_program_has_now_are_left_out():
     now, before = every_ranking(), every_ranking(range(12, 14), slots=3)
     found = values(update(pa.concat_tables([now, before]), evaluator(slots=2)))
     assert found["popularity", "rips"] == values(update(now, evaluator(slots=2)))["popularity", "rips"]
+
+
+def test_an_impression_that_alone_makes_an_estimate_is_named_whatever_part_it_is_in():
+    """One propensity of a millionth among many of a quarter, in the second of two updates."""
+    rows = [(u, 1, ARMS[u % 4], 0.25, float(u % 3 == 0)) for u in range(200)]
+    rows[150] = (150, 1, "c", 1e-6, 1.0)
+    shown = matured(rows)
+    found = values(update(shown.slice(100), state=update(shown.slice(0, 100))))
+    odd = found["popularity", "ips"]
+    assert odd.made_by == found["popularity", "dr"].made_by == "impression i150"
+    assert odd.moves == pytest.approx(odd.value, rel=0.05)
+    assert odd.stderr_of_others < 0.1 * odd.moves
+    assert found[LOGGED, "ips"].made_by is None
+
+
+def test_a_decision_that_alone_makes_an_estimate_is_named():
+    rows = [(u, slot, ARMS[(u + slot) % 4], 0.25, float(u % 3 == 0)) for u in range(200) for slot in (1, 2)]
+    rows[300] = (150, 1, "c", 1e-6, 1.0)
+    decisions = [f"d{u}" for u in range(200) for _ in (1, 2)]
+    found = values(update(matured(rows, decisions, kind="conditional"), evaluator(slots=2)))
+    assert found["popularity", "sips"].made_by == "decision d150"

@@ -38,6 +38,7 @@ def rows(days=DAYS, users=30):
     shown = [
         {
             "user_id": user(u),
+            "impression_id": f"{day}-{u}-{arm}-1",
             "decision_id": f"{day}-{u}-{arm}",
             "occurred_at": datetime(day.year, day.month, day.day, 9, tzinfo=UTC),
             "slot": 1,
@@ -55,6 +56,7 @@ def rows(days=DAYS, users=30):
     schema = pa.schema(
         [
             ("user_id", pa.string()),
+            ("impression_id", pa.string()),
             ("decision_id", pa.string()),
             ("occurred_at", pa.timestamp("us", "UTC")),
             ("slot", pa.int32()),

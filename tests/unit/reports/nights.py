@@ -56,7 +56,8 @@ def evaluation(
         "issue": "homepage", "policy": policy, "reference": None, "estimator": estimator, "value": value,
         "stderr": half / 1.96 if known else None, "lower": value - half if known else None,
         "upper": value + half if known else None, "confidence": 0.95, "interval_method": "bootstrap",
-        "remark": None, "n": 9992, "clusters": 612, "estimand": "progressive",
+        "remark": None, "made_by": None, "moves": None, "stderr_of_others": None,
+        "n": 9992, "clusters": 612, "estimand": "progressive",
         "first_day": date(2019, 11, 10), "last_day": date(2019, 11, 22),
         **WEIGHTS.get(policy, WEIGHTS["uniform"]), **changes,
     }  # fmt: skip

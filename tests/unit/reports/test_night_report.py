@@ -217,6 +217,16 @@ def test_a_value_without_an_interval_says_why_and_is_drawn() -> None:
     assert "No value can be estimated yet" not in html
 
 
+def test_an_impression_that_makes_an_estimate_alone_is_named_with_what_it_moves() -> None:
+    odd = {"made_by": "impression i17", "moves": -0.0077, "stderr_of_others": 0.00028}
+    rows = [nights.evaluation("uniform", name, 0.004, 0.001, **odd) for name in ("dr", "ips")]
+    html = page(nights.ordinary(evaluations=pa.Table.from_pylist(rows, nights.EVALUATIONS)))
+    assert (
+        "impression i17 alone moves uniform by DR: −0.770 pp (the standard error of all others is 0.0280 %),"
+        " uniform by IPS:"
+    ) in html
+
+
 def test_effective_samples_that_are_too_few_say_how_many_it_would_take() -> None:
     """611.7 of 9,992: a gate that asks for 2,000 needs 3.3 times as many."""
     html = page(nights.ordinary(min_ess=2000.0))

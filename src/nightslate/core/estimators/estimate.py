@@ -10,6 +10,8 @@ class Estimate:
     `tuning` is the parameter that was chosen for `policy`; None for none.
     `interval_method`: how the interval was made; rule_of_three where nothing varies and the range of a reward
     is known. `remark`: why there is no interval, or no other one.
+    `made_by`: the unit that alone moves the value by more than the standard error that all others leave;
+    `moves`: by how much; `stderr_of_others`: that standard error. None where no unit does, or none is named.
     Diagnostics (ess and what follows) are those of `policy`, also on the line of a difference. A figure that
     the rows cannot give is None: all of them without rows, spread and intervals with fewer than 2
     clusters or where nothing varies."""
@@ -33,3 +35,6 @@ class Estimate:
     mean_weight_upper: float | None
     unsupported_share: float | None
     remark: str | None = None
+    made_by: str | None = None
+    moves: float | None = None
+    stderr_of_others: float | None = None

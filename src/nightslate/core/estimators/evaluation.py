@@ -13,6 +13,7 @@ from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, require_names, 
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators import ESTIMATORS
 from nightslate.core.estimators.estimator import Pair, RewardRange, Weighing
+from nightslate.core.estimators.influence import Extremes, NameOf, farthest
 from nightslate.core.estimators.intervals.betting import BETS, sums_of_bets
 from nightslate.core.estimators.sample import Logged
 from nightslate.core.hashing import deal
@@ -50,7 +51,8 @@ class EvaluationState:
 
     A cluster's bin is a hash of its key, so the approximate intervals are the same however rows are split
     into updates and partitions. `second`, `clusters` and `most_units`, which guaranteed intervals look at,
-    want all rows of a cluster in one update."""
+    want all rows of a cluster in one update. extremes: the units that may make an estimate alone, of updates
+    that named them."""
 
     policies: tuple[str, ...]
     tunings: Mapping[str, tuple[float, ...]]
@@ -67,6 +69,7 @@ class EvaluationState:
     most_units: int
     n: int
     clusters: int
+    extremes: Extremes
 
     @classmethod
     def initial(
@@ -111,6 +114,7 @@ class EvaluationState:
             most_units=0,
             n=0,
             clusters=0,
+            extremes=Extremes.initial(count, columns - weighings),
         )
 
     @cached_property
@@ -123,9 +127,9 @@ class EvaluationState:
         """What the sums after the ratios are, in their order."""
         return _weighings(self.tunings)
 
-    def update(self, samples: Sequence[Logged], cluster: Keys) -> Self:
+    def update(self, samples: Sequence[Logged], cluster: Keys, name_of: NameOf | None = None) -> Self:
         """This state and n more units: a sample for each policy, of the same units, and the key of each
-        unit's cluster (n,), such as its user.
+        unit's cluster (n,), such as its user. name_of: what they are called, where one may have to be named.
 
         Raises InvalidInputError where a sample lacks what an estimator needs."""
         self._require(samples, cluster)
@@ -142,17 +146,25 @@ class EvaluationState:
             most_units=int(np.diff(starts, append=cluster.size).max(initial=0)),
             n=cluster.size,
             clusters=starts.size,
+            extremes=Extremes.initial(len(samples), len(self.columns)),
         )
         for units, first in _whole_clusters(starts, cluster.size, 8 * 4 * len(samples) * self.slots):
             chosen = units if order is None else order[units]
-            part._add([s.take(chosen) for s in samples], cluster[chosen][first], first)
+            taken = [s.take(chosen) for s in samples]
+            places, terms = part._add(taken, cluster[chosen][first], first)
+            if name_of:
+                named = Extremes.of(np.arange(cluster.size)[chosen][places], terms, name_of)
+                part = replace(part, extremes=part.extremes.merge(named))
         return self.merge(part)
 
-    def _add(self, samples: Sequence[Logged], keys: Keys, starts: Ints) -> None:
-        """Add units that lie cluster by cluster, in place: only `update` sees the state meanwhile."""
+    def _add(self, samples: Sequence[Logged], keys: Keys, starts: Ints) -> tuple[Ints, Floats]:
+        """Add units that lie cluster by cluster, in place: only `update` sees the state meanwhile. Returns
+        the places and terms of the farthest of them, see `Extremes`."""
         bin_of = deal(keys, self.seed, BINS)
         units = np.diff(starts, append=samples[0].n).astype(np.float64)
         count = len(samples)
+        places = np.zeros(self.extremes.units.shape, dtype=np.int64)
+        extreme = np.zeros(self.extremes.terms.shape)
         for c, pairs in enumerate(zip(*(self._pairs(s) for s in samples), strict=True)):
             sums = np.empty((2 * count + 1, keys.size))
             sums[-1] = units
@@ -161,10 +173,13 @@ class EvaluationState:
                     total = terms if keys.size == terms.size else np.add.reduceat(terms, starts)
                     sums[side * count + p] = total
                     self.bins[:, p, c, side] += np.bincount(bin_of, weights=total, minlength=BINS)
+                if c < len(self.columns):
+                    places[p, c], extreme[p, c] = farthest(pair)
             if c < len(self.second):
                 self.second[c] += sums @ sums.T
             if self.rewards and 0 <= c - len(self.columns) < len(self.weighings):
                 self.bets[c - len(self.columns)] += _bets(sums, self.rewards, self.slots)
+        return places, extreme
 
     def _pairs(self, sample: Logged) -> Iterator[Pair]:
         """The pairs of all columns, those of weighings, and that of the mean weight."""
@@ -199,6 +214,7 @@ class EvaluationState:
             max_weights=np.maximum(self.max_weights, other.max_weights),
             largest_weights=np.maximum(self.largest_weights, other.largest_weights),
             most_units=max(self.most_units, other.most_units),
+            extremes=self.extremes.merge(other.extremes),
         )
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -211,6 +227,8 @@ class EvaluationState:
             "slots": np.asarray(self.slots),
             "rewards": np.asarray(self.rewards or ()),
             "seed": np.asarray(self.seed, dtype=np.uint64),
+            "farthest": self.extremes.units,
+            "farthest_terms": self.extremes.terms,
             **{name: np.asarray(getattr(self, name)) for name in (*_ADDED, *_LARGEST)},
         }
 
@@ -218,7 +236,7 @@ class EvaluationState:
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Self:
         """The state that `arrays()` described."""
         made = ("policies", "estimators", "candidates", "tunings", "slots", "seed", "rewards")
-        require_names(cls.__name__, arrays, (*made, *_ADDED, *_LARGEST))
+        require_names(cls.__name__, arrays, (*made, "farthest", "farthest_terms", *_ADDED, *_LARGEST))
         ends = np.cumsum(arrays["candidates"])[:-1]
         tunings = (tuple(map(float, candidates)) for candidates in np.split(arrays["tunings"], ends))
         return cls(
@@ -239,6 +257,7 @@ class EvaluationState:
             most_units=int(arrays["most_units"]),
             n=int(arrays["n"]),
             clusters=int(arrays["clusters"]),
+            extremes=Extremes(arrays["farthest"], arrays["farthest_terms"]),
         )
 
 

@@ -1,46 +1,106 @@
-"""Whether one unit makes an estimate."""
+"""Whether one unit makes an estimate.
+
+To first order a unit moves a ratio by its numerator less the ratio times its denominator, over the sum of the
+denominators. The ratio is known when all sums are, so until then those units are kept that can be the
+farthest from it: with the largest and the least numerator, and with the largest denominator."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nightslate.core.arrays import Keys
-from nightslate.core.estimators import ESTIMATORS
-from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.estimators.sample import Logged
-from nightslate.core.estimators.statistic import ratios
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.estimators.estimator import Pair
+from nightslate.core.estimators.statistic import Statistic
+
+NameOf = Callable[[int], str]
+"""What a unit is called, by its place."""
+
+_SIDES = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+"""(3, 2) of numerator and denominator, the directions in which the farthest unit is kept."""
 
 
 @dataclass(frozen=True)
 class Influence:
-    """The place of a unit, how far it moves an estimate, and the standard error that all others leave."""
+    """What a unit is called, how far it moves an estimate, and the standard error that all others leave."""
 
-    unit: int
+    unit: str
     moves: float
     others: float
 
 
-def made_by_one(sample: Logged, cluster: Keys, estimate: Estimate) -> Influence | None:
-    """The unit that moves an estimate of the sample by more than the standard error of all others; None where
-    none does, and where there is no standard error. cluster (n,): of each unit.
+@dataclass(frozen=True, eq=False)
+class Extremes:
+    """The farthest units of P policies and C ratios. units (P, C, 3): what they are called; terms (P, C, 3,
+    2): their numerators and denominators, NaN where there are no units. Which of several equal ones it is is
+    left open: none of these makes an estimate alone."""
 
-    To first order: the influence of a unit is its numerator less the ratio times its denominator, over the
-    sum of these, and the square of the standard error is the sum over clusters of their squares, of all units
-    but that one and from where they put the value."""
-    if not estimate.stderr:
-        return None
-    tuning = math.inf if estimate.tuning is None else estimate.tuning
-    moves = np.zeros(sample.n)
-    for numerator, denominator in ESTIMATORS[estimate.estimator].terms(sample, tuning):
-        total = denominator.sum()
-        moves += (numerator - ratios(numerator.sum(), total) * denominator) / total
-    unit = int(np.abs(moves).argmax())
-    rest = moves.copy()
-    rest[unit] = 0.0
-    _, of_cluster = np.unique(cluster, return_inverse=True)
-    squares = float(np.square(np.bincount(of_cluster, weights=rest)).sum())
-    others = math.sqrt(max(0.0, squares - float(moves[unit]) ** 2 / (estimate.clusters - 1)))
-    return Influence(unit, float(moves[unit]), others) if abs(moves[unit]) > others else None
+    units: NDArray[np.str_]
+    terms: Floats
+
+    @classmethod
+    def initial(cls, policies: int, ratios: int) -> Self:
+        """Of no units."""
+        shape = (policies, ratios, len(_SIDES))
+        return cls(np.zeros(shape, dtype=np.str_), np.full((*shape, 2), np.nan))
+
+    @classmethod
+    def of(cls, places: Ints, terms: Floats, name_of: NameOf) -> Self:
+        """Of units at their places (P, C, 3), see `farthest`."""
+        found, inverse = np.unique(places, return_inverse=True)
+        names = np.array([name_of(int(unit)) for unit in found], dtype=np.str_)
+        return cls(names[inverse.reshape(places.shape)], terms)
+
+    def merge(self, other: Self) -> Self:
+        """Of the units of both."""
+        mine, theirs = self._reach(), other._reach()
+        further = (theirs > mine) | ((theirs == mine) & (other.units < self.units))
+        return type(self)(
+            np.where(further, other.units, self.units),
+            np.where(further[..., None], other.terms, self.terms),
+        )
+
+    def _reach(self) -> Floats:
+        """(P, C, 3) how far each unit is to its side."""
+        reach = np.asarray((self.terms * _SIDES).sum(axis=-1))
+        return np.where(np.isnan(reach), -np.inf, reach)
+
+    def made_by_one(self, p: int, ratios: Ints, value: Statistic, clusters: int) -> Influence | None:
+        """The unit that moves a value of policy p, the sum of these ratios, by more than the standard error
+        of all others; None where none does, where none was named, and where nothing varies.
+
+        The sum of the squares of what each bin moves the value by is what the standard error comes from. The
+        others leave it without the square of this unit, about where they put the value themselves."""
+        units, terms = self.units[p, ratios], self.terms[p, ratios]
+        if not value.defined or value.constant or np.isnan(terms).all():
+            return None
+        numerators, denominators = np.moveaxis(terms, -1, 0)
+        totals = value.denominators.sum(axis=1)[:, None]
+        by_ratio = (numerators - value.ratios[:, None] * denominators) / totals
+        moved = {str(unit): _of_unit(by_ratio, units == unit) for unit in np.unique(units)}
+        unit, moves = max(moved.items(), key=lambda item: abs(item[1]))
+        squares = float(np.square(value.influences).sum()) - moves**2 - moves**2 / (clusters - 1)
+        others = math.sqrt(max(0.0, squares))
+        # of two units that are alike neither is alone, though each is a little over what the other leaves
+        alone = abs(moves) * (1 - 1 / (clusters - 1)) > others
+        return Influence(unit, moves, others) if alone else None
+
+
+def _of_unit(by_ratio: Floats, is_unit: Bools) -> float:
+    """What a unit moves the sum of the ratios by, as far as it is among the farthest of each (K, 3)."""
+    first = is_unit.argmax(axis=1)
+    each = np.take_along_axis(by_ratio, first[:, None], axis=1)[:, 0]
+    return float(each[is_unit.any(axis=1)].sum())
+
+
+def farthest(pair: Pair) -> tuple[Ints, Floats]:
+    """The places (3,) of the farthest of n > 0 units of a ratio, and their numerators and denominators
+    (3, 2)."""
+    numerators, denominators = pair
+    places = np.array([numerators.argmax(), numerators.argmin(), denominators.argmax()])
+    return places, np.stack([numerators[places], denominators[places]], axis=-1)

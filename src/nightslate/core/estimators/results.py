@@ -78,6 +78,7 @@ class Results:
                     n=state.n,
                     clusters=state.clusters,
                     **self.figures(p, q, name, confidence, interval),
+                    **(self._made_by_one(p, name) if q is None else {}),
                     **diagnostics[p],
                 )
 
@@ -103,6 +104,17 @@ class Results:
             "lower": _hull((each["lower"] for each in both), min),
             "upper": _hull((each["upper"] for each in both), max),
         }
+
+    def _made_by_one(self, p: int, name: str) -> Figures:
+        """The unit that a value rests on, if there is one and units are named."""
+        if not ESTIMATORS[name].knows_its_error:
+            return {}
+        tuning = self.tuning(p, name)
+        ratios, value = self._statistics.ratios[name, tuning], self._statistics.of_value(p, name, tuning)
+        found = self._state.extremes.made_by_one(p, ratios, value, self._state.clusters)
+        if not found:
+            return {}
+        return {"made_by": found.unit, "moves": found.moves, "stderr_of_others": found.others}
 
     def _of(self, statistic: Statistic, confidence: float, interval: Interval) -> Figures:
         """Where nothing varies, nothing but the range of rewards bounds what has not been seen yet; but two

@@ -29,7 +29,7 @@ class Statistics:
 
     def of_value(self, p: int, name: str, tuning: float) -> Statistic:
         """A policy's value by an estimator."""
-        columns = self._columns[name, tuning]
+        columns = self.ratios[name, tuning]
         chosen = self._state.bins[:, p, columns, :]
         return Statistic(
             signs=np.ones(columns.size),
@@ -95,8 +95,8 @@ class Statistics:
         return self._state.n > 0 and np.array_equal(weights[:, p], weights[:, q])
 
     @cached_property
-    def _columns(self) -> dict[tuple[str, float], Ints]:
-        """The places of the pairs of an estimator at a tuning parameter."""
+    def ratios(self) -> dict[tuple[str, float], Ints]:
+        """The places of the ratios of an estimator at a tuning parameter."""
         keys = [(column.estimator, column.tuning) for column in self._state.columns]
         return {key: np.flatnonzero([key == other for other in keys]) for key in keys}
 
@@ -119,7 +119,7 @@ class Statistics:
     def _paired(self, p: int, q: int, name: str, tuning: float) -> Clustered:
         """The difference of two means as one mean of differences."""
         span, other = self._spans(p, name, tuning)[0], self._spans(q, name, tuning)[0]
-        column = int(self._columns[name, tuning][0])
+        column = int(self.ratios[name, tuning][0])
         return self._mean(column, {p: (1.0, 0.0), q: (-1.0, 0.0)}, span - other)
 
     def _sides(self, p: int, q: int | None, name: str, tuning: float) -> Sides | None:
