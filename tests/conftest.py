@@ -19,5 +19,8 @@ def spark() -> Iterator[SparkSession]:
     # It says goodbye after pytest has closed the stream that it would log to.
     logging.getLogger("py4j").setLevel(logging.WARNING)
     session = spark_session("tests")
+    # Many plans over few rows: to compile each takes longer than to interpret it. End to end it is compiled.
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield session
     session.stop()
