@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,9 @@ KEYS = ("user_id", "impression_id")
 
 ID_FORMS = "nightslate.id_forms"
 """Where the metadata of a log's day says what its keys look like, by column."""
+
+STRANGERS = "nightslate.strangers"
+"""Where the metadata of a day of `unattributed` says that hardly any outcome has a key that was shown."""
 
 LEAST_SHARE = 0.05
 """Of outcomes whose key is among the impressions; fewer are hardly any."""
@@ -55,20 +58,18 @@ class Overlap:
             self.naming_known + other.naming_known,
         )
 
-    def strangers(
-        self, here: Mapping[str, Sequence[str]], there: Callable[[str], Sequence[str]]
-    ) -> Iterator[str]:
-        """What there is to say of the first key that outcomes hardly ever share with impressions; here,
-        there: what they look like in outcomes and in impressions, by column."""
+    def strangers(self, here: Mapping[str, Sequence[str]], there: Callable[[str], Sequence[str]]) -> str:
+        """What there is to say of the first key that outcomes hardly ever share with impressions; nothing
+        where they do. here, there: what they look like in outcomes and in impressions, by column."""
         counts = (self.of_known_users, self.outcomes), (self.naming_known, self.naming)
         for name, (found, of) in zip(KEYS, counts, strict=True):
             if hardly_any(found, of):
-                yield (
-                    f"WARNING: only {found:,} of {of:,} outcomes have a {name} that is among the impressions,"
+                return (
+                    f"only {found:,} of {of:,} outcomes have a {name} that is among the impressions,"
                     f" under {LEAST_SHARE:.0%}; it is like {_listed(here.get(name, ()))} in outcomes and like"
                     f" {_listed(there(name))} in impressions: do both logs write it in one form?"
                 )
-                return  # of users that are strangers so are the impressions
+        return ""
 
 
 def hardly_any(found: int, of: int) -> bool:

@@ -73,6 +73,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         },
         "copies": summary.copies,
         "rejected": summary.refused,
+        "notes": list(summary.notes),
     }
 
 

@@ -36,6 +36,7 @@ class NightReport:
     changed: the days whose logs changed since their evidence was taken, in words; empty where none did.
     quarantine: log, reason, clause, rows.
     outcomes: kind, fate (`credited`, or why not), outcomes.
+    strangers: a word on keys of outcomes of which hardly any was shown; empty where they were.
     rows, rows_before: how many rows each table got tonight, and the night before.
     references: policy, impressions, reward (sum): outside policies, shown beside the estimates.
     logged: issue, value (mean reward of what was shown, over the days of the leading estimates), n.
@@ -72,6 +73,7 @@ class NightReport:
     margin: float = 0.0
     range_declared: bool = False
     changed: str = ""
+    strangers: str = ""
     weighs_decisions: bool = False
     untaught: str = ""
     rows_before: Mapping[str, int] | None = None

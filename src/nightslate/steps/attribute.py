@@ -13,10 +13,11 @@ from nightslate.core.attribution import Rule
 from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
 from nightslate.frames.credits import found_by_bucket, known_keys
 from nightslate.frames.days import microseconds
-from nightslate.records.overlap import ID_FORMS, hardly_any
+from nightslate.records.overlap import ID_FORMS, STRANGERS, hardly_any
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.meaning import in_words, outdated, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
+from nightslate.tables import Staged
 from nightslate.tables import spark as spark_tables
 
 _TABLES = ("credits", "unattributed")
@@ -75,16 +76,18 @@ def _attribute(night: Night) -> str:
     impressions = bucket_input(night, "impressions", IMPRESSION_COLUMNS, night.days_attributed_to[0])
     found = found_by_bucket(night.spark, impressions, outcomes, attributor(night), night.program.buckets)
     found = found.persist()  # it is gone through twice, once for each table
-    credited = _write(night, "credits", found.where(F.col("reason").isNull()))
-    left = _write(night, "unattributed", found.where(F.col("reason").isNotNull()))
+    given = _staged(night, "credits", found.where(F.col("reason").isNull()))
+    unattributed = _staged(night, "unattributed", found.where(F.col("reason").isNotNull()))
     total = sum(file.rows for file in outcomes.files)
-    said = f"{credited} credits for {total - left} of {total} outcomes"
-    if hardly_any(total - left, total):  # else their keys are no strangers, and need not be counted
+    credited, strangers = total - unattributed.rows, ""
+    if hardly_any(credited, total):  # else their keys are no strangers, and need not be counted
         overlap = known_keys(night.spark, impressions, outcomes, night.program.buckets)
-        said += "".join(
-            f"; {one}" for one in overlap.strangers(_forms(night, "outcomes"), _shown_forms(night))
-        )
-    return said
+        strangers = overlap.strangers(_forms(night, "outcomes"), _shown_forms(night))
+    night.table("credits").publish(given, with_meaning(night, "credits"))
+    said = {**with_meaning(night, "unattributed"), STRANGERS: strangers}
+    night.table("unattributed").publish(unattributed, said)
+    warning = f"; WARNING: {strangers}" if strangers else ""
+    return f"{given.rows} credits for {credited} of {total} outcomes{warning}"
 
 
 def _shown_forms(night: Night) -> Callable[[str], list[str]]:
@@ -99,11 +102,9 @@ def _forms(night: Night, log: str) -> dict[str, list[str]]:
     return cast(dict[str, list[str]], json.loads(kept))
 
 
-def _write(night: Night, name: str, rows: DataFrame) -> int:
-    """Publish the day of a table; returns the number of its rows."""
+def _staged(night: Night, name: str, rows: DataFrame) -> Staged:
+    """The day of a table, written and not yet published."""
     table = night.table(name)
     attempt = table.begin(night.ds)
     spark_tables.write(rows, attempt, sort_by=table.contract.key)
-    staged = attempt.seal()
-    table.publish(staged, with_meaning(night, name))
-    return staged.rows
+    return attempt.seal()

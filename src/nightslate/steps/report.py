@@ -14,6 +14,7 @@ from nightslate.frames.days import first_day
 from nightslate.frames.evaluation import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.programs.learners import FittedQLearner
+from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots
 from nightslate.reports.estimands import cross_fitted, leading
 from nightslate.reports.night_report import NightReport, page
@@ -88,6 +89,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         untaught=untaught_champion(night),
         quarantine=_counted(night.rows("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night),
+        strangers=night.table("unattributed").snapshot().metadata(night.ds).get(STRANGERS, ""),
         rows=_rows(night, night.ds),
         references=_references(night, leads["first_day"][0].as_py(), leads["last_day"][0].as_py()),
         logged=logged.filter(pc.field("estimand") == leads["estimand"][0]).select(["issue", "value", "n"]),

@@ -64,6 +64,9 @@ def test_a_warehouse_keeps_the_form_of_ids_that_it_began_with(
     assert not users(home, "impressions", 1) & known
     said = run_step("attribute", world.night(home, world.DAYS[1]))
     assert "WARNING: only 0 of " in said
+    world.run_night(home, world.DAYS[1], ("train", "evaluate", "promote"))
+    page = Path(run_step("report", world.night(home, world.DAYS[1]))).read_text()
+    assert re.search("only 0 of [0-9]+ outcomes have a user_id", page)
     assert re.search(r'have a user_id .* it is like "99?", "99?" in outcomes and like "99?.9", ', said)
     with monkeypatch.context() as after:
         after.setattr(ingest, "FIRST_FORM", "0")

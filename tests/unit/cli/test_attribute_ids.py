@@ -1,5 +1,6 @@
 """Ids of two files that other programs wrote in other forms."""
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -44,6 +45,14 @@ def test_keys_of_two_kinds_are_told_of(tmp_path: Path) -> None:
     assert ran.exit_code == 0
     assert "WARNING: only 0 of 3 outcomes have a user_id that is among the impressions" in ran.stderr
     assert 'like "7", "8", "9" in outcomes and like "u7", "u8", "u9" in impressions' in ran.stderr
+
+
+def test_the_summary_as_json_has_what_there_is_to_say(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path, SHOWN.replace(",7,", ",u7,").replace(",8,", ",u8,").replace(",9,", ",u9,"), DONE, "--json"
+    )
+    notes = json.loads(ran.stdout)["notes"]
+    assert any("only 0 of 3 outcomes have a user_id" in note for note in notes)
 
 
 def test_a_folder_of_part_files_is_one_log(tmp_path: Path) -> None:

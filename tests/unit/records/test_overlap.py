@@ -48,8 +48,8 @@ def test_hardly_any_is_fewer_than_one_in_twenty():
     assert not hardly_any(50, 1000)
     assert not hardly_any(0, 0)
     here = {"user_id": ["7.0"], "impression_id": ["x"]}
-    (warning,) = Overlap(1000, 49, 1000, 50).strangers(here, lambda name: {"user_id": ["7"]}[name])
+    warning = Overlap(1000, 49, 1000, 50).strangers(here, lambda name: {"user_id": ["7"]}[name])
     assert warning == (
-        "WARNING: only 49 of 1,000 outcomes have a user_id that is among the impressions, under 5%; it is"
+        "only 49 of 1,000 outcomes have a user_id that is among the impressions, under 5%; it is"
         ' like "7.0" in outcomes and like "7" in impressions: do both logs write it in one form?'
     )

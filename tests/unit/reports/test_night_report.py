@@ -227,6 +227,13 @@ def test_an_impression_that_makes_an_estimate_alone_is_named_with_what_it_moves(
     ) in html
 
 
+def test_keys_of_outcomes_that_nobody_was_shown_with_are_told_at_the_top() -> None:
+    warning = 'only 0 of 3 outcomes have a user_id that is among the impressions: it is like "7.0"'
+    html = page(nights.ordinary(strangers=warning))
+    assert "only 0 of 3 outcomes have a user_id" in html.split('class="tiles"')[0]
+    assert "look</span>only" not in page(nights.ordinary())
+
+
 def test_effective_samples_that_are_too_few_say_how_many_it_would_take() -> None:
     """611.7 of 9,992: a gate that asks for 2,000 needs 3.3 times as many."""
     html = page(nights.ordinary(min_ess=2000.0))

@@ -76,6 +76,7 @@ def attribute(
                 tally, overlap, copied = _write(how, dealt, done, out, unattributed, refused, progress)
         except OSError as error:
             raise MachineError(f"cannot write {out} or beside it: {error}") from error
+        strangers = overlap.strangers(done.keys, shown.examples)
         return Summary(
             how=how,
             impressions=shown.rows,
@@ -87,7 +88,7 @@ def attribute(
                 *refused.summary,
                 *_pointed(shown),
                 *done.notes,
-                *overlap.strangers(done.keys, shown.examples),
+                *([f"WARNING: {strangers}"] if strangers else ()),
             ),
             tally=tally,
         )
