@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import Bools, Float32s, Floats, Keys
+from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.sample import Logged
@@ -34,6 +34,14 @@ class CrossFit:
     policies: Mapping[str, Sequence[Policy]]
     reward_model: Sequence[RewardModel]
     examination: Sequence[Examination] = ()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What models look at: contexts (n, d), and the places of the units of each fold."""
+
+    contexts: Floats
+    places: Mapping[int, Ints]
 
 
 @dataclass(frozen=True)
@@ -71,35 +79,37 @@ class Evaluator:
         that they are weighed by."""
         for mine in by_users(rows):
             units = units_of(mine, self.arms, self.slots)
-            q, examined = self.expectations(units, program)
-            targets = [
-                units.target(weights, q, self.supported, examined)
-                for weights in self._weights(units, program)
-            ]
+            seen = self._seen(units, program)
+            q, examined = self._expectations(units, seen)
+            targets = [units.target(weights, q, self.supported, examined) for weights in self._weights(seen)]
             state = add(state, samples_of(units, targets), units.users, units.ids)
         return state
 
     def expectations(self, units: Units, program: str) -> tuple[Floats, Floats | float]:
         """What a model that was fitted on other users expects of each arm (n, arms), looked at; and how
         likely the slots are that."""
-        contexts, fold_of = self.encoder(units.first), folds_of(units.users, program, self.folds)
-        q = np.empty((len(contexts), len(self.arms)))
+        return self._expectations(units, self._seen(units, program))
+
+    def _seen(self, units: Units, program: str) -> _Seen:
+        fold_of = folds_of(units.users, program, self.folds)
+        places = {int(fold): np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of)}
+        return _Seen(self.encoder(units.first), places)
+
+    def _expectations(self, units: Units, seen: _Seen) -> tuple[Floats, Floats | float]:
+        q = np.empty((len(seen.contexts), len(self.arms)))
         examined = np.ones(units.reward.shape)
-        for fold in np.unique(fold_of):
-            at = np.flatnonzero(fold_of == fold)
-            q[at] = self.crossfit.reward_model[fold].expected_rewards(contexts[at])
+        for fold, at in seen.places.items():
+            q[at] = self.crossfit.reward_model[fold].expected_rewards(seen.contexts[at])
             if self.crossfit.examination:
                 examined[at] = units.examined(self.crossfit.examination[fold], at)
         return q, examined
 
-    def _weights(self, units: Units, program: str) -> Iterator[Float32s]:
+    def _weights(self, seen: _Seen) -> Iterator[Float32s]:
         """(n, arms) of each policy, as they would be stored: of each user by what others taught."""
-        contexts, fold_of = self.encoder(units.first), folds_of(units.users, program, self.folds)
         for policies in self.crossfit.policies.values():
-            weights = np.empty((len(contexts), len(self.arms)), dtype=np.float32)
-            for fold in np.unique(fold_of):
-                at = np.flatnonzero(fold_of == fold)
-                weights[at] = mix_floor(policies[fold].weights(contexts[at]), self.floor)
+            weights = np.empty((len(seen.contexts), len(self.arms)), dtype=np.float32)
+            for fold, at in seen.places.items():
+                weights[at] = mix_floor(policies[fold].weights(seen.contexts[at]), self.floor)
             yield weights
 
 
