@@ -16,6 +16,7 @@ from nightslate.core.arrays import Ints
 from nightslate.core.hashing import hex_to_uint64
 from nightslate.frames.pseudonyms import Pseudonymiser
 from nightslate.steps import Night
+from nightslate.steps.meaning import with_meaning
 
 PROGRAM = "million"
 DAYS = tuple(date(2026, 1, day) for day in range(1, 15))
@@ -86,6 +87,8 @@ class Day:
                 "slot": slot.astype(np.int32) + 1,
                 "arm_id": pa.array(ARMS).take(pa.array(arm)),
                 "propensity": 1.0 / (len(ARMS) - slot),
+                "propensity_kind": pa.repeat("conditional", user.size),
+                "policy": pa.nulls(user.size, pa.string()),
                 "slate_id": pa.nulls(user.size, pa.string()),
                 "eligible_arms": pa.nulls(user.size, pa.list_(pa.string())),
                 "variant": pa.nulls(user.size, pa.string()),
@@ -141,7 +144,8 @@ def prepare(night: Night, users: int, pseudonymise: Pseudonymiser) -> None:
         for table in ("impressions", "outcomes", "credits"):
             _publish(night.at(day), table, logs[table])
         unattributed = night.at(day).table("unattributed")
-        unattributed.replace(day, unattributed.snapshot().to_arrow().drop_columns(["ds"]), {})
+        none = unattributed.snapshot().to_arrow().drop_columns(["ds"])
+        unattributed.replace(day, none, with_meaning(night, "unattributed"))
     logs = Day(DAYS[-1], users).logs(names)
     for log in ("impressions", "outcomes", "users", "arms"):
         _land(night.warehouse.landing(night.name, log, night.ds), logs[log])
@@ -156,7 +160,7 @@ def _publish(night: Night, name: str, rows: pa.Table) -> None:
     for number in range(BUCKETS):
         mine = np.flatnonzero(bucket == number)
         attempt.write(rows.take(pa.array(mine[np.argsort(keys[mine], kind="stable")])), number)
-    table.publish(attempt.seal(), {})
+    table.publish(attempt.seal(), with_meaning(night, name))
 
 
 def _land(folder: Path, rows: pa.Table) -> None:
