@@ -6,7 +6,7 @@ of other days are no more correlated than their users are."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 from itertools import permutations
 from typing import Any
@@ -35,10 +35,12 @@ _CROSS_FITTED, _ESTIMATES, _EVIDENCE = (("cross-fitted", 0), ("estimates", 0), (
 @dataclass(frozen=True)
 class Cohort:
     """What was shown on a day, once all that it earned is known. `models`: by learner, of the night before;
-    they share their arms. `stakes`: what was known of rewards by then; None where nothing was."""
+    they share their arms. `stakes`: what was known of rewards by then; None where nothing was. `settings`: by
+    learner, what its model was fitted with, where that is known."""
 
     models: Mapping[str, ScoredBy]
     stakes: Stakes | None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -67,10 +69,11 @@ class Weighed:
         chosen = pc.fill_null(pc.equal(self.chosen_by, policy), False)
         return np.asarray(chosen.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
-    def weight(self, policy: str) -> Floats:
-        """(n,) the importance weight of the policy: 1 where it chose itself, with whatever goals were
-        added."""
-        return np.where(self.chose(policy), 1.0, self.samples[policy].weight)
+    def weight(self, policy: str, tilted: bool) -> Floats:
+        """(n,) the importance weight of the policy. It is 1 where the policy chose itself, unless slates are
+        tilted: with goals it would be worth less than another that is weighed without them."""
+        weight = self.samples[policy].weight
+        return weight if tilted else np.where(self.chose(policy), 1.0, weight)
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,12 @@ class Found:
 @dataclass(frozen=True)
 class Cohorts:
     """`learners`: whose values are estimated, over cohorts that have models of them all. `by_day`: the
-    cohorts by the day shown."""
+    cohorts by the day shown. `tilted`: whether what a policy chose was chosen by other weights than its
+    model's, see `Weighed.weight`."""
 
     learners: tuple[str, ...]
     by_day: Mapping[date, Cohort]
+    tilted: bool = False
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -109,7 +114,7 @@ class Cohorts:
         evidence = found.evidence
         for units in weighed:
             if stakes := self.by_day[units.day].stakes:
-                evidence = evidence.merge(evidence_of(units, stakes))
+                evidence = evidence.merge(evidence_of(units, stakes, self.tilted))
         complete = [units for units in weighed if units.samples.keys() >= {*self.learners}]
         if not complete:
             return Found(found.estimates, evidence)
@@ -183,11 +188,12 @@ def evaluate(spark: SparkSession, logs: Logs, how: Progressive) -> tuple[Evaluat
     return found[_CROSS_FITTED], Found(found[_ESTIMATES], found[_EVIDENCE])
 
 
-def evidence_of(units: Weighed, stakes: Stakes) -> Evidence:
+def evidence_of(units: Weighed, stakes: Stakes, tilted: bool) -> Evidence:
     """What some users of a cohort say about each pair of policies, about the value of each policy, and about
-    what came where it chose itself."""
+    what came where it chose itself. tilted: see `Cohorts`."""
     policies = sorted(units.samples.keys() - {LOGGED})
-    weights, reward, users = {name: units.weight(name) for name in policies}, units.reward, units.users
+    weights = {name: units.weight(name, tilted) for name in policies}
+    reward, users = units.reward, units.users
     terms = {
         Pair(units.day, "difference", one, other): Term.initial().update(
             stakes, weights[one], weights[other], reward, users

@@ -22,6 +22,11 @@ def known_on(program: Program, shown: date) -> date:
     return shown + _until_known(program)
 
 
+def window_of(program: Program, shown: date) -> set[date]:
+    """The days whose outcomes may be earned by what was shown on a day, that day included."""
+    return {shown + timedelta(days=day) for day in range(_until_known(program).days + 1)}
+
+
 def cohorts_of(program: Program, ds: date) -> list[date]:
     """The days of the evaluation window of the night of ds whose cohorts are whole by then, in order."""
     last = ds - _until_known(program)

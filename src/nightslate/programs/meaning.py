@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -27,6 +28,13 @@ def meaning(program: Program, table: str) -> Meaning:
         "evidence": _of_evidence,
     }
     return of_table[table](program) if table in of_table else {}
+
+
+def policy_settings(program: Program, learner: str) -> str:
+    """What the program says of a learner, as JSON with defaults left out: under other settings the same name
+    is another policy."""
+    said = program.learners[learner].model_dump(mode="json", exclude_defaults=True)
+    return json.dumps({**said, "floor": program.floor}, sort_keys=True)
 
 
 def differences(then: Meaning, now: Meaning) -> dict[str, str]:

@@ -23,7 +23,7 @@ class Sequence(Strict):
 
     discount: float = Field(default=1.0, gt=0, le=1)
     gap: Duration
-    longest: Duration = timedelta(days=28)
+    longest: Duration = timedelta(days=14)
     max_rows: int = Field(default=5_000_000, ge=2, le=MOST_ROWS)
 
     @property
@@ -58,6 +58,16 @@ def require_sequence(program: Program) -> None:
             "sequence.gap: it is shorter than the rewards' window, so a trajectory could end before its"
             " rewards are known"
         )
+    for key, days in (
+        ("training.window_days", program.training.window_days),
+        ("evaluation.window_days", program.evaluation.window_days),
+    ):
+        if timedelta(days=days) <= sequence.span:
+            raise ValueError(
+                f"{key}: none of the trajectories that began in {days} days is over, which takes sequence.gap"
+                f" and sequence.longest, {sequence.span // timedelta(hours=1)} hours; read more days, or"
+                " shorten sequence.longest"
+            )
     if program.rewards.rate:
         raise ValueError("rewards.rate: what a trajectory is worth is a sum of rewards, not a probability")
     if program.rewards.maturity != "exclude" or program.examination:

@@ -128,6 +128,11 @@ class Program(Strict):
         return tuple(name for name, variant in self.variants.items() if variant.policy not in randomised)
 
     @property
+    def tilts_slates(self) -> bool:
+        """Whether goals, priority or diversity make the weights of slates others than those of models."""
+        return bool(self.exposure or self.priority or self.diversity)
+
+    @property
     def weighs_decisions(self) -> bool:
         """Whether a decision is evaluated as a whole: its slots are several, and their propensities depend
         on one another. Otherwise each impression stands alone."""

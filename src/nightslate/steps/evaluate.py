@@ -25,7 +25,7 @@ from nightslate.frames.training import AnyLearner, encoder_for, fold_states, val
 from nightslate.programs.evaluation import Evaluation
 from nightslate.reports.estimands import in_words as estimand
 from nightslate.steps import sequences
-from nightslate.steps.cohorts import cohorts
+from nightslate.steps.cohorts import cohorts, waited_for
 from nightslate.steps.evidence import CHANGED, take_evidence
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
@@ -72,8 +72,13 @@ def run(night: Night) -> str:
     warning = f"; {first.policy}: {first.remark}" if first.remark else ""
     return (
         f"{len(night.program.learners)} policies on {first.n} {found.units} of {first.clusters}"
-        f" users{found.words}{warning}; {taken.in_words}"
+        f" users{found.words}{warning}; {taken.in_words}{_waits(night)}"
     )
+
+
+def _waits(night: Night) -> str:
+    days = waited_for(night)
+    return f"; evidence of days before waits for the outcomes of {', '.join(map(str, days))}" if days else ""
 
 
 def _on_impressions(night: Night) -> Evaluated:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,7 +17,8 @@ from nightslate.core.evidence import BETS, EProcess, Stakes, Term
 from nightslate.frames.evidence import EARNED, Evidence, Pair
 from nightslate.frames.progressive import Cohorts
 from nightslate.programs.cohorts import modelled_on
-from nightslate.steps.meaning import otherwise_meant, with_meaning
+from nightslate.programs.meaning import Meaning, meaning
+from nightslate.steps.meaning import meaning_of, with_meaning
 from nightslate.steps.night import ISSUE, Night
 
 CHANGED = "nightslate.evidence.changed"
@@ -63,7 +65,8 @@ def take_evidence(night: Night, found: Evidence, cohorts: Cohorts) -> Taken:
             if not _agree(snapshot.to_arrow(day, day).to_pylist(), terms):
                 changed.append(day)
         elif stakes := cohorts.by_day[day].stakes:
-            rows = [_row(night, pair, terms[pair], stakes) for pair in sorted(terms, key=_order)]
+            settings = cohorts.by_day[day].settings
+            rows = [_row(night, pair, terms[pair], stakes, settings) for pair in sorted(terms, key=_order)]
             table.replace(day, pa.Table.from_pylist(rows, schema), with_meaning(night, "evidence"))
             fresh += 1
     return Taken(fresh, changed)
@@ -72,9 +75,23 @@ def take_evidence(night: Night, found: Evidence, cohorts: Cohorts) -> Taken:
 def evidence_since(night: Night, since: date) -> pa.Table:
     """The terms of days from `since` up to this night, of what rewards mean tonight: days that were taken
     while the program said otherwise are in another currency, and count no more."""
+    found = evidence_with_meaning(night, since)
+    return found.filter(pc.field("meaning") == evidence_meaning(night)).drop_columns(["meaning"])
+
+
+def evidence_with_meaning(night: Night, since: date) -> pa.Table:
+    """The terms of days from `since` up to this night, and of each, in the column `meaning`, what rewards
+    meant when it was taken."""
     snapshot = night.table("evidence").snapshot()
-    otherwise = otherwise_meant(night, "evidence", snapshot.written())
-    return snapshot.to_arrow(since, night.ds).filter(~pc.field("ds").isin(list(otherwise)))
+    rows = snapshot.to_arrow(since, night.ds)
+    meant = {day: meaning_of(commit) for day, commit in snapshot.written().items()}
+    meanings = [_words(meant[day]) for day in rows["ds"].to_pylist()]
+    return rows.append_column("meaning", pa.array(meanings, pa.string()))
+
+
+def evidence_meaning(night: Night) -> str:
+    """What evidence that is taken tonight means."""
+    return _words(meaning(night.program, "evidence"))
 
 
 def e_process(rows: pa.Table) -> EProcess:
@@ -90,11 +107,17 @@ def e_process(rows: pa.Table) -> EProcess:
     )
 
 
+def _words(meant: Meaning | None) -> str:
+    return json.dumps(meant, sort_keys=True)
+
+
 def _order(pair: Pair) -> tuple[str, str, str]:
     return pair.about, pair.policy, pair.reference or ""
 
 
-def _row(night: Night, pair: Pair, term: Term, stakes: Stakes) -> dict[str, Any]:
+def _row(
+    night: Night, pair: Pair, term: Term, stakes: Stakes, settings: Mapping[str, str | None]
+) -> dict[str, Any]:
     stakes = stakes.times(EARNED.get(pair.about, 1.0))
     return {
         "issue": ISSUE,
@@ -102,6 +125,8 @@ def _row(night: Night, pair: Pair, term: Term, stakes: Stakes) -> dict[str, Any]
         "policy": pair.policy,
         "reference": pair.reference,
         "fitted_on": modelled_on(night.program, pair.shown),
+        "policy_settings": settings.get(pair.policy),
+        "reference_settings": settings.get(pair.reference or ""),
         "reward_low": stakes.low,
         "reward_high": stakes.high,
         "margin": stakes.margin,

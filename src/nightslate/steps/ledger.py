@@ -16,6 +16,7 @@ from nightslate.programs.cohorts import first_cohort_unknown_to
 from nightslate.programs.strict import FIRST_DAY
 from nightslate.steps.evidence import e_process, evidence_since
 from nightslate.steps.night import ISSUE, Night
+from nightslate.steps.reigns import recorded_reigns
 
 _DAY = timedelta(days=1)
 
@@ -30,7 +31,9 @@ def write_ledger(night: Night) -> None:
 
 def _entries(night: Night) -> Iterator[dict[str, Any]]:
     looks, evidence = night.rows("promotions", FIRST_DAY), evidence_since(night, FIRST_DAY)
+    began = {reign.began for reign in recorded_reigns(looks, night.program.gate.first_champion)}
     promoted = looks.filter(pc.field("decision") == "promoted").sort_by("ds").to_pylist()
+    promoted = [look for look in promoted if look["ds"] in began]
     unknown = first_cohort_unknown_to(night.program, night.ds)
     # a champion's slates begin with the day after its promotion, and end with the day of the next one
     ends = [*(min(following["ds"] + _DAY, unknown) for following in promoted[1:]), unknown]

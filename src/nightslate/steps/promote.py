@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,10 +15,12 @@ from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.gate import Case, Decision, GateRule, decide
 from nightslate.errors import ContractError, SpecError
 from nightslate.programs.cohorts import first_cohort_unknown_to
+from nightslate.programs.meaning import policy_settings
 from nightslate.programs.strict import FIRST_DAY
-from nightslate.steps.evidence import e_process, evidence_since
+from nightslate.steps.evidence import e_process, evidence_meaning, evidence_with_meaning
 from nightslate.steps.ledger import write_ledger
 from nightslate.steps.night import ISSUE, Night
+from nightslate.steps.reigns import recorded_reigns
 
 _BETTING = "betting"
 
@@ -28,8 +30,7 @@ def run(night: Night) -> str:
     moves only if no later night has looked already."""
     reign = Reign.of(night)
     champion = reign.champion
-    challengers = sorted(set(night.program.learners) - {champion})
-    cases = reign.cases(challengers)
+    cases = reign.cases()
     decisions = {
         name: decide(case, _weighed(night, name, champion), _rule(night)) for name, case in cases.items()
     }
@@ -70,39 +71,46 @@ def run(night: Night) -> str:
 class Reign:
     """A champion's time so far, as the nights before recorded it. look: how often the gate has looked, this
     night included. since: the first day whose cohort counts; what was whole when the champion was promoted
-    spoke for it, or against another. evidence: the terms of challengers against it, by day and name."""
+    spoke for it, or against another. evidence: the terms of challengers against it, by day and name, of these
+    policies as they are set, and of rewards as they are meant, tonight. joined: of each such challenger how
+    many had joined the reign when it did, itself included; who changed in any of this joins anew."""
 
     champion: str
     look: int
     since: date
     evidence: pa.Table
+    joined: Mapping[str, int]
 
     @classmethod
     def of(cls, night: Night) -> Reign:
         """That of the champion that the night scores with."""
-        champion, looks = champion_as_of(night), _looks_before(night)
-        promoted = looks.filter(pc.equal(looks["decision"], "promoted"))["ds"]
-        last = pc.max(promoted).as_py()
-        since = first_cohort_unknown_to(night.program, last) if last else FIRST_DAY
-        nights = pc.unique(looks["ds"])
-        look = 1 + (pc.sum(pc.greater(nights, last)).as_py() or 0 if last else len(nights))
-        rows = evidence_since(night, since)
+        champion = champion_as_of(night)
+        reign = recorded_reigns(_looks_before(night), night.program.gate.first_champion)[-1]
+        since = first_cohort_unknown_to(night.program, reign.began) if reign.began else FIRST_DAY
+        rows = evidence_with_meaning(night, since)
         whole = pc.field("ds") < first_cohort_unknown_to(night.program, night.ds)
-        rows = rows.filter(whole).sort_by([("ds", "ascending"), ("policy", "ascending")])
-        return cls(champion, look, since, rows)
+        against = whole & (pc.field("reference") == champion)
+        rows = rows.filter(against).sort_by([("ds", "ascending"), ("policy", "ascending")])
+        now = {name: policy_settings(night.program, name) for name in night.program.learners}
+        who = [
+            (row["policy"], row["policy_settings"], row["reference_settings"], row["meaning"])
+            for row in rows.to_pylist()
+        ]
+        tonight = [
+            (name, now[name], now[champion], evidence_meaning(night))
+            for name in sorted(now)
+            if name != champion
+        ]
+        met = list(dict.fromkeys([*who, *tonight]))  # in the order in which they joined; who did not is next
+        joined = {one[0]: met.index(one) + 1 for one in tonight}
+        as_tonight = pa.array([one in tonight for one in who], pa.bool_())
+        return cls(champion, 1 + reign.looks, since, rows.filter(as_tonight), joined)
 
-    def cases(self, challengers: Sequence[str]) -> dict[str, Case]:
-        """What speaks for each. Who has no evidence yet would be the next to join."""
-        against = self.evidence.filter(pc.field("reference") == self.champion)
-        met = dict.fromkeys(against["policy"].to_pylist())  # in the order in which they joined
-        joined = [*met, *(name for name in challengers if name not in met)]
+    def cases(self) -> dict[str, Case]:
+        """What speaks for each challenger."""
         return {
-            name: Case(
-                name,
-                joined.index(name) + 1,
-                e_process(against.filter(pc.field("policy") == name)),
-            )
-            for name in challengers
+            name: Case(name, place, e_process(self.evidence.filter(pc.field("policy") == name)))
+            for name, place in self.joined.items()
         }
 
 

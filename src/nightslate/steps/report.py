@@ -84,7 +84,7 @@ def _gather(night: Night, tracked: NightRun) -> NightReport:
         reward=Reward(rewards.name, rewards.rate),
         evaluations=evaluations.filter(compared),
         promotions=night.rows("promotions"),
-        evidence=reign.evidence.filter(pc.field("reference") == reign.champion),
+        evidence=reign.evidence,
         models=night.rows("models"),
         untaught=untaught_champion(night),
         quarantine=_counted(night.rows("quarantine"), ["log", "reason", "clause"], "rows"),

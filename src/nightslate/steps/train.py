@@ -9,6 +9,7 @@ from nightslate.errors import ContractError
 from nightslate.frames.training import encoder_for, fold_states, reward_range, value_counts
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
+from nightslate.programs.meaning import policy_settings
 from nightslate.steps import sequences
 from nightslate.steps.delays import delays_found
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
@@ -53,7 +54,8 @@ def _train(night: Night) -> str:
         model = ModelFile(night.program.learners[name].kind, name, arms, trained.encoder, policy)
         version = night.registry.register(model, tracked, night.ds)
         tracked.log_params({f"{name}.digest": model.digest, f"{name}.version": version})
-        rows.append((ISSUE, name, model.digest, count, len(arms), *trained.reward_range))
+        settings = policy_settings(night.program, name)
+        rows.append((ISSUE, name, model.digest, count, len(arms), *trained.reward_range, settings))
     table = night.table("models")
     schema = arrow_contracts.schema(table.contract, partition=False)
     columns = [

@@ -118,6 +118,7 @@ class World:
         at = datetime.combine(_day(number), datetime.min.time(), UTC)
         return pa.table(
             {
+                "impression_id": [f"{number}-{user}" for user in who],
                 "user_id": pa.array([self.ids[user] for user in who], pa.string()),
                 "occurred_at": pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")), len(who)),
                 "slot": pa.repeat(1, len(who)),

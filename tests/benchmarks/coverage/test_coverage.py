@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
+import pytest
 from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.coverage.simulated import (
@@ -28,6 +29,8 @@ from tests.benchmarks.coverage.simulated import (
 
 from nightslate.core.arrays import Floats
 from nightslate.core.estimators.intervals import INTERVALS, Interval
+
+pytestmark = pytest.mark.timeout(7200)
 
 LOGS = 1000
 AIM = (0.93, 0.97)

@@ -28,6 +28,8 @@ from tests.benchmarks.coverage.learning import (
 from nightslate.core.arrays import Bools, Floats
 from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS, PROGRESSIVE
 
+pytestmark = pytest.mark.timeout(7200)
+
 WORLDS = 1000
 AIM = (0.93, 0.97)
 LEADING = ("dr", "snips")

@@ -10,6 +10,7 @@ truth."""
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from rich.console import Console
 from rich.table import Table
 from tests.unit.core.delayed import DAYS, VALUES, WAYS, Known, logs
@@ -21,6 +22,8 @@ from nightslate.core.estimators.intervals import INTERVALS
 from nightslate.core.estimators.results import Results
 from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix
+
+pytestmark = pytest.mark.timeout(7200)
 
 CONFIDENCE = 0.95
 LOGS, DAILY = 300, 150

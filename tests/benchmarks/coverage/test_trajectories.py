@@ -7,6 +7,7 @@ intervals. The Monte Carlo error of a coverage of 95 % is 1.5 points."""
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import binom
@@ -21,6 +22,8 @@ from nightslate.core.fitted_q import choosing
 from nightslate.core.hashing import mix, seed
 from nightslate.simulation.next_best_action import truth
 from nightslate.simulation.next_best_action.world import OFFERS, UNIFORM, Histories, World
+
+pytestmark = pytest.mark.timeout(7200)
 
 CONFIDENCE = 0.95
 HISTORIES, FEWEST, MOST = 200, 500, 1000

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,8 @@ from nightslate.core.estimators.sample import Sample
 from nightslate.files.log import Log
 from nightslate.files.ope import evaluate
 from nightslate.files.question import Question
+
+pytestmark = pytest.mark.timeout(7200)
 
 LOGS = 1000
 ALPHA = 0.05

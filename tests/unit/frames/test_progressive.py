@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -207,3 +208,19 @@ def test_users_may_come_in_any_buckets_and_their_states_travel():
 
 def test_evidence_of_nobody_travels_too():
     assert Evidence.from_arrays(Evidence.initial().arrays()).terms == {}
+
+
+def test_where_slates_are_tilted_a_policy_is_weighed_alike_wherever_it_chose_or_not():
+    """With goals a policy's own slates are worth less than its model: 1 would be another policy's weight."""
+    how = progressive(
+        learners=("shy", "twin"), by_day={DAYS[0]: {"shy": (0.1, 0.7, 0.0), "twin": (0.1, 0.7, 0.0)}}
+    )
+    pair = Pair(DAYS[0], "difference", "twin", "shy")
+    table = rows()
+    assert found(how, table).evidence.terms[pair].total != 0, "what shy chose has a weight of 1"
+    tilted = replace(how, cohorts=replace(how.cohorts, tilted=True))
+    term = found(tilted, table).evidence.terms[pair]
+    assert term.total == pytest.approx(0, abs=1e-9)
+    assert np.abs(term.log_growth).max() == pytest.approx(0, abs=1e-9), "nothing sets equal policies apart"
+    own = Pair(DAYS[0], "earned", "shy", None)
+    assert found(tilted, table).evidence.terms[own].total == found(how, table).evidence.terms[own].total

@@ -78,7 +78,7 @@ def test_transitions_depend_on_where_trajectories_end_too(tmp_path):
     found = differences(meaning(one, "transitions"), meaning(other, "transitions"))
     assert list(found.values()) == [
         "sequence.gap was 2880m and is 4320m",
-        "sequence.longest was 40320m and is 10080m",
+        "sequence.longest was 20160m and is 10080m",
     ]
     assert meaning(one, "credits") == meaning(other, "credits")
 

@@ -24,7 +24,7 @@ def test_its_night_puts_decisions_together_before_it_trains(tmp_path):
     program = load(write(tmp_path, sequence()))
     names = [step.name for step in program.plan]
     assert names[:4] == ["ingest", "attribute", "transitions", "train"]
-    assert program.sequence.span == timedelta(days=31)
+    assert program.sequence.span == timedelta(days=17)
 
 
 def test_trajectories_are_evaluated_by_their_own_estimators(tmp_path):
@@ -52,6 +52,15 @@ def test_trajectories_are_evaluated_by_their_own_estimators(tmp_path):
         ),
         (sequence(sequence={"gap": "3d", "discount": 0.0}), "sequence.discount: Input should be greater"),
         (sequence(sequence={"gap": "3d", "discount": 1.1}), "sequence.discount: Input should be less"),
+        (
+            sequence(sequence={"gap": "3d", "longest": "25d"}),
+            "training.window_days: none of the trajectories that began in 28 days is over, which takes"
+            " sequence.gap and sequence.longest, 672 hours",
+        ),
+        (
+            sequence(sequence={"gap": "3d", "longest": "10d"}, evaluation={"window_days": 13}),
+            "evaluation.window_days: none of the trajectories that began in 13 days is over",
+        ),
         (sequence(evaluation={"estimators": ["dr"]}), "['dr'] can't weigh trajectories"),
         (
             sequence(gate={"first_champion": "uniform", "estimator": "fqe"}),
