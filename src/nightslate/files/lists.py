@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -54,12 +53,16 @@ def number_lists(rows: Rows, name: str, bad: BadRows) -> Lists:
     return Lists(values.to_numpy(zero_copy_only=False), lengths)
 
 
-def with_lists(table: pa.Table, names: list[str]) -> pa.Table:
+def with_lists(table: pa.Table, of_ids: list[str], of_numbers: list[str]) -> pa.Table:
     """The table with these columns as lists where they are JSON arrays in text, as in CSV."""
-    for name in names:
+    readers = {
+        **dict.fromkeys(of_ids, records.id_lists),
+        **dict.fromkeys(of_numbers, records.number_lists),
+    }
+    for name, lists_of in readers.items():
         if pa.types.is_string(table[name].type):
-            cells = [json.loads(cell) for cell in table[name].to_pylist()]
-            table = table.set_column(table.column_names.index(name), name, pa.array(cells))
+            lists = lists_of(table[name]).array
+            table = table.set_column(table.column_names.index(name), name, lists)
     return table
 
 

@@ -77,7 +77,7 @@ def propensities(
         refused.add(path, bad.all(), rows.count)
         refused.settle()
     refused.require_some_left(path, int(np.count_nonzero(bad.good)))
-    kept = with_lists(table.filter(pa.array(bad.good)), [*names, WEIGHTS])
+    kept = with_lists(table.filter(pa.array(bad.good)), names, [WEIGHTS])
     for name in COLUMNS:
         column = pa.chunked_array([batch[name] for batch in batches])
         kept = kept.drop_columns([name] if name in kept.column_names else []).append_column(name, column)
@@ -125,6 +125,11 @@ class _Slates:
         uneven = self.candidates.lengths[rows] != self.weights.lengths[rows]
         self._blame(rows, uneven, "candidates and weights are not equally many")
         self._blame(rows, unfit, "a weight is not finite and > 0")
+        with np.errstate(over="ignore", invalid="ignore"):
+            beyond = np.isinf(weights.sum(axis=1)) & ~unfit
+        self._blame(
+            rows, beyond, "the weights sum to more than a float64 can hold: divide them by the largest"
+        )
         self._blame(rows, _has_twice(candidates, there), "a candidate stands twice")
         allowed = there & self._is_eligible(rows, candidates)
         slates = self._slates(rows, candidates, allowed)

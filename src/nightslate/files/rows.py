@@ -170,7 +170,7 @@ def _chunks(file: Path, columns: Sequence[str] | None = None, at_once: int | Non
     try:
         yield from read_records(file, columns=columns, at_once=at_once, threads=True)
     except UnusableFileError as error:
-        if not file.stat().st_size:
+        if file.is_file() and not file.stat().st_size:
             raise ContractError(f"{file} has no rows") from error
         raise ContractError(f"{file} cannot be read: {error.clause}") from error
 

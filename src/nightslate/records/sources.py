@@ -49,11 +49,11 @@ def format_of(path: Path) -> tuple[Format, str | None]:
 
 def data_files(folder: Path) -> list[Path]:
     """The data files of a folder, by name: what starts with _ or . is none, such as _SUCCESS. A folder within
-    it that is not empty is among them, for nobody reads what it holds."""
+    it that is not empty is among them, for nobody reads what it holds, and so is a link to nowhere."""
     return sorted(
         path
         for path in folder.iterdir()
-        if path.name[0] not in "_." and (path.is_file() or (path.is_dir() and any(path.iterdir())))
+        if path.name[0] not in "_." and not (path.is_dir() and not any(path.iterdir()))
     )
 
 

@@ -103,7 +103,16 @@ def _ingest(night: Night) -> str:
     copies = sum(result.duplicates for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
-    return done + _pointed_ids(pointed) + _readable_by_all(night, files)
+    return done + _refused_files(ingested) + _pointed_ids(pointed) + _readable_by_all(night, files)
+
+
+def _refused_files(ingested: Mapping[str, Ingested]) -> str:
+    """Files none of whose rows was taken in, though rejects.max_files tolerates them."""
+    refused = {log: result.unusable_files for log, result in ingested.items() if result.unusable_files}
+    if not refused:
+        return ""
+    listed = ", ".join(f"{files} of {log}" for log, files in refused.items())
+    return f"; WARNING: files refused whole: {listed}: `nightslate quarantine` says which and why"
 
 
 def _pointed_ids(pointed: Mapping[str, frozenset[str]]) -> str:

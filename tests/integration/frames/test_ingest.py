@@ -81,14 +81,17 @@ def test_a_damaged_file_costs_its_own_rows_also_those_before_the_damage(spark, t
     sound = write_parquet(tmp_path / "sound", [good(7), good(8, slot=2), good(9, slot=0)])
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(sound.read_bytes()[:-20])
-    ingested = ingest(spark, [bad, cut, sound], CONFORMER)
+    gone = tmp_path / "gone.parquet"
+    gone.symlink_to(tmp_path / "nowhere")
+    ingested = ingest(spark, [bad, cut, gone, sound], CONFORMER)
     assert kept(ingested) == ["i7", "i8"]
     assert why(ingested) == [
         ("out_of_range", "sound.parquet"),
         ("unreadable_file", "bad.parquet"),
         ("unreadable_file", "cut.parquet"),
+        ("unreadable_file", "gone.parquet"),
     ]
-    assert (ingested.total, ingested.unusable_files) == (3, 2)
+    assert (ingested.total, ingested.unusable_files) == (3, 3)
 
 
 def test_a_rejected_row_costs_itself_and_is_no_rival_of_a_sound_one(spark, tmp_path):

@@ -129,6 +129,17 @@ def test_a_bad_file_costs_that_files_load_by_name(tmp_path: Path, damage: object
     assert table(tmp_path, "quarantine")["file"].to_list() == ["part-1.parquet"]
 
 
+def test_files_that_are_refused_and_tolerated_are_told(landed: Path) -> None:
+    """No row of theirs is among those that are quarantined."""
+    (impressions_folder(landed) / "part-9.parquet").symlink_to(landed / "a mount that has gone")
+    of = world.night(landed, DAY)
+    logs = of.program.logs
+    tolerant = logs.model_copy(update={"rejects": logs.rejects.model_copy(update={"max_files": 1})})
+    said = run_step("ingest", replace(of, program=of.program.model_copy(update={"logs": tolerant})))
+    assert "0 rows quarantined" in said
+    assert "WARNING: files refused whole: 1 of impressions" in said
+
+
 def test_conflicting_duplicates_are_nobodys_truth_and_copies_count_once(tmp_path: Path) -> None:
     shown = world.impressions(0, DAY, rows=120)
     copies = [dict(shown[0]), {**shown[1], "slot": 3 - int(str(shown[1]["slot"]))}]

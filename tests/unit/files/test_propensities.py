@@ -258,3 +258,28 @@ def test_a_file_that_cannot_be_used_is_named(
     answer = run("--weights", tmp_path / name, "--slots", 1)
     assert answer.exit_code == 65
     assert says in answer.stderr
+
+
+def test_lists_of_texts_and_of_numbers_in_one_column_are_lists_of_ids(tmp_path: Path) -> None:
+    rows = (
+        'candidates,weights,ranking\n"[""a"",""b""]","[3,1]","[""b""]"\n"[1,2.0]","[1,1]",[2]\n'
+        '"[true,""a""]","[1,1]","[""a""]"\n'
+    )
+    (tmp_path / "mixed.csv").write_text(rows)
+    result = run("--weights", tmp_path / "mixed.csv", "--slots", 1, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [row["candidates"] for row in found] == [["a", "b"], ["1", "2"], ["true", "a"]]
+    assert [row["joint"] for row in found] == [0.25, 0.5, 0.5]
+
+
+def test_weights_whose_sum_no_float_holds_are_a_bad_row(tmp_path: Path) -> None:
+    row = {"candidates": ["a", "b"], "weights": [1e308, 1e308], "ranking": ["a"]}
+    (tmp_path / "large.jsonl").write_text(
+        f"{json.dumps(row)}\n{json.dumps(row | {'weights': [1e308, 1e307]})}\n"
+    )
+    result = run(
+        "--weights", tmp_path / "large.jsonl", "--slots", 1, "--json", "--quarantine", tmp_path / "q.jsonl"
+    )
+    assert [row["joint"] for row in json.loads(result.stdout)] == [pytest.approx(10 / 11)]
+    assert "sum to more than a float64 can hold" in (tmp_path / "q.jsonl").read_text()

@@ -184,3 +184,11 @@ def test_a_quarantine_overwrites_no_log_and_is_empty_for_good_rows(tmp_path):
     good = read(text(tmp_path / "b.csv", "a\n1\n"))
     refuse(tmp_path / "b.csv", good, BadRows(good), tmp_path / "bad.jsonl")
     assert (tmp_path / "bad.jsonl").read_text() == ""
+
+
+def test_a_link_to_nowhere_is_a_file_that_cannot_be_read(tmp_path):
+    """A day whose files are links into a mount that has gone is not a smaller day."""
+    text(tmp_path / "a.csv", "a\n1\n")
+    (tmp_path / "b.csv").symlink_to(tmp_path / "gone")
+    with pytest.raises(ContractError, match=r"b\.csv cannot be read: .*No such file"):
+        read(tmp_path)
