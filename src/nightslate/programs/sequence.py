@@ -58,16 +58,13 @@ def require_sequence(program: Program) -> None:
             "sequence.gap: it is shorter than the rewards' window, so a trajectory could end before its"
             " rewards are known"
         )
-    for key, days in (
-        ("training.window_days", program.training.window_days),
-        ("evaluation.window_days", program.evaluation.window_days),
-    ):
-        if timedelta(days=days) <= sequence.span:
-            raise ValueError(
-                f"{key}: none of the trajectories that began in {days} days is over, which takes sequence.gap"
-                f" and sequence.longest, {sequence.span // timedelta(hours=1)} hours; read more days, or"
-                " shorten sequence.longest"
-            )
+    days = program.evaluation.window_days
+    if timedelta(days=days) <= sequence.span:
+        raise ValueError(
+            f"evaluation.window_days: none of the trajectories that began in {days} days is over, which takes"
+            f" sequence.gap and sequence.longest, {sequence.span // timedelta(hours=1)} hours, so nothing"
+            " could ever be promoted; read more days, or shorten sequence.longest"
+        )
     if program.rewards.rate:
         raise ValueError("rewards.rate: what a trajectory is worth is a sum of rewards, not a probability")
     if program.rewards.maturity != "exclude" or program.examination:

@@ -171,7 +171,7 @@ def test_transitions_follow_what_credits_are_worth_and_where_trajectories_end(ho
         "learners": {"uniform": {"kind": "uniform"}, "q": {"kind": "fitted_q"}},
         "evaluation": {"window_days": 3},
         "gate": {"first_champion": "uniform"},
-        "sequence": {"gap": "12h"},
+        "sequence": {"gap": "12h", "longest": "2d"},
         "logs": {"rejects": {"max_share": 0.9}},
     }
     run(night(home, DAYS[2], **of_sequence), "transitions")
@@ -184,6 +184,6 @@ def test_transitions_follow_what_credits_are_worth_and_where_trajectories_end(ho
     run(dearer, "attribute", "transitions")
 
     assert rows(home, "transitions")["reward"].to_list() == [10 * reward for reward in before]
-    longer = night(home, DAYS[2], DEARER, **of_sequence | {"sequence": {"gap": "13h"}})
+    longer = night(home, DAYS[2], DEARER, **of_sequence | {"sequence": {"gap": "13h", "longest": "2d"}})
     with pytest.raises(SpecError, match=r"tiny transitions: .* sequence.gap was 720m and is 780m"):
         run(longer, "train")

@@ -54,7 +54,7 @@ def test_trajectories_are_evaluated_by_their_own_estimators(tmp_path):
         (sequence(sequence={"gap": "3d", "discount": 1.1}), "sequence.discount: Input should be less"),
         (
             sequence(sequence={"gap": "3d", "longest": "25d"}),
-            "training.window_days: none of the trajectories that began in 28 days is over, which takes"
+            "evaluation.window_days: none of the trajectories that began in 28 days is over, which takes"
             " sequence.gap and sequence.longest, 672 hours",
         ),
         (
