@@ -40,7 +40,7 @@ class Cohort:
 
     models: Mapping[str, ScoredBy]
     stakes: Stakes | None
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nightslate.steps.cohorts import waited_for
 
-from .test_ledger import day, night, replaced
+from .by_hand import day, night, replaced
 
 
 def attributed(home: Path, *numbers: int) -> None:

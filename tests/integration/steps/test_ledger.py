@@ -1,42 +1,20 @@
 """What promotions promised beside what came, from tables written by hand."""
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from nightslate import programs
-from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.evidence import Stakes, Term
 from nightslate.frames.evidence import EARNED
-from nightslate.steps import Night
 from nightslate.steps.evidence import evidence_since
 from nightslate.steps.ledger import write_ledger
-from nightslate.steps.meaning import with_meaning
 
-from . import world
+from .by_hand import START, day, night, replaced
 
-START = date(2024, 3, 1)
 STAKES = Stakes(0.0, 1.0, max_units=1)
 USERS = np.arange(4000, dtype=np.uint64)
-
-
-def day(number: int) -> date:
-    return START + timedelta(days=number)
-
-
-def night(home: Path, number: int) -> Night:
-    return Night(programs.find(world.PROGRAM), day(number), home)
-
-
-def replaced(
-    of: Night, table: str, on: date, rows: list[dict[str, object]], meant: dict[str, str] | None = None
-) -> None:
-    handle = of.table(table)
-    schema = arrow_contracts.schema(handle.contract, partition=False)
-    handle.replace(on, pa.Table.from_pylist(rows, schema), with_meaning(of, table, meant))
 
 
 def promotion(policy: str, before: str, since: date, after: str | None = None) -> dict[str, object]:

@@ -11,7 +11,7 @@ from nightslate.steps import Night
 from nightslate.steps.promote import Reign
 
 from . import world
-from .test_ledger import START, day, night, replaced
+from .by_hand import START, day, night, replaced
 
 STAKES = Stakes(0.0, 1.0, max_units=1)
 USERS = np.arange(400, dtype=np.uint64)

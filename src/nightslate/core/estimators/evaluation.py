@@ -134,6 +134,7 @@ class EvaluationState:
         Raises InvalidInputError where a sample lacks what an estimator needs."""
         self._require(samples, cluster)
         order, starts = _by_cluster(cluster)
+        place = np.arange(cluster.size) if order is None else order
         part = replace(
             self,
             bins=np.zeros_like(self.bins),
@@ -151,15 +152,18 @@ class EvaluationState:
         for units, first in _whole_clusters(starts, cluster.size, 8 * 4 * len(samples) * self.slots):
             chosen = units if order is None else order[units]
             taken = [s.take(chosen) for s in samples]
-            places, terms = part._add(taken, cluster[chosen][first], first)
+            found = part._add(taken, cluster[chosen][first], first, named=name_of is not None)
             if name_of:
-                named = Extremes.of(np.arange(cluster.size)[chosen][places], terms, name_of)
+                places, terms = found
+                named = Extremes.of(place[units][places], terms, name_of)
                 part = replace(part, extremes=part.extremes.merge(named))
         return self.merge(part)
 
-    def _add(self, samples: Sequence[Logged], keys: Keys, starts: Ints) -> tuple[Ints, Floats]:
+    def _add(
+        self, samples: Sequence[Logged], keys: Keys, starts: Ints, *, named: bool
+    ) -> tuple[Ints, Floats]:
         """Add units that lie cluster by cluster, in place: only `update` sees the state meanwhile. Returns
-        the places and terms of the farthest of them, see `Extremes`."""
+        the places and terms of the farthest of them, see `Extremes`, if units are named."""
         bin_of = deal(keys, self.seed, BINS)
         units = np.diff(starts, append=samples[0].n).astype(np.float64)
         count = len(samples)
@@ -173,8 +177,8 @@ class EvaluationState:
                     total = terms if keys.size == terms.size else np.add.reduceat(terms, starts)
                     sums[side * count + p] = total
                     self.bins[:, p, c, side] += np.bincount(bin_of, weights=total, minlength=BINS)
-                if c < len(self.columns):
-                    places[p, c], extreme[p, c] = farthest(pair)
+                if named and c < len(self.columns):
+                    places[p, c], extreme[p, c] = farthest(pair, (sums[p], sums[count + p]), starts)
             if c < len(self.second):
                 self.second[c] += sums @ sums.T
             if self.rewards and 0 <= c - len(self.columns) < len(self.weighings):

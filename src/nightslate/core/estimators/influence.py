@@ -37,8 +37,8 @@ class Influence:
 @dataclass(frozen=True, eq=False)
 class Extremes:
     """The farthest units of P policies and C ratios. units (P, C, 3): what they are called; terms (P, C, 3,
-    2): their numerators and denominators, NaN where there are no units. Which of several equal ones it is is
-    left open: none of these makes an estimate alone."""
+    4): their numerators and denominators, and the sums of both over their clusters, NaN where there are no
+    units. Which of several equal ones it is is left open: none of these makes an estimate alone."""
 
     units: NDArray[np.str_]
     terms: Floats
@@ -47,7 +47,7 @@ class Extremes:
     def initial(cls, policies: int, ratios: int) -> Self:
         """Of no units."""
         shape = (policies, ratios, len(_SIDES))
-        return cls(np.zeros(shape, dtype=np.str_), np.full((*shape, 2), np.nan))
+        return cls(np.zeros(shape, dtype=np.str_), np.full((*shape, 4), np.nan))
 
     @classmethod
     def of(cls, places: Ints, terms: Floats, name_of: NameOf) -> Self:
@@ -67,40 +67,52 @@ class Extremes:
 
     def _reach(self) -> Floats:
         """(P, C, 3) how far each unit is to its side."""
-        reach = np.asarray((self.terms * _SIDES).sum(axis=-1))
+        reach = np.asarray((self.terms[..., :2] * _SIDES).sum(axis=-1))
         return np.where(np.isnan(reach), -np.inf, reach)
 
     def made_by_one(self, p: int, ratios: Ints, value: Statistic, clusters: int) -> Influence | None:
         """The unit that moves a value of policy p, the sum of these ratios, by more than the standard error
         of all others; None where none does, where none was named, and where nothing varies.
 
-        The sum of the squares of what each bin moves the value by is what the standard error comes from. The
-        others leave it without the square of this unit, about where they put the value themselves."""
+        The standard error is the root of the sum over clusters of the squares of what each moves the value
+        by. The others leave it with what is left of this unit's cluster, about where they put the value
+        themselves. Of a sum of several ratios bins of clusters stand for clusters."""
         units, terms = self.units[p, ratios], self.terms[p, ratios]
         if not value.defined or value.constant or np.isnan(terms).all():
             return None
-        numerators, denominators = np.moveaxis(terms, -1, 0)
-        totals = value.denominators.sum(axis=1)[:, None]
-        by_ratio = (numerators - value.ratios[:, None] * denominators) / totals
+        numerators, denominators = terms[..., ::2], terms[..., 1::2]  # (K, 3, 2) of the unit and its cluster
+        totals = value.denominators.sum(axis=1)[:, None, None]
+        by_ratio = (numerators - value.ratios[:, None, None] * denominators) / totals
         moved = {str(unit): _of_unit(by_ratio, units == unit) for unit in np.unique(units)}
-        unit, moves = max(moved.items(), key=lambda item: abs(item[1]))
-        squares = float(np.square(value.influences).sum()) - moves**2 - moves**2 / (clusters - 1)
-        others = math.sqrt(max(0.0, squares))
+        unit, (moves, of_cluster) = max(moved.items(), key=lambda item: abs(item[1][0]))
+        rest = _squares(value) - of_cluster**2 + (of_cluster - moves) ** 2
+        others = math.sqrt(max(0.0, rest - moves**2 / (clusters - 1)))
         # of two units that are alike neither is alone, though each is a little over what the other leaves
         alone = abs(moves) * (1 - 1 / (clusters - 1)) > others
         return Influence(unit, moves, others) if alone else None
 
 
-def _of_unit(by_ratio: Floats, is_unit: Bools) -> float:
-    """What a unit moves the sum of the ratios by, as far as it is among the farthest of each (K, 3)."""
-    first = is_unit.argmax(axis=1)
-    each = np.take_along_axis(by_ratio, first[:, None], axis=1)[:, 0]
-    return float(each[is_unit.any(axis=1)].sum())
+def _of_unit(by_ratio: Floats, is_unit: Bools) -> tuple[float, float]:
+    """What a unit and its cluster move the sum of the ratios by, (K, 3, 2), as far as the unit is among the
+    farthest (K, 3) of each."""
+    ratio = np.flatnonzero(is_unit.any(axis=1))
+    moves, of_cluster = by_ratio[ratio, is_unit[ratio].argmax(axis=1)].sum(axis=0)
+    return float(moves), float(of_cluster)
 
 
-def farthest(pair: Pair) -> tuple[Ints, Floats]:
-    """The places (3,) of the farthest of n > 0 units of a ratio, and their numerators and denominators
-    (3, 2)."""
+def _squares(value: Statistic) -> float:
+    """The sum over clusters of the squares of what each moves the value by."""
+    if len(value.clustered) > 1:
+        return float(np.square(value.influences).sum())
+    ((_, ratio),) = value.clustered
+    return ratio.squares(value.value) / ratio.b**2
+
+
+def farthest(pair: Pair, of_clusters: Pair, starts: Ints) -> tuple[Ints, Floats]:
+    """The places (3,) of the farthest of n > 0 units of a ratio, and their numerators and denominators and
+    those of their clusters (3, 4). of_clusters (c,): of each cluster; starts (c,): where each starts, of
+    units that lie cluster by cluster."""
     numerators, denominators = pair
     places = np.array([numerators.argmax(), numerators.argmin(), denominators.argmax()])
-    return places, np.stack([numerators[places], denominators[places]], axis=-1)
+    cluster = np.searchsorted(starts, places, side="right") - 1
+    return places, np.stack([*(a[places] for a in pair), *(a[cluster] for a in of_clusters)], axis=-1)

@@ -13,7 +13,7 @@ from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.hashing import mix
 
 EACH = mix(np.arange(300, dtype=np.uint64), 1)
-ESTIMATORS = ("ips", "snips", "clipped_ips", "dr")
+ESTIMATORS = ("ips", "snips", "clipped_ips", "dr", "replay")
 
 
 def estimated(sample, *estimators, parts=1, named=True):
@@ -36,15 +36,15 @@ def log(odd=0.0):
     return Sample(rewards, np.full(300, 0.5), np.full(300, 0.5), q_logged=np.full(300, 0.35), v_target=q)
 
 
-def moved(sample, numerators, denominators):
-    """What each unit moves the ratio by, and the standard error without it, unit by unit. A state knows the
-    sums of bins, of which a few have two of the 300 clusters."""
+def moved(numerators, denominators, cluster=EACH):
+    """What each unit moves the ratio by, and the standard error without it, unit by unit."""
     ratio = numerators.sum() / denominators.sum()
     moves = (numerators - ratio * denominators) / denominators.sum()
-    k = sample.n
-    others = [
-        np.sqrt(np.square(np.delete(moves, unit)).sum() - moves[unit] ** 2 / (k - 1)) for unit in range(k)
-    ]
+    _, of_cluster = np.unique(cluster, return_inverse=True)
+    k, others = of_cluster.max() + 1, []
+    for unit in range(moves.size):
+        rest = np.where(np.arange(moves.size) == unit, 0.0, moves)
+        others.append(np.sqrt(np.square(np.bincount(of_cluster, rest)).sum() - moves[unit] ** 2 / (k - 1)))
     return moves, np.array(others)
 
 
@@ -53,10 +53,10 @@ def test_a_row_of_which_a_model_expects_far_too_much_is_found(parts):
     """-230 in one of 300 rows moves the mean by -0.77."""
     sample = log(odd=-230.0)
     line = estimated(sample, "dr", parts=parts)["dr"]
-    moves, others = moved(sample, sample.v_target + sample.reward - sample.q_logged, np.ones(300))
+    moves, others = moved(sample.v_target + sample.reward - sample.q_logged, np.ones(300))
     assert line.made_by == "row 17"
     assert line.moves == pytest.approx(moves[17]) == pytest.approx(-230 / 300, rel=0.01)
-    assert line.stderr_of_others == pytest.approx(others[17], rel=0.15)
+    assert line.stderr_of_others == pytest.approx(others[17]) == pytest.approx(0.0275, abs=0.001)
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
@@ -70,11 +70,22 @@ def test_a_row_with_a_large_weight_is_found_whether_it_won_or_lost(side):
         reward=np.where(row, (1 + side) / 2, sample.reward),
     )
     line = estimated(heavy, "snips")["snips"]
-    moves, others = moved(heavy, heavy.weight * heavy.reward, heavy.weight)
+    moves, others = moved(heavy.weight * heavy.reward, heavy.weight)
     assert line.made_by == "row 23"
     assert np.sign(line.moves) == side
     assert line.moves == pytest.approx(moves[23])
-    assert line.stderr_of_others == pytest.approx(others[23], rel=0.15)
+    assert line.stderr_of_others == pytest.approx(others[23])
+
+
+def test_of_a_unit_the_rest_of_its_cluster_is_with_the_others():
+    """Sixty users of five rows each; all of the odd row's user earned."""
+    sample, cluster = log(odd=-230.0), mix(np.arange(300, dtype=np.uint64) // 5, 1)
+    sample = replace(sample, reward=np.where(np.arange(300) // 5 == 3, 1.0, sample.reward))
+    state = EvaluationState.initial(("p",), ("dr",)).update([sample], cluster, "row {}".format)
+    (line,) = results(state, interval=Delta())
+    moves, others = moved(sample.v_target + sample.reward - sample.q_logged, np.ones(300), cluster)
+    assert line.made_by == "row 17"
+    assert (line.moves, line.stderr_of_others) == pytest.approx((moves[17], others[17]))
 
 
 def test_rows_that_are_like_others_are_not():
