@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
+from functools import cached_property
 from itertools import permutations
 from typing import Any
 
@@ -29,7 +30,8 @@ from nightslate.frames.folds import Key, merged
 from nightslate.frames.samples import Sample as Logs
 from nightslate.frames.scoring import ScoredBy
 
-_CROSS_FITTED, _ESTIMATES, _EVIDENCE = (("cross-fitted", 0), ("estimates", 0), ("evidence", 0))
+_ESTIMATES = "estimates"
+_CROSS_FITTED, _EVIDENCE = ("cross-fitted", 0), ("evidence", 0)
 
 
 @dataclass(frozen=True)
@@ -77,37 +79,61 @@ class Weighed:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The sums that estimates come from, and the terms of evidence."""
-
-    estimates: EvaluationState
-    evidence: Evidence
-
-
-@dataclass(frozen=True)
-class Cohorts:
-    """`learners`: whose values are estimated, over cohorts that have models of them all. `by_day`: the
-    cohorts by the day shown. `tilted`: whether what a policy chose was chosen by other weights than its
-    model's, see `Weighed.weight`."""
+class Comparison:
+    """Learners that are estimated over the same days: all of them have models of each."""
 
     learners: tuple[str, ...]
-    by_day: Mapping[date, Cohort]
-    tilted: bool = False
+    days: frozenset[date]
 
     @property
     def policies(self) -> tuple[str, ...]:
         """What is estimated: what was logged, then the learners."""
         return (LOGGED, *self.learners)
 
+
+@dataclass(frozen=True)
+class Found:
+    """The sums that the estimates of each comparison come from, and the terms of evidence."""
+
+    estimates: tuple[EvaluationState, ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """`learners`: whose values are estimated. `by_day`: the cohorts by the day shown. `tilted`: whether what
+    a policy chose was chosen by other weights than its model's, see `Weighed.weight`."""
+
+    learners: tuple[str, ...]
+    by_day: Mapping[date, Cohort]
+    tilted: bool = False
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Over all days of each learner those that share them, most days first: a learner that is new takes
+        no days from the others. Two learners are compared in the first that has both; the last has all."""
+        days_of = {
+            name: frozenset(day for day, cohort in self.by_day.items() if name in cohort.models)
+            for name in self.learners
+        }
+        spans = {*days_of.values(), frozenset.intersection(*days_of.values())}
+        return tuple(
+            Comparison(tuple(name for name in self.learners if days_of[name] >= days), days)
+            for days in sorted(spans, key=lambda days: (-len(days), sorted(days)))
+        )
+
     def initial(
         self, estimators: Sequence[str], slots: int, program: str, rewards: RewardRange | None = None
     ) -> Found:
         """What no units say. rewards: the range of one, for intervals that are guaranteed."""
         bootstrap = seed(program, "bootstrap")
-        return Found(
-            EvaluationState.initial(self.policies, estimators, slots=slots, seed=bootstrap, rewards=rewards),
-            Evidence.initial(),
+        states = (
+            EvaluationState.initial(
+                comparison.policies, estimators, slots=slots, seed=bootstrap, rewards=rewards
+            )
+            for comparison in self.comparisons
         )
+        return Found(tuple(states), Evidence.initial())
 
     def add(self, found: Found, weighed: Sequence[Weighed]) -> Found:
         """What was found, and what units of some users say: all of these users' units in all cohorts."""
@@ -115,13 +141,8 @@ class Cohorts:
         for units in weighed:
             if stakes := self.by_day[units.day].stakes:
                 evidence = evidence.merge(evidence_of(units, stakes, self.tilted))
-        complete = [units for units in weighed if units.samples.keys() >= {*self.learners}]
-        if not complete:
-            return Found(found.estimates, evidence)
-        users = np.concatenate([units.users for units in complete])
-        joined = [_joined([units.samples[policy] for units in complete]) for policy in self.policies]
-        ids = pa.chunked_array([chunk for units in complete for chunk in units.ids.chunks], pa.string())
-        return Found(add(found.estimates, joined, users, ids), evidence)
+        estimates = zip(self.comparisons, found.estimates, strict=True)
+        return Found(tuple(_add(state, weighed, comparison) for comparison, state in estimates), evidence)
 
 
 @dataclass(frozen=True)
@@ -174,18 +195,19 @@ def evaluate(spark: SparkSession, logs: Logs, how: Progressive) -> tuple[Evaluat
     nothing = how.initial(logs.program)
     initial: dict[Key, Any] = {
         _CROSS_FITTED: how.cross_fitted.initial(logs.program),
-        _ESTIMATES: nothing.estimates,
+        **_by_key(nothing.estimates),
         _EVIDENCE: nothing.evidence,
     }
 
     def update(rows: pa.Table) -> Iterator[tuple[Key, Any]]:
         yield _CROSS_FITTED, how.cross_fitted.update(initial[_CROSS_FITTED], rows, logs.program)
         found = how.update(nothing, rows, logs.program)
-        yield _ESTIMATES, found.estimates
+        yield from _by_key(found.estimates).items()
         yield _EVIDENCE, found.evidence
 
     found = merged(spark, logs, initial, update)
-    return found[_CROSS_FITTED], Found(found[_ESTIMATES], found[_EVIDENCE])
+    estimates = tuple(found[key] for key in _by_key(nothing.estimates))
+    return found[_CROSS_FITTED], Found(estimates, found[_EVIDENCE])
 
 
 def evidence_of(units: Weighed, stakes: Stakes, tilted: bool) -> Evidence:
@@ -221,6 +243,21 @@ def among(values: Floats, arms: Sequence[str], wanted: Sequence[str]) -> Floats:
     found = np.zeros((len(values), len(wanted)))
     found[:, there] = values[:, [place[wanted[at]] for at in there]]
     return found
+
+
+def _by_key(estimates: Sequence[EvaluationState]) -> dict[Key, EvaluationState]:
+    return {(_ESTIMATES, place): state for place, state in enumerate(estimates)}
+
+
+def _add(state: EvaluationState, weighed: Sequence[Weighed], comparison: Comparison) -> EvaluationState:
+    """The state of a comparison and the units of its days."""
+    mine = [units for units in weighed if units.day in comparison.days]
+    if not mine:
+        return state
+    users = np.concatenate([units.users for units in mine])
+    joined = [_joined([units.samples[policy] for units in mine]) for policy in comparison.policies]
+    ids = pa.chunked_array([chunk for units in mine for chunk in units.ids.chunks], pa.string())
+    return add(state, joined, users, ids)
 
 
 def _joined(samples: Sequence[Logged]) -> Logged:

@@ -14,8 +14,8 @@ PROGRESSIVE, CROSS_FITTED = ESTIMANDS = ("progressive", "cross_fitted")
 def leading(evaluations: pa.Table) -> pa.Table:
     """Of rows of the table of that name those to lead with: progressive ones, whose intervals hold what they
     say of policies that learn; cross-fitted ones while no day has been weighed by models of before it."""
-    progressive = evaluations.filter(pc.field("estimand") == PROGRESSIVE)
-    return progressive if (pc.max(progressive["n"]).as_py() or 0) > 0 else cross_fitted(evaluations)
+    progressive = evaluations.filter((pc.field("estimand") == PROGRESSIVE) & (pc.field("n") > 0))
+    return progressive if progressive.num_rows else cross_fitted(evaluations)
 
 
 def cross_fitted(evaluations: pa.Table) -> pa.Table:
@@ -25,10 +25,14 @@ def cross_fitted(evaluations: pa.Table) -> pa.Table:
 
 def in_words(row: Mapping[str, Any]) -> str:
     """What an estimate is about, to end a sentence with."""
-    first, last = row["first_day"], row["last_day"]
-    days = f"{first} to {last}" if first < last else f"on {first}"
     fitted = {
         PROGRESSIVE: "each policy as it was fitted before the day on which it is weighed",
         CROSS_FITTED: "each policy as it is fitted tonight, weighed on users that it was not fitted on",
     }[row["estimand"]]
-    return f"{fitted}; weights before goals, priority and diversity; all users, shown {days}"
+    return f"{fitted}; weights before goals, priority and diversity; all users, shown {days(row)}"
+
+
+def days(row: Mapping[str, Any]) -> str:
+    """The days shown that an estimate is about."""
+    first, last = row["first_day"], row["last_day"]
+    return f"{first} to {last}" if first < last else f"on {first}"

@@ -181,7 +181,7 @@ def _issue(report: NightReport, issue: str) -> _Issue:
         about=_about(evaluations),
         progressive=progressive,
         values=[row for row in rows if row["reference"] is None],
-        remarks=[*_remarks(rows), *_made_by_one(rows, report.reward)],
+        remarks=[*_of_fewer_days(rows), *_remarks(rows), *_made_by_one(rows, report.reward)],
         fitted_tonight=[row for row in tonight.to_pylist() if progressive and row["reference"] is None],
         about_tonight=_about(tonight),
         decisions=decisions,
@@ -215,6 +215,20 @@ def _issue(report: NightReport, issue: str) -> _Issue:
             " same numbers.",
         ),
     )
+
+
+def _of_fewer_days(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which policies had no models on some of the days that others are weighed on."""
+    of: dict[str, dict[str, None]] = {}
+    most = max((row["n"] for row in rows), default=0)
+    for row in rows:
+        if row["reference"] is None and row["n"] < most:
+            of.setdefault(estimands.days(row), {})[row["policy"]] = None
+    return [
+        f"{', '.join(policies)}: had models for what was shown {days} alone."
+        " The other lines are about more days"
+        for days, policies in of.items()
+    ]
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:

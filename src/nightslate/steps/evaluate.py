@@ -3,9 +3,10 @@ evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.estimators.bounded_model import Bounded
+from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.estimators.estimator import RewardRange
+from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.estimators.results import results
 from nightslate.core.policies import Arms, LinearThompson
@@ -46,19 +49,19 @@ def run(night: Night) -> str:
     rules = night.program.evaluation
     interval = _interval(rules)
     found = sequences.evaluated(night, interval) if night.program.sequence else _on_impressions(night)
-    states = {"progressive": found.progressive.estimates, "cross_fitted": found.cross_fitted}
-    estimates = {
-        estimand: results(state, rules.confidence, interval, _reward_range(night))
-        for estimand, state in states.items()
+    estimated = partial(results, confidence=rules.confidence, interval=interval, rewards=_reward_range(night))
+    cross_fitted = estimated(found.cross_fitted)
+    by_estimand = {
+        "progressive": _progressive(found, estimated),
+        "cross_fitted": [{**_ends(_window(night)), **asdict(estimate)} for estimate in cross_fitted],
     }
-    days = {"progressive": _ends(sorted(found.cohorts.by_day)), "cross_fitted": _ends(_window(night))}
     table = night.table("evaluations")
     schema = arrow_contracts.schema(table.contract, partition=False)
     rows = pa.Table.from_pylist(
         [
-            {"issue": ISSUE, "estimand": estimand, **days[estimand], **asdict(estimate)}
-            for estimand, of_state in estimates.items()
-            for estimate in of_state
+            {"issue": ISSUE, "estimand": estimand, **row}
+            for estimand, rows in by_estimand.items()
+            for row in rows
         ],
         schema,
     )
@@ -68,12 +71,24 @@ def run(night: Night) -> str:
     with shared_with_other_nights():  # whoever comes first has written the same terms
         taken = take_evidence(night, found.progressive.evidence, found.cohorts)
     _track(night, rows, {**found.metrics, "evidence.cohorts": taken.cohorts}, {CHANGED: taken.days_changed})
-    first = estimates["cross_fitted"][0]
+    first = cross_fitted[0]
     warning = f"; {first.policy}: {first.remark}" if first.remark else ""
     return (
         f"{len(night.program.learners)} policies on {first.n} {found.units} of {first.clusters}"
         f" users{found.words}{warning}; {taken.in_words}{_waits(night)}"
     )
+
+
+def _progressive(
+    found: Evaluated, estimated: Callable[[EvaluationState], list[Estimate]]
+) -> list[dict[str, Any]]:
+    """Each policy, then each pair, over all days that it has models of."""
+    rows: dict[tuple[str, str | None, str], dict[str, Any]] = {}
+    for comparison, state in zip(found.cohorts.comparisons, found.progressive.estimates, strict=True):
+        for estimate in estimated(state):
+            key = estimate.policy, estimate.reference, estimate.estimator
+            rows.setdefault(key, {**_ends(sorted(comparison.days)), **asdict(estimate)})
+    return sorted(rows.values(), key=lambda row: row["reference"] is not None)
 
 
 def _waits(night: Night) -> str:

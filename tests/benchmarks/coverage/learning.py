@@ -169,7 +169,7 @@ def figures_of_a_world(logged_by: str, seed: int) -> Floats:
     progressive = Progressive(Cohorts(tuple(LEARNERS), cohorts), how, frozenset(ARMS))
     states = {
         CROSS_FITTED: how.update(how.initial(PROGRAM), rows, PROGRAM),
-        PROGRESSIVE: progressive.update(progressive.initial(PROGRAM), rows, PROGRAM).estimates,
+        PROGRESSIVE: progressive.update(progressive.initial(PROGRAM), rows, PROGRAM).estimates[0],
     }
     tonight = {name: world.value(policy) for name, policy in _fitted(lessons[BEFORE:], seed).items()}
     units = [of_day.num_rows for of_day in window]

@@ -187,3 +187,25 @@ def test_transitions_follow_what_credits_are_worth_and_where_trajectories_end(ho
     longer = night(home, DAYS[2], DEARER, **of_sequence | {"sequence": {"gap": "13h", "longest": "2d"}})
     with pytest.raises(SpecError, match=r"tiny transitions: .* sequence.gap was 720m and is 780m"):
         run(longer, "train")
+
+
+def test_a_learner_that_is_new_takes_no_days_from_the_others(home: Path) -> None:
+    for day in DAYS[:3]:
+        run(night(home, day), "train")
+    run(night(home, DAYS[3]), "ingest", "attribute", "train", "evaluate")
+    before = progressive(home)
+    assert before["popularity"] == (4, DAYS[1], DAYS[2])
+
+    learners = yaml.safe_load(world.SPEC)["learners"]
+    more = learners | {"newcomer": {"kind": "popularity", "prior_strength": 50.0}}
+    run(night(home, DAYS[3], learners=more), "train", "evaluate")
+
+    after = progressive(home)
+    assert after.pop("newcomer") == (0, None, None)
+    assert after == before
+
+
+def progressive(home: Path) -> dict[str, tuple[int, date | None, date | None]]:
+    """By policy how many impressions of which days its progressive estimate is about."""
+    of = rows(home, "evaluations").filter(pl.col("reference").is_null(), estimand="progressive")
+    return {row["policy"]: (row["n"], row["first_day"], row["last_day"]) for row in of.to_dicts()}

@@ -120,7 +120,7 @@ def in_cohorts(table):
 
 def test_each_day_is_weighed_by_the_models_of_before_it_and_other_days_do_not_count():
     table = rows()
-    by_policy = values(found(progressive(), table).estimates)
+    by_policy = values(found(progressive(), table).estimates[0])
     for name in ("bold", "shy"):
         by_hand = np.mean([weight(name, row) * row["reward"] for row in in_cohorts(table)])
         assert by_policy[name, "ips"].value == pytest.approx(by_hand, rel=1e-7)
@@ -132,7 +132,7 @@ def test_each_day_is_weighed_by_the_models_of_before_it_and_other_days_do_not_co
 def test_doubly_robust_estimates_are_right_whatever_is_expected_of_arms_that_are_gone_by_now():
     """Each user saw each arm: the mean weighted residual of any model is what it lacks."""
     table = rows()
-    here, fewer = (values(found(progressive(arms=arms), table).estimates) for arms in (ARMS, ARMS[:2]))
+    here, fewer = (values(found(progressive(arms=arms), table).estimates[0]) for arms in (ARMS, ARMS[:2]))
     for name in ("bold", "shy"):
         by_hand = np.mean([weight(name, row) * row["reward"] for row in in_cohorts(table)])
         assert here[name, "dr"].value == pytest.approx(by_hand, rel=1e-7)
@@ -178,17 +178,36 @@ def test_what_a_policy_earned_is_what_came_where_it_chose_itself():
 def test_nothing_is_bet_where_nothing_was_known_of_rewards_but_estimates_are_made():
     result = found(progressive(stakes=None), rows())
     assert not result.evidence.terms
-    assert result.estimates.n == 180
+    assert [state.n for state in result.estimates] == [180]
 
 
 def test_a_day_on_which_a_learner_had_no_model_speaks_for_the_others_alone():
     by_day = {DAYS[0]: KNOWN[DAYS[0]], DAYS[1]: {"shy": KNOWN[DAYS[1]]["shy"]}}
     result = found(progressive(by_day), rows())
-    assert result.estimates.n == 90
+    of_shy, of_both = result.estimates
+    assert (of_shy.policies, of_shy.n) == ((LOGGED, "shy"), 180)
+    assert (of_both.policies, of_both.n) == ((LOGGED, "bold", "shy"), 90)
+    both = found(progressive({DAYS[0]: KNOWN[DAYS[0]]}), rows()).estimates[0]
+    assert values(of_both) == values(both), "what the two are compared by is of days that both have"
     compared = {(p.shown, p.policy) for p in result.evidence.terms if p.about == "difference"}
     assert compared == {(DAYS[0], "bold"), (DAYS[0], "shy")}
     valued = {(p.shown, p.policy) for p in result.evidence.terms if p.about == "value"}
     assert valued == {(DAYS[0], "bold"), (DAYS[0], "shy"), (DAYS[1], "shy")}
+
+
+def test_days_of_learners_that_overlap_are_shared_by_those_that_have_them():
+    models = dict.fromkeys(("a", "b", "c"), KNOWN[DAYS[0]]["shy"])
+    by_day = {
+        day: {name: models[name] for name in names}
+        for day, names in {DAYS[0]: "ab", DAYS[1]: "abc", DAYS[2]: "bc"}.items()
+    }
+    cohorts = progressive(by_day, learners=("a", "b", "c")).cohorts
+    assert [(c.learners, c.days) for c in cohorts.comparisons] == [
+        (("b",), {*DAYS[:3]}),
+        (("a", "b"), {DAYS[0], DAYS[1]}),
+        (("b", "c"), {DAYS[1], DAYS[2]}),
+        (("a", "b", "c"), {DAYS[1]}),
+    ]
 
 
 def test_users_may_come_in_any_buckets_and_their_states_travel():
@@ -200,9 +219,9 @@ def test_users_may_come_in_any_buckets_and_their_states_travel():
     assert merged.terms.keys() == together.evidence.terms.keys()
     for pair, term in merged.terms.items():
         np.testing.assert_allclose(term.log_growth, together.evidence.terms[pair].log_growth, rtol=1e-9)
-    estimates = one.estimates.merge(other.estimates)
+    estimates = one.estimates[0].merge(other.estimates[0])
     assert values(estimates)["bold", "dr"].value == pytest.approx(
-        values(together.estimates)["bold", "dr"].value, rel=1e-12
+        values(together.estimates[0])["bold", "dr"].value, rel=1e-12
     )
 
 

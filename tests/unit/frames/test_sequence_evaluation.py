@@ -195,7 +195,7 @@ def test_trajectories_are_weighed_by_the_models_of_before_the_day_on_which_they_
         weight[name] = weight.get(name, 1.0) * chance[row["arm_id"]] / 0.5
         earned[name] = earned.get(name, 0.0) + row["reward"]
     by_hand = np.mean([weight[name] * earned[name] for name in weight])
-    assert values(found.estimates)["fitted_q", "pdis"].value == pytest.approx(by_hand, rel=1e-9)
+    assert values(found.estimates[0])["fitted_q", "pdis"].value == pytest.approx(by_hand, rel=1e-9)
     pair = found.evidence.terms[Pair(MONDAY.date(), "difference", "fitted_q", "uniform")]
     itself = {row["trajectory_id"] for row in rows if row["policy"] == "fitted_q"}
     assert 90 < len(itself) < 110
@@ -208,5 +208,5 @@ def test_trajectories_are_weighed_by_the_models_of_before_the_day_on_which_they_
 
 def test_a_day_without_models_says_nothing():
     found = evaluator()(ROWS).progressive
-    assert found.estimates.n == 0
+    assert [state.n for state in found.estimates] == [0]
     assert not found.evidence.terms

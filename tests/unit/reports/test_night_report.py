@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import date
 from html.parser import HTMLParser
 
 import pyarrow as pa
@@ -172,6 +173,16 @@ def test_while_no_day_was_weighed_by_earlier_models_cross_fitted_estimates_lead_
     assert "No day has been weighed yet by policies of before it, so these lead for now." in text
     assert "linear_thompson DR 0.594 % 0.324 to 0.864 % 19,800 1,210" in text
     assert "The policies as they are fitted tonight" not in text
+
+
+def test_a_learner_that_is_new_says_which_days_it_is_weighed_on() -> None:
+    since = {"n": 412, "first_day": date(2019, 11, 21)}
+    rows = [nights.evaluation("uniform", "dr", 0.004, 0.001)]
+    rows += [nights.evaluation("newcomer", name, 0.004, 0.001, **since) for name in ("dr", "ips")]
+    html = page(nights.ordinary(evaluations=pa.Table.from_pylist(rows, nights.EVALUATIONS)))
+    said = "newcomer: had models for what was shown 2019-11-21 to 2019-11-22 alone. The other lines are about"
+    assert said in html
+    assert "uniform: had models" not in html
 
 
 def test_the_unit_that_is_weighed_is_named() -> None:
