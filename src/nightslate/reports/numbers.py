@@ -8,12 +8,15 @@ from dataclasses import dataclass
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
+_ROUNDING = 1e-12
+"""What sums of equal terms may differ by: under it there is nothing to show."""
+
 
 def significant(value: float | None, digits: int = 3) -> str:
     """`value` to so many significant digits, without an exponent down to 1e-6; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if value == 0:
+    if abs(value) < _ROUNDING:
         return "0"
     if abs(value) < 1e-6:
         return f"{value:.{digits - 1}e}".replace("-", MINUS)
@@ -72,7 +75,7 @@ class Reward:
 
     def difference(self, value: float | None) -> str:
         """A difference of two mean rewards, with its sign."""
-        if not self.rate or value is None or not math.isfinite(value) or value == 0:
+        if not self.rate or value is None or not math.isfinite(value) or abs(value) < _ROUNDING:
             return signed(significant(value))
         return f"{signed(significant(100 * value))} pp"
 

@@ -31,6 +31,7 @@ def test_a_rate_differs_by_percentage_points_and_a_reward_by_itself() -> None:
     assert rate.difference(0.5) == "+50.0 pp"
     assert reward.difference(0.25) == "+0.250"
     assert rate.difference(0.0) == reward.difference(0.0) == "0"
+    assert rate.difference(-1.34e-16) == reward.difference(-1.34e-14) == "0", "the rounding of equal sums"
     assert rate.interval(0.001, 0.002) == "0.100 to 0.200 %"
     assert rate.difference_interval(-0.001, 0.002) == "−0.100 to +0.200 pp"
     assert rate.interval(None, None) == "–"
