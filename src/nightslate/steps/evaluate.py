@@ -59,9 +59,9 @@ def run(night: Night) -> str:
     schema = arrow_contracts.schema(table.contract, partition=False)
     rows = pa.Table.from_pylist(
         [
-            {"issue": ISSUE, "estimand": estimand, **row}
-            for estimand, rows in by_estimand.items()
-            for row in rows
+            {"issue": ISSUE, "estimand": estimand, **line}
+            for estimand, lines in by_estimand.items()
+            for line in lines
         ],
         schema,
     )

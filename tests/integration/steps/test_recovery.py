@@ -94,9 +94,14 @@ def file_of(home: Path, table: str, day: date) -> Path:
 
 
 def doctor(home: Path) -> subprocess.CompletedProcess[str]:
+    return nightslate(home, "doctor", "--home", str(home))
+
+
+def nightslate(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command, as it ends in a terminal that is wide enough for one line a message."""
     return subprocess.run(
-        [sys.executable, "-m", "nightslate.cli", "doctor", "--home", str(home)],
-        env={**os.environ, "COLUMNS": "500"},
+        [sys.executable, "-m", "nightslate.cli", *arguments],
+        env={**os.environ, "NIGHTSLATE_HOME": str(home), "COLUMNS": "500"},
         capture_output=True,
         text=True,
         check=False,
@@ -109,23 +114,8 @@ def test_a_damaged_file_of_another_day_is_named_and_its_night_brings_it_back(
     home, before = copied(), world.DAYS[0]
     file = file_of(home, "impressions", before)
     flip(file)
-    met = subprocess.run(  # a worker of Spark meets it
-        [
-            sys.executable,
-            "-m",
-            "nightslate.cli",
-            "step",
-            "train",
-            "--program",
-            world.PROGRAM,
-            "--ds",
-            str(DAY),
-        ],
-        env={**os.environ, "NIGHTSLATE_HOME": str(home), "COLUMNS": "500"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # a worker of Spark meets it
+    met = nightslate(home, "step", "train", "--program", world.PROGRAM, "--ds", str(DAY))
     (line,) = (line for line in met.stderr.splitlines() if not line.startswith("Picked up JAVA_TOOL_OPTIONS"))
     assert line.startswith(f"DamageError: tiny/impressions of {before}: {file} is damaged ")
     assert line.endswith(f"`nightslate run --program tiny --ds {before}`")
