@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
-from nightslate.frames.session import spark_session
+from nightslate.engines.spark.session import spark_session
 
 # pyspark takes a main module without a file, which pytest's parallel workers have, for its own doctests: it
 # exits without a word.

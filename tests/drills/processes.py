@@ -63,9 +63,17 @@ class Process:
             assert time.monotonic() < deadline, self.said[-3000:]
             time.sleep(0.05)
 
+    def stop(self) -> None:
+        """With all that it has started."""
+        for process in (self.popen, *self.popen.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                process.suspend()
+
     def go_on(self) -> None:
         """After a stop."""
-        self.popen.send_signal(signal.SIGCONT)
+        for process in (self.popen, *self.popen.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def succeed(self) -> None:
         """Wait for the end, which must be a good one."""
@@ -85,6 +93,11 @@ def step(name: str, day: date) -> tuple[str, ...]:
 def start(home: Path, *command: str) -> Process:
     """`nightslate COMMAND` on a warehouse."""
     return Process(home, "-m", "nightslate.cli", *command)
+
+
+def start_job(home: Path, name: str, day: date) -> Process:
+    """One step of a night as its Spark application, in one process."""
+    return Process(home, f"jobs/{name}.py", "--program", world.PROGRAM, "--ds", str(day))
 
 
 def struck(home: Path, sign: signal.Signals, moment: tuple[str, ...], *command: str) -> Process:

@@ -97,13 +97,17 @@ def run_job(name: str) -> None:
     parser.add_argument("--program", required=True)
     parser.add_argument("--ds", required=True)
     given = parser.parse_args()
-    exit_by_kind(lambda: _run_step(name, given.program, given.ds))
+    exit_by_kind(lambda: _run_step(name, given.program, given.ds, on_spark=True))
 
 
-def _run_step(name: str, program: str, ds: str) -> None:
+def _run_step(name: str, program: str, ds: str, *, on_spark: bool = False) -> None:
     from nightslate.steps import Night, run_step
 
     night = Night.of(program, ds)
+    if on_spark:
+        from nightslate.engines.spark import SparkEngine, spark_session
+
+        night = night.on(SparkEngine(spark_session(f"nightslate {name} {program} {ds}")))
     begun = time.monotonic()
     done = run_step(name, night)
     print(f"{name} of {program} {ds}: {done} ({time.monotonic() - begun:.1f} s)", flush=True)

@@ -1,7 +1,7 @@
 """A contract as a Great Expectations suite: every clause, and the uniqueness of the key.
 
-What NaN is, the engine below decides: to Spark it is above every number, so that it fails `finite` and upper
-bounds but no lower one; to pandas it is a missing value. Run the suites on Spark.
+They are run on pandas, over samples: to it NaN is a missing value, so that `finite` says nothing there. What
+holds a contract is what its clauses say where rows are taken in and verified.
 """
 
 import sys

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from nightslate import programs
-from nightslate.frames.evaluation import LOGGED
+from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.reports.estimands import in_words, leading
 from nightslate.reports.numbers import Reward
 from nightslate.reports.terminal import evaluation_table, promotions_table, slates_table

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 from nightslate.core.fitted_q import FittedQ
+from nightslate.core.npz import pack, unpack
 from nightslate.core.policies import LEARNERS
 from nightslate.core.policies.learner import Policy
 from nightslate.errors import ModelError
-from nightslate.frames.encoding import Encoder
-from nightslate.frames.packing import pack, unpack
+from nightslate.kernels.encoding import Encoder
 
 _ARRAYS, _DESCRIPTION = "policy.npz", "model.json"
 _FORMAT = 2

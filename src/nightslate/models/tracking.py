@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
-from mlflow.entities import Run, RunStatus
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.entities.model_registry import ModelVersion
 
 from nightslate.errors import ModelError
@@ -18,11 +19,15 @@ from nightslate.models.files import ModelFile
 
 __all__ = ["CHAMPION", "NightRun", "Registry", "connect"]
 
+T = TypeVar("T")
+
 CHAMPION = "champion"
 REASON = "nightslate.failed"
 """The tag of a run that says why its night failed."""
 
 _REASON_LENGTH = 1000
+_MOST_AT_ONCE = 100
+"""Settings, tags or figures in a request: MLflow takes no more of some of these."""
 _GIVEN_UP = timedelta(days=1)
 
 
@@ -64,25 +69,27 @@ class NightRun:
     def log_params(self, params: Mapping[str, object]) -> None:
         """Settings and facts; a value that is already there is left alone."""
         known = self.client.get_run(self.id).data.params
-        for name, value in params.items():
-            if name not in known:
-                self.client.log_param(self.id, name, value)
+        fresh = [Param(name, str(value)) for name, value in params.items() if name not in known]
+        for some in _batched(fresh, _MOST_AT_ONCE):
+            self.client.log_batch(self.id, params=some)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Facts that a rerun of a step may change; what is there is replaced."""
-        for name, value in tags.items():
-            self.client.set_tag(self.id, name, value)
+        for some in _batched([RunTag(name, value) for name, value in tags.items()], _MOST_AT_ONCE):
+            self.client.log_batch(self.id, tags=some)
 
     def log_metrics(self, metrics: Mapping[str, float | None]) -> None:
         """Figures; those that are None are not logged."""
-        for name, value in metrics.items():
-            if value is not None:
-                self.client.log_metric(self.id, name, value)
+        self._log([(name, value, 0) for name, value in metrics.items() if value is not None])
 
     def log_curve(self, name: str, values: Iterable[float]) -> None:
         """A figure by iteration, from 1, which MLflow draws as a line."""
-        for iteration, value in enumerate(values, start=1):
-            self.client.log_metric(self.id, name, value, step=iteration)
+        self._log([(name, value, iteration) for iteration, value in enumerate(values, start=1)])
+
+    def _log(self, figures: Sequence[tuple[str, float, int]]) -> None:
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        for some in _batched(figures, _MOST_AT_ONCE):
+            self.client.log_batch(self.id, metrics=[Metric(n, value, now, step) for n, value, step in some])
 
     def log_file(self, content: str | bytes, name: str) -> None:
         """A file among the run's artifacts."""
@@ -203,3 +210,9 @@ def _experiment(client: Client, home: Path, program: str) -> str:
     with suppress(TakenError):
         client.create_experiment(program, artifact_location=location)
     return str(client.get_experiment_by_name(program).experiment_id)  # type: ignore[union-attr]
+
+
+def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """So many at a time."""
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]

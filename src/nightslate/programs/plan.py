@@ -42,6 +42,7 @@ _STEPS = (
     Step("audit", "spark", ("score",), "Recomputes and checks what was staged, before anyone can read it."),
     Step("publish", "python", ("audit",), "Publishes the audited slates in one fenced commit."),
     Step("report", "python", ("promote", "publish"), "Writes the page of the night."),
+    Step("data_docs", "python", ("publish",), "Writes the Data Docs: each contract, held against a sample."),
 )
 STEP_NAMES = tuple(step.name for step in _STEPS)
 

@@ -15,7 +15,8 @@ from sklearn.manifold import TSNE
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
 from nightslate.core.fitted_q import FittedQPolicy, importance
 from nightslate.core.hashing import lowest, mix, seed
-from nightslate.frames.samples import eligible_arms, user_keys
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.rewards import eligible_arms
 from nightslate.models.files import ModelFile
 
 TRANSITION_COLUMNS = ("trajectory_id", "step", "user_id", "arm_id", "eligible_arms")

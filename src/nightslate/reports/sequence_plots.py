@@ -24,7 +24,7 @@ from nightslate.reports.plots import (
     layered,
 )
 
-if TYPE_CHECKING:  # its figures need scikit-learn and Spark's frames, and charts of rows do not
+if TYPE_CHECKING:  # its figures need scikit-learn and fitted models, and charts of rows do not
     from nightslate.reports.sequence import SequenceFigures
 
 ALTERNATIVES = {

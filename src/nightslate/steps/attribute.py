@@ -6,19 +6,18 @@ import json
 from collections.abc import Callable
 from typing import cast
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightslate.core.attribution import Rule
-from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
-from nightslate.frames.credits import found_by_bucket, known_keys
-from nightslate.frames.days import microseconds
-from nightslate.records.overlap import ID_FORMS, STRANGERS, hardly_any
+from nightslate.engines import Tables, Work
+from nightslate.kernels.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
+from nightslate.kernels.credits import attributed, known_keys
+from nightslate.programs.days import microseconds
+from nightslate.records.overlap import ID_FORMS, STRANGERS, Overlap, hardly_any
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.meaning import in_words, outdated, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
-from nightslate.tables import Staged
-from nightslate.tables import spark as spark_tables
 
 _TABLES = ("credits", "unattributed")
 
@@ -74,14 +73,23 @@ def _attribute(night: Night) -> str:
     """One partition of each table: a pure function of the outcomes of ds and the impressions before them."""
     outcomes = bucket_input(night, "outcomes", OUTCOME_COLUMNS, night.ds)
     impressions = bucket_input(night, "impressions", IMPRESSION_COLUMNS, night.days_attributed_to[0])
-    found = found_by_bucket(night.spark, impressions, outcomes, attributor(night), night.program.buckets)
-    found = found.persist()  # it is gone through twice, once for each table
-    given = _staged(night, "credits", found.where(F.col("reason").isNull()))
-    unattributed = _staged(night, "unattributed", found.where(F.col("reason").isNotNull()))
+    inputs = {"outcomes": outcomes, "impressions": impressions.of_users_in("outcomes")}
+    work, how = Work(inputs, night.program.buckets), attributor(night)
+    tables = {name: night.table(name) for name in _TABLES}
+    keys = {name: [(column, "ascending") for column in tables[name].contract.key] for name in _TABLES}
+
+    def in_order(rows: Tables) -> dict[str, pa.Table]:
+        return {name: found.sort_by(keys[name]) for name, found in attributed(how, rows).items()}
+
+    staged = night.engine.write(
+        in_order, work, {name: table.begin(night.ds) for name, table in tables.items()}
+    )
+    given, unattributed = staged["credits"], staged["unattributed"]
     total = sum(file.rows for file in outcomes.files)
     credited, strangers = total - unattributed.rows, ""
     if hardly_any(credited, total):  # else their keys are no strangers, and need not be counted
-        overlap = known_keys(night.spark, impressions, outcomes, night.program.buckets)
+        sums = night.engine.map(known_keys, work)
+        overlap = Overlap(**{name: pc.sum(sums[name]).as_py() for name in sums.column_names})
         strangers = overlap.strangers(_forms(night, "outcomes"), _shown_forms(night))
     night.table("credits").publish(given, with_meaning(night, "credits"))
     said = {**with_meaning(night, "unattributed"), STRANGERS: strangers}
@@ -100,11 +108,3 @@ def _shown_forms(night: Night) -> Callable[[str], list[str]]:
 def _forms(night: Night, log: str) -> dict[str, list[str]]:
     kept = night.table(log).snapshot().metadata(night.ds).get(ID_FORMS, "{}")
     return cast(dict[str, list[str]], json.loads(kept))
-
-
-def _staged(night: Night, name: str, rows: DataFrame) -> Staged:
-    """The day of a table, written and not yet published."""
-    table = night.table(name)
-    attempt = table.begin(night.ds)
-    spark_tables.write(rows, attempt, sort_by=table.contract.key)
-    return attempt.seal()

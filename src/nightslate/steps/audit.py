@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
+from nightslate.contracts import arrow
+from nightslate.engines import Input, Tables, Work
 from nightslate.errors import ContractError
-from nightslate.frames.auditing import faults
-from nightslate.frames.checkpoint import check
+from nightslate.kernels.audit import faults
+from nightslate.steps.inputs import bucket_input
 from nightslate.steps.night import Night
 from nightslate.tables import Staged, Table
-from nightslate.tables import spark as spark_tables
 
 _SHOWN = 10
 
@@ -29,16 +32,24 @@ def run(night: Night) -> str:
 
 def _audit(night: Night, table: Table, staged: Staged) -> None:
     table.verify(staged)
-    slates = spark_tables.read_staged(night.spark, staged, table.contract)
-    users = spark_tables.read(night.spark, night.table("users").snapshot(), night.ds, night.ds)
-    program = night.program
-    people = users.select("user_id")
-    found = faults(slates, people, night.name, night.slate_date, program.floor, program.depth)
-    wrong = found.groupBy("fault").agg({"*": "count", "slate_id": "min"}).toArrow().to_pylist()
-    if wrong:
+    program, slate_date = night.program, night.slate_date
+    inputs = {
+        "slates": Input(staged.data_files, arrow.schema(table.contract), partition="slate_date"),
+        "users": bucket_input(night, "users", ("user_id",), night.ds),
+    }
+
+    def counted(tables: Tables) -> pa.Table:
+        found = faults(
+            tables["slates"], tables["users"], program.program, slate_date, program.floor, program.depth
+        )
+        return found.group_by("fault").aggregate([("slate_id", "count"), ("slate_id", "min")])
+
+    by_bucket = night.engine.map(counted, Work(inputs, program.buckets))
+    wrong = by_bucket.group_by("fault").aggregate([("slate_id_count", "sum"), ("slate_id_min", "min")])
+    if wrong.num_rows:
         lines = [
-            f"  {w['fault']}: {w['count(1)']} rows, such as {w['min(slate_id)']}" for w in wrong[:_SHOWN]
+            f"  {w['fault']}: {w['slate_id_count_sum']} rows, such as {w['slate_id_min_min']}"
+            for w in wrong.slice(0, _SHOWN).to_pylist()
         ]
         raise ContractError("the staged slates are not sound and will not be published:\n" + "\n".join(lines))
-    check({f"{night.name} slates {night.slate_date}": (slates, table.contract)}, night.data_docs)
     staged.mark_audited()

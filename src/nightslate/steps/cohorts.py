@@ -7,8 +7,8 @@ from datetime import date
 import pyarrow.compute as pc
 
 from nightslate.core.evidence import Stakes
-from nightslate.frames.progressive import Cohort, Cohorts
-from nightslate.frames.scoring import ScoredBy
+from nightslate.kernels.progressive import Cohort, Cohorts
+from nightslate.kernels.scoring import ScoredBy
 from nightslate.models.files import ModelFile
 from nightslate.programs.cohorts import cohorts_of, modelled_on, window_of
 from nightslate.steps.night import Night

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
-from nightslate.frames.samples import Sample
+from nightslate.kernels.rewards import Matured
 from nightslate.steps.night import ISSUE, Night
 
 
@@ -21,15 +21,17 @@ class DelaysFound:
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
-def delays_found(night: Night, sample: Sample) -> DelaysFound:
-    """What the sample that learners are fitted on shows."""
-    if sample.maturity is None:
+def delays_found(night: Night, matured: Matured) -> DelaysFound:
+    """What the impressions that learners are fitted on show."""
+    if matured.maturity is None:
         return DelaysFound()
-    rows = sample.maturity.rows()
+    rows = matured.maturity.rows()
     differing = sorted({row["kind"] for row in rows if row["differs"]})
     schema = arrow_contracts.schema(night.contract("delays"), partition=False)
     return DelaysFound(
-        metrics={f"delay.{kind}.median_days": days for kind, days in sample.maturity.median_delays().items()},
+        metrics={
+            f"delay.{kind}.median_days": days for kind, days in matured.maturity.median_delays().items()
+        },
         words=f", delays of {', '.join(differing)} differ (see the report)" if differing else "",
         tables={"delays": pa.Table.from_pylist([{"issue": ISSUE, **row} for row in rows], schema)},
     )

@@ -20,11 +20,11 @@ from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.estimators.results import results
 from nightslate.core.policies import Arms, LinearThompson
-from nightslate.frames.days import first_day
-from nightslate.frames.evaluation import CrossFit, Evaluator
-from nightslate.frames.examination import Examination
-from nightslate.frames.progressive import Progressive, evaluate
-from nightslate.frames.training import AnyLearner, encoder_for, fold_states, value_counts, winsorised
+from nightslate.kernels.cross_fitting import CrossFit, Evaluator
+from nightslate.kernels.examination import Examination
+from nightslate.kernels.progressive import Progressive
+from nightslate.kernels.training import AnyLearner, Lessons, encoder_for, winsorised
+from nightslate.programs.days import first_day
 from nightslate.programs.evaluation import Evaluation
 from nightslate.reports.estimands import in_words as estimand
 from nightslate.steps import sequences
@@ -34,9 +34,11 @@ from nightslate.steps.examination import examination_metrics, examined, in_words
 from nightslate.steps.inputs import (
     described_arms,
     learners,
-    matured_sample,
+    lessons_learnt,
+    logs_to_weigh,
+    matured_logs,
     model_seed,
-    sample_to_weigh,
+    value_counts,
 )
 from nightslate.steps.learnt import Evaluated
 from nightslate.steps.night import ISSUE, Night, shared_with_other_nights
@@ -99,25 +101,25 @@ def _waits(night: Night) -> str:
 def _on_impressions(night: Night) -> Evaluated:
     """Impressions one by one, or the decisions that they are slots of."""
     rules = night.program.evaluation
-    sample = matured_sample(night, rules.window_days)
+    learnt_from = matured_logs(night, rules.window_days)
     arms = night.arms()
     context = [feature.name for feature in night.program.logs.context]
-    counts = value_counts(night.spark, sample, (*{*context, *surface_column(night), "arm_id", "reward"},))
+    counts = value_counts(night, learnt_from, (*{*context, *surface_column(night), "arm_id", "reward"},))
     encoder = encoder_for(night.program.logs.context, counts)
     seen = winsorised(encoder, counts)
-    examination = examined(night, sample, counts, rules.folds)
+    examination = examined(night, learnt_from, counts, rules.folds)
     fitted = learners(night)
-    states = fold_states(
-        night.spark,
-        sample,
-        {**fitted, _REWARD_MODEL: _reward_model(night)},
-        encoder,
-        arms,
-        rules.folds,
-        examination.for_folds,
-        {_REWARD_MODEL: seen},
+    lessons = Lessons(
+        matured=learnt_from.matured,
+        learners={**fitted, _REWARD_MODEL: _reward_model(night)},
+        encoder=encoder,
+        arms=arms,
+        folds=rules.folds,
+        examined=examination.for_folds,
+        seen_as={_REWARD_MODEL: seen},
     )
-    crossfit = _crossfit(night, described_arms(night, encoder), fitted, states, examination.for_folds)
+    taught = lessons_learnt(night, learnt_from, lessons)
+    crossfit = _crossfit(night, described_arms(night, encoder), fitted, taught, examination.for_folds)
     least, most = _possible(night, counts["reward"])
     evaluator = Evaluator(
         arms=arms,
@@ -131,10 +133,11 @@ def _on_impressions(night: Night) -> Evaluated:
         ),
         rewards=_reward_range(night) if _interval(rules).guaranteed else None,
     )
-    logs, left_out = sample_to_weigh(night, sample)
-    shown = frozenset(counts["arm_id"])
+    logs, left_out = logs_to_weigh(night, learnt_from)
     whole = cohorts(night)
-    cross_fitted, progressive = evaluate(night.spark, logs, Progressive(whole, evaluator, shown))
+    how = Progressive(whole, evaluator, frozenset(counts["arm_id"]), night.name)
+    states = night.engine.fold(how.initial(), lambda tables: how.update(logs.rows(tables)), logs.work)
+    cross_fitted, progressive = how.found(states)
     return Evaluated(
         cross_fitted=cross_fitted,
         cohorts=whole,

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.evidence import BETS, EProcess, Stakes, Term
-from nightslate.frames.evidence import EARNED, Evidence, Pair
-from nightslate.frames.progressive import Cohorts
+from nightslate.kernels.evidence import EARNED, Evidence, Pair
+from nightslate.kernels.progressive import Cohorts
 from nightslate.programs.cohorts import modelled_on
 from nightslate.programs.meaning import Meaning, meaning
 from nightslate.steps.meaning import meaning_of, with_meaning

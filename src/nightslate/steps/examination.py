@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from nightslate.core.hashing import seed
-from nightslate.frames.examination import FoldExaminations, Randomised, fold_examinations
-from nightslate.frames.samples import Sample
+from nightslate.kernels.examination import FoldedTraffic, FoldExaminations, Randomised
+from nightslate.steps.inputs import Logs
 from nightslate.steps.night import Night
 
 _NAMED_IN_WORDS = 5
@@ -19,21 +19,17 @@ def surface_column(night: Night) -> tuple[str, ...]:
 
 
 def examined(
-    night: Night, logs: Sample, counts: Mapping[str, Mapping[str, int]], folds: int
+    night: Night, logs: Logs, counts: Mapping[str, Mapping[str, int]], folds: int
 ) -> FoldExaminations:
     """What the program's randomised traffic says; of no surface where the program has no such traffic."""
     rules = night.program.examination
     if rules is None:
         return FoldExaminations((), (), 1.0)
-    return fold_examinations(
-        night.spark,
-        logs,
-        Randomised(rules.variant, by_propensity=not night.program.weighs_decisions),
-        (*sorted(counts["surface"]), None),
-        night.program.slots,
-        folds,
-        rules.prior_strength,
-    )
+    randomised = Randomised(rules.variant, by_propensity=not night.program.weighs_decisions)
+    surfaces = (*sorted(counts["surface"]), None)
+    traffic = FoldedTraffic(night.name, randomised, surfaces, night.program.slots, folds)
+    sums = night.engine.fold(traffic.initial(), lambda tables: traffic.update(logs.rows(tables)), logs.work)
+    return FoldExaminations(surfaces, tuple(sums[fold] for fold in range(folds)), rules.prior_strength)
 
 
 def examination_metrics(examination: FoldExaminations, prefix: str = "examination") -> dict[str, float]:

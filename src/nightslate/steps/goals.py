@@ -12,7 +12,7 @@ from nightslate.core.arrays import Floats
 from nightslate.core.policies.exposure import Solution
 from nightslate.core.policies.exposure_goals import Goal
 from nightslate.errors import ContractError
-from nightslate.frames.steering import Steering
+from nightslate.kernels.slate_weights import Steering
 from nightslate.programs.slates import ExposureGoal
 from nightslate.steps.night import Night
 

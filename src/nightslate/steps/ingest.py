@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import partial, reduce
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
-from nightslate.contracts import Contract
 from nightslate.contracts import arrow as arrow_contracts
+from nightslate.engines import Input
 from nightslate.errors import ContractError, LandingError, SpecError
-from nightslate.frames.buckets import BucketInput, bucket_of
-from nightslate.frames.checkpoint import check
-from nightslate.frames.conform import Conformer
-from nightslate.frames.ingest import Completion, Ingested, ingest
-from nightslate.frames.pseudonyms import Pseudonymiser
-from nightslate.frames.recompute import SLATE_COLUMNS, Kind, with_propensities
-from nightslate.frames.skew import with_early_ones_rejected
+from nightslate.kernels.clock_skew import with_early_ones_rejected
+from nightslate.kernels.conform import Conformer
+from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind, complete
 from nightslate.programs.logs import Rejects
 from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
 from nightslate.records.ids import FIRST_FORM, FORM
@@ -33,8 +29,8 @@ from nightslate.records.sources import data_files
 from nightslate.steps.meaning import in_words, meaning_of, otherwise_meant, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
 from nightslate.steps.promote import champion_as_of
+from nightslate.steps.take_in import Completion, TakenIn, accepted_at_once, take_in
 from nightslate.tables import open_to_all
-from nightslate.tables import spark as spark_tables
 
 LANDED = "_SUCCESS"
 _BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
@@ -52,7 +48,6 @@ def run(night: Night) -> str:
 def _with_earlier_days(night: Night) -> str:
     for day in _days_to_take_in(night):
         _ingest(night.at(day))
-        night.spark.catalog.clearCache()  # else the frames of many days pile up
     return _ingest(night)
 
 
@@ -82,31 +77,26 @@ def _ingest(night: Night) -> str:
     form = _id_form(night)
     layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name, _ID_FORM: form}
     _require_same_layout(night, layout)
-    ingested: dict[str, Ingested] = {}
     pointed = {log: _pointed(night, log, files[log], form) for log in files}
+    meant = _meaning_of_impressions(night)
+    ingested: dict[str, TakenIn] = {}
     # Arms first, and impressions before outcomes: a log is checked against those that it names.
     for log in sorted(files, key=lambda log: log != "arms"):
         conformer = replace(_conformer(night, log, pseudonymise, ingested), pointed=pointed[log])
-        ingested[log] = ingest(night.spark, files[log], conformer, _completion(night, log, ingested))
-    meant = _meaning_of_impressions(night)
-    ingested["impressions"] = _with_kind(ingested["impressions"], _kind(meant))
+        ingested[log] = take_in(night, files[log], conformer, _completion(night, log, ingested, meant))
     rejected = _quarantine(night, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
-    named = {log: f"{night.name} {log} {night.ds}" for log in ingested}
-    check(
-        {named[log]: (result.rows, night.contract(log)) for log, result in ingested.items()}, night.data_docs
-    )
     for log, result in ingested.items():
         said = with_meaning(night, log, meant if log == "impressions" else {})
         forms = {ID_FORMS: json.dumps(forms_of(files[log], KEYS, pointed[log]), ensure_ascii=False)}
-        _publish(night, log, result, {**said, **layout, **forms})
-    copies = sum(result.duplicates for result in ingested.values())
-    counts = ", ".join(f"{r.total - rejected[log] - r.duplicates} {log}" for log, r in ingested.items())
+        night.table(log).publish(result.staged, {**said, **layout, **forms})
+    copies = sum(result.copies for result in ingested.values())
+    counts = ", ".join(f"{r.total - rejected[log] - r.copies} {log}" for log, r in ingested.items())
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
     return done + _refused_files(ingested) + _pointed_ids(pointed) + _readable_by_all(night, files)
 
 
-def _refused_files(ingested: Mapping[str, Ingested]) -> str:
+def _refused_files(ingested: Mapping[str, TakenIn]) -> str:
     """Files none of whose rows was taken in, though rejects.max_files tolerates them."""
     refused = {log: result.unusable_files for log, result in ingested.items() if result.unusable_files}
     if not refused:
@@ -185,19 +175,51 @@ def _pointed(night: Night, log: str, files: Sequence[Path], form: str) -> frozen
     return pointed_columns_of(files, [column.name for column in columns if column.is_id])
 
 
-def _completion(night: Night, log: str, ingested: Mapping[str, Ingested]) -> Completion | None:
+def _completion(night: Night, log: str, ingested: Mapping[str, TakenIn], meant: Meaning) -> Completion | None:
     """What the slates say about impressions that name one, and the impressions about outcomes that do."""
     if log == "impressions":
-        return Completion("slate_id", partial(_with_propensities, night))
+        return Completion(_OfImpressions(_kind(meant)), _published(night))
     if log == "outcomes":
-        shown, skew = ingested["impressions"].rows, night.program.rewards.skew
-        return Completion("impression_id", partial(with_early_ones_rejected, impressions=shown, skew=skew))
+        schema = arrow_contracts.schema(night.contract("impressions"))
+        shown = Input(ingested["impressions"].staged.data_files, schema).columns(
+            ("impression_id", "user_id", "occurred_at")
+        )
+        return Completion(_OfOutcomes(night.program.rewards.skew), shown)
     return None
 
 
-def _with_propensities(night: Night, rows: DataFrame) -> DataFrame:
-    kind = _kind(_meaning_of_impressions(night))
-    return with_propensities(rows, _published(night), kind, night.program.buckets)
+@dataclass(frozen=True)
+class _OfImpressions:
+    """Fills in what follows from the slates that they name, and what their propensities mean."""
+
+    kind: Kind
+
+    def __call__(self, rows: pa.Table, read: Callable[[], pa.Table]) -> pa.Table:
+        if rows["slate_id"].null_count < rows.num_rows:
+            rows = complete(rows, _each_once(read(), rows["slate_id"]), self.kind)
+        at = rows.schema.get_field_index("propensity_kind")
+        kind = pc.if_else(rows["_reason"].is_null(), self.kind, None)  # a reject stays as it came
+        said = pc.coalesce(rows["propensity_kind"], kind)
+        return rows.set_column(at, rows.schema.field(at), said)
+
+
+def _each_once(slates: pa.Table, named: pa.ChunkedArray) -> pa.Table:
+    """The slates that are named, each once: a name is the hash of its slate."""
+    slates = slates.filter(pc.is_in(slates["slate_id"], pc.unique(named)))
+    _, first = np.unique(slates["slate_id"].to_numpy(), return_index=True)
+    return slates.take(pa.array(np.sort(first)))
+
+
+@dataclass(frozen=True)
+class _OfOutcomes:
+    """Rejects those that come too early for the impression that they name."""
+
+    skew: timedelta
+
+    def __call__(self, rows: pa.Table, read: Callable[[], pa.Table]) -> pa.Table:
+        if rows["impression_id"].null_count == rows.num_rows:
+            return rows
+        return with_early_ones_rejected(rows, read(), self.skew)
 
 
 def _meaning_of_impressions(night: Night) -> Meaning:
@@ -210,12 +232,7 @@ def _kind(impressions: Meaning) -> Kind:
     return "marginal" if impressions[PROPENSITY] == "marginal" else "conditional"
 
 
-def _with_kind(impressions: Ingested, kind: Kind) -> Ingested:
-    said = F.coalesce("propensity_kind", F.lit(kind))
-    return replace(impressions, rows=impressions.rows.withColumn("propensity_kind", said))
-
-
-def _published(night: Night) -> BucketInput:
+def _published(night: Night) -> Input:
     """Every slate ever published for ds or the day before. Those of the day before are shown until those of
     ds are there; those that were replaced, as long as a reader keeps to an older version of the table. They
     count until vacuum removes their files."""
@@ -225,20 +242,18 @@ def _published(night: Night) -> BucketInput:
     snapshots = (table.snapshot(), *map(table.snapshot, sorted(versions)))
     files = {file.path: file for snapshot in snapshots for file in snapshot.files(*days)}
     schema = arrow_contracts.schema(table.contract)
-    return BucketInput(
-        [files[path] for path in sorted(files) if path.exists()],
-        pa.schema([schema.field(name) for name in SLATE_COLUMNS]),
-    )
+    there = [files[path] for path in sorted(files) if path.exists()]
+    return Input(there, schema, partition="slate_date").columns(SLATE_COLUMNS)
 
 
 def _conformer(
-    night: Night, log: str, pseudonymise: Pseudonymiser, ingested: Mapping[str, Ingested]
+    night: Night, log: str, pseudonymise: Pseudonymiser, ingested: Mapping[str, TakenIn]
 ) -> Conformer:
     """An impression is of an arm of its day. An outcome may be of one that was shown before and has left."""
     conformer = Conformer(night.contract(log), night.ds, pseudonymise)
     if log not in ("impressions", "outcomes"):
         return conformer
-    arms = _accepted_arms(ingested["arms"])
+    arms = _accepted_arms(night, ingested["arms"])
     if log == "impressions":
         return replace(conformer, arms=tuple(sorted(arms)))
     arms |= _arms_before(night, pseudonymise)
@@ -257,19 +272,21 @@ def _arms_before(night: Night, pseudonymise: Pseudonymiser) -> set[str]:
             files = _landed(earlier, "arms")
             pointed = _pointed(earlier, "arms", files, _id_form(night))
             conformer = Conformer(earlier.contract("arms"), earlier.ds, pseudonymise, pointed=pointed)
-            arms |= _accepted_arms(ingest(night.spark, files, conformer))
+            arms |= {*accepted_at_once(files, conformer)["arm_id"].to_pylist()}
     return arms
 
 
-def _accepted_arms(arms: Ingested) -> set[str]:
-    return {row["arm_id"] for row in arms.rows.select("arm_id").collect()}
+def _accepted_arms(night: Night, arms: TakenIn) -> set[str]:
+    schema = arrow_contracts.schema(night.contract("arms"))
+    found = Input(arms.staged.data_files, schema).columns(("arm_id",)).read(None)
+    return {*found["arm_id"].to_pylist()}
 
 
-def _quarantine(night: Night, ingested: Mapping[str, Ingested]) -> dict[str, int]:
+def _quarantine(night: Night, ingested: Mapping[str, TakenIn]) -> dict[str, int]:
     """Write what was rejected; returns the number of rejected rows (not files) by log."""
     table = night.table("quarantine")
     schema = arrow_contracts.schema(table.contract, partition=False)
-    rejects = reduce(DataFrame.unionByName, (result.rejects for result in ingested.values())).toArrow()
+    rejects = pa.concat_tables(result.rejects for result in ingested.values())
     columns = [
         (name, "ascending") for name in ("log", "file", "row_number", "reason", "clause", "row", "row_digest")
     ]
@@ -279,7 +296,7 @@ def _quarantine(night: Night, ingested: Mapping[str, Ingested]) -> dict[str, int
 
 
 def _stop_if_too_many(
-    ingested: dict[str, Ingested], rejected: dict[str, int], allowed: Rejects, ds: date
+    ingested: dict[str, TakenIn], rejected: dict[str, int], allowed: Rejects, ds: date
 ) -> None:
     for log, result in ingested.items():
         if result.unusable_files > allowed.max_files:
@@ -292,20 +309,3 @@ def _stop_if_too_many(
                 f"{log}: {rejected[log]} of {result.total} rows of {ds} break the contract,"
                 f" {allowed.max_share:.2%} are tolerated; `nightslate quarantine` says which and why"
             )
-
-
-def _publish(night: Night, log: str, result: Ingested, metadata: dict[str, str]) -> None:
-    table = night.table(log)
-    by_user = "user_id" in result.rows.columns
-    bucket = bucket_of(F.col("user_id"), night.program.buckets) if by_user else F.lit(0)
-    attempt = table.begin(night.ds)
-    spark_tables.write(result.rows.withColumn("bucket", bucket), attempt, sort_by=_order(table.contract))
-    table.publish(attempt.seal(), metadata)
-
-
-def _order(contract: Contract) -> tuple[str, ...]:
-    """The order of rows in a file: those of a user lie together, so that user ids compress, and by time where
-    there is one. The key makes it total: equal logs give equal files."""
-    names = [column.name for column in contract.columns]
-    leading = [name for name in ("user_id", "occurred_at") if name in names]
-    return tuple(dict.fromkeys([*leading, *contract.key]))

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.policies.learner import Policy
-from nightslate.frames.encoding import Encoder
-from nightslate.frames.progressive import Cohorts, Found
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.progressive import Cohorts, Found
 
 
 @dataclass(frozen=True)

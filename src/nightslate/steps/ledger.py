@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.evidence import EProcess
-from nightslate.frames.evidence import EARNED
+from nightslate.kernels.evidence import EARNED
 from nightslate.programs.cohorts import first_cohort_unknown_to
 from nightslate.programs.strict import FIRST_DAY
 from nightslate.steps.evidence import e_process, evidence_since

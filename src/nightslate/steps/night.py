@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from importlib import import_module
@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from nightslate import programs
 from nightslate.contracts import Column, Contract, load
+from nightslate.engines import Engine, LocalEngine
 from nightslate.errors import CommitConflictError, NightslateError, SpecError, SupersededError
-from nightslate.frames.days import days_before, first_day
-from nightslate.frames.sequences import NEXT
-from nightslate.frames.session import spark_session
+from nightslate.kernels.trajectories import NEXT
 from nightslate.programs import STEP_NAMES, Program
 from nightslate.programs.cohorts import cohorts_of, modelled_on
+from nightslate.programs.days import days_before, first_day
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.steps.causes import cause
 from nightslate.tables import Table, Warehouse
@@ -58,6 +57,7 @@ class Night:
     program: Program
     ds: date
     home: Path
+    engine: Engine = field(default_factory=LocalEngine, compare=False)
 
     @classmethod
     def of(cls, program: str, ds: str) -> Night:
@@ -85,11 +85,7 @@ class Night:
     @property
     def data_docs(self) -> Path:
         """Where Great Expectations keeps its results and its pages."""
-        return self.home / "reports" / "expectations"
-
-    @cached_property
-    def spark(self) -> SparkSession:
-        return spark_session(f"nightslate {self.name} {self.ds}")
+        return self.home / "reports" / "expectations" / self.name
 
     @cached_property
     def mlflow(self) -> Client:
@@ -129,6 +125,10 @@ class Night:
     def arms(self) -> tuple[str, ...]:
         """The arms of the day, in a fixed order."""
         return tuple(sorted(self.rows("arms")["arm_id"].to_pylist()))
+
+    def on(self, engine: Engine) -> Night:
+        """This night, run by another engine."""
+        return replace(self, engine=engine)
 
     def at(self, day: date) -> Night:
         """The night of another day."""
@@ -207,11 +207,6 @@ def run_step(step: str, night: Night) -> str:
     except BaseException as error:
         _fail_run(step, night, error)
         raise
-    finally:
-        # Frames that a step keeps in memory live no longer than the step.
-        session = SparkSession.getActiveSession()
-        if session is not None:
-            session.catalog.clearCache()
 
 
 def _run(step: str, night: Night) -> str:

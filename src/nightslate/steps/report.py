@@ -10,9 +10,9 @@ from importlib.metadata import version
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.frames.days import first_day
-from nightslate.frames.evaluation import LOGGED
+from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
+from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner
 from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots

@@ -16,9 +16,9 @@ from nightslate.core.estimators.results import results
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy
 from nightslate.core.policies import Uniform
 from nightslate.errors import SpecError
-from nightslate.frames.days import first_day
-from nightslate.frames.fitted_q import sampled, sequence_encoder, transitions
-from nightslate.frames.sequence_evaluation import SequenceEvaluator, SequenceLearner, fitted
+from nightslate.kernels.trajectory_evaluation import SequenceEvaluator, SequenceLearner, fitted
+from nightslate.kernels.transitions import sampled, sequence_encoder, transitions
+from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner
 from nightslate.programs.sequence import Sequence
 from nightslate.steps.cohorts import cohorts

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.errors import ContractError
-from nightslate.frames.training import encoder_for, fold_states, reward_range, value_counts
+from nightslate.kernels.training import Lessons, encoder_for, reward_range
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
 from nightslate.programs.meaning import policy_settings
@@ -14,11 +15,14 @@ from nightslate.steps import sequences
 from nightslate.steps.delays import delays_found
 from nightslate.steps.examination import examination_metrics, examined, in_words, surface_column
 from nightslate.steps.inputs import (
+    Logs,
     categories,
     described_arms,
     learners,
-    matured_sample,
+    lessons_learnt,
+    matured_logs,
     model_seed,
+    value_counts,
 )
 from nightslate.steps.learnt import Trained
 from nightslate.steps.night import ISSUE, Night, shared_with_other_nights
@@ -76,24 +80,31 @@ def _train(night: Night) -> str:
 
 def _on_impressions(night: Night) -> Trained:
     """Impressions one by one, those that count by now."""
-    sample, arms = matured_sample(night, night.program.training.window_days), night.arms()
-    counts = value_counts(night.spark, sample, (*categories(night), *surface_column(night)))
+    logs, arms = matured_logs(night, night.program.training.window_days), night.arms()
+    counts = value_counts(night, logs, (*categories(night), *surface_column(night)))
     encoder = encoder_for(night.program.logs.context, counts)
-    examination = examined(night, sample, counts, folds=1)
+    examination = examined(night, logs, counts, folds=1)
     fitted = learners(night)
-    states = fold_states(night.spark, sample, fitted, encoder, arms, 1, examination.for_folds)
+    lessons = Lessons(logs.matured, fitted, encoder, arms, 1, examination.for_folds)
+    states = lessons_learnt(night, logs, lessons)
     described = described_arms(night, encoder)
     policies = {
         name: (learner.fit(states[name][0], described, model_seed(night, name)), states[name][0].rows)
         for name, learner in fitted.items()
     }
     rows = next(count for _, count in policies.values())
-    delays = delays_found(night, sample)
+    delays = delays_found(night, logs.matured)
     return Trained(
         encoder=encoder,
         policies=policies,
-        reward_range=reward_range(night.spark, sample),
+        reward_range=_reward_range(night, logs),
         metrics={"matured_impressions": rows, **examination_metrics(examination), **delays.metrics},
         words=f"{rows} impressions that count{in_words(examination)}{delays.words}",
         tables=delays.tables,
     )
+
+
+def _reward_range(night: Night, logs: Logs) -> tuple[float | None, float | None]:
+    """The least and the most that an impression that counts has earned; None of none."""
+    found = night.engine.map(lambda tables: reward_range(logs.rows(tables)), logs.work)
+    return pc.min(found["min"]).as_py(), pc.max(found["max"]).as_py()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from nightslate.contracts import arrow as arrow_contracts
-from nightslate.frames.days import days_before, first_day
-from nightslate.frames.samples import CREDIT_COLUMNS
-from nightslate.frames.sequences import IMPRESSION_COLUMNS, Trajectories, transitions_ended_on
+import pyarrow as pa
+
+from nightslate.engines import Tables, Work
+from nightslate.kernels.rewards import CREDIT_COLUMNS
+from nightslate.kernels.trajectories import IMPRESSION_COLUMNS, Trajectories
+from nightslate.programs.days import days_before, first_day
 from nightslate.steps import sequences
 from nightslate.steps.inputs import bucket_input
 from nightslate.steps.meaning import outdated, require_one_meaning, with_meaning
 from nightslate.steps.night import Night, shared_with_other_nights
-from nightslate.tables import spark as spark_tables
 
 
 def run(night: Night) -> str:
@@ -36,18 +37,13 @@ def _write(night: Night) -> int:
         "impressions": bucket_input(night, "impressions", (*IMPRESSION_COLUMNS, *context), since),
         "credits": bucket_input(night, "credits", CREDIT_COLUMNS, since),
     }
-    table = night.table("transitions")
-    schema = arrow_contracts.schema(table.contract, partition=False)
-    rows = transitions_ended_on(
-        night.spark,
-        night.ds,
-        inputs,
-        Trajectories(sequence.gap, sequence.longest),
-        schema,
-        night.program.buckets,
-    )
-    attempt = table.begin(night.ds)
-    spark_tables.write(rows, attempt, sort_by=("user_id", "occurred_at", "impression_id"))
-    staged = attempt.seal()
+    table, ds = night.table("transitions"), night.ds
+    trajectories = Trajectories(sequence.gap, sequence.longest)
+
+    def ended(tables: Tables) -> dict[str, pa.Table]:
+        return {"transitions": trajectories.ended_on(ds, tables["impressions"], tables["credits"])}
+
+    work = Work(inputs, night.program.buckets)
+    staged = night.engine.write(ended, work, {"transitions": table.begin(night.ds)})["transitions"]
     table.publish(staged, with_meaning(night, "transitions"))
     return staged.rows

@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from nightslate.contracts import Contract, arrow
 from nightslate.errors import ContractError, SupersededError
+from nightslate.tables.snapshot import DataFile
 
 _MANIFEST = "manifest.json"
 _AUDITED = "_AUDITED"
@@ -59,6 +61,14 @@ class Staged:
         return sum(file.rows for file in self.files)
 
     @property
+    def data_files(self) -> list[DataFile]:
+        """Where the rows are until they are published."""
+        return [
+            DataFile(self.data / file.path, self.day, file.bucket, file.rows, file.size)
+            for file in self.files
+        ]
+
+    @property
     def audited(self) -> bool:
         """Whether somebody has vouched for this attempt; `Table.publish` leaves it to its caller to ask."""
         return (self.folder / _AUDITED).exists()
@@ -87,43 +97,46 @@ class Attempt:
 
     @property
     def path(self) -> Path:
-        """Where the data goes; Spark creates it, as one folder or one `bucket=K` folder a bucket."""
+        """Where the data goes, one `bucket=K` folder a bucket."""
         return self.folder / _DATA
 
-    def write(self, rows: pa.Table, bucket: int = 0) -> None:
-        """Adds rows as one more file of a bucket. A table without rows writes nothing, on purpose.
+    def write(self, rows: pa.Table, bucket: int = 0, part: int = 0) -> StagedFile | None:
+        """Writes rows as a file of a bucket, under a name of its own: whoever writes the same rows twice, as
+        a task does that was taken for dead, says which file counts. Parts of a bucket are read in their
+        order. A table without rows writes nothing, on purpose.
 
         Raises ContractError where the columns are not those of the contract's files.
         """
         folder = self.path / f"bucket={bucket}"
         folder.mkdir(parents=True, exist_ok=True)
-        if rows.num_rows:
-            part = len(list(folder.glob("*.parquet")))
-            path = folder / f"part-{part:05d}.parquet"
-            pq.write_table(self._fitted(rows), path, write_page_checksum=True)
+        if not rows.num_rows:
+            return None
+        path = folder / f"{part:05d}-{uuid.uuid4().hex}.parquet"
+        pq.write_table(self._fitted(rows), path, write_page_checksum=True)
+        return self._described(path)
 
-    def seal(self) -> Staged:
+    def seal(self, files: Sequence[StagedFile] | None = None) -> Staged:
         """Writes the manifest: from here on the attempt is complete, and can be picked up by another process.
+        files: those that count, as their writers named them; all that are there, where one process wrote
+        them.
 
-        Raises ContractError where nothing was written at all (an empty day is written as an empty table) or a
-        Spark job has left its work unfinished, SupersededError where a newer attempt has committed meanwhile.
+        Raises ContractError where nothing was written at all (an empty day is written as an empty table),
+        SupersededError where a newer attempt has committed meanwhile.
         """
         if not self.folder.is_dir():  # only `discard_up_to` takes it away
             raise SupersededError(f"{self.folder}: a newer attempt has committed; this one was cleared away")
         if not self.path.is_dir():
             raise ContractError(f"{self.path}: nothing was written; write an empty table for an empty day")
-        if (self.path / "_temporary").exists():
-            raise ContractError(f"{self.path}: Spark did not finish this write; start a new attempt")
-        found = (self._described(path) for path in sorted(self.path.rglob("*.parquet")))
-        files = tuple(file for file in found if file.rows)
+        written = [self._described(path) for path in self.path.rglob("*.parquet")] if files is None else files
+        in_order = tuple(sorted(written, key=lambda file: (file.bucket, file.path)))
         text = json.dumps(
-            {"day": self.day.isoformat(), "token": self.token, "files": [asdict(file) for file in files]},
+            {"day": self.day.isoformat(), "token": self.token, "files": [asdict(file) for file in in_order]},
             indent=1,
         )
         draft = self.folder / f".{_MANIFEST}"
         draft.write_text(text)
         draft.replace(self.folder / _MANIFEST)
-        return Staged(self.folder, self.day, self.token, files)
+        return Staged(self.folder, self.day, self.token, in_order)
 
     def _described(self, path: Path) -> StagedFile:
         rows = pq.read_metadata(path).num_rows

@@ -23,6 +23,10 @@ class Warehouse:
         """The folder of one log of one day, as it came; complete once it holds _SUCCESS."""
         return self.home / "landing" / _plain(program) / _plain(log) / f"ds={ds.isoformat()}"
 
+    def scratch(self, program: str) -> Path:
+        """Where the tasks of a step leave rows to one another. Nothing in it outlives the step."""
+        return self.home / "scratch" / _plain(program)
+
     def report(self, program: str, ds: date) -> Path:
         """The page of one night."""
         return self.home / "reports" / _plain(program) / f"{ds.isoformat()}.html"

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Ints, Keys
 from nightslate.core.hashing import mix, seed, uniform
-from nightslate.frames.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS
-from nightslate.frames.buckets import BucketInput
+from nightslate.engines import Input
+from nightslate.kernels.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS
 from nightslate.tables import DataFile
 
 CACHE = Path(__file__).parents[3] / ".cache" / "bench"
@@ -58,7 +58,7 @@ class Histories:
                         file.write_table(log.rows_of_file(begin, min(begin + _MADE_AT_ONCE, log.rows)))
         return folder / "impressions.parquet", folder / "outcomes.parquet"
 
-    def tables(self, buckets: int) -> dict[str, BucketInput]:
+    def tables(self, buckets: int) -> dict[str, Input]:
         """The tables as the step that attributes reads them, made once."""
         folder = CACHE / f"attribution-{self.impressions}-{buckets}-buckets"
         with _made_once(folder) as missing:
@@ -111,9 +111,9 @@ class _Log:
                 ),
             )
 
-    def input(self, folder: Path) -> BucketInput:
+    def input(self, folder: Path) -> Input:
         """The files of a folder, with the types of the table."""
-        return BucketInput([_described(path) for path in sorted(folder.rglob("*.parquet"))], self._schema)
+        return Input([_described(path) for path in sorted(folder.rglob("*.parquet"))], self._schema)
 
     @property
     def _schema(self) -> pa.Schema:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from nightslate.core.arrays import Ints
 from nightslate.core.hashing import hex_to_uint64
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.steps import Night
 from nightslate.steps.meaning import with_meaning
 

@@ -30,11 +30,11 @@ from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix, seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.plackett_luce import marginal_propensities, sample_rankings
-from nightslate.frames.attribution import Attributor
-from nightslate.frames.days import microseconds
-from nightslate.frames.maturity import Kinds, known_maturity
-from nightslate.frames.samples import rewarded
+from nightslate.kernels.attribution import Attributor
+from nightslate.kernels.maturity import Kinds, known_maturity
+from nightslate.kernels.rewards import rewarded
 from nightslate.programs import load
+from nightslate.programs.days import microseconds
 from nightslate.simulation.onboarding.engine import Engine, Pages, Ranked
 from nightslate.simulation.onboarding.landing import Landing
 from nightslate.simulation.onboarding.messages import MESSAGES, described

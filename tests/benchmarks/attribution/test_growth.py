@@ -1,6 +1,6 @@
 """Last touch over ever more impressions, each time in a process of its own: time and memory of all of it.
 
-Prints both; asserts only that both ways credit the same. The largest size, which takes 6 GB of disk while it
+Prints both; asserts only that all ways credit the same. The largest size, which takes 6 GB of disk while it
 runs, is measured where NIGHTSLATE_BENCH_LARGE is 1.
 """
 
@@ -9,20 +9,22 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from tests.benchmarks.attribution.by_buckets import WINDOW
 from tests.benchmarks.attribution.histories import Histories
 from tests.benchmarks.attribution.watching import watched
-from tests.benchmarks.attribution.ways import WINDOW, figures
+from tests.benchmarks.attribution.ways import figures
+from tests.benchmarks.engines import ENGINES
 from tests.benchmarks.memory import Sample
 
 SIZES = (Histories(1_000), Histories(1_000_000), Histories(10_000_000))
 LARGE = Histories(100_000_000)
 IMPRESSIONS_PER_BUCKET = 1_250_000
-FILES, SPARK = "nightslate attribute", "Spark by bucket"
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,18 @@ class Run:
 @pytest.mark.timeout(3600)
 def test_growth(tmp_path: Path) -> None:
     large = os.environ.get("NIGHTSLATE_BENCH_LARGE") == "1"
+    ways = {"nightslate attribute": file_command}
+    ways |= {f"by bucket, {engine}": partial(by_buckets, engine) for engine in ENGINES}
     runs, busy = {}, os.getloadavg()[0]
     for histories in (*SIZES, LARGE) if large else SIZES:
         credited = []
-        for name, command in (FILES, file_command), (SPARK, by_buckets):
+        for name, command in ways.items():
             out = tmp_path / f"{name} {histories.impressions}.parquet"
             runs[name, histories.impressions] = run(command(histories, out), tmp_path / "log")
             credited.append(figures(out))
             if histories is LARGE:
                 histories.remove()
-        assert credited[0] == credited[1]
+        assert len(set(credited)) == 1
 
     console = Console(width=120)
     cores = len(os.sched_getaffinity(0))
@@ -63,10 +67,10 @@ def file_command(histories: Histories, out: Path) -> list[str]:
     return ["-m", "nightslate.cli", "attribute", *files, "--window", f"{WINDOW.days}d"]
 
 
-def by_buckets(histories: Histories, out: Path) -> list[str]:
+def by_buckets(engine: str, histories: Histories, out: Path) -> list[str]:
     buckets = max(2, round(histories.impressions / IMPRESSIONS_PER_BUCKET))
     histories.tables(buckets)
-    arguments = (histories.impressions, buckets, out)
+    arguments = (engine, histories.impressions, buckets, out)
     return ["-m", "tests.benchmarks.attribution.by_buckets", *map(str, arguments)]
 
 

@@ -1,5 +1,5 @@
 """A whole night with a million impressions a day in a window of two weeks, and a million users to score:
-where time and memory go by step.
+where time and memory go by step, on each engine.
 
 It takes minutes, so it is a twentieth of that unless NIGHTSLATE_BENCH_LARGE is 1. Says nothing about how fast
 is fast enough, since that depends on the machine.
@@ -17,12 +17,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.attribution.million import DAYS, PROGRAM, SPEC, prepare
-from tests.benchmarks.attribution.watching import PROJECT, Watch, watched
+from tests.benchmarks.attribution.watching import Watch, watched
+from tests.benchmarks.engines import ENGINES
 from tests.benchmarks.memory import Sample
 from tests.benchmarks.test_night import Span, environment
 
 from nightslate import programs
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.programs import plan
 from nightslate.steps import Night
 
@@ -30,11 +31,11 @@ STEPS = tuple(step.name for step in plan(of_sequences=False))
 
 LARGE = os.environ.get("NIGHTSLATE_BENCH_LARGE") == "1"
 USERS = 1_000_000 if LARGE else 50_000
-NIGHT = PROJECT / "tests" / "benchmarks" / "night.py"
 
 
 @pytest.mark.timeout(3600)
-def test_a_million_impressions_a_day(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_million_impressions_a_day(engine: str, tmp_path: Path) -> None:
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / f"{PROGRAM}.yaml").write_text(SPEC)
     key = secrets.token_hex(32)
@@ -44,7 +45,7 @@ def test_a_million_impressions_a_day(tmp_path: Path) -> None:
     prepared, busy = time.time() - began, os.getloadavg()[0]
 
     variables = {"NIGHTSLATE_DAGS": str(tmp_path / "dags"), "NIGHTSLATE_PSEUDONYM_KEY": key}
-    arguments = [str(NIGHT), PROGRAM, str(night.ds)]
+    arguments = ["-m", "tests.benchmarks.night", engine, PROGRAM, str(night.ds)]
     lines, watch = watched(arguments, tmp_path / "stderr", {**environment(night.home), **variables})
     spans = [Span(**json.loads(line)) for line in lines if line.startswith("{")]
 
@@ -52,7 +53,7 @@ def test_a_million_impressions_a_day(tmp_path: Path) -> None:
     assert tuple(steps) == STEPS
     console = Console(width=150)
     console.print(
-        f"\n{USERS:,} impressions a day for {len(DAYS)} days, {USERS:,} users to score;"
+        f"\n{USERS:,} impressions a day for {len(DAYS)} days, {USERS:,} users to score, on {engine};"
         f" {len(os.sched_getaffinity(0))} cores, load before {busy:.1f}; made in {prepared:.0f} s",
         highlight=False,
     )
@@ -80,7 +81,7 @@ def by_step(spans: list[Span], watch: Watch) -> Table:
     ):
         table.add_column(column, justify="right")
     whole = spans[-1].ended - spans[0].began
-    parts = {"start-up": (spans[0].began, next(span for span in spans if span.name == "Spark session").ended)}
+    parts = {"start-up": (spans[0].began, next(span for span in spans if span.name == "engine").ended)}
     for name in STEPS:
         of_step = [span for span in spans if span.name == name]
         parts[name] = of_step[0].began, of_step[-1].ended

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 from rich.table import Table
+from tests.benchmarks.attribution.by_buckets import by_buckets
 from tests.benchmarks.attribution.histories import Histories
 from tests.benchmarks.attribution.ways import (
-    by_buckets,
     by_duckdb,
     by_file_command,
     by_polars,
@@ -24,14 +24,16 @@ from tests.benchmarks.attribution.ways import (
     figures,
 )
 
-from nightslate.frames.session import spark_session
+from nightslate.engines import LocalEngine
+from nightslate.engines.spark import SparkEngine, spark_session
 
 HISTORIES, BUCKETS, THREADS = Histories(10_000_000), 8, 2
 DUCKDB, POLARS = "DuckDB, ASOF join", "Polars, join_asof"
-FILES, SPARK, WINDOWS = "nightslate attribute", "nightslate, Spark by bucket", "Spark, window over the union"
+FILES, LOCAL, SPARK = "nightslate attribute", "nightslate by bucket", "nightslate by bucket, Spark"
+WINDOWS = "Spark, window over the union"
 NOTE = f"""warm: the better of two runs after one; the window over the union: one run. All write credits as
-Parquet. `nightslate attribute` also checks each row and finds ids that stand twice. By bucket, Spark reads
-tables as ingest lays them out, {BUCKETS} buckets; the others read files in the order of time."""
+Parquet. `nightslate attribute` also checks each row and finds ids that stand twice. By bucket, engines
+read tables as ingest lays them out, {BUCKETS} buckets; the others read files in the order of time."""
 
 
 def test_last_touch(tmp_path: Path) -> None:
@@ -41,7 +43,8 @@ def test_last_touch(tmp_path: Path) -> None:
         DUCKDB: lambda out: by_duckdb(*files, out, THREADS),
         POLARS: lambda out: by_polars(*files, out),
         FILES: lambda out: by_file_command(*files, out),
-        SPARK: lambda out: by_buckets(spark, tables, BUCKETS, out),
+        LOCAL: lambda out: by_buckets(LocalEngine(), tables, BUCKETS, out),
+        SPARK: lambda out: by_buckets(SparkEngine(spark), tables, BUCKETS, out),
         WINDOWS: lambda out: by_spark_windows(spark, *files, out),
     }
     times, found = {}, {}
@@ -85,7 +88,7 @@ def compared(times: Mapping[str, tuple[float, float]]) -> Table:
     for column in ("time", "x DuckDB", "aim", "x Polars", "aim", "processor"):
         table.add_column(column, justify="right")
     for name, (seconds, computed) in times.items():
-        aims = ("2", "1") if name in (FILES, SPARK) else ("", "")
+        aims = ("2", "1") if name in (FILES, LOCAL, SPARK) else ("", "")
         of_duckdb, of_polars = (f"{seconds / times[peer][0]:.2f}" for peer in (DUCKDB, POLARS))
         table.add_row(name, f"{seconds:.2f} s", of_duckdb, aims[0], of_polars, aims[1], f"{computed:.1f} s")
     return table

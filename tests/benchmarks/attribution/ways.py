@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,15 +10,9 @@ import polars as pl
 import pyarrow.dataset
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
+from tests.benchmarks.attribution.by_buckets import LAST_TOUCH, WINDOW
 
-from nightslate.core.attribution import Rule
 from nightslate.files.attribution.attribute import attribute
-from nightslate.frames.attribution import Attributor
-from nightslate.frames.buckets import BucketInput
-from nightslate.frames.credits import found_by_bucket
-
-WINDOW = timedelta(days=14)
-LAST_TOUCH = Attributor(Rule("last_touch"), match="user", window=WINDOW)
 
 _ASOF = """
 copy (
@@ -64,12 +56,6 @@ def by_file_command(impressions: Path, outcomes: Path, out: Path) -> None:
     attribute(impressions, outcomes, LAST_TOUCH, out, progress=_silent)
 
 
-def by_buckets(spark: SparkSession, tables: Mapping[str, BucketInput], buckets: int, out: Path) -> None:
-    """As the step of the night does it, over all days at once."""
-    found = found_by_bucket(spark, tables["impressions"], tables["outcomes"], LAST_TOUCH, buckets)
-    found.where(F.col("reason").isNull()).drop("reason").write.mode("overwrite").parquet(str(out))
-
-
 def by_spark_windows(spark: SparkSession, impressions: Path, outcomes: Path, out: Path) -> None:
     """As one would write it in Spark: the latest impression in a window over the rows of both."""
     shown = spark.read.parquet(str(impressions)).select(
@@ -95,7 +81,9 @@ def by_spark_windows(spark: SparkSession, impressions: Path, outcomes: Path, out
 
 def figures(out: Path) -> tuple[int, int, float]:
     """Credited outcomes, the microseconds from their impressions to them, and the credit, of a result."""
-    rows = pyarrow.dataset.dataset(out, format="parquet").to_table(columns=["lag_seconds", "credit"])
+    kept = out / "credits" / "data"  # of an attempt
+    found = pyarrow.dataset.dataset(kept if kept.is_dir() else out, format="parquet")
+    rows = found.to_table(columns=["lag_seconds", "credit"])
     lags = np.rint(rows["lag_seconds"].to_numpy() * 1e6).astype(np.int64)
     return rows.num_rows, int(lags.sum()), float(rows["credit"].to_numpy().sum())
 

@@ -21,12 +21,13 @@ from nightslate.core.estimators.results import Results
 from nightslate.core.hashing import mix
 from nightslate.core.policies import Arms, LinearThompson, Popularity, Uniform
 from nightslate.core.policies.learner import Policy, State
-from nightslate.frames.encoding import Encoder
-from nightslate.frames.evaluation import CrossFit, Evaluator
-from nightslate.frames.progressive import Cohort, Cohorts, Progressive
-from nightslate.frames.samples import arm_places, folds_of, user_keys
-from nightslate.frames.scoring import ScoredBy
-from nightslate.frames.training import AnyLearner, arm_key
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.cross_fitting import CrossFit, Evaluator
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.progressive import Cohort, Cohorts, Progressive
+from nightslate.kernels.rewards import arm_places, folds_of
+from nightslate.kernels.scoring import ScoredBy
+from nightslate.kernels.training import AnyLearner, arm_key
 from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS, PROGRESSIVE
 
 PROGRAM, FLOOR, FOLDS = "small world", 0.1, 4
@@ -166,11 +167,9 @@ def figures_of_a_world(logged_by: str, seed: int) -> Floats:
         _day(number): Cohort({name: _scored_by(name, policy) for name, policy in of_day.items()}, None)
         for number, of_day in zip(numbers, models, strict=True)
     }
-    progressive = Progressive(Cohorts(tuple(LEARNERS), cohorts), how, frozenset(ARMS))
-    states = {
-        CROSS_FITTED: how.update(how.initial(PROGRAM), rows, PROGRAM),
-        PROGRESSIVE: progressive.update(progressive.initial(PROGRAM), rows, PROGRAM).estimates[0],
-    }
+    evaluation = Progressive(Cohorts(tuple(LEARNERS), cohorts), how, frozenset(ARMS), PROGRAM)
+    cross_fitted, progressive = evaluation.found(dict(evaluation.update(rows)))
+    states = {CROSS_FITTED: cross_fitted, PROGRESSIVE: progressive.estimates[0]}
     tonight = {name: world.value(policy) for name, policy in _fitted(lessons[BEFORE:], seed).items()}
     units = [of_day.num_rows for of_day in window]
     by_day = {

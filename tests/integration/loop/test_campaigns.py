@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from nightslate import programs
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.simulation.next_best_action.engine import BEGINS_AT, HOURS, Engine
 from nightslate.simulation.next_best_action.landing import land_day
 from nightslate.simulation.next_best_action.world import EVENTS

@@ -16,7 +16,7 @@ from nightslate.core.fitted_q import FittedQ, Transitions
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.errors import DamageError, ModelError, UnavailableError
-from nightslate.frames.encoding import Encoder
+from nightslate.kernels.encoding import Encoder
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun, Registry, connect
 

@@ -3,13 +3,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from . import world
 
 
 @pytest.fixture(scope="package", autouse=True)
-def program(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[None]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The program `tiny`, and what a night finds in its environment."""
     dags = tmp_path_factory.mktemp("dags")
     world.write_program(dags)

@@ -12,7 +12,7 @@ import yaml
 from nightslate.errors import SpecError
 from nightslate.programs import load
 from nightslate.steps import Night, run_step
-from nightslate.steps.inputs import matured_sample, sample_to_weigh
+from nightslate.steps.inputs import logs_to_weigh, matured_logs
 
 from . import world
 
@@ -99,7 +99,7 @@ def test_days_of_before_are_worth_what_the_program_says_now(home: Path) -> None:
     assert "rewards.values.visit was 1.0 and is 10.0, and attributed anew" in line
     worth = rows(home, "credits").group_by("ds", maintain_order=True).agg(pl.col("credit").sum())
     assert worth["credit"].to_list() == [20.0, 20.0, 20.0, 20.0]
-    assert matured_sample(changed, 3).inputs["credits"].files
+    assert matured_logs(changed, 3).work.inputs["credits"].files
     assert "anew" not in run(changed, "attribute")
 
 
@@ -123,8 +123,8 @@ def test_what_a_propensity_means_is_in_the_row_whatever_the_program_says_by_now(
     by_day = rows(home, "impressions").group_by("ds", maintain_order=True)
     kinds = by_day.agg(pl.col("propensity_kind").unique())["propensity_kind"]
     assert kinds.to_list() == [["marginal"]] * 3 + [["conditional"]]
-    sample, words = sample_to_weigh(changed, matured_sample(changed, 3))
-    assert {file.day for file in sample.inputs["impressions"].files} == set(DAYS[1:])
+    logs, words = logs_to_weigh(changed, matured_logs(changed, 3))
+    assert {file.day for file in logs.work.inputs["impressions"].files} == set(DAYS[1:])
     assert words == (
         "; impressions of 2 days from 2024-03-02 to 2024-03-03 were made under another program:"
         " logs.propensity was marginal and is conditional: what can't be weighed so is left out"
@@ -134,11 +134,11 @@ def test_what_a_propensity_means_is_in_the_row_whatever_the_program_says_by_now(
 def test_decisions_of_other_slots_are_worth_something_else(home: Path) -> None:
     changed = night(home, DAYS[3], logs={"propensity": "conditional"}, slots=3)
     run(changed, "ingest", "attribute")
-    sample, words = sample_to_weigh(changed, matured_sample(changed, 3))
-    assert {file.day for file in sample.inputs["impressions"].files} == {DAYS[3]}
+    logs, words = logs_to_weigh(changed, matured_logs(changed, 3))
+    assert {file.day for file in logs.work.inputs["impressions"].files} == {DAYS[3]}
     assert "slots was 2 and is 3" in words
     run(changed.at(DAYS[2]), "ingest")
-    assert sample_to_weigh(changed, matured_sample(changed, 3))[1] == words
+    assert logs_to_weigh(changed, matured_logs(changed, 3))[1] == words
 
 
 def test_propensities_of_which_nobody_knows_stop_the_night_by_name(home: Path) -> None:
@@ -146,12 +146,12 @@ def test_propensities_of_which_nobody_knows_stop_the_night_by_name(home: Path) -
     held = table.snapshot().to_arrow(DAYS[2], DAYS[2]).drop_columns(["ds"])
     table.replace(DAYS[2], held, {})
     with pytest.raises(SpecError, match="1 days from 2024-03-03 to 2024-03-03 do not say what their prop"):
-        matured_sample(night(home, DAYS[2]), 3)
-    assert matured_sample(night(home, DAYS[2], slots=1), 3)  # where one slot is all there is, both are one
+        matured_logs(night(home, DAYS[2]), 3)
+    assert matured_logs(night(home, DAYS[2], slots=1), 3)  # where one slot is all there is, both are one
 
     run(night(home, DAYS[2]), "ingest")
 
-    assert matured_sample(night(home, DAYS[2]), 3)
+    assert matured_logs(night(home, DAYS[2]), 3)
 
 
 def test_outcomes_that_another_skew_kept_out_are_taken_in(home: Path) -> None:

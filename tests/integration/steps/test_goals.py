@@ -14,7 +14,7 @@ import yaml
 from nightslate.contracts import arrow
 from nightslate.core.errors import InvalidInputError
 from nightslate.errors import ContractError
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.models.tracking import NightRun
 from nightslate.programs import load
 from nightslate.steps import Night, run_step

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from nightslate.errors import SpecError
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.steps import ingest, run_step
 
 from . import world

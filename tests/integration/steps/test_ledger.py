@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nightslate.core.evidence import Stakes, Term
-from nightslate.frames.evidence import EARNED
+from nightslate.kernels.evidence import EARNED
 from nightslate.steps.evidence import evidence_since
 from nightslate.steps.ledger import write_ledger
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from nightslate.contracts import arrow
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.steps import run_step
 
 from . import world

@@ -9,11 +9,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from nightslate.errors import DamageError, ModelError
-from nightslate.steps.causes import cause
-from nightslate.tables import spark as spark_tables
 
 from . import world
 
@@ -121,18 +118,6 @@ def test_a_damaged_file_of_another_day_is_named_and_its_night_brings_it_back(
     assert line.endswith(f"`nightslate run --program tiny --ds {before}`")
     world.run_night(home, before, ("ingest",))
     world.run_night(home, DAY, ("train",))
-
-
-def test_what_java_cannot_read_is_named_too(copied: Callable[[], Path], spark: SparkSession) -> None:
-    home = copied()
-    file = file_of(home, "users", DAY)
-    flip(file)
-    users = world.night(home, DAY).table("users").snapshot()
-    with pytest.raises(Exception, match=file.name) as raised:
-        spark_tables.read(spark, users, DAY, DAY).collect()
-    found = cause(raised.value, home)
-    assert isinstance(found, DamageError)
-    assert str(found).startswith(f"tiny/users of {DAY}: {file} can't be read by Spark. Restore it")
 
 
 def test_a_file_in_the_place_of_a_folder_is_named(copied: Callable[[], Path]) -> None:

@@ -1,5 +1,6 @@
 """Every reader that the README names reads the same rows, Spark's included."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import SparkSession
-from tests.integration.tables.rows import MONDAY, TUESDAY, rows
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+from tests.integration.tables.rows import MONDAY, TUESDAY
 
 from nightslate.contracts import Column, arrow, load
 from nightslate.tables import Table, Warehouse
-from nightslate.tables import spark as through_spark
 
 NOON = datetime(2026, 11, 16, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -91,47 +92,23 @@ def test_polars_duckdb_and_pyarrow_read_alike(slates: Table) -> None:
     assert by_polars.schema["slate_date"] == pl.Date
 
 
-def test_spark_writes_one_sorted_file_a_bucket_that_verifies(spark: SparkSession, impressions: Table) -> None:
-    schema = arrow.schema(impressions.contract, partition=False)
-    backwards = range(39, -1, -1)
-    data = pa.Table.from_pylist([impression(n) for n in backwards], schema)
-    buckets = pa.array([n % 5 for n in backwards], pa.int32())
-    frame = spark.createDataFrame(data.append_column("bucket", buckets)).repartition(3)
-    attempt = impressions.begin(MONDAY)
-    through_spark.write(frame, attempt, ["impression_id"])
-    staged = attempt.seal()
-    assert [(file.bucket, file.rows) for file in staged.files] == [(bucket, 8) for bucket in range(5)]
-    impressions.publish(staged, {})
-    read = impressions.snapshot().to_arrow()
-    order = sorted(range(40), key=lambda n: (n % 5, n))
-    assert read.drop_columns("ds").to_pylist() == [impression(n) for n in order]
-
-
 def test_spark_reads_the_files_of_the_snapshot_and_no_other(spark: SparkSession, impressions: Table) -> None:
     schema = arrow.schema(impressions.contract, partition=False)
     for day, number in ((MONDAY, 1), (TUESDAY, 2)):
         impressions.replace(day, pa.Table.from_pylist([impression(number)], schema), {})
     pinned = impressions.snapshot()
     impressions.replace(MONDAY, pa.Table.from_pylist([impression(3)], schema), {})
-    frame = through_spark.read(spark, pinned)
+    frame = through_spark(spark, DeltaTable(pinned.path, version=pinned.version))
     assert frame.columns == [column.name for column in impressions.contract.columns]
     by_spark = frame.orderBy("impression_id").toArrow().to_pylist()
     assert by_spark == pinned.to_arrow().to_pylist()
     assert [row["impression_id"] for row in by_spark] == ["i001", "i002"]
-    tuesday = through_spark.read(spark, pinned, TUESDAY, TUESDAY)
+    tuesday = frame.where(frame.ds == TUESDAY)
     assert [(row.impression_id, row.ds) for row in tuesday.collect()] == [("i002", TUESDAY)]
 
 
-def test_spark_reads_no_files_as_no_rows(spark: SparkSession, impressions: Table) -> None:
-    frame = through_spark.read(spark, impressions.snapshot())
-    assert frame.count() == 0
-    assert frame.columns == [column.name for column in impressions.contract.columns]
-
-
-def test_an_empty_frame_is_an_empty_day(spark: SparkSession, table: Table) -> None:
-    table.replace(MONDAY, rows(1), {})
-    empty = through_spark.read(spark, table.snapshot()).where("false").selectExpr("*", "0 as bucket")
-    attempt = table.begin(MONDAY)
-    through_spark.write(empty, attempt, ["policy"])
-    table.publish(attempt.seal(), {})
-    assert table.snapshot().days() == []
+def through_spark(spark: SparkSession, table: DeltaTable) -> DataFrame:
+    """As the README says."""
+    schema = StructType.fromJson(json.loads(table.schema().to_json()))
+    path = Path(table.table_uri.removeprefix("file://"))
+    return spark.read.schema(schema).option("basePath", str(path)).parquet(*table.file_uris())

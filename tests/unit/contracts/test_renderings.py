@@ -1,5 +1,6 @@
 """Every engine must see the same table, and judge the same rows good and bad."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
-from nightslate.contracts import Clause, Column, Contract, arrow, delta, expectations, load, spark, tables
+from nightslate.contracts import Column, Contract, arrow, delta, expectations, load, tables
 
 PROBE = Contract(
     name="probe",
@@ -98,14 +100,12 @@ def test_every_engine_sees_the_same_columns(table: str) -> None:
     columns = [(column.name, not column.required) for column in contract.columns]
     in_arrow = arrow.schema(contract)
     in_delta = pa.schema(delta.schema(contract).to_arrow())
-    in_spark = spark.schema(contract)
+    in_spark = schema_in_spark(contract)
     assert [(field.name, field.nullable) for field in in_arrow] == columns
     assert in_delta == in_arrow
     assert [(field.name, field.nullable) for field in in_spark] == columns
     assert [field.dataType.simpleString() for field in in_spark] == [c.type for c in contract.columns]
-    assert delta.schema(contract).to_json() == in_spark_as_delta(in_spark.json())
     assert arrow.schema(contract, partition=False) == in_arrow.remove(len(in_arrow) - 1)
-    assert spark.schema(contract, partition=False).names == in_spark.names[:-1]
     clauses = [clause.text for clause in contract.clauses()]
     key = [f"({', '.join(contract.key)}) is unique"] if contract.key else []
     in_gx = [expectation.meta["clause"] for expectation in expectations.suite(contract).expectations]
@@ -114,29 +114,15 @@ def test_every_engine_sees_the_same_columns(table: str) -> None:
     assert len(delta.constraints(contract)) == len(clauses) - required
 
 
-def in_spark_as_delta(schema: str) -> str:
-    """Delta writes its schema in Spark's JSON, but for the order of the keys."""
-    return delta.Schema.from_json(schema).to_json()
+def schema_in_spark(contract: Contract) -> StructType:
+    """As Spark has it that reads the table: Delta writes its schema in Spark's JSON."""
+    return StructType.fromJson(json.loads(delta.schema(contract).to_json()))
 
 
 def test_arrow_judges_row_by_row() -> None:
     for row, (name, value, broken) in zip(rows(), CASES, strict=True):
         dataset = ds.dataset(pa.Table.from_pylist([row], lenient_schema()))
         found = [c.text for c in PROBE.clauses() if dataset.count_rows(filter=arrow.violated(c))]
-        assert found == broken, (name, value)
-
-
-def test_spark_judges_row_by_row(spark: SparkSession) -> None:
-    import nightslate.contracts.spark as rendering
-
-    schema = rendering.schema(PROBE)
-    for field in schema.fields:
-        field.nullable = True
-    frame = spark.createDataFrame(rows(), schema)
-    judged = frame.select(*(rendering.violated(c).alias(str(i)) for i, c in enumerate(PROBE.clauses())))
-    for verdict, (name, value, broken) in zip(judged.collect(), CASES, strict=True):
-        assert None not in verdict
-        found = [c.text for c, bad in zip(PROBE.clauses(), verdict, strict=True) if bad]
         assert found == broken, (name, value)
 
 
@@ -176,9 +162,7 @@ def stored_constraints(folder: Path, contract: Contract) -> dict[str, str]:
 
 def test_spark_judges_by_what_delta_stores(spark: SparkSession, tmp_path: Path) -> None:
     """Whoever deletes or merges with Spark evaluates these very texts."""
-    import nightslate.contracts.spark as rendering
-
-    schema = rendering.schema(PROBE)
+    schema = schema_in_spark(PROBE)
     for field in schema.fields:
         field.nullable = True
     stored = stored_constraints(tmp_path, PROBE)
@@ -196,29 +180,18 @@ def test_spark_judges_by_what_delta_stores(spark: SparkSession, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", tables())
 def test_spark_parses_every_stored_constraint(spark: SparkSession, tmp_path: Path, name: str) -> None:
-    import nightslate.contracts.spark as rendering
-
     contract = load(name).with_columns([Column(name="extra", type="double")])
-    empty = spark.createDataFrame([], rendering.schema(contract))
+    empty = spark.createDataFrame([], schema_in_spark(contract))
     for text in stored_constraints(tmp_path, contract).values():
         assert empty.filter(text).columns == empty.columns
 
 
-@pytest.mark.parametrize("engine", ["pandas", "spark"])
-def test_great_expectations_judges_row_by_row(engine: str, request: pytest.FixtureRequest) -> None:
+def test_great_expectations_judges_row_by_row() -> None:
+    """To pandas NaN is a missing value."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
-    frame: Any
-    if engine == "pandas":
-        frame = pa.Table.from_pylist(rows(), lenient_schema()).to_pandas()
-        source = context.data_sources.add_pandas("rows")
-    else:
-        session = request.getfixturevalue("spark")
-        schema = spark.schema(PROBE)
-        for field in schema.fields:
-            field.nullable = True
-        frame = session.createDataFrame(rows(), schema)
-        source = context.data_sources.add_spark("rows")
+    frame = pa.Table.from_pylist(rows(), lenient_schema()).to_pandas()
+    source = context.data_sources.add_pandas("rows")
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
     result = batch.get_batch({"dataframe": frame}).validate(expectations.suite(PROBE))
     counts = {
@@ -226,14 +199,8 @@ def test_great_expectations_judges_row_by_row(engine: str, request: pytest.Fixtu
         for r in result.results
         if "unique" not in r.expectation_config.meta["clause"]
     }
-
-    def nan_is_seen(clause: Clause) -> bool:
-        return engine == "spark" and clause.rule not in (">", ">=")
-
     assert counts == {
-        clause.text: sum(
-            clause.text in broken and (value == value or nan_is_seen(clause)) for _, value, broken in CASES
-        )
+        clause.text: sum(clause.text in broken and value == value for _, value, broken in CASES)
         for clause in PROBE.clauses()
     }
 

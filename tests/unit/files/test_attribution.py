@@ -22,7 +22,7 @@ from nightslate.files.attribution.attribute import Summary, attribute
 from nightslate.files.attribution.copies import among, copies, repeated
 from nightslate.files.attribution.options import attributor
 from nightslate.files.hashes import text_keys
-from nightslate.frames.attribution import Attributor
+from nightslate.kernels.attribution import Attributor
 
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
 LINEAR = Attributor(Rule("linear"), "user", timedelta(days=7))

@@ -15,8 +15,8 @@ from nightslate import programs
 from nightslate.contracts import arrow
 from nightslate.core.arrays import Floats
 from nightslate.core.fitted_q import choosing
-from nightslate.frames.encoding import Encoder
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.loop.next_best_action import campaigns
 from nightslate.loop.next_best_action.campaigns import Campaigns
 from nightslate.loop.next_best_action.truth import began, has_sweep, sweep, values

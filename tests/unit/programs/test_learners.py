@@ -8,7 +8,7 @@ import pytest
 from nightslate.core.attribution import Rule
 from nightslate.core.fitted_q import FittedQ
 from nightslate.core.policies import LEARNERS
-from nightslate.frames.attribution import Attributor
+from nightslate.kernels.attribution import Attributor
 from nightslate.programs.learners import FittedQLearner, LearnerSpec
 from nightslate.programs.rewards import MAX_TOUCHES, Rewards
 

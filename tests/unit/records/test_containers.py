@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from tests.unit.frames.landed import CONFORMER, CONTRACT, NOON, whatever_comes_of
+from tests.unit.kernels.landed import CONFORMER, CONTRACT, NOON, whatever_comes_of
 
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import ids, instants, numbers, texts_or_none

@@ -19,7 +19,7 @@ from nightslate.core.arrays import Floats
 from nightslate.core.fitted_q import FittedQ, Transitions
 from nightslate.core.policies import Arms
 from nightslate.core.policies.learner import Policy
-from nightslate.frames.encoding import Encoder
+from nightslate.kernels.encoding import Encoder
 from nightslate.models.files import ModelFile
 from nightslate.reports import sequence
 from nightslate.reports.sequence import SequenceFigures, embedded, sequence_figures

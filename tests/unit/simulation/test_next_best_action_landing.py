@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.simulation.next_best_action.engine import BEGINS_AT, DAYS, HOURS, Engine, Offers
 from nightslate.simulation.next_best_action.landing import land_day
 from nightslate.simulation.next_best_action.world import (

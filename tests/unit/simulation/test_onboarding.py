@@ -12,7 +12,7 @@ import pytest
 from deltalake import write_deltalake
 
 from nightslate.core.policies.plackett_luce import sample_rankings
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.simulation.onboarding.engine import (
     MOST_A_MONTH,
     NO_TILE,

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from tests.unit.frames.landed import PSEUDONYMISE, rejected, whatever_comes_of
+from tests.unit.kernels.landed import PSEUDONYMISE, rejected, whatever_comes_of
 from tests.unit.programs.test_loading import SHIPPED
 
 from nightslate.errors import MachineError
-from nightslate.frames.conform import Conformer
+from nightslate.kernels.conform import Conformer
 from nightslate.programs import load
 from nightslate.records.sources import data_files
 from nightslate.simulation.open_bandit import CAMPAIGNS, DAYS, download, land

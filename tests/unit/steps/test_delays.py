@@ -7,8 +7,8 @@ import pytest
 from nightslate import programs
 from nightslate.core.delay_differences import Part
 from nightslate.core.maturity import DelaySums
-from nightslate.frames.maturity import Kinds, Maturity
-from nightslate.frames.samples import Sample
+from nightslate.kernels.maturity import Kinds, Maturity
+from nightslate.kernels.rewards import Matured
 from nightslate.steps.delays import delays_found
 from nightslate.steps.night import Night
 
@@ -31,7 +31,7 @@ def sample(night, parts):
     kinds = Kinds({"task": program.rewards.longest_window}, datetime(2026, 11, 17, tzinfo=UTC), ("a", "b"))
     delays = DelaySums.zero(1, 3).delays(kinds.windows_us())
     maturity = Maturity(kinds, delays, program.rewards.min_seen, parts)
-    return Sample(program.program, DS, {}, kinds.known_at, 1, maturity)
+    return Matured(program.program, DS, kinds.known_at, maturity)
 
 
 def test_the_table_holds_the_parts_and_a_person_is_told_which_kinds_differ(night):
@@ -56,5 +56,5 @@ def test_where_nothing_differs_nothing_is_said(night):
 
 
 def test_a_program_that_weights_no_young_impressions_has_none(night):
-    found = delays_found(night, Sample("shop", DS, {}, datetime(2026, 11, 17, tzinfo=UTC), 1))
+    found = delays_found(night, Matured("shop", DS, datetime(2026, 11, 17, tzinfo=UTC)))
     assert (found.metrics, found.words, found.tables) == ({}, "", {})

@@ -4,7 +4,7 @@ import numpy as np
 from mlflow.utils.validation import _validate_metric_name
 
 from nightslate.core.examination import ExaminationSums
-from nightslate.frames.examination import FoldExaminations
+from nightslate.kernels.examination import FoldExaminations
 from nightslate.steps.examination import examination_metrics, in_words
 
 

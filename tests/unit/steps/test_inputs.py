@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 
-from nightslate.frames.encoding import Encoder, Intervals
+from nightslate.kernels.encoding import Encoder, Intervals
 from nightslate.programs.logs import Logs
 from nightslate.steps.inputs import described_arms
 

@@ -22,7 +22,7 @@ from nightslate.files.attribution.threads import in_order
 from nightslate.files.refused import Refused
 from nightslate.files.rows import Files
 from nightslate.files.writing import require_writable
-from nightslate.frames.attribution import CREDITS, UNATTRIBUTED, Attributor
+from nightslate.kernels.attribution import CREDITS, UNATTRIBUTED, Attributor
 from nightslate.records.overlap import Overlap
 
 _NEEDED = {"impression": ("impression_id",), "user_arm": ("arm_id",)}

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from nightslate.core.attribution import RULES, Rule
 from nightslate.core.errors import InvalidInputError
-from nightslate.frames.attribution import Attributor
-from nightslate.frames.days import microseconds
+from nightslate.kernels.attribution import Attributor
+from nightslate.programs.days import microseconds
 from nightslate.programs.rewards import MAX_TOUCHES, SKEW
 from nightslate.programs.strict import Duration
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nightslate.core.arrays import Floats
 from nightslate.core.hashing import seed
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.loop.next_best_action.truth import began, has_sweep, sweep, values
 from nightslate.loop.notes import (
     PERSONALISED,

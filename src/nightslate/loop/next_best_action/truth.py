@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from nightslate.core.arrays import Floats
 from nightslate.core.fitted_q import FittedQPolicy, choosing
 from nightslate.core.policies.exploration import mix_floor
-from nightslate.frames.days import first_day
 from nightslate.loop.notes import Row, models
 from nightslate.models.files import ModelFile
+from nightslate.programs.days import first_day
 from nightslate.simulation.next_best_action.landing import profiles
 from nightslate.simulation.next_best_action.world import ARMS, World
 from nightslate.steps.night import Night

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.loop.notes import over_cohorts
 from nightslate.loop.onboarding.diary import Diary
 from nightslate.loop.onboarding.truth import units, values_logged, values_shown, values_tomorrow
@@ -15,7 +15,7 @@ from nightslate.simulation.onboarding.engine import Engine, FullKnowledge, Publi
 from nightslate.simulation.onboarding.landing import Landing
 from nightslate.simulation.onboarding.responses import Truth, responses
 from nightslate.simulation.onboarding.world import World
-from nightslate.steps.inputs import matured_sample
+from nightslate.steps.inputs import matured_logs
 from nightslate.steps.night import Night
 
 
@@ -71,6 +71,7 @@ class Homepage:
 
     def _counts_until(self, night: Night) -> float:
         """Up to when impressions count tonight, in days since the first."""
-        until = matured_sample(night, night.program.evaluation.window_days).counts_until
+        until = matured_logs(night, night.program.evaluation.window_days).matured.counts_until
         first = datetime.combine(night.program.start_date, datetime.min.time(), UTC)
-        return (until - first) / timedelta(days=1)
+        days: float = (until - first) / timedelta(days=1)
+        return days

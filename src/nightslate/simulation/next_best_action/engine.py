@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import AnyArray, Floats, Ints
 from nightslate.core.hashing import seed
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.simulation.next_best_action.world import ARMS, OFFERS, STEPS, UNIFORM, Campaign, World
 from nightslate.simulation.slates import newest_slates
 

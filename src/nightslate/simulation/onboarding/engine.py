@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.hashing import seed
 from nightslate.core.policies.plackett_luce import sample_rankings
-from nightslate.frames.lists import codes
-from nightslate.frames.pseudonyms import Pseudonymiser
+from nightslate.kernels.lists import codes
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.simulation.onboarding.messages import MESSAGES
 from nightslate.simulation.onboarding.world import TILES, Participants, World
 from nightslate.simulation.slates import newest_slates

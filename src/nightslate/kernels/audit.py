@@ -1,0 +1,113 @@
+"""A second look at staged slates: all that rows can prove of themselves, recomputed another way."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.kernels.lists import codes, matrix
+from nightslate.kernels.scoring import in_chunks
+from nightslate.kernels.slate_ids import slate_ids
+
+TOLERANCE = 1e-12
+
+_FAULTS = pa.schema([("fault", pa.string()), ("slate_id", pa.string())])
+
+
+def faults(
+    slates: pa.Table, users: pa.Table, program: str, slate_date: date, floor: float, depth: int
+) -> pa.Table:
+    """One row (fault, slate_id or user_id) for each thing that is wrong with the slates; none if sound.
+
+    `slates`: all of some users. `users`: the users of the day among these, by `user_id`."""
+    lengths, people = pc.list_value_length(slates["candidates"]), users["user_id"].combine_chunks()
+    alike = (slates.filter(pc.equal(lengths, length)) for length in pc.unique(lengths).to_pylist())
+    found = [_row_faults(rows, floor, depth) for part in alike for rows in in_chunks(part)]
+    forged = pc.not_equal(slates["slate_id"], pa.chunked_array([slate_ids(slates, program, slate_date)]))
+    per_user = slates.group_by(["user_id", "issue"]).aggregate([([], "count_all")])
+    served = slates["user_id"].combine_chunks()
+    for text, ids in {
+        "slate_id is not the hash of its row": slates["slate_id"].filter(forged),
+        "a user has more than one slate": per_user["user_id"].filter(pc.greater(per_user["count_all"], 1)),
+        "a user of the day has no slate": people.filter(pc.invert(pc.is_in(people, served))),
+        "a slate is for nobody of the day": slates["slate_id"].filter(pc.invert(pc.is_in(served, people))),
+    }.items():
+        found.append(pa.table({"fault": [text] * len(ids), "slate_id": ids}, schema=_FAULTS))
+    return pa.concat_tables([_FAULTS.empty_table(), *found])
+
+
+def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
+    """Faults of rows that all have the same number of candidates."""
+    arm_ids = pc.unique(pc.list_flatten(rows["candidates"]))
+    candidates = codes(rows["candidates"], arm_ids)
+    n, arms = candidates.shape
+    ranked = min(depth, arms)
+    uneven = np.full(n, ranked == 0)
+    for name, length in {"weights": arms, "ranking": ranked, "propensities": ranked}.items():
+        uneven |= pc.list_value_length(rows[name]).to_numpy() != length
+    grouped = pc.fill_null(pc.list_value_length(rows["groups"]), -1).to_numpy()
+    ungrouped = grouped != np.where(rows["penalty"].is_valid().to_numpy(), arms, -1)
+    found = [
+        ("weights, ranking or propensities have the wrong length", uneven),
+        ("a penalty without a group for each candidate, or groups without a penalty", ungrouped),
+    ]
+    if not (uneven | ungrouped).any():
+        weights = matrix(rows["weights"]).astype(np.float64)
+        ranking, propensities = codes(rows["ranking"], arm_ids), matrix(rows["propensities"])
+        place = (ranking[:, :, None] == candidates[:, None, :]).argmax(axis=2)
+        known = np.take_along_axis(candidates, place, axis=1) == ranking
+        with np.errstate(invalid="ignore", divide="ignore"):
+            expected = _recomputed(weights, place, *_penalties(rows, arms))
+            wrong = np.abs(propensities / expected - 1) > TOLERANCE
+            low = weights < floor / arms
+        found += [
+            ("a candidate stands twice", _has_twice(candidates)),
+            ("a weight is under the floor or not a number", (low | ~np.isfinite(weights)).any(axis=1)),
+            ("an arm is ranked twice", _has_twice(ranking)),
+            ("an arm is ranked that is no candidate", ~known.all(axis=1)),
+            (
+                "a propensity is not the one its weights give",
+                (wrong | ~np.isfinite(propensities)).any(axis=1),
+            ),
+        ]
+    ids = rows["slate_id"].combine_chunks()
+    parts = [
+        pa.table(
+            {"fault": [text] * int(broken.sum()), "slate_id": ids.filter(pa.array(broken))}, schema=_FAULTS
+        )
+        for text, broken in found
+    ]
+    return pa.concat_tables(parts)
+
+
+def _penalties(rows: pa.Table, arms: int) -> tuple[Floats, Ints]:
+    """(n,) what an arm before does to the others of its group, 1 without a penalty; (n, arms) the group of
+    each candidate, -1 for none."""
+    penalised = rows["penalty"].is_valid().to_numpy()
+    names = pc.unique(pc.list_flatten(rows["groups"])).drop_null()
+    groups = np.full((len(penalised), arms), -1)
+    if penalised.any():
+        groups[penalised] = codes(rows["groups"].filter(pa.array(penalised)), names)
+    groups[groups == len(names)] = -1
+    return pc.fill_null(rows["penalty"], 1.0).to_numpy(), groups
+
+
+def _recomputed(weights: Floats, place: Ints, penalty: Floats, groups: Ints) -> Floats:
+    """The conditional propensities by the definition, slot by slot: the arm's share of what is left."""
+    left, shares = weights.copy(), np.empty(place.shape)
+    for slot in range(place.shape[1]):
+        at = place[:, [slot]]
+        shares[:, slot] = (np.take_along_axis(left, at, axis=1) / left.sum(axis=1, keepdims=True))[:, 0]
+        same = (groups == np.take_along_axis(groups, at, axis=1)) & (groups >= 0)
+        left *= np.where(same, penalty[:, None], 1.0)
+        np.put_along_axis(left, at, 0.0, axis=1)
+    return shares
+
+
+def _has_twice(ids: Ints) -> Bools:
+    ordered = np.sort(ids, axis=1)
+    return np.asarray((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))

@@ -1,0 +1,131 @@
+"""Cross-fitted off-policy evaluation: each user's rows are weighed by policies fitted on the other users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
+from nightslate.core.estimators.estimator import RewardRange
+from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.sample import Logged
+from nightslate.core.hashing import deal, seed
+from nightslate.core.policies.exploration import mix_floor
+from nightslate.core.policies.learner import Policy, RewardModel
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.examination import Examination
+from nightslate.kernels.rewards import folds_of
+from nightslate.kernels.units import Units, samples_of, units_of
+
+LOGGED = "logged"
+"""The policy that was live, whose value needs no weights: beside it the others are read."""
+
+_ROWS_AT_ONCE = 1 << 17
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """For each fold, what was fitted without its users: the policies by name, the reward model of DR, and how
+    likely slots are looked at; none where no slot is told from another."""
+
+    policies: Mapping[str, Sequence[Policy]]
+    reward_model: Sequence[RewardModel]
+    examination: Sequence[Examination] = ()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What models look at: contexts (n, d), and the places of the units of each fold."""
+
+    contexts: Floats
+    places: Mapping[int, Ints]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """How a night evaluates. `supported` (arms,): whether the logs show the arm at all. `slots`: of a
+    decision that is weighed as a whole; 1 where impressions stand alone. `rewards`: the range of one, for
+    intervals that are guaranteed."""
+
+    arms: tuple[str, ...]
+    supported: Bools
+    encoder: Encoder
+    floor: float
+    estimators: tuple[str, ...]
+    slots: int
+    crossfit: CrossFit
+    rewards: RewardRange | None = None
+
+    @property
+    def folds(self) -> int:
+        return len(self.crossfit.reward_model)
+
+    def initial(self, program: str) -> EvaluationState:
+        """The state of no rows."""
+        policies = (LOGGED, *self.crossfit.policies)
+        return EvaluationState.initial(
+            policies,
+            self.estimators,
+            slots=self.slots,
+            seed=seed(program, "bootstrap"),
+            rewards=self.rewards,
+        )
+
+    def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
+        """`state` and all matured rows of some users, but for those whose propensities are not of the kind
+        that they are weighed by."""
+        for mine in by_users(rows):
+            units = units_of(mine, self.arms, self.slots)
+            seen = self._seen(units, program)
+            q, examined = self._expectations(units, seen)
+            targets = [units.target(weights, q, self.supported, examined) for weights in self._weights(seen)]
+            state = add(state, samples_of(units, targets), units.users, units.ids)
+        return state
+
+    def expectations(self, units: Units, program: str) -> tuple[Floats, Floats | float]:
+        """What a model that was fitted on other users expects of each arm (n, arms), looked at; and how
+        likely the slots are that."""
+        return self._expectations(units, self._seen(units, program))
+
+    def _seen(self, units: Units, program: str) -> _Seen:
+        fold_of = folds_of(units.users, program, self.folds)
+        places = {int(fold): np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of)}
+        return _Seen(self.encoder(units.first), places)
+
+    def _expectations(self, units: Units, seen: _Seen) -> tuple[Floats, Floats | float]:
+        q = np.empty((len(seen.contexts), len(self.arms)))
+        examined = np.ones(units.reward.shape)
+        for fold, at in seen.places.items():
+            q[at] = self.crossfit.reward_model[fold].expected_rewards(seen.contexts[at])
+            if self.crossfit.examination:
+                examined[at] = units.examined(self.crossfit.examination[fold], at)
+        return q, examined
+
+    def _weights(self, seen: _Seen) -> Iterator[Float32s]:
+        """(n, arms) of each policy, as they would be stored: of each user by what others taught."""
+        for policies in self.crossfit.policies.values():
+            weights = np.empty((len(seen.contexts), len(self.arms)), dtype=np.float32)
+            for fold, at in seen.places.items():
+                weights[at] = mix_floor(policies[fold].weights(seen.contexts[at]), self.floor)
+            yield weights
+
+
+def add(
+    state: EvaluationState, samples: Sequence[Logged], users: Keys, ids: pa.Array | pa.ChunkedArray
+) -> EvaluationState:
+    """The state and n more units: a sample for each policy, the key of each unit's user and its id (n,)."""
+    unit = samples[0].unit
+    return state.update(samples, users, lambda place: f"{unit} {ids[place].as_py()}")
+
+
+def by_users(rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows in parts, each with all rows of its users: weights of all arms for all rows of a large bucket
+    would fill the memory."""
+    parts = -(-rows.num_rows // _ROWS_AT_ONCE)
+    part_of = deal(user_keys(rows), seed("evaluate"), parts) if parts else np.empty(0, np.int64)
+    for part in np.unique(part_of):
+        yield rows.filter(pa.array(part_of == part))

@@ -1,0 +1,162 @@
+"""Users of a day into slates: weights, a Plackett-Luce ranking, and propensities from the weights stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import AnyArray, Float32s, Keys
+from nightslate.core.hashing import mix, seed, uniform
+from nightslate.core.policies.exploration import mix_floor
+from nightslate.core.policies.learner import Policy
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.lists import matrix
+from nightslate.kernels.slate_ids import slate_ids
+from nightslate.kernels.slate_weights import Steering
+from nightslate.kernels.training import arm_key
+
+CHUNK = 16_384
+
+CHOICES = pa.schema(
+    [
+        ("variant", pa.string()),
+        ("user_id", pa.string()),
+        ("probabilities", pa.list_(pa.float64())),
+    ]
+)
+"""A user, and what the model of its variant would choose: the probability of each of the model's arms."""
+
+SLATES = pa.schema(
+    [
+        ("slate_id", pa.string()),
+        ("user_id", pa.string()),
+        ("issue", pa.string()),
+        ("variant", pa.string()),
+        ("policy", pa.string()),
+        ("model_digest", pa.string()),
+        ("candidates", pa.list_(pa.string())),
+        ("weights", pa.list_(pa.float32())),
+        ("groups", pa.list_(pa.string())),
+        ("penalty", pa.float64()),
+        ("ranking", pa.list_(pa.string())),
+        ("propensities", pa.list_(pa.float64())),
+    ]
+)
+
+
+_UNNAMED = pa.schema(list(SLATES)[1:])
+
+
+@dataclass(frozen=True)
+class ScoredBy:
+    """A fitted model as scoring needs it."""
+
+    learner: str
+    digest: str
+    arms: tuple[str, ...]
+    encoder: Encoder
+    policy: Policy
+
+    def weights(self, rows: pa.Table, floor: float) -> Float32s:
+        """(n, A) of the arms for users with these contexts, as they are stored before any goal is looked
+        at."""
+        return mix_floor(self.policy.weights(self.encoder(rows)), floor)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Who is scored by what: `variants` maps a variant to its share of users and its model. `steering` is of
+    all variants but those that are `randomised`, which show what their model chooses."""
+
+    program: str
+    issue: str
+    slate_date: date
+    depth: int
+    floor: float
+    variants: Mapping[str, tuple[float, ScoredBy]]
+    steering: Steering = field(default_factory=Steering)
+    randomised: frozenset[str] = frozenset()
+
+    def scored(self, users: pa.Table) -> pa.Table:
+        """`SLATES` of some users. Variant and ranking come from hashes of the user's id."""
+        slates = (self.slates(choices) for choices in self.choices(users))
+        return pa.concat_tables([SLATES.empty_table(), *slates])
+
+    def choices(self, users: pa.Table) -> Iterator[pa.Table]:
+        """`CHOICES` of some users, some thousands at a time, and each variant for itself."""
+        for chunk in in_chunks(users):
+            variant_of = self._variants(user_keys(chunk))
+            for place, (variant, (_, model)) in enumerate(self.variants.items()):
+                mine = chunk.filter(pa.array(variant_of == place))
+                if mine.num_rows:
+                    probabilities = model.policy.weights(model.encoder(mine))
+                    columns = {
+                        "variant": pa.repeat(variant, mine.num_rows),
+                        "user_id": mine["user_id"].combine_chunks(),
+                        "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
+                    }
+                    yield pa.table(columns, schema=CHOICES)
+
+    def slates(self, choices: pa.Table) -> pa.Table:
+        """`SLATES` for users of any variants."""
+        parts = (self._slates(variant, mine) for variant, mine in by_variant(choices))
+        return pa.concat_tables([SLATES.empty_table(), *parts])
+
+    def steering_of(self, variant: str) -> Steering:
+        """What is added to the choices of a variant's model."""
+        return Steering() if variant in self.randomised else self.steering
+
+    def _variants(self, keys: Keys) -> AnyArray:
+        """(n,) the variant of each user, the same on every night."""
+        bounds = np.cumsum([share for share, _ in self.variants.values()])[:-1]
+        return np.searchsorted(bounds, uniform(mix(keys, seed(self.program, "variant"))), side="right")
+
+    def _slates(self, variant: str, choices: pa.Table) -> pa.Table:
+        (_, model), steering = self.variants[variant], self.steering_of(variant)
+        weights = steering.weights(matrix(choices["probabilities"]), model.arms, self.floor)
+        night = seed(self.program, self.issue, self.slate_date.isoformat(), "ranking")
+        keys = mix(user_keys(choices), night)
+        arm_keys = np.array([arm_key(arm) for arm in model.arms], dtype=np.uint64)
+        arms, depth = pa.array(model.arms, pa.string()), min(self.depth, len(model.arms))
+        rankings, propensities = steering.ranked(weights, model.arms, keys, arm_keys, depth)
+        same = {
+            "issue": self.issue,
+            "policy": model.learner,
+            "model_digest": model.digest,
+            "candidates": model.arms,
+            "groups": steering.groups_of(model.arms),
+            "penalty": steering.penalty,
+        }
+        columns = {
+            **{name: choices[name] for name in ("user_id", "variant")},
+            **{n: pa.repeat(pa.scalar(value, SLATES.field(n).type), len(keys)) for n, value in same.items()},
+            "weights": _lists(pa.array(weights.ravel()), len(arms)),
+            "ranking": _lists(arms.take(pa.array(rankings.ravel())), depth),
+            "propensities": _lists(pa.array(propensities.ravel()), depth),
+        }
+        slates = pa.table([columns[name] for name in SLATES.names[1:]], schema=_UNNAMED)
+        return slates.add_column(0, "slate_id", slate_ids(slates, self.program, self.slate_date))
+
+
+def in_chunks(rows: pa.Table) -> Iterator[pa.Table]:
+    """Some thousands of rows at a time: all of their weights would fill the memory."""
+    for start in range(0, rows.num_rows, CHUNK):
+        yield rows.slice(start, CHUNK)
+
+
+def by_variant(choices: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The choices for the users of each variant."""
+    for variant in sorted(pc.unique(choices["variant"]).to_pylist()):
+        yield variant, choices.filter(pc.equal(choices["variant"], variant))
+
+
+def _lists(values: pa.Array, length: int) -> pa.Array:
+    """Flat values as lists of equal length."""
+    offsets = pa.array(np.arange(0, len(values) + 1, length, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, values)

@@ -1,0 +1,167 @@
+"""What is weighed: impressions that stand alone, or decisions of several slots as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
+from nightslate.core.estimators.sample import Logged, Sample
+from nightslate.core.estimators.slate_sample import SlateSample
+from nightslate.core.estimators.target import Target, in_slots, in_turn
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.examination import Examination
+from nightslate.kernels.rewards import arm_places, eligible_arms, weighable
+
+_KEY = ("user_id", "decision_id")
+_ORDER = [(name, "ascending") for name in (*_KEY, "slot")]
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """n units over A arms; `first`: of each the row that says to whom, where and when. key: the column that
+    names a unit."""
+
+    first: pa.Table
+    arms: tuple[str, ...]
+
+    sample_type: ClassVar[type[Logged]]
+    key: ClassVar[str]
+
+    @property
+    def ids(self) -> pa.ChunkedArray:
+        """(n,) what each unit is called in the logs."""
+        return self.first[self.key]
+
+    @cached_property
+    def users(self) -> Keys:
+        """(n,) the key of each one's user."""
+        return user_keys(self.first)
+
+    @cached_property
+    def eligible(self) -> Bools:
+        """(n, A) which arms could have been shown."""
+        return eligible_arms(self.first, self.arms)
+
+
+@dataclass(frozen=True, eq=False)
+class Impressions(_Shown):
+    """n rows, each weighed by itself. reward, propensity (n,); shown (n,): the place of each row's arm, -1
+    for one that is not there."""
+
+    reward: Floats
+    propensity: Floats
+    shown: Ints
+
+    sample_type = Sample
+    key = "impression_id"
+
+    @classmethod
+    def of(cls, rows: pa.Table, arms: tuple[str, ...]) -> Impressions:
+        """Every row whose propensity is marginal."""
+        rows = rows.filter(pa.array(weighable(rows, "marginal")))
+        return cls(
+            rows, arms, rows["reward"].to_numpy(), rows["propensity"].to_numpy(), arm_places(rows, arms)
+        )
+
+    def examined(self, examination: Examination, units: Ints) -> Floats:
+        """How likely the slots of some of them are looked at: of each its own."""
+        return examination.of(self.first.take(pa.array(units)))
+
+    def target(
+        self, weights: NDArray[np.floating], expected: Floats, supported: Bools, examined: Floats | float
+    ) -> Target:
+        """What a policy with these weights (n, A) would have done, see `in_slots`."""
+        slots = self.first["slot"].to_numpy()
+        return in_slots(weights, self.shown, slots, expected, supported, self.eligible, examined)
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions(_Shown):
+    """`first` has the row of each decision's first slot. The rest is (n, slots); a slot that a decision does
+    not have is worth 0, has propensity 1, and shows no arm (-1), like an arm that is gone."""
+
+    reward: Floats
+    propensity: Floats
+    shown: Ints
+    has_slot: Bools
+
+    sample_type = SlateSample
+    key = "decision_id"
+
+    @classmethod
+    def of(cls, rows: pa.Table, arms: tuple[str, ...], slots: int) -> Decisions:
+        """The decisions of up to `slots` slots that lack none of them, with conditional propensities: any
+        other has no propensity as a whole."""
+        rows = rows.sort_by(_ORDER)
+        starts = _starts(rows)
+        decision = np.repeat(np.arange(starts.size), np.diff(starts, append=rows.num_rows))
+        place = np.arange(rows.num_rows) - starts[decision]
+        whole = np.ones(starts.size, dtype=np.bool_)
+        in_place = (rows["slot"].to_numpy() == place + 1) & (place < slots)
+        np.logical_and.at(whole, decision, in_place & weighable(rows, "conditional"))
+        kept = np.flatnonzero(whole[decision])
+        shape, cell = (int(whole.sum()), slots), ((np.cumsum(whole) - 1)[decision[kept]], place[kept])
+
+        def spread(values: AnyArray, absent: float) -> AnyArray:
+            matrix = np.full(shape, absent, dtype=values.dtype)
+            matrix[cell] = values[kept]
+            return matrix
+
+        return cls(
+            first=rows.take(pa.array(starts[whole])),
+            arms=arms,
+            reward=spread(rows["reward"].to_numpy(), 0.0),
+            propensity=spread(rows["propensity"].to_numpy(), 1.0),
+            shown=spread(arm_places(rows, arms), -1),
+            has_slot=spread(np.ones(rows.num_rows, dtype=np.bool_), False),
+        )
+
+    def examined(self, examination: Examination, units: Ints) -> Floats:
+        """How likely the slots of some of them are looked at: (., slots)."""
+        return examination.of_all_slots(self.first.take(pa.array(units)))
+
+    def target(
+        self, weights: NDArray[np.floating], expected: Floats, supported: Bools, examined: Floats | float
+    ) -> Target:
+        """What a policy with these weights (n, A) would have done, see `in_turn`."""
+        return in_turn(weights, self.shown, self.has_slot, expected, supported, self.eligible, examined)
+
+
+Units = Impressions | Decisions
+
+
+def units_of(rows: pa.Table, arms: tuple[str, ...], slots: int) -> Units:
+    """Decisions where they have several slots that are weighed as a whole, else impressions."""
+    return Decisions.of(rows, arms, slots) if slots > 1 else Impressions.of(rows, arms)
+
+
+def samples_of(units: Units, targets: Sequence[Target]) -> list[Logged]:
+    """What is logged beside each target, the logging policy itself first."""
+    q_logged = targets[0].q_logged
+    logging = Target(units.propensity, q_logged, q_logged, np.zeros(len(units.reward)))
+    return [
+        units.sample_type(
+            reward=units.reward,
+            propensity=units.propensity,
+            target_propensity=target.propensity,
+            q_logged=q_logged,
+            v_target=target.v_target,
+            unsupported_mass=np.minimum(target.unsupported_mass, 1.0),
+        )
+        for target in (logging, *targets)
+    ]
+
+
+def _starts(rows: pa.Table) -> Ints:
+    """Where in rows that are sorted by decision each decision starts."""
+    first = np.ones(rows.num_rows, dtype=np.bool_)
+    columns = [rows[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in _KEY]
+    first[1:] = np.logical_or.reduce([codes[1:] != codes[:-1] for codes in columns])
+    return np.flatnonzero(first)

@@ -1,0 +1,121 @@
+"""Context columns as vectors, and named arrays as bytes."""
+
+import json
+from io import BytesIO
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nightslate.core.npz import pack, unpack
+from nightslate.kernels.encoding import MAX_CATEGORIES, Encoder, Intervals, crossed, most_frequent
+
+ENCODER = Encoder(("colour", "age", "country"), (("blue", "red"), None, ("ch",)))
+
+
+def rows(colour, age, country):
+    return pa.table(
+        {
+            "country": pa.array(country, pa.string()),
+            "colour": pa.array(colour, pa.string()),
+            "age": pa.array(age, pa.float64()),
+        }
+    )
+
+
+def test_a_vector_is_a_constant_then_the_features_in_order():
+    vectors = ENCODER(rows(["red", "blue", "green", None], [30.0, -1.5, None, 0.0], ["ch", "de", None, "ch"]))
+    assert vectors.tolist() == [
+        [1.0, 0.0, 1.0, 30.0, 1.0],
+        [1.0, 1.0, 0.0, -1.5, 0.0],
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [1.0, 0.0, 0.0, 0.0, 1.0],
+    ]
+    assert vectors.shape[1] == ENCODER.width
+
+
+def test_no_rows_and_no_features():
+    assert ENCODER(rows([], [], [])).shape == (0, 5)
+    assert Encoder((), ())(rows(["red"], [1.0], ["ch"])).tolist() == [[1.0]]
+
+
+def test_chunks_of_a_column_make_no_difference():
+    one, two = rows(["red"], [1.0], ["ch"]), rows(["blue"], [2.0], ["de"])
+    together = ENCODER(pa.concat_tables([one, two]))
+    assert together.tolist() == [*ENCODER(one).tolist(), *ENCODER(two).tolist()]
+
+
+def test_a_feature_that_nobody_has_a_value_of_has_no_place():
+    encoder = Encoder(("colour", "age"), ((), None))
+    assert encoder(rows(["red"], [2.0], [None])).tolist() == [[1.0, 2.0]]
+    assert Encoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
+
+
+def test_an_encoder_survives_its_file():
+    assert Encoder.from_json(json.loads(json.dumps(ENCODER.to_json()))) == ENCODER
+
+
+BY_AGE = Encoder(("country", "age", "colour"), (("ch",), Intervals((7.0, 30.0)), ("blue", "red")))
+
+
+def test_a_number_with_boundaries_is_a_category_of_intervals():
+    """A boundary belongs to the interval that it begins; what is missing is in none."""
+    ages = [-1e300, 6.999, 7.0, 29.0, 30.0, 1e300, None, float("nan")]
+    vectors = BY_AGE(rows([None] * 8, ages, [None] * 8))
+    assert vectors[:, BY_AGE.slices["age"]].argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2, 0, 0]
+    assert vectors.sum(axis=1).tolist() == [2.0] * 6 + [1.0, 1.0]
+    assert vectors.shape[1] == BY_AGE.width
+
+
+def test_each_feature_has_its_slice():
+    assert BY_AGE.slices == {"country": slice(1, 2), "age": slice(2, 5), "colour": slice(5, 7)}
+    assert BY_AGE.width == 7
+
+
+def test_an_encoder_with_boundaries_survives_its_file():
+    assert Encoder.from_json(json.loads(json.dumps(BY_AGE.to_json()))) == BY_AGE
+
+
+def test_what_is_crossed_are_the_slices_of_both_features_and_all_constants():
+    arms = Encoder(("topic", "length"), (("debt", "saving"), Intervals((2.0,))))
+    found = crossed(BY_AGE, arms, [("age", "topic"), ("country", "length")])
+    assert found.astype(int).tolist() == [
+        [1, 1, 1, 1, 1],
+        [1, 0, 0, 1, 1],  # country
+        [1, 1, 1, 0, 0],  # age, three intervals
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 0, 0, 0, 0],  # colour, by itself
+        [1, 0, 0, 0, 0],
+    ]
+    assert crossed(BY_AGE, arms, []).sum() == 7 + 5 - 1
+
+
+def test_the_most_frequent_values_have_places_and_ties_go_by_value():
+    assert most_frequent({"b": 1, "a": 1, "c": 9}) == ("a", "b", "c")
+    many = {f"{n:03}": 1 for n in range(MAX_CATEGORIES + 20)} | {"zebra": 2}
+    kept = most_frequent(many)
+    assert len(kept) == MAX_CATEGORIES
+    assert kept == (*(f"{n:03}" for n in range(MAX_CATEGORIES - 1)), "zebra")
+    assert most_frequent(dict(reversed(many.items()))) == kept
+
+
+def test_packed_arrays_come_back_and_equal_ones_are_equal_bytes():
+    arrays = {"b": np.arange(6.0).reshape(2, 3), "a": np.array(["é", "x"]), "c": np.asarray(2**63, np.uint64)}
+    packed = pack(arrays)
+    assert packed == pack(dict(reversed(arrays.items())))
+    found = unpack(packed)
+    assert sorted(found) == ["a", "b", "c"]
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_objects_are_neither_packed_nor_unpacked():
+    objects = np.array([{"not": "a number"}], dtype=object)
+    with pytest.raises(ValueError, match="pickle"):
+        pack({"a": objects})
+    archive = BytesIO()
+    np.savez(archive, a=objects)
+    with pytest.raises(ValueError, match="pickle"):
+        unpack(archive.getvalue())

@@ -1,0 +1,212 @@
+"""Cross-fitted evaluation of trajectories, against what is known by hand."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nightslate.core.estimators.results import results
+from nightslate.core.evidence import Stakes
+from nightslate.core.fitted_q import FittedQ
+from nightslate.core.policies import Arms, Uniform
+from nightslate.core.policies.popularity import PopularityPolicy
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.evidence import Pair
+from nightslate.kernels.progressive import Cohort, Cohorts
+from nightslate.kernels.scoring import ScoredBy
+from nightslate.kernels.trajectories import Trajectories
+from nightslate.kernels.trajectory_evaluation import EPSILONS, SequenceEvaluator
+
+ARMS = ("a", "b")
+MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
+
+
+def history(users, seed=0, arms=ARMS):
+    """Two decisions a user: b after a earns 1, all else nothing. `before`: whether a came before."""
+    draws = np.random.default_rng(seed).integers(0, len(arms), (users, 2))
+    first = [arms[place] for place in draws[:, 0]]
+    second = [arms[place] for place in draws[:, 1]]
+    rows = []
+    for user, (one, two) in enumerate(zip(first, second, strict=True)):
+        for step, (arm, before) in enumerate([(one, 0.0), (two, float(one == "a"))]):
+            rows.append(
+                {
+                    "impression_id": f"{user}-{step}",
+                    "user_id": f"{user * 2654435761 % 2**32:08x}" * 4,
+                    "occurred_at": MONDAY + timedelta(hours=step),
+                    "variant": None,
+                    "policy": "fitted_q" if user % 4 == 0 else "uniform" if step else None,
+                    "arm_id": arm,
+                    "propensity": 1 / len(arms),
+                    "eligible_arms": None,
+                    "before": before,
+                    "second": float(step),
+                }
+            )
+    schema = pa.schema(
+        [
+            ("impression_id", pa.string()),
+            ("user_id", pa.string()),
+            ("occurred_at", pa.timestamp("us", "UTC")),
+            ("variant", pa.string()),
+            ("policy", pa.string()),
+            ("arm_id", pa.string()),
+            ("propensity", pa.float64()),
+            ("eligible_arms", pa.list_(pa.string())),
+            ("before", pa.float64()),
+            ("second", pa.float64()),
+        ]
+    )
+    earned = [f"{user}-1" for user in range(users) if (first[user], second[user]) == ("a", "b")]
+    credited = pa.table({"impression_id": pa.array(earned, pa.string()), "credit": [1.0] * len(earned)})
+    how = Trajectories(timedelta(days=1), timedelta(days=1))
+    return how.ended_on(date(2026, 11, 17), pa.Table.from_pylist(rows, schema), credited)
+
+
+def evaluator(**changed):
+    settings = {
+        "program": "shop",
+        "arms": ARMS,
+        "described": Arms.plain([1, 2]),
+        "encoder": Encoder(("before", "second"), (None, None)),
+        "learners": {
+            "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
+            "uniform": Uniform(),
+        },
+        "seeds": {"fitted_q": 1, "uniform": 2},
+        "floor": 1e-6,
+        "estimators": ("pdis", "traj_dr", "fqe"),
+        "judged_by": "traj_dr",
+        "judge": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
+        "discount": 1.0,
+        "folds": 2,
+        "max_rows": 10**6,
+        "cohorts": Cohorts(("fitted_q", "uniform"), {}),
+        **changed,
+    }
+    return SequenceEvaluator(**settings)
+
+
+def values(state):
+    return {(e.policy, e.estimator): e for e in results(state) if e.reference is None}
+
+
+ROWS = history(400)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return evaluator()(ROWS)
+
+
+def test_a_model_that_is_right_makes_the_estimates_exact(found):
+    found = values(found.state)
+    assert found["fitted_q", "traj_dr"].value == pytest.approx(1.0, abs=1e-4)
+    assert found["uniform", "traj_dr"].value == pytest.approx(0.25, abs=1e-4)
+    assert found["uniform", "fqe"].value == pytest.approx(0.25, abs=1e-4)
+    assert found["fitted_q", "pdis"].lower < 1.0 < found["fitted_q", "pdis"].upper
+
+
+def test_what_was_logged_is_worth_what_came_by_every_estimator(found):
+    found = values(found.state)
+    came = np.sum(ROWS["reward"].to_numpy()) / 400
+    for estimator in ("pdis", "traj_dr", "fqe"):
+        assert found["logged", estimator].value == pytest.approx(came, rel=1e-12)
+    assert found["logged", "pdis"].n == found["logged", "pdis"].clusters == 400
+
+
+def test_a_discount_makes_the_second_decision_worth_less():
+    learners = {
+        "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5, "min_samples_leaf": 1}, discount=0.5)
+    }
+    found = values(evaluator(learners=learners, discount=0.5)(ROWS).state)
+    assert found["fitted_q", "traj_dr"].value == pytest.approx(0.5, abs=1e-4)
+    assert found["logged", "fqe"].value == pytest.approx(np.sum(ROWS["reward"].to_numpy()) / 800, rel=1e-12)
+
+
+def test_the_sweep_goes_from_the_best_arm_to_nearly_any(found):
+    """At epsilon the first a and the second b are each played with 1 - epsilon. The model expects what
+    follows a greedy choice, which is right for an epsilon of 0."""
+    found = values(found.sweeps["fitted_q"])
+    assert found["0.0", "traj_dr"].value == pytest.approx(1.0, abs=1e-12)
+    for epsilon in EPSILONS:
+        assert found[str(epsilon), "traj_dr"].value == pytest.approx((1 - epsilon) ** 2, abs=0.03)
+
+
+def test_the_effective_sample_shrinks_with_every_step(found):
+    by_step = found.ess_by_step()
+    np.testing.assert_allclose(by_step["logged"], [400, 400])
+    assert 400 > by_step["fitted_q"][0] > by_step["fitted_q"][1] > 50
+
+
+def test_nothing_depends_on_the_order_of_rows(found):
+    shuffled = ROWS.take(np.random.default_rng(1).permutation(ROWS.num_rows))
+    for one, other in zip(results(found.state), results(evaluator()(shuffled).state), strict=True):
+        assert other.value == pytest.approx(one.value, rel=1e-12, abs=1e-15)
+
+
+def test_an_arm_that_was_never_shown_counts_as_unsupported():
+    settings = {
+        "arms": (*ARMS, "new"),
+        "described": Arms.plain([1, 2, 3]),
+        "learners": {
+            "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
+            "uniform": Uniform(),
+        },
+    }
+    found = values(evaluator(**settings)(ROWS).state)
+    assert found["uniform", "pdis"].unsupported_share == pytest.approx(1 - (2 / 3) ** 2)
+
+
+def test_no_trajectories_have_no_estimates():
+    found = evaluator()(ROWS.slice(0, 0))
+    assert all(estimate.value is None for estimate in results(found.state))
+    assert found.ess_by_step() == {}
+
+
+def test_what_learners_are_fitted_with_is_not_what_they_are_judged_by():
+    """A forest of one leaf tells nothing apart; the other one knows what the uniform policy is worth."""
+    blunt = FittedQ("extra_trees_regressor", {"min_samples_leaf": 10**6}, iterations=3)
+    learners = {"fitted_q": blunt, "uniform": Uniform()}
+    judged = values(evaluator(learners=learners)(ROWS).state)["uniform", "fqe"]
+    by_itself = values(evaluator(learners=learners, judge=blunt)(ROWS).state)["uniform", "fqe"]
+    assert judged.value == pytest.approx(0.25, abs=1e-4)
+    assert by_itself.value != pytest.approx(0.25, abs=0.02)
+    assert judged.stderr is judged.lower is judged.upper is None
+
+
+def popular(expected):
+    """A model of before the day, which shows arms by what it expects; it knows another order of arms."""
+    return ScoredBy("model", "0" * 64, ("b", "a"), Encoder((), ()), PopularityPolicy(np.array(expected)))
+
+
+def test_trajectories_are_weighed_by_the_models_of_before_the_day_on_which_they_began():
+    models = {"fitted_q": popular([0.0, 1.0]), "uniform": popular([1.0, 1.0])}
+    stakes = Stakes(0.0, 1.0)
+    how = evaluator(cohorts=Cohorts(("fitted_q", "uniform"), {MONDAY.date(): Cohort(models, stakes)}))
+    found = how(ROWS).progressive
+    weights = models["fitted_q"].weights(ROWS.slice(0, 1), 1e-6)[0].astype(float)
+    chance = {"b": weights[0] / weights.sum(), "a": weights[1] / weights.sum()}
+    rows = ROWS.to_pylist()
+    weight, earned = {}, {}
+    for row in rows:
+        name = row["trajectory_id"]
+        weight[name] = weight.get(name, 1.0) * chance[row["arm_id"]] / 0.5
+        earned[name] = earned.get(name, 0.0) + row["reward"]
+    by_hand = np.mean([weight[name] * earned[name] for name in weight])
+    assert values(found.estimates[0])["fitted_q", "pdis"].value == pytest.approx(by_hand, rel=1e-9)
+    pair = found.evidence.terms[Pair(MONDAY.date(), "difference", "fitted_q", "uniform")]
+    itself = {row["trajectory_id"] for row in rows if row["policy"] == "fitted_q"}
+    assert 90 < len(itself) < 110
+    won = np.mean([(1.0 if name in itself else weight[name]) * earned[name] for name in weight])
+    assert pair.users == 400
+    assert pair.total / pair.units == pytest.approx(won - np.mean(list(earned.values())), rel=1e-6)
+    assert found.evidence.terms[Pair(MONDAY.date(), "earned", "fitted_q", None)].units == len(itself)
+    assert Pair(MONDAY.date(), "earned", "uniform", None) not in found.evidence.terms
+
+
+def test_a_day_without_models_says_nothing():
+    found = evaluator()(ROWS).progressive
+    assert [state.n for state in found.estimates] == [0]
+    assert not found.evidence.terms
