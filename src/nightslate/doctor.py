@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import os
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +13,10 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
+from nightslate import settings
 from nightslate.local.java import ADVICE, java_home
 
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 PORTS = {8080: "Airflow", 5000: "MLflow"}
 _ENGINE = ("pyspark", "deltalake", "mlflow", "great-expectations", "pyarrow", "numpy", "scikit-learn")
 _KEY = "NIGHTSLATE_PSEUDONYM_KEY"
@@ -37,10 +38,9 @@ def diagnose() -> list[Finding]:
 def examine(home: Path, watch: Callable[[Iterable[Any], str], Iterable[Any]]) -> Iterator[Finding]:
     """Everything that `nightslate doctor --home` prints: each table of each program and its models, read
     from end to end. `watch` shows how far it is."""
-    from nightslate.contracts import load, tables
+    from nightslate.contracts import tables
     from nightslate.models.inspection import problems as model_problems
-    from nightslate.tables import Warehouse
-    from nightslate.tables.inspection import problems
+    from nightslate.tables.inspection import problems, snapshot_of
 
     folder, models = home / "tables", {}
     if not folder.is_dir():
@@ -58,8 +58,7 @@ def examine(home: Path, watch: Callable[[Iterable[Any], str], Iterable[Any]]) ->
         if not found:
             yield Finding(True, name)
             if path.name == "models":
-                table = Warehouse(home).table(path.parent.name, load("models"))
-                models[path.parent.name] = table.snapshot().to_arrow()
+                models[path.parent.name] = snapshot_of(path).to_arrow()
     lost = list(model_problems(home, models, watch))
     yield from (Finding(False, problem) for problem in lost)
     if not lost:
@@ -68,8 +67,9 @@ def examine(home: Path, watch: Callable[[Iterable[Any], str], Iterable[Any]]) ->
 
 def _python() -> Finding:
     found = f"Python {sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    fits = sys.version_info[:2] == (3, 11)
-    return Finding(fits, found if fits else f"{found}: nightslate is tested on 3.11")
+    fits = OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
+    oldest, newest = (".".join(map(str, version)) for version in (OLDEST_PYTHON, NEWEST_PYTHON))
+    return Finding(fits, found if fits else f"{found}: nightslate is tested on {oldest} to {newest}")
 
 
 def _java() -> Finding:
@@ -117,7 +117,7 @@ def changed_files(package: str) -> list[str]:
 
 
 def _key() -> Finding:
-    if len(os.environ.get(_KEY, "")) >= 16:
+    if len(settings.pseudonym_key()) >= 16:
         return Finding(True, f"{_KEY} is set")
     return Finding(
         False, f"{_KEY} is not set; `make demo` has one of its own, elsewhere: openssl rand -hex 32"

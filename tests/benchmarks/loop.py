@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from nightslate.reports import simulation
 from nightslate.reports.estimands import ESTIMANDS
+from nightslate.worlds import results as simulation
 
 WORLD = "onboarding_401k"
 PROGRAM = Path(__file__).parents[2] / "dags" / f"{WORLD}.yaml"

@@ -34,19 +34,22 @@ def main(engine: str, program: str, *days: str) -> None:
     line = {"night": days[0], "kind": "start-up", "name": "Python", "began": started, "ended": time.time()}
     print(json.dumps(line), flush=True)
     with timed(days[0], "start-up", "imports that all steps share"):
-        steps = import_module("nightslate.steps")
-        plan = import_module("nightslate.programs").find(program).plan
+        import_module("nightslate.engines")
+        running = import_module("nightslate.pipeline.running")
+        program_night = import_module("nightslate.pipeline.night").Night.named
+        plan = import_module("nightslate.pipeline.plan").plan
     for day in days:
         with timed(day, "start-up", "engine"):
             runs = import_module("tests.benchmarks.engines").engine(engine)
-        night = steps.Night.of(program, day).on(runs)
-        for step in plan:
+        night = program_night(program, day).on(runs)
+        for task in plan(night.program):
+            step = task.step
             with timed(day, "imports", step.name):
-                import_module(f"nightslate.steps.{step.name}")
+                step.run()
                 if step.name in USES_MLFLOW:
                     import_module("nightslate.models.tracking")
             with timed(day, "step", step.name) as said:
-                said["done"] = steps.run_step(step.name, night)
+                said["done"] = running.run_task(task, night)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ from rich.table import Table
 from tests.benchmarks.engines import ENGINES
 from tests.benchmarks.memory import MemorySampler, Sample
 
-from nightslate.programs import plan
-from nightslate.simulation import open_bandit
+from nightslate.local import open_bandit
+from nightslate.pipeline.plan import STEPS as DECLARED
 
-STEPS = tuple(step.name for step in plan(of_sequences=False))
+STEPS = tuple(step.name for step in DECLARED if step.name != "transitions")
 
 PROJECT = Path(__file__).parents[2]
 PROGRAM = "open_bandit"

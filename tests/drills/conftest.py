@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from tests.integration.steps import world
+from tests.integration.pipeline import world
 
 from . import days, processes
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from tests.integration.steps import world
-from tests.integration.steps.conftest import relocate
+from tests.integration.pipeline import world
+from tests.integration.pipeline.conftest import relocate
 
 DAYS = (*world.DAYS, world.DAYS[-1] + timedelta(days=1))
 LAST = DAYS[-1]

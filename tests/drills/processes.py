@@ -15,7 +15,7 @@ from types import TracebackType
 
 import psutil
 
-from tests.integration.steps import world
+from tests.integration.pipeline import world
 
 PATIENCE_SECONDS = 1200.0
 _STRUCK = Path(world.__file__).with_name("struck.py")

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from nightslate.programs import find
 from tests.benchmarks.memory import MemorySampler, Sample
-from tests.integration.steps import world
+from tests.integration.pipeline import world
 
 from . import days, processes
 from .conftest import Tell
@@ -54,7 +54,7 @@ def test_a_bot_with_a_million_events(engine: str, tmp_path: Path, tell: Tell) ->
     assert _of_bot(everyone, False) == ordinary
     bots = _of_bot(everyone, True)
     assert (len(bots["impressions"]), len(bots["outcomes"])) == (SHOWN, DONE)
-    allowed = find(world.PROGRAM).rewards.max_outcomes
+    allowed = find(world.PROGRAM).only_issue.rewards.max_outcomes
     assert len(bots["credits"]) == allowed
     assert bots["unattributed"]["reason"].value_counts().to_pylist() == [
         {"values": "too_many", "counts": DONE - allowed}

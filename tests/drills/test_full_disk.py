@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nightslate.errors import MachineError
-from tests.integration.steps import world
+from tests.integration.pipeline import world
 
 from . import days, processes, workers
 from .conftest import Tell

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from nightslate.programs import plan
+from nightslate.pipeline.plan import STEPS as DECLARED
 
 from . import days, processes
 from .conftest import Tell
 
-STEPS = tuple(step.name for step in plan(of_sequences=False))
+STEPS = tuple(step.name for step in DECLARED if step.name != "transitions")
 
 pytestmark = pytest.mark.timeout(3600)
 
 BOUNDARIES = [
-    *((step, "before", f"nightslate.steps.{step}", "run") for step in STEPS),
-    (STEPS[-1], "after", f"nightslate.steps.{STEPS[-1]}", "run"),
+    *((step, "before", f"nightslate.pipeline.steps.{step}", "run") for step in STEPS),
+    (STEPS[-1], "after", f"nightslate.pipeline.steps.{STEPS[-1]}", "run"),
 ]
 IN_PUBLISH = [
     ("publish", "before", "nightslate.tables.table", "placed"),

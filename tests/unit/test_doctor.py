@@ -3,10 +3,21 @@
 import base64
 import hashlib
 from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
+from nightslate import doctor
 from nightslate.doctor import changed_files, diagnose
+
+
+class VersionInfo(NamedTuple):
+    """What sys.version_info is made of."""
+
+    major: int
+    minor: int
+    micro: int
 
 
 def test_the_installed_pyspark_is_the_one_of_its_wheel():
@@ -60,6 +71,18 @@ def test_a_pyspark_that_another_package_overwrote_is_a_finding(tmp_path, monkeyp
     (finding,) = [one for one in diagnose() if "pyspark-client" in one.what]
     assert not finding.ok
     assert "1 files of pyspark are not those of its wheel, such as pyspark/till.py" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("version", "ok"), [((3, 10, 9), False), ((3, 11, 2), True), ((3, 13, 9), True), ((3, 14, 0), False)]
+)
+def test_a_python_that_was_not_tested_is_a_finding(monkeypatch, version, ok):
+    running = SimpleNamespace(version_info=VersionInfo(*version))
+    monkeypatch.setattr(doctor, "sys", running)
+    (finding,) = [one for one in diagnose() if one.what.startswith("Python")]
+    assert finding.ok == ok
+    assert finding.what.startswith(f"Python {'.'.join(map(str, version))}")
+    assert ok or finding.what.endswith("nightslate is tested on 3.11 to 3.13")
 
 
 @pytest.mark.parametrize(

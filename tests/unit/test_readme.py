@@ -14,7 +14,9 @@ from pydantic.fields import FieldInfo
 
 from nightslate import errors
 from nightslate.cli import app
-from nightslate.programs import STEP_NAMES, Program, plan
+from nightslate.pipeline.plan import STEP_NAMES, plan
+from nightslate.programs import Issue, Program, load
+from nightslate.programs.issue import OF_THE_PROGRAM, ONLY
 
 PROJECT = Path(__file__).parents[2]
 PAGES = (
@@ -22,6 +24,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/attribute.md",
+    "docs/design.md",
     "docs/ope.md",
     "docs/simulate.md",
     "docs/operating.md",
@@ -50,19 +53,31 @@ def table(page: str, header: str) -> list[list[str]]:
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every key of a program's YAML with its default, in the notation of docs/programs.md."""
+    """Every key of a program's YAML with its default, in the notation of docs/programs.md. What an issue can
+    say stands without the issue: so it is said in a program of one, and for all issues of one of several."""
     for name, field in model.model_fields.items():
+        if name == "issues":
+            yield "issues.NAME", ONLY
+            yield from keys(Issue)
+            continue
+        if model is Issue and name in (*OF_THE_PROGRAM, "name"):
+            continue
         inner = list(models(field.annotation))
-        key = f"{prefix}{name}" + middle(field)
+        key = f"{prefix}{name}" + folded(field.annotation)
         for one in inner:
             yield from keys(one, f"{key}.")
         if not inner:
             yield key, default(field)
 
 
-def middle(field: FieldInfo) -> str:
-    origin = typing.get_origin(field.annotation)
-    return ".NAME" if origin is dict else "[]" if origin is tuple else ""
+def folded(annotation: object) -> str:
+    """Mappings and lists, the outer first."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return folded(arguments[0])
+    if origin is dict:
+        return ".NAME" + folded(arguments[1])
+    return "[]" if origin is tuple else ""
 
 
 def models(annotation: object) -> Iterator[type[BaseModel]]:
@@ -147,10 +162,13 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
     svg = text("docs/night.svg")
     root = ElementTree.fromstring(svg)  # noqa: S314 (our own file)
     names = [node.text for node in root.iter() if node.get("class") == "name"]
-    steps = plan(of_sequences=False)
-    assert sorted(names) == sorted(["landing", *(step.name for step in steps)])
+    steps = [task.step for task in plan(load(PROJECT / "dags" / "onboarding_401k.yaml"))]
+    shown = [name for name in names if name != "landing"]
+    assert sorted(shown) == sorted(step.name for step in steps)
+    assert {*STEP_NAMES} - {*shown} == {"transitions"}  # of programs whose decisions follow one another
+    assert names.count("landing") == 1
     boxes = [node.get("class") for node in root if node.get("class") in ("spark", "python")]
-    assert boxes.count("spark") == 1 + sum(step.engine == "spark" for step in steps)  # one in the legend
-    assert boxes.count("python") == 1 + sum(step.engine == "python" for step in steps)
+    assert boxes.count("spark") == 1 + sum(step.heavy for step in steps)  # one in the legend
+    assert boxes.count("python") == 1 + sum(not step.heavy for step in steps)
     assert "prefers-color-scheme: dark" in svg
     assert not re.search(r"href|@import|<script|<image|url\((?!#)", svg)

@@ -21,6 +21,7 @@ console = Console()
 errors = Console(stderr=True)
 
 ProgramName = Annotated[str, typer.Option("--program", "-p", help="A program of the DAGs folder.")]
+Issue = Annotated[str | None, typer.Option("--issue", help="One of the program's issues; all by default.")]
 Day = Annotated[str, typer.Option("--ds", help="The UTC day of the data, YYYY-MM-DD.")]
 
 
@@ -35,9 +36,9 @@ def show_notes(notes: Iterable[str]) -> None:
         errors.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
-def exit_by_kind(work: Callable[[], None]) -> None:
+def exit_by_kind(work: Callable[[], None], failed: Callable[[NightslateError], None] | None = None) -> None:
     """Do `work`; an error of ours becomes one message and its exit code, any other keeps its traceback. What
-    is asked to stop (SIGTERM) can still say how it ended."""
+    is asked to stop (SIGTERM) can still say how it ended. `failed` is called with an error of ours."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         _naming_a_full_disk(work)
@@ -49,6 +50,8 @@ def exit_by_kind(work: Callable[[], None]) -> None:
             highlight=False,
             soft_wrap=True,
         )
+        if failed is not None:
+            failed(error)
         sys.exit(error.exit_code)
 
 

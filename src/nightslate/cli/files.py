@@ -79,10 +79,10 @@ def ope(
         from nightslate.files.log import read_log
         from nightslate.files.ope import evaluate
         from nightslate.files.ope_json import as_json as json_of
-        from nightslate.files.question import Question
+        from nightslate.files.ope_options import OpeOptions
         from nightslate.reports.ope import ope_report
 
-        question = Question.of(
+        question = OpeOptions.of(
             estimators=estimators,
             interval=interval,
             confidence=confidence,

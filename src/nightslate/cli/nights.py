@@ -13,20 +13,24 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
-from nightslate import programs
-from nightslate.cli.app import Day, ProgramName, app, console, errors, exit_by_kind
+from nightslate import programs, settings
+from nightslate.cli.app import Day, Issue, ProgramName, app, console, errors, exit_by_kind
+from nightslate.cli.engines import engine_for, spark_engine
 from nightslate.errors import SpecError
+from nightslate.outcomes import Outcome
+from nightslate.pipeline.plan import STEP_NAMES, tasks_named
 
 if TYPE_CHECKING:
-    from nightslate.steps import Night
+    from nightslate.pipeline.night import Night
 
 
 @app.command()
 def run(program: ProgramName, ds: Day) -> None:
     """Run one night in this process: the plan that Airflow runs, the same tables."""
-    from nightslate.steps import Night
+    from nightslate.pipeline.night import Night
 
-    _run_night(Night.of(program, ds))
+    night = Night.named(program, ds)
+    _run_night(night.on(engine_for(night.program)))
 
 
 @app.command()
@@ -36,23 +40,28 @@ def backfill(
     end: Annotated[str, typer.Option("--to", help="The last day.")],
 ) -> None:
     """Run the nights of several days in this process, the oldest first."""
-    from nightslate.steps import Night
+    from nightslate.pipeline.night import Night
 
-    first, last = Night.of(program, start), Night.of(program, end)
+    first, last = Night.named(program, start), Night.named(program, end)
     if last.ds < first.ds:
         raise SpecError(f"--from {first.ds} is after --to {last.ds}")
+    first = first.on(engine_for(first.program))
     for offset in range((last.ds - first.ds).days + 1):
-        _run_night(Night(first.program, first.ds + timedelta(days=offset), first.home))
+        _run_night(first.at(first.ds + timedelta(days=offset)))
 
 
 @app.command()
 def step(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(programs.STEP_NAMES)}.")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(STEP_NAMES)}.")],
     program: ProgramName,
     ds: Day,
+    issue: Issue = None,
+    packed: Annotated[str | None, typer.Option("--packed", hidden=True)] = None,
 ) -> None:
     """Run one step of a night, as a scheduler does."""
-    _run_step(name, program, ds)
+    night = _night(program, ds, packed)
+    heavy = any(task.step.heavy for task in tasks_named(night.program, name, issue))
+    _run_step(name, night.on(engine_for(night.program)) if heavy else night, issue)
 
 
 @app.command()
@@ -76,7 +85,7 @@ def doctor(
         def watch(items: Iterable[Any], name: str) -> Iterable[Any]:
             return progress.track(list(items), description=name)
 
-        findings: Iterable[Finding] = examine(warehouse or _home(), watch) if home else diagnose()
+        findings: Iterable[Finding] = examine(warehouse or settings.home(), watch) if home else diagnose()
         for finding in findings:
             sound &= finding.ok
             mark = Text.assemble(("ok  ", "green") if finding.ok else ("FAIL", "red"), " ", finding.what)
@@ -85,40 +94,47 @@ def doctor(
         raise typer.Exit(code=1)
 
 
-def _home() -> Path:
-    from nightslate.steps.night import home_from_environment
-
-    return home_from_environment()
-
-
-def run_job(name: str) -> None:
-    """The whole of a spark-submit entry point: parse arguments, run one step, exit with its code."""
-    parser = argparse.ArgumentParser(prog=f"{name}.py")
+def run_job() -> None:
+    """The whole of spark-submit's application: parse arguments, run one step on Spark, exit with its code. In
+    cluster mode nobody sees that code, so an error leaves its outcome in a file too."""
+    parser = argparse.ArgumentParser(prog="run_step.py")
+    parser.add_argument("step")
     parser.add_argument("--program", required=True)
     parser.add_argument("--ds", required=True)
+    parser.add_argument("--issue")
+    parser.add_argument("--packed", help="the program's text, packed; else it is read from the DAGs folder")
+    parser.add_argument("--outcome", type=Path, help="the file that says how a step has failed")
     given = parser.parse_args()
-    exit_by_kind(lambda: _run_step(name, given.program, given.ds, on_spark=True))
+
+    def work() -> None:
+        night = _night(given.program, given.ds, given.packed)
+        on_spark = night.on(spark_engine(f"nightslate {given.step} {night.name} {night.ds}"))
+        _run_step(given.step, on_spark, given.issue)
+
+    exit_by_kind(work, lambda error: Outcome.of(error).leave(given.outcome) if given.outcome else None)
 
 
-def _run_step(name: str, program: str, ds: str, *, on_spark: bool = False) -> None:
-    from nightslate.steps import Night, run_step
+def _night(program: str, ds: str, packed: str | None) -> Night:
+    from nightslate.pipeline.night import Night
 
-    night = Night.of(program, ds)
-    if on_spark:
-        from nightslate.engines.spark import SparkEngine, spark_session
+    return Night.named(programs.parse(programs.unpack(packed), program) if packed else program, ds)
 
-        night = night.on(SparkEngine(spark_session(f"nightslate {name} {program} {ds}")))
+
+def _run_step(name: str, night: Night, issue: str | None) -> None:
+    from nightslate.pipeline.running import run_step
+
     begun = time.monotonic()
-    done = run_step(name, night)
-    print(f"{name} of {program} {ds}: {done} ({time.monotonic() - begun:.1f} s)", flush=True)
+    done = run_step(name, night, issue)
+    print(f"{name} of {night.name} {night.ds}: {done} ({time.monotonic() - begun:.1f} s)", flush=True)
 
 
 def _run_night(night: Night) -> None:
-    from nightslate.steps import run_step
+    from nightslate.pipeline.plan import plan
+    from nightslate.pipeline.running import run_task
 
     console.rule(f"{night.name} {night.ds}", align="left")
-    for planned in night.program.plan:
+    for task in plan(night.program):
         begun = time.monotonic()
-        with console.status(f"{planned.name}: {planned.does}"):
-            done = run_step(planned.name, night)
-        console.print(f"{planned.name:>10}  {time.monotonic() - begun:5.1f} s  {done}", highlight=False)
+        with console.status(f"{task.name}: {task.step.does}"):
+            done = run_task(task, night)
+        console.print(f"{task.name:>10}  {time.monotonic() - begun:5.1f} s  {done}", highlight=False)

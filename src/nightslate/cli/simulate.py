@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from nightslate import programs
 from nightslate.cli.app import app, console, exit_by_kind
+from nightslate.cli.engines import engine_for
+from nightslate.worlds.registry import WORLDS
 
-_KEY = "participants that nobody has ever met"
+
+def _one_of_the_worlds(name: str) -> str:
+    if name not in WORLDS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, WORLDS))}.")
+    return name
 
 
 @app.command()
 def simulate(
     world: Annotated[
-        Literal["onboarding_401k", "next_best_action"], typer.Argument(help="The world, and the program.")
+        str,
+        typer.Argument(
+            help=f"The world, and the program: {' or '.join(WORLDS)}.", callback=_one_of_the_worlds
+        ),
     ],
     home: Annotated[Path, typer.Option(help="An empty warehouse for it.", show_default=False)],
     days: Annotated[int, typer.Option(min=1, help="Days to play, each with its night.")] = 30,
@@ -32,26 +40,25 @@ def simulate(
     The truth is known: the page has it beside what the nights estimated and decided."""
 
     def work() -> None:
-        from nightslate.loop.play import Play, write
-        from nightslate.reports.simulation import headline
+        from nightslate.worlds.play import Play, write
+        from nightslate.worlds.results_page import headline
 
-        # The people are invented. With a key of its own, a seed is a world on every machine.
-        os.environ["NIGHTSLATE_PSEUDONYM_KEY"] = _KEY
-        play = Play(programs.find(world), home.absolute(), users, seed)
+        program = programs.find(world)
+        play = Play(program, home.absolute(), users, seed, engine_for(program))
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total} nights"),
         )
-        with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-            playing = progress.add_task(world, total=days)
-            told = play.run(
+        with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+            playing = bar.add_task(world, total=days)
+            report = play.run(
                 days,
-                lambda day, what: progress.update(
+                lambda day, what: bar.update(
                     playing, completed=day, description=f"day {min(day + 1, days)}: {what}"
                 ),
             )
-        console.print(f"page     {write(told, home.absolute() / 'reports' / world)}", soft_wrap=True)
-        console.print(headline(told.simulation), soft_wrap=True, highlight=False)
+        console.print(f"page     {write(report, home.absolute() / 'reports' / world)}", soft_wrap=True)
+        console.print(headline(report.results), soft_wrap=True, highlight=False)
 
     exit_by_kind(work)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nightslate import programs
-from nightslate.cli.app import Day, ProgramName, app, console
+from nightslate.cli.app import Day, Issue, ProgramName, app, console
+
+if TYPE_CHECKING:
+    from nightslate.pipeline.night import Night
+    from nightslate.tables import Table
 
 
 @app.command()
@@ -17,8 +21,8 @@ def slates(
     limit: Annotated[int, typer.Option(min=1, help="How many to print.")] = 10,
 ) -> None:
     """Print published slates."""
+    from nightslate.pipeline.published_slates import slates_of
     from nightslate.reports.terminal import slates_table
-    from nightslate.steps.published import slates_of
 
     console.print(slates_table(slates_of(program, on), limit))
 
@@ -26,10 +30,10 @@ def slates(
 @app.command()
 def quarantine(program: ProgramName, ds: Day) -> None:
     """Print what was rejected on a day, and why."""
+    from nightslate.pipeline.night import Night
     from nightslate.reports.terminal import quarantine_table
-    from nightslate.steps import Night
 
-    console.print(quarantine_table(Night.of(program, ds).rows("quarantine")))
+    console.print(quarantine_table(Night.named(program, ds).rows("quarantine")))
 
 
 @app.command()
@@ -37,12 +41,13 @@ def history(
     program: ProgramName,
     day: Annotated[str, typer.Option("--day", help="The partition: a ds, or a slate date.")],
     table: Annotated[str, typer.Option(help="Which table.")] = "slates",
+    issue: Issue = None,
 ) -> None:
     """Print the commits that replaced a day of a table, the newest first."""
-    from nightslate.steps import Night
+    from nightslate.pipeline.night import Night
 
-    night = Night.of(program, day)
-    for commit in night.table(table).history(night.ds):
+    night = Night.named(program, day)
+    for commit in _table(night, table, issue).history(night.ds):
         console.print(
             f"version {commit.version}  {commit.at:%Y-%m-%d %H:%M:%S} UTC  {commit.metadata}", soft_wrap=True
         )
@@ -54,12 +59,13 @@ def rollback(
     day: Annotated[str, typer.Option("--day", help="The partition: a ds, or a slate date.")],
     to_version: Annotated[int, typer.Option(help="A version that `nightslate history` prints.")],
     table: Annotated[str, typer.Option(help="Which table.")] = "slates",
+    issue: Issue = None,
 ) -> None:
     """Make a day's rows those of an older version again, by one commit."""
-    from nightslate.steps import Night
+    from nightslate.pipeline.night import Night
 
-    night = Night.of(program, day)
-    handle = night.table(table)
+    night = Night.named(program, day)
+    handle = _table(night, table, issue)
     before = handle.snapshot()
     version = handle.rollback(night.ds, to_version)
     console.print(
@@ -81,11 +87,15 @@ def vacuum(
 ) -> None:
     """Remove files that no recent version of a program's tables needs, orphans of killed runs included."""
     from nightslate.contracts import tables
-    from nightslate.steps import Night
+    from nightslate.pipeline.night import Night
 
-    night = Night.of(program, programs.find(program).start_date.isoformat())
+    night = Night.named(program, programs.find(program).start_date.isoformat())
     for name in tables():
         removed = night.table(name).vacuum(hours, dry_run)
         console.print(
             f"{name}: {len(removed)} files{' would go' if dry_run else ' removed'}", highlight=False
         )
+
+
+def _table(night: Night, name: str, issue: str | None) -> Table:
+    return night.table(name) if issue is None else night.of_issue(issue).table(name)

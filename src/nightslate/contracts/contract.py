@@ -1,6 +1,5 @@
 """What a table's rows must look like. Every renderer starts from the `Contract` here, from nothing else."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +23,9 @@ Type = Literal[
 ]
 Rule = Literal["required", "required_unless", "finite", ">", ">=", "<", "<=", "length", "one_of", "matches"]
 Reason = Literal["required", "out_of_range", "not_allowed"]
+
+ISSUE = "issue"
+"""The column that says which of a program's decision problems a row is about."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -112,8 +114,8 @@ class Clause:
 
     column: Column
     rule: Rule
-    bound: float = math.nan
-    """What a comparison compares with; the other rules have none."""
+    bound: float = 0
+    """What a comparison compares with; it is nothing to the other rules."""
 
     @property
     def text(self) -> str:
@@ -148,7 +150,8 @@ class Clause:
 
 @dataclass(frozen=True)
 class Contract:
-    """A table: its columns in order (the partition column last), its key and what its rows must satisfy."""
+    """A table: its columns in order (that of the day last), its key and what its rows must satisfy.
+    `partition`: the column of the day. `by_issue`: whether each issue of a day is a partition of its own."""
 
     name: str
     description: str
@@ -156,11 +159,22 @@ class Contract:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition: str
+    by_issue: bool = False
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The columns whose values a file has in common, and in its path."""
+        return (self.partition, ISSUE) if self.by_issue else (self.partition,)
 
     @property
     def file_columns(self) -> tuple[Column, ...]:
-        """What a data file holds: all but the partition column, which is in the file's path."""
-        return self.columns[:-1]
+        """What a data file holds: all but the columns that it is partitioned by."""
+        return tuple(column for column in self.columns if column.name not in self.partitions)
+
+    @property
+    def tells_issues_apart(self) -> bool:
+        """Whether each row is of one issue, whose step writes it without looking at the others."""
+        return any(column.name == ISSUE and column.required for column in self.columns)
 
     @property
     def landing_columns(self) -> tuple[Column, ...]:
@@ -195,4 +209,4 @@ class Contract:
         taken = [column.name for column in extra if names[column.name] > 1]
         if taken:
             raise SpecError(f"table {self.name}: column {taken[0]!r} is declared twice, rename the program's")
-        return replace(self, columns=(*self.file_columns, *extra, self.columns[-1]))
+        return replace(self, columns=(*self.columns[:-1], *extra, self.columns[-1]))

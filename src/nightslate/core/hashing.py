@@ -6,6 +6,8 @@ finaliser of SplitMix64 (Steele, Lea and Flood, 2014). None of this is cryptogra
 
 import hashlib
 import math
+import re
+from binascii import unhexlify
 
 import numpy as np
 
@@ -15,10 +17,7 @@ from nightslate.core.errors import InvalidInputError
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SILVER = np.uint64(0xD1B54A32D192ED03)
 _HEX_DIGITS = 16
-_NOT_HEX = np.uint64(255)
-_NIBBLES = np.full(256, _NOT_HEX, dtype=np.uint64)
-for _digit in range(16):
-    _NIBBLES[[ord(f"{_digit:x}"), ord(f"{_digit:X}")]] = _digit
+_HEX = re.compile(rf"[0-9a-fA-F]{{{_HEX_DIGITS}}}")
 
 # P(X <= k) for X ~ Poisson(1), as thresholds of 64-bit keys. P(X > 17) < 2**-52, so the table ends there.
 _POISSON_CDF = [math.fsum(math.exp(-1) / math.factorial(j) for j in range(k + 1)) for k in range(18)]
@@ -45,25 +44,15 @@ def hex_to_uint64(ids: AnyArray) -> Keys:
         )
     if ids.size == 0:
         return np.empty(0, dtype=np.uint64)
-    code_type = np.dtype(np.uint8) if ids.dtype.kind == "S" else np.dtype(np.uint32)
-    characters = (
-        np.ascontiguousarray(ids, dtype=ids.dtype.newbyteorder("=")).view(code_type).reshape(ids.size, -1)
-    )
-    if characters.shape[1] < _HEX_DIGITS:
-        raise InvalidInputError(
-            f"ids must have at least 16 hex digits, the longest has {characters.shape[1]}"
-        )
-    keys = np.zeros(ids.size, dtype=np.uint64)
-    valid = np.ones(ids.size, dtype=np.bool_)
-    for position in range(_HEX_DIGITS):
-        nibbles = _NIBBLES[np.minimum(characters[:, position], 255)]
-        valid &= nibbles != _NOT_HEX
-        keys = (keys << np.uint64(4)) | nibbles
-    if not valid.all():
-        raise InvalidInputError(
-            f"{np.count_nonzero(~valid)} of {ids.size} ids do not start with 16 hex digits"
-        )
-    return keys
+    longest = ids.dtype.itemsize // np.dtype(f"{ids.dtype.kind}1").itemsize
+    if longest < _HEX_DIGITS:
+        raise InvalidInputError(f"ids must have at least 16 hex digits, the longest has {longest}")
+    heads = ids.astype(f"{ids.dtype.kind}{_HEX_DIGITS}")
+    try:
+        return np.frombuffer(unhexlify(heads.astype(f"S{_HEX_DIGITS}").tobytes()), ">u8").astype(np.uint64)
+    except ValueError as error:  # a digit that is none, be it ASCII or not
+        wrong = sum(_HEX.fullmatch(head) is None for head in heads.astype(np.str_).tolist())
+        raise InvalidInputError(f"{wrong} of {ids.size} ids do not start with 16 hex digits") from error
 
 
 def mix(a: Keys | int, b: Keys | int) -> Keys:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,9 @@ class Mergeable(Protocol):
 
 Key = TypeVar("Key", bound=Hashable)
 State = TypeVar("State", bound=Mergeable)
+
+_EXCHANGE = ".exchange-"
+_ABANDONED_SECONDS = 86_400
 
 _STATES = pa.schema([("place", pa.int32()), ("state", pa.binary())])
 _FILES = pa.schema(
@@ -80,17 +84,17 @@ class Engine(ABC):
         self, kernel: Callable[[Tables], Mapping[str, pa.Table]], work: Work, attempts: Mapping[str, Attempt]
     ) -> dict[str, Staged]:
         """Stages what the kernel makes of each unit, for each of the tables."""
-        units = [(unit.bucket, unit) for unit in work.units]
-        return self.write_buckets(partial(_of_unit, kernel), units, work.rows, attempts)
+        units = [(unit.bucket, unit.part, unit) for unit in work.units]
+        return self.write_parts(partial(_of_unit, kernel), units, work.rows, attempts)
 
-    def write_buckets(
+    def write_parts(
         self,
         kernel: Callable[[Item], Mapping[str, pa.Table]],
-        items: Sequence[tuple[int, Item]],
+        items: Sequence[tuple[int, int, Item]],
         rows: int,
         attempts: Mapping[str, Attempt],
     ) -> dict[str, Staged]:
-        """Stages what the kernel makes of the item of each bucket, for each of the tables."""
+        """Stages what the kernel makes of each item, (bucket, part of it, item), for each of the tables."""
         written: dict[str, list[StagedFile]] = {name: [] for name in attempts}
         for files in self.run(partial(_written, kernel, attempts), items, rows):
             for file in files.to_pylist():
@@ -107,12 +111,21 @@ class Engine(ABC):
     ) -> Iterator[Exchanged]:
         """What each item's rows are split into, by part, for the tasks that follow. It lies below `folder`,
         which all tasks reach, until the context ends."""
-        scratch = folder / f".exchange-{uuid.uuid4().hex}"
+        _clear_abandoned(folder)
+        scratch = folder / f"{_EXCHANGE}{uuid.uuid4().hex}"
         scratch.mkdir(parents=True)
         try:
             yield Exchanged.of(self.run(partial(spilled, split, scratch), items, rows))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Removes what processes left that were killed before they could: no step takes so long."""
+    for left in folder.glob(f"{_EXCHANGE}*"):
+        with suppress(FileNotFoundError):  # another process clears up, too
+            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _mapped(kernel: Callable[[Tables], pa.Table], unit: Unit) -> pa.Table:
@@ -131,9 +144,11 @@ def _of_unit(kernel: Callable[[Tables], Mapping[str, pa.Table]], unit: Unit) -> 
 
 
 def _written(
-    kernel: Callable[[Item], Mapping[str, pa.Table]], attempts: Mapping[str, Attempt], item: tuple[int, Item]
+    kernel: Callable[[Item], Mapping[str, pa.Table]],
+    attempts: Mapping[str, Attempt],
+    item: tuple[int, int, Item],
 ) -> pa.Table:
-    bucket, of_bucket = item
-    files = {name: attempts[name].write(rows, bucket) for name, rows in kernel(of_bucket).items()}
+    bucket, part, of_part = item
+    files = {name: attempts[name].write(rows, bucket, part) for name, rows in kernel(of_part).items()}
     rows = [{"table": name, **asdict(file)} for name, file in files.items() if file]
     return pa.Table.from_pylist(rows, _FILES)

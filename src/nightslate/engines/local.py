@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 from joblib import Parallel, delayed, parallel_config
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from nightslate.engines.engine import Engine, Item, Task
 
@@ -29,8 +29,9 @@ class LocalEngine(Engine):
 
     def run(self, task: Task[Item], items: Sequence[Item], rows: int) -> Iterator[pa.Table]:
         if rows <= FEW_ROWS or len(items) < 2 or self.processes < 2:
+            threads = ThreadpoolController()  # it looks for what has threads, which takes milliseconds
             for item in items:
-                with threadpool_limits(1):
+                with threads.limit(limits=1):
                     made = task(item)
                 yield made
             return

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from nightslate.core.arrays import Bools, Ints
-from nightslate.files.refused import BadRow
+from nightslate.files.rejected_rows import BadRow
 from nightslate.files.rows import Rows
 from nightslate.records.faults import Faults
 

@@ -17,9 +17,9 @@ from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.files.arm_check import ArmCheck
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import Ids, ids, numbers, require
-from nightslate.files.heavy import heaviest
+from nightslate.files.heavy_weights import heaviest
 from nightslate.files.layout import Layout
-from nightslate.files.refused import Refused
+from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import Rows, read
 from nightslate.files.units import Units
 

@@ -29,7 +29,7 @@ from nightslate.core.estimators.verdict import BEST_FIRST, Verdict, verdict
 from nightslate.files import ope_notes
 from nightslate.files.arm_check import ArmCheck
 from nightslate.files.log import Log
-from nightslate.files.question import Question
+from nightslate.files.ope_options import OpeOptions
 
 TARGET, LOGGED = "target", "logged"
 THRESHOLDS = Thresholds()
@@ -78,7 +78,7 @@ class Evaluation:
     ess_by_step: tuple[float, ...]
 
 
-def evaluate(log: Log, question: Question) -> Evaluation:
+def evaluate(log: Log, question: OpeOptions) -> Evaluation:
     """Raises InvalidInputError if the log lacks what an estimator needs that was asked for by name, or if a
     reward is outside the range that was stated."""
     sample = log.sample
@@ -126,7 +126,7 @@ def evaluate(log: Log, question: Question) -> Evaluation:
     )
 
 
-def _without_weights(log: Log, family: _Family, possible: Sequence[str], question: Question) -> Evaluation:
+def _without_weights(log: Log, family: _Family, possible: Sequence[str], question: OpeOptions) -> Evaluation:
     """What can be told where a weight is too large for sums: what was logged, and what a model says alone."""
     alone = [name for name in possible if not ESTIMATORS[name].knows_its_error]
     asked = question.estimators or alone
@@ -163,7 +163,7 @@ def _without_diagnostics(line: Estimate) -> Estimate:
     )
 
 
-def _with_one_more(log: Log, difference: Estimate, question: Question) -> list[Estimate]:
+def _with_one_more(log: Log, difference: Estimate, question: OpeOptions) -> list[Estimate]:
     """The difference in logs that have one more unit, a cluster of its own, which speaks most against it."""
     if difference.lower is None or difference.upper is None or difference.lower <= 0 <= difference.upper:
         return []
@@ -180,14 +180,14 @@ def _with_one_more(log: Log, difference: Estimate, question: Question) -> list[E
 
 
 def _estimates(
-    log: Log, policies: Mapping[str, Logged], estimators: Sequence[str], question: Question
+    log: Log, policies: Mapping[str, Logged], estimators: Sequence[str], question: OpeOptions
 ) -> list[Estimate]:
     state = _state(log, policies, estimators, question)
     return results(state, question.confidence, question.interval, question.rewards)
 
 
 def _state(
-    log: Log, policies: Mapping[str, Logged], estimators: Sequence[str], question: Question
+    log: Log, policies: Mapping[str, Logged], estimators: Sequence[str], question: OpeOptions
 ) -> EvaluationState:
     """Of a log that is one update: a file is all on one machine."""
     tunings = {name: value for name, value in question.tunings.items() if name in estimators}
@@ -198,7 +198,7 @@ def _state(
     return empty.update(tuple(policies.values()), log.cluster, log.name_of)
 
 
-def _mismatch(log: Log, possible: Sequence[str], question: Question) -> str | None:
+def _mismatch(log: Log, possible: Sequence[str], question: OpeOptions) -> str | None:
     """What is wrong with the reward model's columns, if they contradict each other: the weighted mean of
     q_logged is that of v_target in expectation, so doubly robust of a reward of 0 is 0."""
     name = next((name for name in BEST_FIRST if name in possible and ESTIMATORS[name].needs), None)
@@ -229,7 +229,7 @@ def _require(asked: Sequence[str], possible: Sequence[str], sample: Logged) -> N
             raise InvalidInputError(f"{name} needs {lacks}; this log has what {', '.join(possible)} need")
 
 
-def _require_range(log: Log, question: Question) -> None:
+def _require_range(log: Log, question: OpeOptions) -> None:
     """Rewards are in the range that was stated; for a guaranteed interval so are the model's expectations, of
     slates and trajectories those of all slots or steps to come."""
     if question.rewards is None:

@@ -8,7 +8,7 @@ from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.estimators.estimator import Estimator
 from nightslate.core.estimators.sample import Logged
 from nightslate.files.log import Log
-from nightslate.files.question import Question
+from nightslate.files.ope_options import OpeOptions
 
 
 def made_by_one(estimates: Sequence[Estimate]) -> list[str]:
@@ -37,7 +37,7 @@ def valueless(estimates: Sequence[Estimate]) -> list[str]:
     ]
 
 
-def remarks(estimates: Sequence[Estimate], question: Question) -> list[str]:
+def remarks(estimates: Sequence[Estimate], question: OpeOptions) -> list[str]:
     """What there is to say of intervals, and of which estimators."""
     of: dict[str, list[str]] = {}
     for line in estimates:
@@ -59,7 +59,7 @@ def absent(family: Mapping[str, Estimator], possible: Sequence[str], sample: Log
     return [f"with {columns} there would be {', '.join(names)} too" for columns, names in lacking.items()]
 
 
-def bounds(log: Log, question: Question) -> list[str]:
+def bounds(log: Log, question: OpeOptions) -> list[str]:
     """What stands for the largest weight that is possible."""
     if (
         question.rewards is None

@@ -20,7 +20,7 @@ from nightslate.core.policies.plackett_luce import (
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import require
 from nightslate.files.lists import Lists, id_lists, number_lists, with_lists
-from nightslate.files.refused import Refused
+from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import read
 
 CANDIDATES, WEIGHTS, RANKING, PENALTY = "candidates", "weights", "ranking", "penalty"

@@ -1,1 +1,1 @@
-"""DataFrame in, DataFrame out: Spark hands out files or user buckets, Arrow kernels do the work."""
+"""Arrow in, Arrow out, and no engine: what is done to the rows of some users, or of a file."""

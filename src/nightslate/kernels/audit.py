@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Ints
-from nightslate.kernels.lists import codes, matrix
+from nightslate.kernels.assignments import Assignment
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.lists import codes, items, matrix
 from nightslate.kernels.scoring import in_chunks
 from nightslate.kernels.slate_ids import slate_ids
 
@@ -19,13 +21,22 @@ _FAULTS = pa.schema([("fault", pa.string()), ("slate_id", pa.string())])
 
 
 def faults(
-    slates: pa.Table, users: pa.Table, program: str, slate_date: date, floor: float, depth: int
+    slates: pa.Table,
+    users: pa.Table,
+    program: str,
+    slate_date: date,
+    floor: float,
+    depth: int,
+    assignment: Assignment,
 ) -> pa.Table:
     """One row (fault, slate_id or user_id) for each thing that is wrong with the slates; none if sound.
 
     `slates`: all of some users. `users`: the users of the day among these, by `user_id`."""
     lengths, people = pc.list_value_length(slates["candidates"]), users["user_id"].combine_chunks()
-    alike = (slates.filter(pc.equal(lengths, length)) for length in pc.unique(lengths).to_pylist())
+    of_length = pc.unique(lengths).to_pylist()
+    alike = (
+        slates.filter(pc.equal(lengths, length)) if len(of_length) > 1 else slates for length in of_length
+    )
     found = [_row_faults(rows, floor, depth) for part in alike for rows in in_chunks(part)]
     forged = pc.not_equal(slates["slate_id"], pa.chunked_array([slate_ids(slates, program, slate_date)]))
     per_user = slates.group_by(["user_id", "issue"]).aggregate([([], "count_all")])
@@ -34,15 +45,27 @@ def faults(
         "slate_id is not the hash of its row": slates["slate_id"].filter(forged),
         "a user has more than one slate": per_user["user_id"].filter(pc.greater(per_user["count_all"], 1)),
         "a user of the day has no slate": people.filter(pc.invert(pc.is_in(people, served))),
+        "a slate is of another variant than its user is in": slates["slate_id"].filter(
+            pa.array(_in_another_variant(slates, assignment))
+        ),
         "a slate is for nobody of the day": slates["slate_id"].filter(pc.invert(pc.is_in(served, people))),
     }.items():
         found.append(pa.table({"fault": [text] * len(ids), "slate_id": ids}, schema=_FAULTS))
     return pa.concat_tables([_FAULTS.empty_table(), *found])
 
 
+def _in_another_variant(slates: pa.Table, assignment: Assignment) -> Bools:
+    """(n,) by the definition, segment by segment: none that has the slate's variant holds the user's draw."""
+    draws, of_slate = assignment.draws(user_keys(slates)), slates["variant"].to_numpy()
+    right = np.zeros(len(draws), dtype=np.bool_)
+    for segment in assignment.segments:
+        right |= (segment.lower <= draws) & (draws < segment.upper) & (of_slate == segment.variant)
+    return ~right
+
+
 def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     """Faults of rows that all have the same number of candidates."""
-    arm_ids = pc.unique(pc.list_flatten(rows["candidates"]))
+    arm_ids = pc.unique(items(rows["candidates"]))
     candidates = codes(rows["candidates"], arm_ids)
     n, arms = candidates.shape
     ranked = min(depth, arms)
@@ -58,10 +81,12 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     if not (uneven | ungrouped).any():
         weights = matrix(rows["weights"]).astype(np.float64)
         ranking, propensities = codes(rows["ranking"], arm_ids), matrix(rows["propensities"])
-        place = (ranking[:, :, None] == candidates[:, None, :]).argmax(axis=2)
-        known = np.take_along_axis(candidates, place, axis=1) == ranking
+        place_of = np.full((n, len(arm_ids) + 1), -1)  # of an arm among the row's candidates
+        np.put_along_axis(place_of, candidates, np.arange(arms)[None, :], axis=1)
+        place = np.take_along_axis(place_of, ranking, axis=1)
+        known = place >= 0
         with np.errstate(invalid="ignore", divide="ignore"):
-            expected = _recomputed(weights, place, *_penalties(rows, arms))
+            expected = _recomputed(weights, place, _penalties(rows, arms))
             wrong = np.abs(propensities / expected - 1) > TOLERANCE
             low = weights < floor / arms
         found += [
@@ -84,26 +109,29 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _penalties(rows: pa.Table, arms: int) -> tuple[Floats, Ints]:
+def _penalties(rows: pa.Table, arms: int) -> tuple[Floats, Ints] | None:
     """(n,) what an arm before does to the others of its group, 1 without a penalty; (n, arms) the group of
-    each candidate, -1 for none."""
+    each candidate, -1 for none. None if no row has a penalty."""
     penalised = rows["penalty"].is_valid().to_numpy()
+    if not penalised.any():
+        return None
     names = pc.unique(pc.list_flatten(rows["groups"])).drop_null()
     groups = np.full((len(penalised), arms), -1)
-    if penalised.any():
-        groups[penalised] = codes(rows["groups"].filter(pa.array(penalised)), names)
+    groups[penalised] = codes(rows["groups"].filter(pa.array(penalised)), names)
     groups[groups == len(names)] = -1
     return pc.fill_null(rows["penalty"], 1.0).to_numpy(), groups
 
 
-def _recomputed(weights: Floats, place: Ints, penalty: Floats, groups: Ints) -> Floats:
+def _recomputed(weights: Floats, place: Ints, penalties: tuple[Floats, Ints] | None) -> Floats:
     """The conditional propensities by the definition, slot by slot: the arm's share of what is left."""
     left, shares = weights.copy(), np.empty(place.shape)
     for slot in range(place.shape[1]):
         at = place[:, [slot]]
         shares[:, slot] = (np.take_along_axis(left, at, axis=1) / left.sum(axis=1, keepdims=True))[:, 0]
-        same = (groups == np.take_along_axis(groups, at, axis=1)) & (groups >= 0)
-        left *= np.where(same, penalty[:, None], 1.0)
+        if penalties:
+            penalty, groups = penalties
+            same = (groups == np.take_along_axis(groups, at, axis=1)) & (groups >= 0)
+            left *= np.where(same, penalty[:, None], 1.0)
         np.put_along_axis(left, at, 0.0, axis=1)
     return shares
 

@@ -11,10 +11,16 @@ import pyarrow.compute as pc
 from nightslate.core.arrays import Ints, Keys
 from nightslate.core.hashing import hex_to_uint64, mix
 
+_HEAD = 16
+"""Characters of a pseudonym, which is hexadecimal."""
+
 
 def user_keys(rows: pa.Table) -> Keys:
     """(n,) the first 64 bits of each user's pseudonym."""
-    return hex_to_uint64(np.asarray(rows["user_id"].to_numpy(zero_copy_only=False), dtype="U32"))
+    heads = pc.binary_slice(rows["user_id"].cast(pa.binary()), 0, _HEAD).cast(pa.binary(_HEAD))
+    of_equal_length = heads.combine_chunks()  # so that numpy reads them where they lie
+    texts = np.frombuffer(of_equal_length.buffers()[1], dtype=f"S{_HEAD}")
+    return hex_to_uint64(texts[of_equal_length.offset :][: rows.num_rows])
 
 
 def buckets_of(rows: pa.Table, buckets: int) -> Ints:

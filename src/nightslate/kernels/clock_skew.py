@@ -7,6 +7,8 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.kernels.verdicts import rejected
+
 
 def with_early_ones_rejected(outcomes: pa.Table, impressions: pa.Table, skew: timedelta) -> pa.Table:
     """Conformed outcomes, with a verdict on those that came more than `skew` before the impression that they
@@ -18,8 +20,4 @@ def with_early_ones_rejected(outcomes: pa.Table, impressions: pa.Table, skew: ti
     early = pc.and_(pc.equal(shown_to, outcomes["user_id"]), pc.less(outcomes["occurred_at"], earliest))
     early = pc.fill_null(early, False)
     clause = f"occurred_at is at most {skew} before that of the impression named"
-    for name, text in {"_reason": "before_impression", "_clause": clause}.items():
-        at = outcomes.schema.get_field_index(name)
-        verdict = pc.if_else(early, pa.scalar(text), outcomes[name])
-        outcomes = outcomes.set_column(at, outcomes.schema.field(at), verdict)
-    return outcomes
+    return rejected(outcomes, early, "before_impression", clause)

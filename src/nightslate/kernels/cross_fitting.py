@@ -15,7 +15,7 @@ from nightslate.core.estimators.sample import Logged
 from nightslate.core.hashing import deal, seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
-from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.buckets import dealt_out, user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.examination import Examination
 from nightslate.kernels.rewards import folds_of
@@ -39,10 +39,19 @@ class CrossFit:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What models look at: contexts (n, d), and the places of the units of each fold."""
+    """What models look at: m contexts (m, d) that differ, or are of users of other folds; which of them each
+    unit has (n,); and the fold of each unit (n,)."""
 
     contexts: Floats
-    places: Mapping[int, Ints]
+    context_of: Ints
+    fold_of: Ints
+
+    def by_fold(self) -> Iterator[tuple[int, Ints]]:
+        """The folds, and the places of the contexts of their users."""
+        fold_of = np.empty(len(self.contexts), dtype=np.int64)
+        fold_of[self.context_of] = self.fold_of
+        for fold in np.unique(fold_of):
+            yield int(fold), np.flatnonzero(fold_of == fold)
 
 
 @dataclass(frozen=True)
@@ -79,12 +88,16 @@ class Evaluator:
         """`state` and all matured rows of some users, but for those whose propensities are not of the kind
         that they are weighed by."""
         for mine in by_users(rows):
-            units = units_of(mine, self.arms, self.slots)
-            seen = self._seen(units, program)
-            q, examined = self._expectations(units, seen)
-            targets = [units.target(weights, q, self.supported, examined) for weights in self._weights(seen)]
-            state = add(state, samples_of(units, targets), units.users, units.ids)
+            state = self.weigh(state, mine, program)
         return state
+
+    def weigh(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
+        """The same, of so few rows that the weights of all arms for all of them fit into memory."""
+        units = units_of(rows, self.arms, self.slots)
+        seen = self._seen(units, program)
+        q, examined = self._expectations(units, seen)
+        targets = [units.target(weights, q, self.supported, examined) for weights in self._weights(seen)]
+        return add(state, samples_of(units, targets), units.users, units.ids)
 
     def expectations(self, units: Units, program: str) -> tuple[Floats, Floats | float]:
         """What a model that was fitted on other users expects of each arm (n, arms), looked at; and how
@@ -93,25 +106,26 @@ class Evaluator:
 
     def _seen(self, units: Units, program: str) -> _Seen:
         fold_of = folds_of(units.users, program, self.folds)
-        places = {int(fold): np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of)}
-        return _Seen(self.encoder(units.first), places)
+        first, context_of = self.encoder.distinct(units.first, apart=fold_of)
+        return _Seen(self.encoder(units.first.take(pa.array(first))), context_of, fold_of)
 
     def _expectations(self, units: Units, seen: _Seen) -> tuple[Floats, Floats | float]:
         q = np.empty((len(seen.contexts), len(self.arms)))
-        examined = np.ones(units.reward.shape)
-        for fold, at in seen.places.items():
+        for fold, at in seen.by_fold():
             q[at] = self.crossfit.reward_model[fold].expected_rewards(seen.contexts[at])
-            if self.crossfit.examination:
-                examined[at] = units.examined(self.crossfit.examination[fold], at)
-        return q, examined
+        examined = np.ones(units.reward.shape)
+        for fold, examination in enumerate(self.crossfit.examination):
+            mine = np.flatnonzero(seen.fold_of == fold)
+            examined[mine] = units.examined(examination, mine)
+        return q.take(seen.context_of, axis=0), examined
 
     def _weights(self, seen: _Seen) -> Iterator[Float32s]:
         """(n, arms) of each policy, as they would be stored: of each user by what others taught."""
         for policies in self.crossfit.policies.values():
             weights = np.empty((len(seen.contexts), len(self.arms)), dtype=np.float32)
-            for fold, at in seen.places.items():
+            for fold, at in seen.by_fold():
                 weights[at] = mix_floor(policies[fold].weights(seen.contexts[at]), self.floor)
-            yield weights
+            yield weights.take(seen.context_of, axis=0)
 
 
 def add(
@@ -126,6 +140,7 @@ def by_users(rows: pa.Table) -> Iterator[pa.Table]:
     """The rows in parts, each with all rows of its users: weights of all arms for all rows of a large bucket
     would fill the memory."""
     parts = -(-rows.num_rows // _ROWS_AT_ONCE)
-    part_of = deal(user_keys(rows), seed("evaluate"), parts) if parts else np.empty(0, np.int64)
-    for part in np.unique(part_of):
-        yield rows.filter(pa.array(part_of == part))
+    if parts > 1:
+        yield from (mine for _, mine in dealt_out(rows, deal(user_keys(rows), seed("evaluate"), parts)))
+    elif parts:
+        yield rows

@@ -39,7 +39,7 @@ class Duplicates:
 def in_several_buckets(keys: pa.Table, key: Sequence[str]) -> pa.Table:
     """The keys, once, that rows of several buckets have, which are rows of several users. keys: of all rows,
     and their `bucket`."""
-    counted = keys.group_by(list(key)).aggregate([("bucket", "min"), ("bucket", "max")])
+    counted = keys.group_by(list(key), use_threads=False).aggregate([("bucket", "min"), ("bucket", "max")])
     return counted.filter(pc.not_equal(counted["bucket_min"], counted["bucket_max"])).select(list(key))
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.kernels.lists import place_in
 
 MAX_CATEGORIES = 100
 """The most frequent values of a category that get a place of their own; all others share none."""
@@ -60,12 +61,25 @@ class Encoder:
         vectors[:, 0] = 1.0
         for (name, at), places in zip(self.slices.items(), self.places, strict=True):
             if places is None:
-                vectors[:, at.start] = pc.fill_null(rows[name], 0.0).to_numpy()
+                vectors[:, at.start] = _numbers(rows[name])
             else:
                 place = _place(rows[name], places)
                 known = np.flatnonzero(place >= 0)
                 vectors[known, at.start + place[known]] = 1.0
         return vectors
+
+    def distinct(self, rows: pa.Table, apart: Ints | None = None) -> tuple[Ints, Ints]:
+        """(m,) a row for each vector that there is among n rows, and (n,) the place of each row's among them;
+        apart (n,): rows that differ in it are told apart whatever their vectors."""
+        alike = np.zeros(rows.num_rows, dtype=np.int64)
+        if apart is not None:
+            alike = _told_apart(alike, apart)
+        for name, places in zip(self.features, self.places, strict=True):
+            values = _numbers(rows[name]) if places is None else _place(rows[name], places)
+            alike = _told_apart(alike, values)
+        first = np.empty(int(alike.max(initial=-1)) + 1, dtype=np.int64)
+        first[alike[::-1]] = np.arange(rows.num_rows)[::-1]
+        return first, alike
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept in a model file."""
@@ -101,10 +115,21 @@ def most_frequent(counts: dict[str, int]) -> tuple[str, ...]:
     return tuple(sorted(ranked[:MAX_CATEGORIES]))
 
 
+def _numbers(column: pa.ChunkedArray) -> Floats:
+    """The number (n,) of each value, 0 where it is missing."""
+    return np.asarray(pc.fill_null(column, 0.0).to_numpy())
+
+
+def _told_apart(groups: Ints, values: Floats | Ints) -> Ints:
+    """Groups (n,) of rows by number, in groups of those that share a value (n,) too."""
+    numbers = pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)
+    pairs = groups * (numbers.max(initial=0) + 1) + numbers
+    return np.asarray(pa.array(pairs).dictionary_encode().indices, dtype=np.int64)
+
+
 def _place(column: pa.ChunkedArray, places: tuple[str, ...] | Intervals) -> Ints:
     """The place (n,) of each value, -1 where it has none."""
     if isinstance(places, Intervals):
         numbers = pc.fill_null(column, np.nan).to_numpy()
         return np.where(np.isnan(numbers), -1, np.searchsorted(places.boundaries, numbers, side="right"))
-    place = pc.index_in(column, pa.array(places, pa.string()))
-    return np.asarray(pc.fill_null(place, -1).to_numpy())
+    return place_in(column, pa.array(places, pa.string()))

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools
+from nightslate.core.arrays import Bools, Ints
 from nightslate.kernels.buckets import buckets_of, dealt_out, text_keys
 from nightslate.kernels.conform import VERDICT, Conformer
 from nightslate.kernels.duplicates import Duplicates, in_several_buckets
@@ -42,10 +42,11 @@ class OfFile:
             sound = rows["_reason"].is_null()
             yield REJECTS, rows.filter(pc.invert(sound))
             accepted = rows.filter(sound)
-            for bucket, mine in dealt_out(accepted, buckets_of(accepted, self.buckets)):
+            bucket_of = buckets_of(accepted, self.buckets)
+            for bucket, mine in dealt_out(accepted, bucket_of):
                 yield ("rows", bucket), mine
-                if self.keys_may_be_elsewhere:
-                    yield from self._keys(mine, bucket)
+            if self.keys_may_be_elsewhere:
+                yield from self._keys(accepted, bucket_of)
 
     @property
     def keys_may_be_elsewhere(self) -> bool:
@@ -53,9 +54,9 @@ class OfFile:
         contract = self.conformer.contract
         return "user_id" not in contract.key and any(c.name == "user_id" for c in contract.columns)
 
-    def _keys(self, rows: pa.Table, bucket: int) -> Iterator[tuple[Part, pa.Table]]:
+    def _keys(self, rows: pa.Table, bucket_of: Ints) -> Iterator[tuple[Part, pa.Table]]:
         key = list(self.conformer.contract.key)
-        keys = rows.select(key).append_column("bucket", pa.repeat(pa.scalar(bucket, pa.int32()), len(rows)))
+        keys = rows.select(key).append_column("bucket", pa.array(bucket_of, pa.int32()))
         part_of = (text_keys(keys[key[0]].combine_chunks()) % np.uint64(self.buckets)).astype(np.int64)
         for part, mine in dealt_out(keys, part_of):
             yield ("keys", part), mine

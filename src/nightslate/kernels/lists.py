@@ -1,4 +1,4 @@
-"""Columns of lists of equal length as matrices."""
+"""Ids as places in a list of them, and columns of lists of equal length as matrices."""
 
 from __future__ import annotations
 
@@ -20,9 +20,27 @@ def codes(lists: pa.ChunkedArray, ids: pa.Array) -> Ints:
     return places(pc.list_flatten(lists), ids).reshape(len(lists), -1)
 
 
+def items(lists: pa.ChunkedArray) -> pa.Array:
+    """The ids in all of the lists, one after another, none of them coded."""
+    ids = pc.list_flatten(lists).combine_chunks()
+    return ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids
+
+
 def places(values: pa.ChunkedArray, ids: pa.Array) -> Ints:
     """(n,): each value as its place in `ids`; one past the last for any other and for null."""
-    return np.asarray(pc.fill_null(pc.index_in(values, ids), len(ids)), dtype=np.int64)
+    found = place_in(values, ids)
+    return np.where(found < 0, len(ids), found)
+
+
+def place_in(values: pa.ChunkedArray | pa.Array, ids: pa.Array) -> Ints:
+    """(n,): each value as its place in `ids`; -1 for any other and for null. Of what is coded each value is
+    looked up once."""
+    if not pa.types.is_dictionary(values.type):
+        return np.asarray(pc.fill_null(pc.index_in(values, ids), -1), dtype=np.int64)
+    coded = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    of_code = np.append(place_in(coded.dictionary, ids), -1)
+    codes: Ints = np.asarray(pc.fill_null(coded.indices, len(coded.dictionary)))
+    return of_code.take(codes)
 
 
 def marked(lists: pa.Array, places: Ints, width: int) -> Bools:

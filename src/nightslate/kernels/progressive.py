@@ -156,30 +156,27 @@ class Progressive:
 
     def initial(self) -> dict[Key, Any]:
         """What no rows say: of policies that are cross-fitted, of each comparison, and as evidence."""
-        how = self.cross_fitted
-        nothing = self.cohorts.initial(how.estimators, how.slots, self.program, how.rewards)
-        return {_CROSS_FITTED: how.initial(self.program), **_by_key(nothing)}
+        return {_CROSS_FITTED: self.cross_fitted.initial(self.program), **_by_key(self._nothing())}
 
     def update(self, rows: pa.Table) -> Iterator[tuple[Key, Any]]:
         """What all rows of some users say; of what is progressive those in cohorts."""
-        how = self.cross_fitted
-        yield _CROSS_FITTED, how.update(how.initial(self.program), rows, self.program)
-        yield from _by_key(self.progressive(rows)).items()
-
-    def progressive(self, rows: pa.Table) -> Found:
-        """What cohorts say among all rows of some users."""
-        how = self.cross_fitted
-        found = self.cohorts.initial(how.estimators, how.slots, self.program, how.rewards)
+        state, found = self.cross_fitted.initial(self.program), self._nothing()
         for mine in by_users(rows):
-            found = self.cohorts.add(found, list(self._weighed(mine, self.program)))
-        return found
+            state = self.cross_fitted.weigh(state, mine, self.program)
+            found = self.cohorts.add(found, list(self._weighed(mine)))
+        yield _CROSS_FITTED, state
+        yield from _by_key(found).items()
 
     def found(self, states: Mapping[Key, Any]) -> tuple[EvaluationState, Found]:
         """Of the states, those of policies that are cross-fitted, and what cohorts say."""
         estimates = tuple(states[_ESTIMATES, place] for place in range(len(self.cohorts.comparisons)))
         return states[_CROSS_FITTED], Found(estimates, states[_EVIDENCE])
 
-    def _weighed(self, rows: pa.Table, program: str) -> Iterator[Weighed]:
+    def _nothing(self) -> Found:
+        how = self.cross_fitted
+        return self.cohorts.initial(how.estimators, how.slots, self.program, how.rewards)
+
+    def _weighed(self, rows: pa.Table) -> Iterator[Weighed]:
         day_of, by_day, how = (
             pc.cast(rows["occurred_at"], pa.date32()),
             self.cohorts.by_day,
@@ -189,7 +186,8 @@ class Progressive:
             cohort = by_day[day]
             shown = rows.filter(pc.equal(day_of, pa.scalar(day)))
             units = units_of(shown, cohort.arms, how.slots)
-            q, examined = how.expectations(units_of(shown, how.arms, how.slots), program)
+            among_ours = units if cohort.arms == how.arms else units_of(shown, how.arms, how.slots)
+            q, examined = how.expectations(among_ours, self.program)
             q, supported = among(q, how.arms, cohort.arms), self._supported(cohort.arms)
             targets = [
                 units.target(model.weights(units.first, how.floor), q, supported, examined)

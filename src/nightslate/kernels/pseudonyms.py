@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hmac
-import os
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import pyarrow as pa
 
+from nightslate import settings
 from nightslate.errors import MachineError
 
 PSEUDONYM_LENGTH = 32
 """Hex digits of a pseudonym: 128 of the 256 bits of the HMAC."""
+
+_BLOCK, _PADS = 64, (0x36, 0x5C)
+"""Of HMAC with SHA-256 (RFC 2104)."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +28,14 @@ class Pseudonymiser:
     @classmethod
     def from_environment(cls) -> Pseudonymiser:
         """The key of $NIGHTSLATE_PSEUDONYM_KEY. Raises MachineError if there is none, or a short one."""
-        key = os.environ.get("NIGHTSLATE_PSEUDONYM_KEY", "").encode()
+        key = settings.pseudonym_key().encode()
         if len(key) < 16:
             raise MachineError(
                 "NIGHTSLATE_PSEUDONYM_KEY is not set, or shorter than 16 characters; user ids can't be"
                 " pseudonymised. Generate one with `openssl rand -hex 32` and keep it for ever: another"
                 " key gives every user another pseudonym"
             )
-        return cls(key, os.environ.get("NIGHTSLATE_PSEUDONYM_KEY_VERSION", "1"))
+        return cls(key, settings.pseudonym_key_version())
 
     @property
     def key_name(self) -> str:
@@ -41,8 +45,18 @@ class Pseudonymiser:
     def __call__(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of string ids, null for null. Each distinct id is hashed once a batch."""
         encoded = ids.cast(pa.string()).dictionary_encode()
-        names = [
-            hmac.digest(self.key, name.encode(), "sha256").hex()[:PSEUDONYM_LENGTH]
-            for name in encoded.dictionary.to_pylist()
-        ]
+        names = self._pseudonyms(encoded.dictionary.to_pylist())
         return pa.array(names, pa.string()).take(encoded.indices)
+
+    def _pseudonyms(self, names: list[str]) -> list[str]:
+        """Hashes the key once, not for each id, of which there are millions. Otherwise this is
+        `hmac.digest`."""
+        block = (sha256(self.key).digest() if len(self.key) > _BLOCK else self.key).ljust(_BLOCK, b"\0")
+        inner, outer = (sha256(bytes(byte ^ pad for byte in block)) for pad in _PADS)
+        pseudonyms = []
+        for name in names:
+            message, signed = inner.copy(), outer.copy()
+            message.update(name.encode())
+            signed.update(message.digest())
+            pseudonyms.append(signed.hexdigest()[:PSEUDONYM_LENGTH])
+        return pseudonyms

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Ints, Keys
 from nightslate.core.hashing import deal, seed
-from nightslate.kernels.lists import marked, places
+from nightslate.kernels.lists import marked, place_in, places
 from nightslate.kernels.maturity import Maturity
+from nightslate.kernels.ordering import order_by
 
 IMPRESSION_COLUMNS = (
     "impression_id",
@@ -28,7 +29,12 @@ IMPRESSION_COLUMNS = (
     "policy",
     "eligible_arms",
 )
+FEW_VALUED = ("arm_id", "propensity_kind", "policy")
+"""Those that can be read as codes, as categories can."""
 CREDIT_COLUMNS = ("impression_id", "credit")
+
+REWARDED_BY = ("occurred_at", "impression_id")
+"""What `rewarded` looks at of impressions, and puts them in the order of."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,10 @@ class Matured:
         """Those among the `impressions` of some users, with rewards from their `credits`."""
         return rewarded(tables["impressions"], tables["credits"], self.counts_until, self.maturity)
 
+    def counting(self, impressions: pa.Table) -> pa.Table:
+        """The same impressions in the order that they have, without rewards."""
+        return impressions.filter(_old_enough(impressions, self.counts_until))
+
     def ages(self, rows: pa.Table) -> Floats:
         """(n,) how many days before ds each row's day was."""
         days = rows["occurred_at"].to_numpy().astype("datetime64[D]")
@@ -58,16 +68,21 @@ def rewarded(
     as what it stands for by now.
 
     Younger impressions are left out: that no outcome has come says nothing about them."""
-    stamp = impressions.schema.field("occurred_at").type
-    old_enough = pc.less_equal(impressions["occurred_at"], pa.scalar(counts_until, stamp))
-    rows = impressions.filter(old_enough)
+    kept = _old_enough(impressions, counts_until)
     if maturity is not None:
-        credited = maturity.scaled(rows, credited)
+        credited = maturity.scaled(impressions.filter(kept), credited)
+    places = pa.array(np.flatnonzero(kept))
+    order = order_by(impressions.select(REWARDED_BY).take(places), REWARDED_BY)
+    rows = impressions.take(places.take(order))
     total = credited.group_by("impression_id", use_threads=False).aggregate([("credit", "sum")])
     place = pc.index_in(rows["impression_id"], total["impression_id"].combine_chunks())
     reward = pc.fill_null(total["credit_sum"].combine_chunks().take(place.combine_chunks()), 0.0)
-    rows = rows.append_column("reward", reward)
-    return rows.sort_by([("occurred_at", "ascending"), ("impression_id", "ascending")])
+    return rows.append_column("reward", reward)
+
+
+def _old_enough(impressions: pa.Table, counts_until: datetime) -> pa.ChunkedArray:
+    stamp = impressions.schema.field("occurred_at").type
+    return pc.less_equal(impressions["occurred_at"], pa.scalar(counts_until, stamp))
 
 
 def weighable(rows: pa.Table, kind: Literal["conditional", "marginal"]) -> Bools:
@@ -84,8 +99,7 @@ def folds_of(users: Keys, program: str, folds: int) -> Ints:
 
 def arm_places(rows: pa.Table, arms: tuple[str, ...]) -> Ints:
     """(n,) each row's arm as its place in `arms`, -1 for arms that are no longer there."""
-    places = pc.fill_null(pc.index_in(rows["arm_id"], pa.array(arms, pa.string())), -1)
-    return np.asarray(places, dtype=np.int64)
+    return place_in(rows["arm_id"], pa.array(arms, pa.string()))
 
 
 def eligible_arms(rows: pa.Table, arms: tuple[str, ...]) -> Bools:

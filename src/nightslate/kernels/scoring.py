@@ -10,15 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import AnyArray, Float32s, Keys
-from nightslate.core.hashing import mix, seed, uniform
+from nightslate.core.arrays import Float32s, Floats
+from nightslate.core.hashing import mix, seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy
+from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.lists import matrix
-from nightslate.kernels.slate_ids import slate_ids
-from nightslate.kernels.slate_weights import Steering
+from nightslate.kernels.slate_ids import ids_of_alike
+from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.kernels.training import arm_key
 
 CHUNK = 16_384
@@ -66,21 +67,29 @@ class ScoredBy:
     def weights(self, rows: pa.Table, floor: float) -> Float32s:
         """(n, A) of the arms for users with these contexts, as they are stored before any goal is looked
         at."""
-        return mix_floor(self.policy.weights(self.encoder(rows)), floor)
+        return mix_floor(self.choices(rows), floor)
+
+    def choices(self, rows: pa.Table) -> Floats:
+        """(n, A) the probability of each arm for users with these contexts: worked out once for all users
+        that have the same."""
+        first, context_of = self.encoder.distinct(rows)
+        contexts = self.encoder(rows.take(pa.array(first)))
+        return self.policy.weights(contexts).take(context_of, axis=0)
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """Who is scored by what: `variants` maps a variant to its share of users and its model. `steering` is of
-    all variants but those that are `randomised`, which show what their model chooses."""
+    """Who is scored by what: `assignment` says which variant a user is in, `variants` which model that has.
+    `adjustment` is of all variants but those that are `randomised`, which show what their model chooses."""
 
     program: str
     issue: str
     slate_date: date
     depth: int
     floor: float
-    variants: Mapping[str, tuple[float, ScoredBy]]
-    steering: Steering = field(default_factory=Steering)
+    assignment: Assignment
+    variants: Mapping[str, ScoredBy]
+    adjustment: WeightAdjustment = field(default_factory=WeightAdjustment)
     randomised: frozenset[str] = frozenset()
 
     def scored(self, users: pa.Table) -> pa.Table:
@@ -91,11 +100,11 @@ class Scoring:
     def choices(self, users: pa.Table) -> Iterator[pa.Table]:
         """`CHOICES` of some users, some thousands at a time, and each variant for itself."""
         for chunk in in_chunks(users):
-            variant_of = self._variants(user_keys(chunk))
-            for place, (variant, (_, model)) in enumerate(self.variants.items()):
-                mine = chunk.filter(pa.array(variant_of == place))
+            variant_of = self.assignment.variants(user_keys(chunk))
+            for variant, model in self.variants.items():
+                mine = chunk.filter(pa.array(variant_of == variant))
                 if mine.num_rows:
-                    probabilities = model.policy.weights(model.encoder(mine))
+                    probabilities = model.choices(mine)
                     columns = {
                         "variant": pa.repeat(variant, mine.num_rows),
                         "user_id": mine["user_id"].combine_chunks(),
@@ -108,30 +117,25 @@ class Scoring:
         parts = (self._slates(variant, mine) for variant, mine in by_variant(choices))
         return pa.concat_tables([SLATES.empty_table(), *parts])
 
-    def steering_of(self, variant: str) -> Steering:
+    def adjustment_of(self, variant: str) -> WeightAdjustment:
         """What is added to the choices of a variant's model."""
-        return Steering() if variant in self.randomised else self.steering
-
-    def _variants(self, keys: Keys) -> AnyArray:
-        """(n,) the variant of each user, the same on every night."""
-        bounds = np.cumsum([share for share, _ in self.variants.values()])[:-1]
-        return np.searchsorted(bounds, uniform(mix(keys, seed(self.program, "variant"))), side="right")
+        return WeightAdjustment() if variant in self.randomised else self.adjustment
 
     def _slates(self, variant: str, choices: pa.Table) -> pa.Table:
-        (_, model), steering = self.variants[variant], self.steering_of(variant)
-        weights = steering.weights(matrix(choices["probabilities"]), model.arms, self.floor)
+        model, adjustment = self.variants[variant], self.adjustment_of(variant)
+        weights = adjustment.weights(matrix(choices["probabilities"]), model.arms, self.floor)
         night = seed(self.program, self.issue, self.slate_date.isoformat(), "ranking")
         keys = mix(user_keys(choices), night)
         arm_keys = np.array([arm_key(arm) for arm in model.arms], dtype=np.uint64)
         arms, depth = pa.array(model.arms, pa.string()), min(self.depth, len(model.arms))
-        rankings, propensities = steering.ranked(weights, model.arms, keys, arm_keys, depth)
+        rankings, propensities = adjustment.ranked(weights, model.arms, keys, arm_keys, depth)
         same = {
             "issue": self.issue,
             "policy": model.learner,
             "model_digest": model.digest,
             "candidates": model.arms,
-            "groups": steering.groups_of(model.arms),
-            "penalty": steering.penalty,
+            "groups": adjustment.groups_of(model.arms),
+            "penalty": adjustment.penalty,
         }
         columns = {
             **{name: choices[name] for name in ("user_id", "variant")},
@@ -141,7 +145,8 @@ class Scoring:
             "propensities": _lists(pa.array(propensities.ravel()), depth),
         }
         slates = pa.table([columns[name] for name in SLATES.names[1:]], schema=_UNNAMED)
-        return slates.add_column(0, "slate_id", slate_ids(slates, self.program, self.slate_date))
+        ids = ids_of_alike(slates, self.program, self.slate_date)
+        return slates.add_column(0, SLATES.field(0), ids)
 
 
 def in_chunks(rows: pa.Table) -> Iterator[pa.Table]:

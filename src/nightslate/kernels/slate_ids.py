@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Ints, Keys
 from nightslate.core.hashing import mix
-from nightslate.kernels.lists import codes, matrix
+from nightslate.kernels.lists import codes, items, matrix
 
 _SHARED = ("issue", "variant", "policy", "model_digest", "candidates", "groups", "penalty")
 """What many slates have in common."""
+_OWN = ("user_id", "weights", "ranking")
 
 
 def slate_ids(slates: pa.Table, program: str, slate_date: date) -> pa.Array:
@@ -26,23 +27,34 @@ def slate_ids(slates: pa.Table, program: str, slate_date: date) -> pa.Array:
     of one slate are as long as the contract says; those of others may be of another length."""
     ids = np.empty(slates.num_rows, dtype=object)
     for at in _alike(slates):
-        rows = slates.take(pa.array(at))
-        head = sha256(_head(rows, program, slate_date))
-        for place, content in zip(at.tolist(), _contents(rows), strict=True):
-            one = head.copy()
-            one.update(content)
-            ids[place] = one.hexdigest()
+        shared, own = slates.select(_SHARED).take(pa.array(at[:1])), slates.select(_OWN).take(pa.array(at))
+        ids[at] = _ids(shared, own, program, slate_date)
     return pa.array(ids, pa.string())
 
 
-def _head(rows: pa.Table, program: str, slate_date: date) -> bytes:
-    shared = rows.select(list(_SHARED)).slice(0, 1).to_pylist()[0]
-    return json.dumps([program, slate_date.isoformat(), *shared.values()]).encode() + b"\0"
+def ids_of_alike(slates: pa.Table, program: str, slate_date: date) -> pa.Array:
+    """The same (n,) of one slate or more that share all but user, weights and ranking."""
+    ids = _ids(slates.select(_SHARED).slice(0, 1), slates.select(_OWN), program, slate_date)
+    return pa.array(ids, pa.string())
 
 
-def _contents(rows: pa.Table) -> Iterator[bytes]:
+def _ids(shared: pa.Table, own: pa.Table, program: str, slate_date: date) -> list[str]:
+    head, ids = sha256(_head(shared, program, slate_date)), []
+    for content in _contents(shared, own):
+        one = head.copy()
+        one.update(content)
+        ids.append(one.hexdigest())
+    return ids
+
+
+def _head(shared: pa.Table, program: str, slate_date: date) -> bytes:
+    (values,) = shared.to_pylist()
+    return json.dumps([program, slate_date.isoformat(), *values.values()]).encode() + b"\0"
+
+
+def _contents(shared: pa.Table, rows: pa.Table) -> Iterator[bytes]:
     """What each of some slates that share the rest has for itself."""
-    candidates = pc.list_flatten(rows["candidates"].slice(0, 1)).combine_chunks()
+    candidates = items(shared["candidates"])
     users = rows["user_id"].to_pylist()
     weights = matrix(rows["weights"]).astype("<f4")
     ranking = codes(rows["ranking"], candidates).astype("<i4")
@@ -69,16 +81,25 @@ def _alike(slates: pa.Table) -> Iterator[Ints]:
 
 
 def _with_lists(key: Keys, lists: pa.Array, lengths: Ints) -> Keys:
-    """The keys, and of each row the sum of its list's items, each hashed with its place."""
-    items = _numbers(pa.chunked_array([pc.list_flatten(lists)]))
-    place = (np.arange(items.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)).astype(np.uint64)
-    sums, filled = np.zeros(lengths.size, dtype=np.uint64), np.flatnonzero(lengths)
+    """The keys, and of each row the sum of its list's items, each hashed with its place. A row has mostly the
+    list of the row before, which is then not summed again."""
+    listed, starts = _numbers(pa.chunked_array([pc.list_flatten(lists)])), np.cumsum(lengths) - lengths
+    same = np.append(False, lengths[1:] == lengths[:-1])[: lengths.size]
+    filled = np.flatnonzero(lengths)
     if filled.size:
-        sums[filled] = np.add.reduceat(mix(items, place), (np.cumsum(lengths) - lengths)[filled])
-    return mix(key, sums)
+        before = np.arange(listed.size) - np.repeat(lengths, lengths)
+        same[filled] &= ~np.logical_or.reduceat(listed != listed[before], starts[filled])
+    new = np.flatnonzero(~same)
+    number = np.repeat(np.arange(new.size), lengths[new])
+    place = np.arange(number.size) - np.repeat(np.cumsum(lengths[new]) - lengths[new], lengths[new])
+    sums = np.zeros(new.size, dtype=np.uint64)
+    np.add.at(sums, number, mix(listed[starts[new][number] + place], place.astype(np.uint64)))
+    return mix(key, sums[np.cumsum(~same) - 1])
 
 
 def _numbers(values: pa.ChunkedArray) -> Keys:
     """(n,) equal numbers for equal values, among these; null has one, too."""
-    encoded = values.combine_chunks().dictionary_encode(null_encoding="encode")
-    return np.asarray(encoded.indices.to_numpy(), dtype=np.uint64)
+    coded = values.combine_chunks()
+    if not pa.types.is_dictionary(values.type):
+        coded = coded.dictionary_encode()
+    return np.asarray(pc.fill_null(coded.indices, len(coded.dictionary)), dtype=np.uint64)

@@ -25,6 +25,7 @@ from nightslate.records.faults import Faults
 SLATE_COLUMNS = (
     "slate_id",
     "user_id",
+    "issue",
     "variant",
     "policy",
     "candidates",
@@ -40,8 +41,8 @@ Kind = Literal["conditional", "marginal"]
 
 
 def complete(rows: pa.Table, slates: pa.Table, kind: Kind) -> pa.Table:
-    """The rows, in another order, with the propensities, variants and policies of their slates filled in,
-    and with a verdict.
+    """The rows, in another order, with the propensities, issues, variants and policies of their slates filled
+    in, and with a verdict.
 
     `rows`: conformed impressions, of each user all or none. `slates`: `SLATE_COLUMNS`, each slate once. A
     decision is the rows of a user that share a `decision_id`: all of them are accepted, or all are rejected
@@ -74,10 +75,10 @@ class _Decisions:
         names = slates["slate_id"].combine_chunks()
         self.slate = pc.index_in(self.rows["slate_id"].combine_chunks(), names)
         self.known = _true(pc.equal(slates["user_id"].take(self.slate), self.rows["user_id"]))
-        self.variant, self.policy = (
-            pc.if_else(pa.array(self.known), slates[name].take(self.slate), None)
-            for name in ("variant", "policy")
-        )
+        self.of_slate = {
+            name: pc.if_else(pa.array(self.known), slates[name].take(self.slate), None)
+            for name in ("issue", "variant", "policy")
+        }
         self.faults = Faults(len(order))
 
     def check_claims(self) -> None:
@@ -94,7 +95,7 @@ class _Decisions:
             "unknown_slate",
             "slate_id is a slate that was published for the user, for ds or the day before",
         )
-        for name, of_slate in (("variant", self.variant), ("policy", self.policy)):
+        for name, of_slate in self.of_slate.items():
             self._reject(_true(pc.not_equal(of_slate, rows[name])), "not_of_slate", f"{name} is the slate's")
         self._reject(
             self.known & (rows["slot"].to_numpy() != 1 + _place_in_run(self.continued)),
@@ -137,8 +138,7 @@ class _Decisions:
         reasons, clauses = self.faults.columns()
         found = {
             "propensity": pa.array(propensity, mask=np.isnan(propensity)),
-            "variant": self.variant,
-            "policy": self.policy,
+            **self.of_slate,
         }
         columns = {
             name: pc.coalesce(self.rows[name], pc.if_else(reasons.is_null(), values, None))

@@ -20,7 +20,7 @@ arm from 0, and a Thompson learner says 0 of what was best in none of its draws.
 
 
 @dataclass(frozen=True)
-class Steering:
+class WeightAdjustment:
     """`multipliers`: of the models' probabilities by arm, 1 where an arm has none. `penalty`: of diversity,
     None for none; `groups`: the group of each arm, None or left out for an arm of no group."""
 

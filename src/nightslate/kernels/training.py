@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools, Floats
+from nightslate.core import npz
+from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints
 from nightslate.core.estimators.bounded_model import Winsorised, inner_range
 from nightslate.core.hashing import seed
 from nightslate.core.policies.learner import Arms, Learner, State
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder, Intervals, Places, crossed, most_frequent
-from nightslate.kernels.examination import Examination
+from nightslate.kernels.examination import POSITION_COLUMNS, Examination
 from nightslate.kernels.folds import Key, of_others, states_of_others
 from nightslate.kernels.rewards import Matured, arm_places, folds_of
 from nightslate.programs.logs import Feature
@@ -26,8 +27,6 @@ AnyLearner = Learner[Any]
 
 _ROWS_AT_ONCE = 1 << 17
 """Vectors of so many rows are in memory at a time, however many a bucket has."""
-
-_RANGE = pa.schema([("min", pa.float64()), ("max", pa.float64())])
 
 
 def arm_key(arm_id: str) -> int:
@@ -61,9 +60,33 @@ def winsorised(encoder: Encoder, counts: Mapping[str, Mapping[str, int]]) -> Win
     )
 
 
-def reward_range(rows: pa.Table) -> pa.Table:
-    """The least and the most that an impression has earned, as a row `min`, `max`; nulls of none."""
-    return pa.Table.from_pylist([pc.min_max(rows["reward"]).as_py()], schema=_RANGE)
+@dataclass(frozen=True, eq=False)
+class Earned(ArrayRecord):
+    """The least and the most (), that any of some impressions has earned; of none they are infinite, the
+    least above the most."""
+
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def initial(cls) -> Self:
+        """Of no impressions."""
+        return cls(np.asarray(np.inf), np.asarray(-np.inf))
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> Self:
+        """Of impressions with rewards."""
+        rewards = rows["reward"].to_numpy()
+        return cls(np.asarray(rewards.min(initial=np.inf)), np.asarray(rewards.max(initial=-np.inf)))
+
+    def merge(self, other: Self) -> Self:
+        """Of the impressions of both."""
+        return type(self)(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+    @property
+    def range(self) -> tuple[float | None, float | None]:
+        """Both, None of no impressions."""
+        return (float(self.low), float(self.high)) if self.low <= self.high else (None, None)
 
 
 def encoder_for(features: Sequence[Feature], counts: Mapping[str, Mapping[str, int]]) -> Encoder:
@@ -95,10 +118,10 @@ class Lessons:
     seen_as: Mapping[str, Winsorised] = field(default_factory=dict)
 
     def initial(self) -> dict[Key, State]:
-        """By learner and fold the state of no rows."""
+        """By learner and fold the state of no rows, of learners that learn the same the first one's."""
         return {
-            (name, fold): learner.initial(len(self.arms), self.encoder.width)
-            for name, learner in self.learners.items()
+            (name, fold): self._nothing(name)
+            for name in sorted({*self._taught_as.values()})
             for fold in range(self.folds)
         }
 
@@ -112,30 +135,73 @@ class Lessons:
     def states(self, found: Mapping[Key, State]) -> dict[str, tuple[State, ...]]:
         """By learner, for the users of each fold, the state of what all others teach; of what everyone
         teaches, where there is one fold only."""
-        states = {name: tuple(found[name, fold] for fold in range(self.folds)) for name in self.learners}
-        return states if self.examined else {name: states_of_others(parts) for name, parts in states.items()}
+        states = {
+            name: tuple(found[name, fold] for fold in range(self.folds))
+            for name in {*self._taught_as.values()}
+        }
+        if not self.examined:
+            states = {name: states_of_others(parts) for name, parts in states.items()}
+        return {name: states[taught_as] for name, taught_as in self._taught_as.items()}
+
+    @cached_property
+    def _taught_as(self) -> dict[str, str]:
+        """By learner the first of those that are in the same state whatever the rows."""
+        found: dict[str, str] = {}
+        for name in self.learners:
+            found[name] = next((other for other in found if self._learn_the_same(name, other)), name)
+        return found
+
+    def _learn_the_same(self, name: str, other: str) -> bool:
+        """Whether the states of two learners start alike and are taught alike."""
+        (one, before), (another, before_another) = (
+            (self.learners[each], self._nothing(each)) for each in (name, other)
+        )
+        return (
+            type(before) is type(before_another)
+            and one.forgetting == another.forgetting
+            and self.seen_as.get(name) is self.seen_as.get(other)
+            and npz.pack(before.arrays()) == npz.pack(before_another.arrays())
+        )
+
+    def _nothing(self, name: str) -> State:
+        state: State = self.learners[name].initial(len(self.arms), self.encoder.width)
+        return state
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is looked at of each row, besides what its reward comes from."""
+        of_user = ("user_id",) if self.folds > 1 else ()
+        of_slot = ("slot", *POSITION_COLUMNS) if self.examined else ()
+        return (*of_user, "occurred_at", "arm_id", *self.encoder.features, *of_slot)
 
     def _learn(self, rows: pa.Table, states: dict[Key, State]) -> None:
         places = arm_places(rows, self.arms)
-        rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
+        if places.min(initial=0) < 0:
+            rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
         contexts, rewards = self.encoder(rows), rows["reward"].to_numpy()
         ages = self.matured.ages(rows)
-        seen_by = {
-            name: self.seen_as[name](contexts) if name in self.seen_as else contexts for name in self.learners
-        }
+        taught = dict.fromkeys(self._taught_as.values())
+        seen_by = {**dict.fromkeys(taught, contexts), **{n: see(contexts) for n, see in self.seen_as.items()}}
         for fold, mine, e in self._by_fold(rows):
-            at, e = np.flatnonzero(mine), e[mine]
-            for name, learner in self.learners.items():
-                weights = e * learner.forgetting ** ages[at]
-                before = states[name, fold]
-                states[name, fold] = before.update(seen_by[name][at], places[at], rewards[at] / e, weights)
+            at = slice(None) if mine.all() else np.flatnonzero(mine)
+            for name in taught:
+                forgetting = self.learners[name].forgetting
+                weights = e[at] * forgetting ** ages[at] if self.examined or forgetting < 1 else None
+                states[name, fold] = states[name, fold].update(
+                    seen_by[name][at], places[at], rewards[at] / e[at], weights
+                )
 
     def _by_fold(self, rows: pa.Table) -> Iterator[tuple[int, Bools, Floats]]:
         """The folds that rows teach, which rows (n,) and how likely their slots are looked at (n,)."""
-        fold_of = folds_of(user_keys(rows), self.matured.program, self.folds)
+        fold_of = self._folds_of(rows)
         if self.examined:
             for fold, examination in enumerate(self.examined):
                 yield fold, of_others(fold_of, fold, self.folds), examination.of(rows)
         else:
             for fold in np.unique(fold_of):
                 yield int(fold), fold_of == fold, np.ones(rows.num_rows)
+
+    def _folds_of(self, rows: pa.Table) -> Ints:
+        if self.folds == 1:
+            return np.zeros(rows.num_rows, dtype=np.int64)
+        return folds_of(user_keys(rows), self.matured.program, self.folds)

@@ -16,7 +16,7 @@ from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.sample import Logged, effective_size
-from nightslate.core.estimators.target import in_turn
+from nightslate.core.estimators.target import slot_by_slot
 from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy, Transitions, choosing, evaluate_policy
 from nightslate.core.hashing import seed
@@ -227,7 +227,9 @@ class _Held:
     def of_policy(self, weights: Float32s | Floats, values: Floats) -> TrajectorySample:
         """The sample of a policy with these weights (m, A), and what a model expects of each arm (m, A)."""
         shown = self.shown[:, None]
-        target = in_turn(weights, shown, np.ones_like(shown, np.bool_), values, self.supported, self.eligible)
+        target = slot_by_slot(
+            weights, shown, np.ones_like(shown, np.bool_), values, self.supported, self.eligible
+        )
         return self._sample(
             target.propensity[:, 0], target.q_logged[:, 0], target.v_target[:, 0], target.unsupported_mass
         )

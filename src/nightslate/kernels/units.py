@@ -9,18 +9,17 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
 from nightslate.core.estimators.sample import Logged, Sample
 from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.core.estimators.target import Target, in_slots, in_turn
+from nightslate.core.estimators.target import Target, in_slots, slot_by_slot
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.examination import Examination
+from nightslate.kernels.ordering import order_by
 from nightslate.kernels.rewards import arm_places, eligible_arms, weighable
-
-_KEY = ("user_id", "decision_id")
-_ORDER = [(name, "ascending") for name in (*_KEY, "slot")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,23 +98,22 @@ class Decisions(_Shown):
     def of(cls, rows: pa.Table, arms: tuple[str, ...], slots: int) -> Decisions:
         """The decisions of up to `slots` slots that lack none of them, with conditional propensities: any
         other has no propensity as a whole."""
-        rows = rows.sort_by(_ORDER)
-        starts = _starts(rows)
+        order, starts = _by_decision(rows)
         decision = np.repeat(np.arange(starts.size), np.diff(starts, append=rows.num_rows))
         place = np.arange(rows.num_rows) - starts[decision]
         whole = np.ones(starts.size, dtype=np.bool_)
-        in_place = (rows["slot"].to_numpy() == place + 1) & (place < slots)
-        np.logical_and.at(whole, decision, in_place & weighable(rows, "conditional"))
+        in_place = (rows["slot"].to_numpy()[order] == place + 1) & (place < slots)
+        np.logical_and.at(whole, decision, in_place & weighable(rows, "conditional")[order])
         kept = np.flatnonzero(whole[decision])
         shape, cell = (int(whole.sum()), slots), ((np.cumsum(whole) - 1)[decision[kept]], place[kept])
 
         def spread(values: AnyArray, absent: float) -> AnyArray:
             matrix = np.full(shape, absent, dtype=values.dtype)
-            matrix[cell] = values[kept]
+            matrix[cell] = values[order[kept]]
             return matrix
 
         return cls(
-            first=rows.take(pa.array(starts[whole])),
+            first=rows.take(pa.array(order[starts[whole]])),
             arms=arms,
             reward=spread(rows["reward"].to_numpy(), 0.0),
             propensity=spread(rows["propensity"].to_numpy(), 1.0),
@@ -130,8 +128,8 @@ class Decisions(_Shown):
     def target(
         self, weights: NDArray[np.floating], expected: Floats, supported: Bools, examined: Floats | float
     ) -> Target:
-        """What a policy with these weights (n, A) would have done, see `in_turn`."""
-        return in_turn(weights, self.shown, self.has_slot, expected, supported, self.eligible, examined)
+        """What a policy with these weights (n, A) would have done, see `slot_by_slot`."""
+        return slot_by_slot(weights, self.shown, self.has_slot, expected, supported, self.eligible, examined)
 
 
 Units = Impressions | Decisions
@@ -159,9 +157,12 @@ def samples_of(units: Units, targets: Sequence[Target]) -> list[Logged]:
     ]
 
 
-def _starts(rows: pa.Table) -> Ints:
-    """Where in rows that are sorted by decision each decision starts."""
-    first = np.ones(rows.num_rows, dtype=np.bool_)
-    columns = [rows[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in _KEY]
-    first[1:] = np.logical_or.reduce([codes[1:] != codes[:-1] for codes in columns])
-    return np.flatnonzero(first)
+def _by_decision(rows: pa.Table) -> tuple[Ints, Ints]:
+    """An order (n,) by user, decision and slot, and where in it each decision starts."""
+    users = user_keys(rows)
+    keyed = rows.select(["decision_id", "slot"]).append_column("user", pa.array(users))
+    order = order_by(keyed, ["user", "decision_id", "slot"])
+    decisions, users = keyed["decision_id"].take(order).combine_chunks(), users[order]
+    is_first = np.ones(rows.num_rows, dtype=np.bool_)
+    is_first[1:] = (users[1:] != users[:-1]) | np.asarray(pc.not_equal(decisions[1:], decisions[:-1]))
+    return order.to_numpy(), np.flatnonzero(is_first)

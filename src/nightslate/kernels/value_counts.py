@@ -66,7 +66,7 @@ def _counted(column: pa.ChunkedArray) -> dict[str, int]:
 
 def _few_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Numbers as the text of the bfloat16 nearest to 0 from them; text as it is."""
-    if pa.types.is_string(column.type):
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return column
     largest = float(np.finfo(np.float32).max)
     numbers = np.clip(column.cast(pa.float64()).to_numpy(), -largest, largest)

@@ -48,12 +48,6 @@ class Airflow:
         except (httpx.HTTPError, ValueError):
             return False
 
-    def ensure_pool(self, name: str, slots: int, description: str) -> None:
-        """Create the pool, if it is not there; slots that were changed in the UI stay as they are."""
-        if not self._exists(f"/pools/{name}"):
-            body = {"name": name, "slots": slots, "description": description}
-            self._request("POST", "/pools", json=body)
-
     def import_error(self, dag_id: str) -> str | None:
         """Why the file of this DAG could not be read, if so."""
         errors = self._request("GET", "/importErrors")["import_errors"]
@@ -103,6 +97,11 @@ class Airflow:
         """The state of each night's run, by ds."""
         runs = self._request("GET", f"/dags/{dag_id}/dagRuns", params=_between(first, last))["dag_runs"]
         return {run["logical_date"][:10]: run["state"] for run in runs}
+
+    def run_seconds(self, dag_id: str, first: date, last: date) -> dict[str, float]:
+        """How long each night's run took that has ended, by ds."""
+        runs = self._request("GET", f"/dags/{dag_id}/dagRuns", params=_between(first, last))["dag_runs"]
+        return {run["logical_date"][:10]: run["duration"] for run in runs if run["duration"] is not None}
 
     def tasks(self, dag_id: str, first: date, last: date) -> list[Task]:
         """Every task of the nights first..last."""

@@ -55,6 +55,8 @@ def backfill(airflow: Airflow, program: str, first: date, last: date, console: C
     unfinished = [ds for ds in nights(first, last) if states.get(ds) != "success"]
     if unfinished:
         raise NightFailedError(f"{program}: no success for {', '.join(unfinished)}; see {airflow.url}")
+    for ds, seconds in sorted(airflow.run_seconds(program, first, last).items()):
+        console.print(f"The night of {ds} took {seconds:.0f} s.", highlight=False)
 
 
 def nights(first: date, last: date) -> list[str]:

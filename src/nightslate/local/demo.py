@@ -8,12 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from nightslate.errors import SpecError
-from nightslate.local import services
+from nightslate.local import open_bandit, services
 from nightslate.local.airflow_api import Airflow
 from nightslate.local.backfill import backfill
 from nightslate.local.site import open_site
 from nightslate.local.summary import print_summary
-from nightslate.simulation import open_bandit
 
 PROGRAM = "open_bandit"
 REQUIREMENT = Path("requirements-demo.lock")

@@ -7,10 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from nightslate.local.java import require_java
+from nightslate import settings
+from nightslate.errors import SpecError
+from nightslate.local.java import ensure_java, java_home
 from nightslate.local.postgres import Postgres
 from nightslate.local.site import Site
-from nightslate.programs import dags_folder
+from nightslate.programs import engine_of, load
 
 SPARK_DEFAULTS = """\
 spark.driver.memory 2g
@@ -30,17 +32,18 @@ appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
 
 def service_environment(site: Site) -> dict[str, str]:
     """What MLflow, Airflow and every task see: this process's environment and the settings below."""
-    binaries = Path(sys.executable).parent
-    java = require_java()
+    java = ensure_java() if needs_java() else java_home()
+    binaries = [str(Path(sys.executable).parent), *([str(java / "bin")] if java else [])]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     return {
         **inherited,
-        "PATH": os.pathsep.join([str(binaries), str(java / "bin"), os.environ.get("PATH", os.defpath)]),
-        "JAVA_HOME": str(java),
+        "PATH": os.pathsep.join([*binaries, os.environ.get("PATH", os.defpath)]),
+        **({"JAVA_HOME": str(java)} if java else {}),
+        "NIGHTSLATE_ENGINE": settings.engine() or "local",
         "NIGHTSLATE_HOME": str(site.home),
-        "NIGHTSLATE_DAGS": str(dags_folder()),
-        "NIGHTSLATE_PYTHON": os.environ.get("NIGHTSLATE_PYTHON", sys.executable),
-        "NIGHTSLATE_PSEUDONYM_KEY": os.environ.get("NIGHTSLATE_PSEUDONYM_KEY", site.pseudonym_key),
+        "NIGHTSLATE_DAGS": str(settings.dags_folder()),
+        "NIGHTSLATE_PYTHON": settings.engine_python(),
+        "NIGHTSLATE_PSEUDONYM_KEY": settings.pseudonym_key() or site.pseudonym_key,
         "MLFLOW_TRACKING_URI": site.mlflow_url,
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_CONF_DIR": str(spark_folder(site)),
@@ -48,6 +51,18 @@ def service_environment(site: Site) -> dict[str, str]:
         **_mlflow(),
         **_airflow(site),
     }
+
+
+def needs_java() -> bool:
+    """Whether any program of the DAGs folder runs on Spark here."""
+
+    def runs_on_spark(path: Path) -> bool:
+        try:
+            return engine_of(load(path), "local") == "spark"
+        except SpecError:
+            return False  # Airflow says why it can't read it
+
+    return any(map(runs_on_spark, settings.dags_folder().glob("*.yaml")))
 
 
 def spark_folder(site: Site) -> Path:
@@ -71,7 +86,7 @@ def _airflow(site: Site) -> dict[str, str]:
     database = Postgres(site.folder, site.database_port, site.database_password)
     sections: dict[str, dict[str, object]] = {
         "core": {
-            "dags_folder": dags_folder(),
+            "dags_folder": settings.dags_folder(),
             "executor": "LocalExecutor",
             "parallelism": 4,
             "load_examples": False,
@@ -102,11 +117,11 @@ def _airflow(site: Site) -> dict[str, str]:
         },
         "logging": {"base_log_folder": site.folder / "logs" / "tasks"},
     }
-    settings = {
+    variables = {
         f"AIRFLOW__{section}__{option}".upper(): str(value)
         for section, options in sections.items()
         for option, value in options.items()
     }
     spark = json.dumps({"conn_type": "spark", "host": "local[*]"})
     connection = os.environ.get("AIRFLOW_CONN_SPARK_DEFAULT", spark)
-    return {**settings, "AIRFLOW_HOME": str(home), "AIRFLOW_CONN_SPARK_DEFAULT": connection}
+    return {**variables, "AIRFLOW_HOME": str(home), "AIRFLOW_CONN_SPARK_DEFAULT": connection}

@@ -13,10 +13,12 @@ from nightslate.errors import MachineError
 
 OLDEST = 17
 MODULE = "jdk.incubator.vector"
-PACKAGE = "openjdk-17-jre-headless"
+PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "openjdk-25-jre-headless")
+"""What Debian and Ubuntu call them. No release has all: Debian 12 has the first, Debian 13 the others."""
 ADVICE = (
-    f"Spark needs Java {OLDEST} or newer with the module {MODULE}. On Debian or Ubuntu: apt-get install"
-    f" {PACKAGE}. Elsewhere install any full JDK or JRE {OLDEST}+ and set JAVA_HOME to its folder."
+    f"Spark needs Java {OLDEST} or newer with the module {MODULE}. On Debian or Ubuntu: apt-get install one"
+    f" of {', '.join(PACKAGES)}. Elsewhere install any full JDK or JRE {OLDEST}+ and set JAVA_HOME to its"
+    " folder."
 )
 
 
@@ -41,12 +43,26 @@ def ensure_java() -> Path:
     administrator = _administrator()
     if administrator is None or shutil.which("apt-get") is None:
         return require_java()
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", PACKAGE]):
-        result = subprocess.run([*administrator, *command], env=environment, check=False)
-        if result.returncode != 0:
-            raise MachineError(f"{' '.join(command)} failed (exit code {result.returncode}). {ADVICE}")
+    _apt_get(administrator, "update")
+    package = next(filter(_is_on_offer, PACKAGES), None)
+    if package is None:
+        raise MachineError(f"this distribution has no package of a suitable Java. {ADVICE}")
+    _apt_get(administrator, "install", "-y", "--no-install-recommends", package)
     return require_java()
+
+
+def _apt_get(administrator: list[str], *arguments: str) -> None:
+    command = [*administrator, "apt-get", *arguments]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    code = subprocess.run(command, env=environment, check=False).returncode
+    if code != 0:
+        raise MachineError(f"{' '.join(command)} failed (exit code {code}). {ADVICE}")
+
+
+def _is_on_offer(package: str) -> bool:
+    """Whether apt would install it: a name alone may be one that other packages only mention."""
+    command = ["apt-get", "install", "--simulate", "--no-install-recommends", package]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def is_suitable(home: Path) -> bool:

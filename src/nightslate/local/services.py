@@ -21,7 +21,6 @@ from nightslate.local.processes import log_file, marked, spawn, stop_marked, tai
 from nightslate.local.site import Site, open_site
 
 START_SECONDS = 240.0
-SPARK_SLOTS = 1
 AIRFLOW_SERVICES = {
     "api-server": [],
     "scheduler": ["--skip-serve-logs"],
@@ -56,7 +55,6 @@ def start(home: Path, console: Console) -> Site:
             running[name] = spawn(name, command, environment, site.folder)
         airflow = Airflow.of(site)
         _wait_for(lambda: _mlflow_answers(site) and airflow.is_healthy(), running, site)
-        airflow.ensure_pool("nightslate_spark", SPARK_SLOTS, "Spark applications at the same time")
     console.print(f"PostgreSQL, MLflow and Airflow are up ({time.monotonic() - began:.0f} s).")
     return site
 

@@ -28,13 +28,13 @@ def problems(home: Path, models: dict[str, pa.Table], watch: Watch) -> Iterator[
         yield str(error)
         return
     for program, rows in models.items():
-        nights = dict(zip(rows["digest"].to_pylist(), rows["ds"].to_pylist(), strict=True))
-        registry = Registry(client, program)
-        for digest in watch(nights, f"models of {program}"):
+        trained = {row["digest"]: (row["issue"], row["ds"]) for row in rows.to_pylist()}
+        for digest in watch(trained, f"models of {program}"):
+            issue, night = trained[digest]
             try:
-                registry.load(digest)
+                Registry(client, program, issue).load(digest)
             except NightslateError as error:
-                yield f"{program}/models of {nights[digest]}: {error}"
+                yield f"{program}/models of {night}: {error}"
 
 
 def _check_store(home: Path) -> None:

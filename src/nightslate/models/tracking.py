@@ -16,6 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 from nightslate.errors import ModelError
 from nightslate.models.client import AbsentError, Client, TakenError, connect, mapped
 from nightslate.models.files import ModelFile
+from nightslate.programs.issue import ONLY
 
 __all__ = ["CHAMPION", "NightRun", "Registry", "connect"]
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 CHAMPION = "champion"
 REASON = "nightslate.failed"
+_ISSUE = "nightslate.issue"
 """The tag of a run that says why its night failed."""
 
 _REASON_LENGTH = 1000
@@ -39,20 +41,26 @@ class NightRun:
     run: Run
 
     @classmethod
-    def start(cls, client: Client, home: Path, program: str, ds: date) -> NightRun:
+    def start(cls, client: Client, home: Path, program: str, ds: date, issue: str = ONLY) -> NightRun:
         """A new run for the night of ds: what `train` does. Older runs stay as they are, but for those that
         their processes can't have ended: see `_end_stopped`."""
-        experiment, name = _experiment(client, home, program), f"{program} {ds}"
-        _end_stopped(client, experiment, ds)
-        tags = {"mlflow.runName": name, "nightslate.program": program, "nightslate.ds": ds.isoformat()}
+        experiment = _experiment(client, home, program)
+        name = f"{program} {ds}" if issue == ONLY else f"{program} {issue} {ds}"
+        _end_stopped(client, experiment, ds, issue)
+        tags = {
+            "mlflow.runName": name,
+            "nightslate.program": program,
+            "nightslate.ds": ds.isoformat(),
+            _ISSUE: issue,
+        }
         return cls(client, client.create_run(experiment, tags=tags, run_name=name))
 
     @classmethod
-    def latest(cls, client: Client, home: Path, program: str, ds: date) -> NightRun:
+    def latest(cls, client: Client, home: Path, program: str, ds: date, issue: str = ONLY) -> NightRun:
         """The newest run of the night. Raises ModelError if it was never trained."""
         runs = client.search_runs(
             [_experiment(client, home, program)],
-            filter_string=f"tags.`nightslate.ds` = '{ds.isoformat()}'",
+            filter_string=f"tags.`nightslate.ds` = '{ds.isoformat()}'{_of_issue(issue)}",
             order_by=["attributes.start_time DESC"],
             max_results=1,
         )
@@ -116,10 +124,17 @@ class NightRun:
 
 @dataclass(frozen=True)
 class Registry:
-    """The registered model of a program: a version for each model that ever differed, found by its digest."""
+    """The registered model of a program, or of one issue of several: a version for each model that ever
+    differed, found by its digest."""
 
     client: Client
     program: str
+    issue: str = ONLY
+
+    @property
+    def name(self) -> str:
+        """What MLflow knows it by."""
+        return self.program if self.issue == ONLY else f"{self.program}.{self.issue}"
 
     def register(self, model: ModelFile, run: NightRun, ds: date) -> str:
         """The version that holds this model; a new one unless these very bytes are registered and still
@@ -138,10 +153,10 @@ class Registry:
         }
         source = f"{run.run.info.artifact_uri}/{folder}"
         with suppress(TakenError):
-            self.client.create_registered_model(self.program)
-        created = self.client.create_model_version(self.program, source, run_id=run.id, tags=tags)
+            self.client.create_registered_model(self.name)
+        created = self.client.create_model_version(self.name, source, run_id=run.id, tags=tags)
         for alias in before.aliases if before else ():
-            self.client.set_registered_model_alias(self.program, alias, created.version)
+            self.client.set_registered_model_alias(self.name, alias, created.version)
         return str(created.version)
 
     def load(self, digest: str) -> ModelFile:
@@ -165,40 +180,47 @@ class Registry:
             return False
         return True
 
-    def crown(self, digest: str) -> str:
+    def promote(self, digest: str) -> str:
         """Point the alias @champion at the model with that digest; returns its version."""
         version = str(self._registered(digest).version)
-        self.client.set_registered_model_alias(self.program, CHAMPION, version)
+        self.client.set_registered_model_alias(self.name, CHAMPION, version)
         return version
 
     def champion_version(self) -> str | None:
         """The version that @champion points at, if it points at one."""
         with suppress(AbsentError):
-            version = self.client.get_registered_model(self.program).aliases.get(CHAMPION)
+            version = self.client.get_registered_model(self.name).aliases.get(CHAMPION)
             return None if version is None else str(version)
         return None
 
     def _registered(self, digest: str) -> ModelVersion:
         version = self._find(digest)
         if version is None:
-            raise ModelError(f"MLflow has no version of {self.program} with digest {digest}: rerun `train`")
+            raise ModelError(f"MLflow has no version of {self.name} with digest {digest}: rerun `train`")
         return version
 
     def _find(self, digest: str) -> ModelVersion | None:
         """The newest version with that digest: where there are several, the older ones were damaged."""
-        wanted = f"name = '{self.program}' AND tags.`nightslate.digest` = '{digest}'"
+        wanted = f"name = '{self.name}' AND tags.`nightslate.digest` = '{digest}'"
         found = self.client.search_model_versions(wanted)
         newest = max((str(version.version) for version in found), key=int, default=None)
-        return None if newest is None else self.client.get_model_version(self.program, newest)
+        return None if newest is None else self.client.get_model_version(self.name, newest)
 
 
-def _end_stopped(client: Client, experiment: str, ds: date) -> None:
+def _of_issue(issue: str) -> str:
+    """To end a filter with. Runs of programs with one issue did not always say so."""
+    return "" if issue == ONLY else f" AND tags.`{_ISSUE}` = '{issue}'"
+
+
+def _end_stopped(client: Client, experiment: str, ds: date, issue: str) -> None:
     """Ends as failed the runs that read as running and are not: those of the night that starts anew, and
     those that began more than a day ago. Whoever is still at it after all says so by finishing."""
     running = client.search_runs([experiment], filter_string="attributes.status = 'RUNNING'")
     given_up = (datetime.now(UTC) - _GIVEN_UP).timestamp() * 1000
     for run in running:
-        if run.data.tags.get("nightslate.ds") == ds.isoformat() or run.info.start_time < given_up:
+        of_night = run.data.tags.get("nightslate.ds") == ds.isoformat()
+        of_night &= run.data.tags.get(_ISSUE, ONLY) == issue
+        if of_night or run.info.start_time < given_up:
             NightRun(client, run).fail(f"stopped without a word, found when `train` of {ds} began")
 
 

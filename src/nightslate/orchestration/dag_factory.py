@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
-from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param, TaskGroup
 
 from nightslate.orchestration.failures import RETRIES, RETRY_POLICY
 from nightslate.orchestration.landing import LandingSensor
-from nightslate.orchestration.operators import PythonStep, SparkStep
-from nightslate.programs import Program, Step, load
+from nightslate.orchestration.operators import KEY_CONNECTION, PythonStep, SparkStep
+from nightslate.pipeline.plan import Task, plan
+from nightslate.programs import Program, engine_of, pack, parse, text_of
 
-SPARK_POOL = "nightslate_spark"
 DS = "{{ data_interval_start | ds }}"
 LANDING_TIMEOUT_MINUTES = 360
+EXECUTION_TIMEOUT = timedelta(hours=4)
+"""A task that hangs ends; with its retries, before the next night but one is due."""
+
+Adjust = Callable[[Task, dict[str, Any]], dict[str, Any]]
+"""Given a task of the plan and the arguments of its operator, those that it is to have instead."""
 
 WHEN_A_TASK_FAILS = """
 #### When a task fails
@@ -27,32 +34,53 @@ commits the new ones.
 """
 
 
-def build_dag(dag_file: str | Path) -> DAG:
+def build_dag(
+    dag_file: str | Path,
+    *,
+    default_args: Mapping[str, Any] | None = None,
+    tags: Iterable[str] = (),
+    params: Mapping[str, Any] | None = None,
+    spark_conn_id: str = "spark_default",
+    spark_conf: Mapping[str, str] | None = None,
+    key_conn_id: str = KEY_CONNECTION,
+    adjust: Adjust | None = None,
+    **dag_arguments: Any,
+) -> DAG:
     """The DAG of the program whose NAME.yaml lies beside the NAME.py given (pass `__file__`).
+
+    default_args: arguments of all tasks (pool, callbacks, executor_config, execution_timeout and so on),
+    over those that stand here. adjust: those of single tasks. key_conn_id: the connection whose password is
+    the pseudonym key, for workers that do not have it in their environment. All others are those of DAG.
 
     Raises SpecError, which Airflow shows as an import error, where the YAML does not declare a program.
     """
-    path = Path(dag_file).absolute()
-    program = load(path.with_suffix(".yaml"))
+    file = Path(dag_file).absolute().with_suffix(".yaml")
+    text = text_of(file)
+    program = parse(text, file.stem)
+    ours = {"catchup": False, "max_active_runs": 1, "doc_md": _documentation(program)}
     with DAG(
         dag_id=program.program,
-        description=program.description,
-        doc_md=_documentation(program),
         # The logical date is the start of the data's day; "@daily" as a string would be a point in time.
         schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
         start_date=datetime.combine(program.start_date, time.min, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
-        default_args={"owner": program.owner, "retries": RETRIES, "retry_policy": RETRY_POLICY},
+        default_args={
+            "owner": program.owner,
+            "retries": RETRIES,
+            "retry_policy": RETRY_POLICY,
+            "execution_timeout": EXECUTION_TIMEOUT,
+            **(default_args or {}),
+        },
         params={
             "landing_timeout_minutes": Param(
                 LANDING_TIMEOUT_MINUTES,
                 type="number",
                 exclusiveMinimum=0,
                 description="how long to wait for the logs of the day before the night fails by name",
-            )
+            ),
+            **(params or {}),
         },
-        tags=["nightslate"],
+        tags=["nightslate", *tags],
+        **{"description": program.description, **ours, **dag_arguments},
     ) as dag:
         landing = LandingSensor(
             task_id="landing",
@@ -60,27 +88,33 @@ def build_dag(dag_file: str | Path) -> DAG:
             logs=program.logs.names,
             ds=DS,
             timeout_minutes="{{ params.landing_timeout_minutes }}",
+            execution_timeout=None,  # it has a timeout of its own
             doc_md="Waits for the _SUCCESS marker of every log of the day, then fails by name.",
         )
-        tasks: dict[str, BaseOperator] = {}
-        for step in program.plan:
-            tasks[step.name] = task = _task(step, program, path.parent)
-            task.set_upstream([tasks[name] for name in step.after] or [landing])
+        several = len(program.issues) > 1
+        groups = {name: TaskGroup(name) for name in program.issues if several}
+        operators: dict[Task, BaseOperator] = {}
+        for task in plan(program):
+            arguments: dict[str, Any] = {
+                "task_id": task.step.name,
+                "task_group": groups.get(task.issue or ""),
+                "step": task.step.name,
+                "issue": task.issue if several else None,
+                "program": program.program,
+                "ds": DS,
+                "packed": pack(text),
+                "key_conn_id": key_conn_id,
+                "doc_md": task.step.does,
+            }
+            if task.step.name == "publish":
+                arguments["outlets"] = [slates_asset(program)]
+            on_spark = task.step.heavy and engine_of(program, "spark") == "spark"
+            if on_spark:
+                arguments |= {"conn_id": spark_conn_id, "conf": dict(spark_conf or {})}
+            operator = SparkStep if on_spark else PythonStep
+            operators[task] = operator(**(adjust(task, arguments) if adjust else arguments))
+            operators[task].set_upstream([operators[before] for before in task.after] or [landing])
     return dag
-
-
-def _task(step: Step, program: Program, dags_folder: Path) -> BaseOperator:
-    operator = SparkStep if step.engine == "spark" else PythonStep
-    return operator(
-        task_id=step.name,
-        step=step.name,
-        program=program.program,
-        ds=DS,
-        dags_folder=str(dags_folder),
-        doc_md=step.does,
-        **({"pool": SPARK_POOL} if step.engine == "spark" else {}),
-        **({"outlets": [slates_asset(program)]} if step.name == "publish" else {}),
-    )
 
 
 def slates_asset(program: Program) -> Asset:
@@ -89,5 +123,5 @@ def slates_asset(program: Program) -> Asset:
 
 
 def _documentation(program: Program) -> str:
-    steps = "\n".join(f"- **{step.name}**: {step.does}" for step in program.plan)
+    steps = "\n".join(f"- **{task.name}**: {task.step.does}" for task in plan(program))
     return f"{program.description}\n\n#### The night\n{steps}\n{WHEN_A_TASK_FAILS}"

@@ -7,6 +7,7 @@ from datetime import timedelta
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from nightslate.errors import PERMANENT_EXIT_CODES, NightslateError
+from nightslate.outcomes import Outcome
 
 
 class StepFailedError(NightslateError):
@@ -31,14 +32,15 @@ RETRY_POLICY = ExceptionRetryPolicy(
 )
 
 
-def raise_for_exit_code(step: str, exit_code: int) -> None:
+def raise_for_exit_code(step: str, exit_code: int, reason: str = "see the end of its log") -> None:
     """Raises StepFailedError for the exit codes of nightslate's permanent errors, StepInterruptedError for
     every other code but 0: a lost commit race (75), a signal (negative or above 128), a crash (1)."""
     if exit_code in PERMANENT_EXIT_CODES:
-        raise StepFailedError(
-            f"step {step} failed with exit code {exit_code}: the reason is at the end of its log"
-        )
+        raise StepFailedError(f"step {step} failed with exit code {exit_code}: {reason}")
     if exit_code != 0:
-        raise StepInterruptedError(
-            f"step {step} was cut short with exit code {exit_code}: see the end of its log"
-        )
+        raise StepInterruptedError(f"step {step} was cut short with exit code {exit_code}: {reason}")
+
+
+def raise_for_outcome(step: str, outcome: Outcome) -> None:
+    """Raises as `raise_for_exit_code`, in the words of the step's own error."""
+    raise_for_exit_code(step, outcome.exit_code, f"{outcome.error}: {outcome.message}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from nightslate import settings
 from nightslate.orchestration.failures import StepFailedError
 
 
 def marker(program: str, log: str, ds: str) -> Path:
     """The file that says: the log of this day is complete."""
-    home = Path(os.environ.get("NIGHTSLATE_HOME", "warehouse")).absolute()
-    return home / "landing" / program / log / f"ds={ds}" / "_SUCCESS"
+    return settings.home() / "landing" / program / log / f"ds={ds}" / "_SUCCESS"
 
 
 def missing_markers(markers: Mapping[str, str]) -> dict[str, str]:

@@ -1,50 +1,73 @@
-"""A step of the night as an Airflow task: one process, whose exit code says whether a retry makes sense."""
+"""A step of the night as an Airflow task: one process, whose end says whether a retry makes sense."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk import BaseOperator, Connection, Context
+from airflow.sdk.exceptions import AirflowNotFoundException
 
-from nightslate.orchestration.failures import raise_for_exit_code
+import nightslate
+from nightslate import settings
+from nightslate.orchestration.failures import raise_for_exit_code, raise_for_outcome
+from nightslate.outcomes import Outcome
 
+APPLICATION = Path(nightslate.__file__).parent / "jobs" / "run_step.py"
+"""In a folder of its own: spark-submit puts that before all others that modules are imported from."""
+
+KEY_CONNECTION = "nightslate"
 KILL_GRACE_SECONDS = 10.0
-
-
-def engine_python() -> str:
-    """The interpreter that has the engine packages: $NIGHTSLATE_PYTHON, else the one that runs Airflow."""
-    return os.environ.get("NIGHTSLATE_PYTHON", sys.executable)
+QUIET = {
+    "spark.log.level": "ERROR",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+"""Of Spark on the worker's own machine. Elsewhere logs and the UI are the operator's."""
 
 
 class PythonStep(BaseOperator):
-    """Runs `nightslate step NAME` in a process of its own, so that Airflow needs none of its packages."""
+    """Runs `nightslate step NAME` in a process of its own, so that Airflow needs none of its packages.
+
+    packed: the text of the program. key_conn_id: the connection whose password is the pseudonym key.
+    """
 
     template_fields: Sequence[str] = ("ds",)
 
-    def __init__(self, *, step: str, program: str, ds: str, dags_folder: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        step: str,
+        program: str,
+        ds: str,
+        packed: str,
+        issue: str | None = None,
+        key_conn_id: str = KEY_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.step = step
         self.program = program
         self.ds = ds
-        self.dags_folder = dags_folder
+        self.packed = packed
+        self.issue = issue
+        self.key_conn_id = key_conn_id
         self._process: subprocess.Popen[str] | None = None
 
     def execute(self, context: Context) -> None:
-        arguments = ["step", self.step, "--program", self.program, "--ds", self.ds]
+        arguments = _arguments(self.step, self.program, self.ds, self.packed, self.issue)
         self._process = subprocess.Popen(
-            [engine_python(), "-m", "nightslate.cli", *arguments],
-            env={**os.environ, **_step_environment(self.dags_folder, context)},
+            [settings.engine_python(), "-m", "nightslate.cli", "step", *arguments],
+            env={**os.environ, **_of_run(context), **pseudonym_key(self.key_conn_id)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -64,35 +87,65 @@ class PythonStep(BaseOperator):
 
 
 class SparkStep(SparkSubmitOperator):
-    """Submits `jobs/STEP.py` over the connection spark_default, with quiet logs."""
+    """Submits a step over a Spark connection. All that the driver needs goes with it but the pseudonym key:
+    one on this machine finds it in its environment, one elsewhere has to have it there already.
 
-    def __init__(self, *, step: str, program: str, ds: str, dags_folder: str, **kwargs: Any) -> None:
-        super().__init__(
-            conn_id="spark_default",
-            application=str(Path(dags_folder).parent / "jobs" / f"{step}.py"),
-            application_args=["--program", program, "--ds", ds],
-            name=f"{program}.{step}",
-            conf={
-                "spark.log.level": "WARN",
-                "spark.ui.enabled": "false",
-                "spark.ui.showConsoleProgress": "false",
-            },
-            **kwargs,
-        )
+    Other arguments are those of SparkSubmitOperator."""
+
+    template_fields: Sequence[str] = (*SparkSubmitOperator.template_fields, "ds")
+
+    def __init__(
+        self,
+        *,
+        step: str,
+        program: str,
+        ds: str,
+        packed: str,
+        issue: str | None = None,
+        key_conn_id: str = KEY_CONNECTION,
+        application: str = str(APPLICATION),
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(application=application, name=name or f"{program}.{step}", **kwargs)
         self.step = step
-        self.dags_folder = dags_folder
+        self.program = program
+        self.ds = ds
+        self.packed = packed
+        self.issue = issue
+        self.key_conn_id = key_conn_id
+        self._submitted = False
 
     def execute(self, context: Context) -> None:
+        outcomes = settings.home() / "outcomes" / self.program / self.ds
+        run = hashlib.sha256(str(context["run_id"]).encode()).hexdigest()[:16]
+        name = f"{self.step}-{run}" if self.issue is None else f"{self.issue}.{self.step}-{run}"
+        file = outcomes / f"{name}-{context['ti'].try_number:04}.json"
+        self.application_args = [
+            *_arguments(self.step, self.program, self.ds, self.packed, self.issue),
+            *("--outcome", str(file)),
+        ]
         # Nothing secret goes here: on YARN and Kubernetes these end up on a command line for all to read.
-        # In client mode spark-submit has the worker's environment as well, the pseudonym key included.
-        self.env_vars = _step_environment(self.dags_folder, context)
+        self.env_vars = {
+            **(self.env_vars or {}),
+            **_of_run(context),
+            "NIGHTSLATE_HOME": str(settings.home()),
+        }
         try:
             super().execute(context)
-        except AirflowException:
+        except Exception:
+            # A task that found an earlier attempt's driver still at work waited for the outcome of that.
+            attempts = [file] if self._submitted else sorted(outcomes.glob(f"{name}-*.json"))
+            found = [outcome for outcome in map(Outcome.found_in, attempts) if outcome]
+            if found:
+                raise_for_outcome(self.step, found[-1])
             process = self._submission()
-            if process is None or not process.returncode:
+            if self._is_elsewhere() or process is None or not process.returncode:
                 raise
             raise_for_exit_code(self.step, process.returncode)
+        finally:
+            for old in outcomes.glob(f"{name}-*.json"):
+                old.unlink(missing_ok=True)
 
     def on_kill(self) -> None:
         super().on_kill()
@@ -102,21 +155,68 @@ class SparkStep(SparkSubmitOperator):
 
     def _get_hook(self) -> SparkSubmitHook:
         hook = super()._get_hook()
-        # A session of its own, so that on_kill reaches the driver's Python too and not its JVM alone.
-        hook.submit = partial(hook.submit, start_new_session=True)  # type: ignore[method-assign]
+        submit = hook.submit
+        if hook._connection["master"].startswith("local"):
+            hook._conf = {**QUIET, **hook._conf}
+        if hook._connection["deploy_mode"] != "cluster":
+            hook._env_vars = {"PYSPARK_PYTHON": settings.engine_python(), **(hook._env_vars or {})}
+
+        def submit_in_session(application: str = "", **options: Any) -> str | None:
+            """A session of its own, so that on_kill reaches the driver's Python too and not its JVM alone."""
+            self._submitted = True
+            key = {} if self._is_elsewhere() else pseudonym_key(self.key_conn_id)
+            with _environment(key):
+                return submit(application, start_new_session=True, **options)
+
+        hook.submit = submit_in_session  # type: ignore[method-assign]
         return hook
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the driver runs on the cluster: then its exit code is not that of spark-submit."""
+        return self._hook is not None and self._hook._connection["deploy_mode"] == "cluster"
 
     def _submission(self) -> subprocess.Popen[str] | None:
         return self._hook._submit_sp if self._hook is not None else None
 
 
-def _step_environment(dags_folder: str, context: Context) -> dict[str, str]:
-    """Where the programs are, which Python works, and which run it was (for the metadata of its commits)."""
+def pseudonym_key(connection: str) -> dict[str, str]:
+    """What a step's process needs in its environment for the key to be there: nothing where the worker has
+    it, else the password of an Airflow connection (and `key_version` of its extra), where there is one."""
+    if settings.pseudonym_key():
+        return {}
+    try:
+        found = Connection.get(connection)
+    except AirflowNotFoundException:
+        return {}
+    version = found.extra_dejson.get("key_version")
     return {
-        "NIGHTSLATE_DAGS": dags_folder,
-        "NIGHTSLATE_RUN_ID": str(context["run_id"]),
-        "PYSPARK_PYTHON": engine_python(),
+        **({"NIGHTSLATE_PSEUDONYM_KEY": found.password} if found.password else {}),
+        **({"NIGHTSLATE_PSEUDONYM_KEY_VERSION": str(version)} if version else {}),
     }
+
+
+def _arguments(step: str, program: str, ds: str, packed: str, issue: str | None) -> list[str]:
+    """Of `nightslate step`, and of Spark's application."""
+    of_issue = [] if issue is None else ["--issue", issue]
+    return [step, "--program", program, "--ds", ds, *of_issue, "--packed", packed]
+
+
+def _of_run(context: Context) -> dict[str, str]:
+    """Which run it was, for the metadata of its commits."""
+    return {"NIGHTSLATE_RUN_ID": str(context["run_id"])}
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables of this process, for those that it starts meanwhile. A task is a process of its own."""
+    before = {name: value for name, value in os.environ.items() if name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:

@@ -1,7 +1,9 @@
-"""What a program says (its spec) and what a night does (its plan). Cheap to import: DAG files do."""
+"""What a program says (its spec), and what follows from that alone. Cheap to import: DAG files do."""
 
-from nightslate.programs.loading import dags_folder, find, load
-from nightslate.programs.plan import STEP_NAMES, Step, plan
+from nightslate.programs.engine import engine_of
+from nightslate.programs.issue import Issue
+from nightslate.programs.loading import find, load, parse, text_of
+from nightslate.programs.packing import pack, unpack
 from nightslate.programs.spec import Program
 
-__all__ = ["STEP_NAMES", "Program", "Step", "dags_folder", "find", "load", "plan"]
+__all__ = ["Issue", "Program", "engine_of", "find", "load", "pack", "parse", "text_of", "unpack"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from nightslate.programs.learners import Regressor
+from nightslate.programs.rewards import Rewards
 from nightslate.programs.strict import MOST_ROWS, Days, Name, Share, Strength, Strict, Worth
-
-if TYPE_CHECKING:
-    from nightslate.programs.spec import Program
 
 ImpressionEstimator = Literal[
     "replay", "ips", "snips", "clipped_ips", "dm", "dr", "sndr", "switch_dr", "dros"
@@ -90,11 +88,11 @@ class Gate(Strict):
     max_unsupported_share: Share = 0.01
 
 
-def require_known_rewards(program: Program) -> None:
+def require_known_rewards(evaluation: Evaluation, rewards: Rewards) -> None:
     """Raise ValueError where an interval is to be guaranteed for rewards that are estimates: a young one is
     scaled by delays that are estimated, too, and may lie outside `reward_range`."""
-    interval = program.evaluation.interval
-    if program.rewards.maturity == "ipcw" and interval in NEEDS_RANGE:
+    interval = evaluation.interval
+    if rewards.maturity == "ipcw" and interval in NEEDS_RANGE:
         raise ValueError(
             f"evaluation.interval: {interval} is guaranteed for rewards that are known, and rewards.maturity:"
             " ipcw estimates those of young impressions; take exclude, or an interval for many users"

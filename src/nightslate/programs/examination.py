@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
 
 from nightslate.programs.strict import Name, Strength, Strict
-
-if TYPE_CHECKING:
-    from nightslate.programs.spec import Program
 
 
 class Examination(Strict):
@@ -18,22 +15,26 @@ class Examination(Strict):
     prior_strength: Strength = 100.0
 
 
-def require_randomised(program: Program) -> None:
-    """Raise ValueError, naming the key, unless the program's examination can be estimated as it says."""
-    examination = program.examination
-    if examination is None:
-        return
+def require_randomised(
+    examination: Examination,
+    variants: Collection[str],
+    uniform: Collection[str],
+    by_decision: bool,
+    values: Mapping[str, float],
+) -> None:
+    """Raise ValueError, naming the key, unless it can be estimated as it says. uniform: the variants whose
+    policy is; by_decision: whether slots depend on one another; values: what outcomes are worth, by kind."""
     variant = examination.variant
-    if variant is not None and variant not in program.variants:
-        raise ValueError(f"examination.variant: {variant!r} is not one of {sorted(program.variants)}")
-    if program.weighs_decisions and (variant is None or variant in program.steered):
-        uniform = sorted(set(program.variants) - set(program.steered)) or "none: add one"
+    if variant is not None and variant not in variants:
+        raise ValueError(f"examination.variant: {variant!r} is not one of {sorted(variants)}")
+    if by_decision and variant not in uniform:
+        there = sorted(uniform) or "none: add one"
         raise ValueError(
             "examination.variant: conditional propensities don't say how likely an arm was in its slot, so"
-            f" only traffic of a variant whose policy is uniform will do (there: {uniform}), unless marginal"
+            f" only traffic of a variant whose policy is uniform will do (there: {there}), unless marginal"
             " ones are logged"
         )
-    for kind, value in program.rewards.values.items():
+    for kind, value in values.items():
         if value < 0:
             raise ValueError(
                 f"examination: rewards.values.{kind} is negative, and how likely a slot is looked at follows"

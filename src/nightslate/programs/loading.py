@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -11,44 +10,68 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from nightslate import settings
 from nightslate.errors import SpecError
 from nightslate.programs.spec import Program
 from nightslate.programs.strict import NAME_PATTERN
-
-
-def dags_folder() -> Path:
-    """Where programs live: $NIGHTSLATE_DAGS, else ./dags."""
-    return Path(os.environ.get("NIGHTSLATE_DAGS", "dags")).absolute()
 
 
 def find(name: str) -> Program:
     """The program called `name` in the DAGs folder. Raises SpecError where there is none."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise SpecError(f"{name!r} is not a program's name: lower-case letters, digits and _ only")
-    path = dags_folder() / f"{name}.yaml"
+    folder = settings.dags_folder()
+    path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in dags_folder().glob("*.yaml"))) or "none"
-        raise SpecError(f"no program {name!r} in {dags_folder()} (there: {known})")
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) or "none"
+        raise SpecError(f"no program {name!r} in {folder} (there: {known})")
     return load(path)
 
 
 def load(path: str | Path) -> Program:
     """The program that a YAML file declares. Raises SpecError, naming the file, the key and the remedy."""
     path = Path(path)
+    return parse(text_of(path), path.stem)
+
+
+def text_of(path: Path) -> str:
+    """What the file says. Raises SpecError where it is no text."""
     try:
-        content = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a day such as 2026-02-30
+        return path.read_text("utf-8")
+    except ValueError as error:
         raise SpecError(f"{path.name} is not safe YAML: {error}") from error
+
+
+def parse(text: str, name: str) -> Program:
+    """The program `name` that the text of NAME.yaml declares. Raises SpecError as `load` does."""
+    file = f"{name}.yaml"
+    try:
+        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a day such as 2026-02-30
+        raise SpecError(f"{file} is not safe YAML: {error}") from error
     except RecursionError:
-        raise SpecError(f"{path.name} is no program: it is nested too deep, or in itself") from None
+        raise SpecError(f"{file} is no program: it is nested too deep, or in itself") from None
     try:
         program = Program.model_validate(content)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or '(top)'}: {e['msg']}" for e in error.errors()]
-        raise SpecError(f"{path.name} is not a program:\n" + "\n".join(lines)) from error
-    if program.program != path.stem:
-        raise SpecError(f"{path.name} declares program {program.program!r}; file and program share a name")
+        said = {_place(e["loc"], content): e["msg"] for e in reversed(error.errors())}
+        lines = [f"  {place}: {said[place]}" for place in reversed(said)]
+        raise SpecError(f"{file} is not a program:\n" + "\n".join(lines)) from error
+    if program.program != name:
+        raise SpecError(f"{file} declares program {program.program!r}; file and program share a name")
     return program
+
+
+def _place(loc: tuple[int | str, ...], content: Any) -> str:
+    """The key that an error is about as the YAML has it: what is said for all issues, or for the program, is
+    validated as a part of each issue."""
+    said = content if isinstance(content, dict) else {}
+    match loc:
+        case ("issues", _, *_) if "issues" not in said:
+            loc = loc[2:]
+        case ("issues", name, key, *_) if key in said and key not in said["issues"][name]:
+            loc = loc[2:]
+    return ".".join(map(str, loc)) or "(top)"
 
 
 class _UniqueKeys(yaml.SafeLoader):

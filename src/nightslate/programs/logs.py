@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.learners import Linear
+from nightslate.programs.learners import LearnerSpec, Linear
 from nightslate.programs.strict import MOST_ROWS, Name, Share, Strict, Worth
-
-if TYPE_CHECKING:
-    from nightslate.programs.spec import Program
-
 
 TAKEN = {
     "context": {
@@ -27,7 +24,7 @@ TAKEN = {
             "propensity",
             "propensity_kind",
         ),
-        *("slate_id", "eligible_arms", "variant", "policy", "trajectory_id", "step", "terminal"),
+        *("slate_id", "eligible_arms", "variant", "policy", "issue", "trajectory_id", "step", "terminal"),
         "next_eligible_arms",
         *("reward", "bucket", "ds"),
     },
@@ -130,12 +127,11 @@ def _require_free(key: str, names: list[str]) -> None:
             )
 
 
-def require_crossing(program: Program) -> None:
+def require_crossing(logs: Logs, learners: Iterable[LearnerSpec]) -> None:
     """Raise ValueError where crosses are named and no learner looks at the features of arms."""
-    pooled = (isinstance(one, Linear) and one.pooling != "disjoint" for one in program.learners.values())
-    if program.logs.crosses is not None and not (
-        any(pooled) or "epsilon_greedy" in (one.kind for one in program.learners.values())
-    ):
+    kinds = list(learners)
+    pooled = (isinstance(one, Linear) and one.pooling != "disjoint" for one in kinds)
+    if logs.crosses is not None and not (any(pooled) or "epsilon_greedy" in (one.kind for one in kinds)):
         raise ValueError(
             "logs.crosses: no learner looks at them; set a `pooling` of shared or hybrid, or add one of kind"
             " epsilon_greedy"

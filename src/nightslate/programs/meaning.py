@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from nightslate.programs.spec import Program
+from nightslate.programs.issue import ONLY, Issue
+from nightslate.programs.spec import Program
 
 Meaning = Mapping[str, str]
 """What a program says, by key, in words: equal words, equal rows from equal logs."""
 
-PROPENSITY, SLOTS = "logs.propensity", "slots"
+PROPENSITY, SLOTS, SKEW = "logs.propensity", "slots", "rewards.skew"
 
 
 def meaning(program: Program, table: str) -> Meaning:
     """What the rows of a day of this table depend on besides the logs. Empty for tables that no night reads
     but that of their own day: those are written by the program that reads them."""
-    of_table = {
-        "impressions": _of_propensities,
-        "outcomes": _of_outcomes,
-        "credits": _of_credits,
-        "unattributed": _of_credits,
-        "transitions": _of_transitions,
-        "evidence": _of_evidence,
-    }
-    return of_table[table](program) if table in of_table else {}
+    said = dict(_OF_PROGRAM[table](program)) if table in _OF_PROGRAM else {}
+    if table in _OF_ISSUE:
+        for issue in program.issues.values():
+            said |= {key_of(issue, key): words for key, words in _OF_ISSUE[table](issue).items()}
+    return said
 
 
-def policy_settings(program: Program, learner: str) -> str:
+def meaning_of_evidence(issue: Issue) -> Meaning:
+    """What its evidence is about. Capital multiplies over days, so they have to be in one currency."""
+    discount = issue.sequence.discount if issue.sequence else None
+    rewards = _of_transitions(issue) or _of_credits(issue)
+    return {**rewards, **_of_slots(issue), "sequence.discount": _words(discount)}
+
+
+def key_of(issue: Issue, key: str) -> str:
+    """Where the program says it."""
+    return key if issue.name == ONLY else f"issues.{issue.name}.{key}"
+
+
+def policy_settings(issue: Issue, learner: str) -> str:
     """What the program says of a learner, as JSON with defaults left out: under other settings the same name
     is another policy."""
-    said = program.learners[learner].model_dump(mode="json", exclude_defaults=True)
-    return json.dumps({**said, "floor": program.floor}, sort_keys=True)
+    said = issue.learners[learner].model_dump(mode="json", exclude_defaults=True)
+    return json.dumps({**said, "floor": issue.floor}, sort_keys=True)
 
 
 def differences(then: Meaning, now: Meaning) -> dict[str, str]:
@@ -46,17 +53,13 @@ def differences(then: Meaning, now: Meaning) -> dict[str, str]:
     }
 
 
-def _of_propensities(program: Program) -> Meaning:
-    return {PROPENSITY: program.logs.propensity, SLOTS: str(program.slots)}
+def _of_slots(issue: Issue) -> Meaning:
+    return {SLOTS: str(issue.slots)}
 
 
-def _of_outcomes(program: Program) -> Meaning:
-    return {"rewards.skew": _words(program.rewards.skew)}
-
-
-def _of_credits(program: Program) -> Meaning:
+def _of_credits(issue: Issue) -> Meaning:
     """By kind what holds for it, whether it is said of this kind or of all."""
-    rewards, rules = program.rewards, program.rewards.attribution
+    rewards, rules = issue.rewards, issue.rewards.attribution
     by_kind = {
         kind: {
             "rewards.values": worth,
@@ -79,21 +82,26 @@ def _of_credits(program: Program) -> Meaning:
     return {key: _words(value) for key, value in {**said, **of_all}.items()}
 
 
-def _of_transitions(program: Program) -> Meaning:
-    if program.sequence is None:
+def _of_transitions(issue: Issue) -> Meaning:
+    if issue.sequence is None:
         return {}
-    of_sequence = {"gap": program.sequence.gap, "longest": program.sequence.longest}
+    of_sequence = {"gap": issue.sequence.gap, "longest": issue.sequence.longest}
     return {
-        **_of_credits(program),
+        **_of_credits(issue),
         **{f"sequence.{key}": _words(value) for key, value in of_sequence.items()},
     }
 
 
-def _of_evidence(program: Program) -> Meaning:
-    """Capital multiplies over days, so they have to be in one currency."""
-    discount = program.sequence.discount if program.sequence else None
-    rewards = _of_transitions(program) or _of_credits(program)
-    return {**rewards, SLOTS: str(program.slots), "sequence.discount": _words(discount)}
+_OF_PROGRAM: Mapping[str, Callable[[Program], Meaning]] = {
+    "impressions": lambda program: {PROPENSITY: program.logs.propensity},
+    "outcomes": lambda program: {SKEW: _words(program.skew)},
+}
+_OF_ISSUE: Mapping[str, Callable[[Issue], Meaning]] = {
+    "impressions": _of_slots,
+    "credits": _of_credits,
+    "unattributed": _of_credits,
+    "transitions": _of_transitions,
+}
 
 
 def _words(value: object) -> str:

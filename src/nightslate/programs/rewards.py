@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from nightslate.programs.logs import Logs
 from nightslate.programs.strict import MOST_ROWS, Duration, Name, Strict, Text, Worth
-
-if TYPE_CHECKING:
-    from nightslate.programs.spec import Program
 
 RuleName = Literal["last_touch", "first_touch", "linear", "time_decay", "position", "shapley"]
 Match = Literal["closest", "impression", "user_arm", "user_topic", "user"]
@@ -87,13 +86,11 @@ class Rewards(Strict):
         return self.windows.get(kind, self.window)
 
 
-def require_matured(program: Program) -> None:
-    """Raise ValueError unless some of the days that a night reads are older than the longest window."""
-    longest = program.rewards.longest_window
-    for key, days in (
-        ("training.window_days", program.training.window_days),
-        ("evaluation.window_days", program.evaluation.window_days),
-    ):
+def require_matured(rewards: Rewards, windows_days: Mapping[str, int]) -> None:
+    """Raise ValueError, naming the key of `windows_days`, unless some of the days that a night reads are
+    older than the longest window."""
+    longest = rewards.longest_window
+    for key, days in windows_days.items():
         if timedelta(days=days) <= longest:
             raise ValueError(
                 f"{key}: none of the impressions of {days} days has had its window of"
@@ -101,10 +98,10 @@ def require_matured(program: Program) -> None:
             )
 
 
-def require_topic(program: Program) -> None:
+def require_topic(rewards: Rewards, logs: Logs) -> None:
     """Raise ValueError unless the topic that outcomes are matched by is a category of the arms."""
-    topic = program.rewards.attribution.topic
-    categories = [feature.name for feature in program.logs.arm_features if feature.type == "category"]
+    topic = rewards.attribution.topic
+    categories = [feature.name for feature in logs.arm_features if feature.type == "category"]
     if topic is not None and topic not in categories:
         raise ValueError(
             f"rewards.attribution.topic: {topic!r} is not a category of logs.arm_features"

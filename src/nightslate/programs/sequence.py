@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from nightslate.programs.learners import FittedQLearner
+from nightslate.programs.examination import Examination
+from nightslate.programs.learners import FittedQLearner, LearnerSpec
+from nightslate.programs.rewards import Rewards
 from nightslate.programs.strict import MOST_ROWS, Duration, Strict
-
-if TYPE_CHECKING:
-    from nightslate.programs.spec import Program
 
 
 class Sequence(Strict):
@@ -32,42 +31,46 @@ class Sequence(Strict):
         return self.gap + self.longest
 
 
-def require_sequence(program: Program) -> None:
-    """Raise ValueError unless the learners fit what the program learns from, and its trajectories can be
-    told from the logs."""
-    fitted_q = [name for name, learner in program.learners.items() if learner.kind == "fitted_q"]
-    sequence = program.sequence
+def require_fitting_learners(sequence: Sequence | None, learners: Mapping[str, LearnerSpec]) -> None:
+    """Raise ValueError unless the learners fit what the program learns from."""
+    fitted_q = [name for name, learner in learners.items() if learner.kind == "fitted_q"]
     if sequence is None:
         if fitted_q:
             raise ValueError(f"learners: {fitted_q} learn from sequences; say `sequence: {{gap: 3d}}`")
         return
     others = [
         name
-        for name, learner in program.learners.items()
+        for name, learner in learners.items()
         if not isinstance(learner, FittedQLearner) and learner.kind != "uniform"
     ]
     if others or not fitted_q:
         raise ValueError(
             f"learners: of a program with `sequence` at least one is fitted_q and others are uniform; got"
-            f" {sorted(program.learners)}"
+            f" {sorted(learners)}"
         )
-    if program.slots > 1:
-        raise ValueError(f"slots: a decision of a sequence has one slot, not {program.slots}")
-    if sequence.gap < program.rewards.longest_window:
+
+
+def require_trajectories(
+    sequence: Sequence, slots: int, rewards: Rewards, evaluation_days: int, examination: Examination | None
+) -> None:
+    """Raise ValueError unless its trajectories can be told from the logs, over `evaluation_days`."""
+    if slots > 1:
+        raise ValueError(f"slots: a decision of a sequence has one slot, not {slots}")
+    if sequence.gap < rewards.longest_window:
         raise ValueError(
             "sequence.gap: it is shorter than the rewards' window, so a trajectory could end before its"
             " rewards are known"
         )
-    days = program.evaluation.window_days
-    if timedelta(days=days) <= sequence.span:
+    if timedelta(days=evaluation_days) <= sequence.span:
+        hours = sequence.span // timedelta(hours=1)
         raise ValueError(
-            f"evaluation.window_days: none of the trajectories that began in {days} days is over, which takes"
-            f" sequence.gap and sequence.longest, {sequence.span // timedelta(hours=1)} hours, so nothing"
-            " could ever be promoted; read more days, or shorten sequence.longest"
+            f"evaluation.window_days: none of the trajectories that began in {evaluation_days} days is over,"
+            f" which takes sequence.gap and sequence.longest, {hours} hours, so nothing could ever be"
+            " promoted; read more days, or shorten sequence.longest"
         )
-    if program.rewards.rate:
+    if rewards.rate:
         raise ValueError("rewards.rate: what a trajectory is worth is a sum of rewards, not a probability")
-    if program.rewards.maturity != "exclude" or program.examination:
+    if rewards.maturity != "exclude" or examination:
         raise ValueError(
             "sequence: trajectories are learnt from once they are over, and each decision is looked at: leave"
             " out rewards.maturity and examination"

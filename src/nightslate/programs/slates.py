@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from nightslate.programs.logs import Logs
 from nightslate.programs.strict import MOST_ROWS, Name, Strict
-
-if TYPE_CHECKING:
-    from nightslate.programs.spec import Program
 
 DIVERSIFIED_SLOTS = 3
 """Exposures of slates with a diversity penalty are computed exactly up to this slot."""
@@ -44,37 +42,52 @@ class Diversity(Strict):
     penalty: float = Field(default=0.5, gt=0, lt=1)
 
 
-def require_consistent(program: Program) -> None:
-    """Raise ValueError, naming the key, unless goals, priority and diversity fit each other and the logs."""
-    names = [goal.name for goal in program.exposure]
+class SlateGoals(Strict):
+    """What is asked of slates beyond reward; makes their weights others than those of models."""
+
+    exposure: Annotated[tuple[ExposureGoal, ...], Field(strict=False)] = ()
+    exposure_tolerance: float = Field(default=0.001, gt=0, lt=1)
+    priority: Name | None = None
+    diversity: Diversity | None = None
+
+    @property
+    def tilts_slates(self) -> bool:
+        """Whether goals, priority or diversity make the weights of slates others than those of models."""
+        return bool(self.exposure or self.priority or self.diversity)
+
+
+def require_consistent(asked: SlateGoals, logs: Logs, slots: int, adjusted: Collection[str]) -> None:
+    """Raise ValueError, naming the key, unless goals, priority and diversity fit each other and the logs.
+    adjusted: the variants that they are for."""
+    names = [goal.name for goal in asked.exposure]
     if len(set(names)) < len(names):
         raise ValueError(f"exposure: two goals share a name in {names}")
-    types = {feature.name: feature.type for feature in program.logs.arm_features}
-    for goal in program.exposure:
+    types = {feature.name: feature.type for feature in logs.arm_features}
+    for goal in asked.exposure:
         for feature in goal.where:
             _require_feature(f"exposure.{goal.name}.where", feature, "category", types)
-    if program.priority:
-        _require_feature("priority", program.priority, "number", types)
-    if (program.exposure or program.priority or program.diversity) and not program.steered:
+    if asked.priority:
+        _require_feature("priority", asked.priority, "number", types)
+    if asked.tilts_slates and not adjusted:
         raise ValueError(
             "variants: all of them are uniform, and goals, priority and diversity leave those as they are;"
             " add a variant with another policy"
         )
-    if program.diversity:
-        _require_feature("diversity.by", program.diversity.by, "category", types)
-        _require_known_propensities(program)
+    if asked.diversity:
+        _require_feature("diversity.by", asked.diversity.by, "category", types)
+        _require_known_propensities(asked, logs, slots)
 
 
-def _require_known_propensities(program: Program) -> None:
-    if program.logs.propensity == "marginal":
+def _require_known_propensities(asked: SlateGoals, logs: Logs, slots: int) -> None:
+    if logs.propensity == "marginal":
         raise ValueError(
             "diversity: propensities of slates with a penalty are conditional, given the slots before; a"
             " program whose logs.propensity is marginal can't have it. Log conditional ones, or leave it out"
         )
-    if program.exposure and program.slots > DIVERSIFIED_SLOTS:
+    if asked.exposure and slots > DIVERSIFIED_SLOTS:
         raise ValueError(
             f"diversity: with a penalty, exposures are computed up to slot {DIVERSIFIED_SLOTS}, not"
-            f" {program.slots}; leave out either the goals or the penalty"
+            f" {slots}; leave out either the goals or the penalty"
         )
 
 

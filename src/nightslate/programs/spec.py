@@ -2,159 +2,89 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.evaluation import (
-    BIASED,
-    OF_DECISIONS,
-    OF_IMPRESSIONS,
-    OF_TRAJECTORIES,
-    Evaluation,
-    Gate,
-    require_known_rewards,
-)
-from nightslate.programs.examination import Examination, require_randomised
-from nightslate.programs.learners import LearnerSpec
-from nightslate.programs.logs import Logs, require_crossing
-from nightslate.programs.plan import Step, plan
-from nightslate.programs.rewards import Rewards, require_matured, require_topic
-from nightslate.programs.sequence import Sequence, require_sequence
-from nightslate.programs.slates import Diversity, ExposureGoal, require_consistent
-from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Days, Name, Share, Strict, Text
+from nightslate.errors import SpecError
+from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
+from nightslate.programs.logs import Logs
+from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 
-MARGINAL_SLOTS = 3
-"""Marginal propensities of a Plackett-Luce policy are computed exactly up to this slot."""
-
-
-class Training(Strict):
-    window_days: Days = 28
-
-
-class Variant(Strict):
-    """A branch of the experiment: a share of the users, and the policy (or `champion`) they are scored by."""
-
-    share: Share
-    policy: Name
-
-
-_RESERVED = {"champion": "whichever learner was promoted last", "logged": "the policy that wrote the logs"}
+_OF_ISSUES = {*Issue.model_fields} - {*OF_THE_PROGRAM, "name"}
 
 
 class Program(Strict):
-    """The whole of `dags/NAME.yaml`."""
+    """The whole of `dags/NAME.yaml`. What an issue can say may be said beside `issues` too: for all of them,
+    or, in a program without that key, for the one that it has."""
 
     program: Name
     description: Text
     owner: Text = "nightslate"
     start_date: date = Field(ge=FIRST_DAY, le=LAST_DAY)
-    slots: int = Field(ge=1, le=100)
-    depth: int = Field(ge=1, le=1000, description="arms in a published ranking; slates are cut from it")
+    engine: Literal["local", "spark"] | None = None
     buckets: int = Field(default=8, ge=1, le=4096, description="user buckets of the tables; fixed for ever")
     logs: Logs
-    rewards: Rewards
-    sequence: Sequence | None = None
-    training: Training = Training()
-    learners: dict[Name, LearnerSpec] = Field(min_length=1, max_length=100)
-    floor: float = Field(gt=0, le=1, description="share of every policy's weight spread over all arms")
-    variants: dict[Name, Variant] = Field(min_length=1, max_length=100)
-    exposure: Annotated[tuple[ExposureGoal, ...], Field(strict=False)] = ()
-    exposure_tolerance: float = Field(default=0.001, gt=0, lt=1)
-    priority: Name | None = None
-    diversity: Diversity | None = None
-    examination: Examination | None = None
-    evaluation: Evaluation = Evaluation()
-    gate: Gate
+    issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_whole_issues(cls, said: Any) -> Any:
+        """What is said for all issues, as said by each."""
+        if not isinstance(said, dict):
+            return said
+        for_all = {key: value for key, value in said.items() if key in _OF_ISSUES}
+        own = {key: value for key, value in said.items() if key not in _OF_ISSUES}
+        issues = own.get("issues", {ONLY: {}})
+        if not isinstance(issues, Mapping) or not all(isinstance(each, Mapping) for each in issues.values()):
+            return own
+        of_program = {key: own[key] for key in OF_THE_PROGRAM if key in own}
+        for name, issue in issues.items():
+            reserved = [key for key in (*OF_THE_PROGRAM, "name") if key in issue]
+            if reserved:
+                raise ValueError(f"issues.{name}: {reserved[0]} is said once, for the whole program")
+        whole = {name: {**for_all, **issue, **of_program, "name": name} for name, issue in issues.items()}
+        return {**own, "issues": whole}
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Program:
-        known = {*self.learners, "champion"}
-        for reserved, meaning in _RESERVED.items():
-            if reserved in self.learners:
-                raise ValueError(f"learners: {reserved!r} is the word for {meaning}")
-        if self.gate.first_champion not in self.learners:
-            raise ValueError(f"gate.first_champion: {self.gate.first_champion!r} is not one of the learners")
-        for name, variant in self.variants.items():
-            if variant.policy not in known:
-                raise ValueError(f"variants.{name}.policy: {variant.policy!r} is not one of {sorted(known)}")
-        if abs(sum(v.share for v in self.variants.values()) - 1) > 1e-9:
-            raise ValueError("variants: the shares must sum to 1")
-        if self.depth < self.slots:
-            raise ValueError(f"depth: a ranking of {self.depth} can't fill {self.slots} slots")
-        if self.logs.propensity == "marginal" and self.slots > MARGINAL_SLOTS:
+    def _can_tell_issues_apart(self) -> Program:
+        if ONLY in self.issues and len(self.issues) > 1:
+            raise ValueError(f"issues: {ONLY!r} is the name of an issue that is the only one; choose another")
+        sequences = [name for name, issue in self.issues.items() if issue.sequence]
+        if sequences and len(self.issues) > 1:
             raise ValueError(
-                f"logs.propensity: marginal propensities are exact up to slot {MARGINAL_SLOTS}, not"
-                f" {self.slots}; use conditional propensities instead"
+                f"issues: {sequences[0]} has a `sequence`, whose decisions follow one another; a program of"
+                " its own keeps them apart from those of other issues"
             )
-        require_sequence(self)
-        self._require_fitting_estimators()
-        require_consistent(self)
-        require_randomised(self)
-        require_topic(self)
-        require_matured(self)
-        require_known_rewards(self)
-        require_crossing(self)
         return self
 
-    def _require_fitting_estimators(self) -> None:
-        what, fitting = "single impressions", OF_IMPRESSIONS
-        if self.weighs_decisions:
-            what, fitting = "decisions of several slots", OF_DECISIONS
-        if self.sequence:
-            what, fitting = "trajectories", OF_TRAJECTORIES
-        unfit = set(self.estimators) - set(fitting)
-        if unfit:
-            raise ValueError(
-                f"evaluation.estimators: {sorted(unfit)} can't weigh {what}; choose from {list(fitting)}"
-            )
-        if self.judged_by in BIASED:
-            raise ValueError(
-                f"gate.estimator: {self.judged_by} has a bias that its standard error does not hold"
-            )
-        if self.judged_by not in self.estimators:
-            raise ValueError(f"gate.estimator: {self.judged_by!r} is not one of {list(self.estimators)}")
+    def issue(self, name: str) -> Issue:
+        """Raises SpecError for an issue that the program does not have."""
+        if name not in self.issues:
+            raise SpecError(f"{self.program} has no issue {name!r} (there: {', '.join(self.issues)})")
+        return self.issues[name]
 
     @property
-    def plan(self) -> tuple[Step, ...]:
-        """The steps of its nights, in order."""
-        return plan(of_sequences=self.sequence is not None)
+    def only_issue(self) -> Issue:
+        """The issue of a program that has one. Raises SpecError where there are several."""
+        if len(self.issues) > 1:
+            raise SpecError(f"{self.program} has the issues {', '.join(self.issues)}: say which one")
+        (issue,) = self.issues.values()
+        return issue
 
     @property
-    def steered(self) -> tuple[str, ...]:
-        """The variants with goals, priority and diversity: all whose policy is not a uniform learner."""
-        randomised = {name for name, learner in self.learners.items() if learner.kind == "uniform"}
-        return tuple(name for name, variant in self.variants.items() if variant.policy not in randomised)
+    def slots(self) -> int:
+        """The most that a user is shown at once."""
+        return max(issue.slots for issue in self.issues.values())
 
     @property
-    def tilts_slates(self) -> bool:
-        """Whether goals, priority or diversity make the weights of slates others than those of models."""
-        return bool(self.exposure or self.priority or self.diversity)
+    def skew(self) -> timedelta:
+        """How much earlier than the impression that it names an outcome may seem, to any issue."""
+        return max(issue.rewards.skew for issue in self.issues.values())
 
     @property
-    def weighs_decisions(self) -> bool:
-        """Whether a decision is evaluated as a whole: its slots are several, and their propensities depend
-        on one another. Otherwise each impression stands alone."""
-        return self.logs.propensity == "conditional" and self.slots > 1
-
-    @property
-    def estimators(self) -> tuple[str, ...]:
-        """Those that the program names, or the usual ones."""
-        usual: tuple[str, ...] = ("ips", "snips", "dr")
-        if self.weighs_decisions:
-            usual = ("sips", "rips", "snrips", "cascade_dr")
-        if self.sequence:
-            usual = ("pdis", "snpdis", "traj_dr")
-        return self.evaluation.estimators or usual
-
-    @property
-    def judged_by(self) -> str:
-        """The estimator that the gate believes."""
-        return self.gate.estimator or self._doubly_robust
-
-    @property
-    def _doubly_robust(self) -> str:
-        if self.sequence:
-            return "traj_dr"
-        return "cascade_dr" if self.weighs_decisions else "dr"
+    def longest_window(self) -> timedelta:
+        """Once it is over, no outcome can change what an impression of any issue has earned."""
+        return max(issue.rewards.longest_window for issue in self.issues.values())

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nightslate.files.attribution.attribute import Summary
-from nightslate.files.attribution.tally import KindTally
+from nightslate.files.attribution.summary import KindTally
 from nightslate.reports.numbers import MISSING, count, percent, setting, significant
 from nightslate.reports.terminal import add_row, table_of
 from nightslate.reports.wording import in_words

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import altair as alt
 import jinja2
@@ -28,10 +29,13 @@ def figure(chart: alt.LayerChart | None, alternative: str) -> Figure | None:
     return Figure(Markup(plots.to_svg(chart)), alternative)  # noqa: S704 -- Vega escapes what it draws
 
 
-def template(name: str, **filters: Callable[..., object]) -> jinja2.Template:
-    """A template of this package, in which text is escaped and what is not given is an error."""
+def template(name: str, folders: Sequence[Path] = (), **filters: Callable[..., object]) -> jinja2.Template:
+    """A template of one of the folders or of this package, in which text is escaped and what is not given is
+    an error."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nightslate.reports"),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.FileSystemLoader(folders), jinja2.PackageLoader("nightslate.reports")]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

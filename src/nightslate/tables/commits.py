@@ -1,12 +1,16 @@
-"""The one way into a table: a commit that replaces a day, and that an older attempt can never win.
+"""The one way into a table: a commit that replaces a day, or issues of it, and that an older attempt can
+never win.
 
 A commit is a compare-and-swap on the table's version: it is made against a fresh snapshot and without
 delta-rs's own retries, so that any other commit in between makes it fail, and the loop starts again at the
-fence. The fence is Delta's transaction identifier of (table, day): the token of the last attempt to commit.
+fence. The fence is Delta's transaction identifier of (table, day, issue): the token of the last attempt to
+commit.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -22,6 +26,7 @@ from tenacity import (
 )
 
 from nightslate.contracts import Contract
+from nightslate.contracts.contract import ISSUE
 from nightslate.errors import CommitConflictError, SupersededError
 from nightslate.tables import damage
 from nightslate.tables.creation import opened, opened_or_created
@@ -33,27 +38,30 @@ _TRIES = 40
 
 @dataclass(frozen=True)
 class Replacement:
-    """What a commit does: `files` become all of a day's rows; no files make the day empty."""
+    """What a commit does: `files` become all rows of a day, or of one issue of it; no files make it empty."""
 
     files: Sequence[AddAction]
     token: int
     attempt: str
     metadata: Mapping[str, str]
+    issue: str | None = None
 
 
 @dataclass(frozen=True)
 class DayLog:
-    """The commits of one day of one table."""
+    """The commits of one day of one table; of one issue, where each is a partition of its own."""
 
     table: str
     contract: Contract
     path: Path
     day: date
+    issue: str | None = None
 
     @property
     def fence(self) -> str:
         """The transaction identifier that holds the day's last token."""
-        return f"{self.table}/{self.contract.partition}={self.day.isoformat()}"
+        of_issue = "" if self.issue is None else f"/{ISSUE}={self.issue}"
+        return f"{self.table}/{self.contract.partition}={self.day.isoformat()}{of_issue}"
 
     def last_token(self) -> int:
         """The token of the last attempt that committed; 0 where none has."""
@@ -63,7 +71,9 @@ class DayLog:
     def commits(self) -> list[Commit]:
         """The day's commits, the newest first."""
         delta = opened(self.path, self.contract)
-        return Snapshot(self.contract, self.path, delta.version()).commits(self.day) if delta else []
+        if delta is None:
+            return []
+        return Snapshot(self.contract, self.path, delta.version(), self.issue).commits(self.day)
 
     def committed(self, token: int, attempt: str) -> int | None:
         """The version in which this very attempt was committed; None where it still may be.
@@ -80,8 +90,8 @@ class DayLog:
             f"{self.fence}: a newer attempt (token {last}) has committed; attempt {attempt} was not used"
         )
 
-    def commit(self, replacement: Replacement) -> int:
-        """Replaces the day and returns the version that did.
+    def commit(self, *replacements: Replacement) -> int:
+        """Replaces the day, or these issues of it, by one commit and returns the version that did.
 
         Raises SupersededError where a newer attempt has committed, CommitConflictError where other commits
         kept coming first.
@@ -92,32 +102,45 @@ class DayLog:
             stop=stop_after_attempt(_TRIES),
         )
         try:
-            return retrying(self._try_to_commit, replacement)
+            return retrying(self._try_to_commit, replacements)
         except RetryError as error:
             raise CommitConflictError(
                 f"{self.fence}: other commits came first {_TRIES} times, run it again"
             ) from error
 
-    def _try_to_commit(self, replacement: Replacement) -> int:
+    def of(self, issue: str | None) -> DayLog:
+        """The commits of one issue of the day."""
+        return replace(self, issue=issue)
+
+    def _try_to_commit(self, replacements: Sequence[Replacement]) -> int:
         delta = opened_or_created(self.path, self.contract)
-        done = self.committed(replacement.token, replacement.attempt)
-        if done is not None:
-            return done
+        done = [self.of(each.issue).committed(each.token, each.attempt) for each in replacements]
+        if None not in done:
+            return max(version for version in done if version is not None)
+        left = [each for each, version in zip(replacements, done, strict=True) if version is None]
         version = delta.version() + 1
         with damage.named(self.path):
             delta.create_write_transaction(
-                list(replacement.files),
+                [file for each in left for file in each.files],
                 mode="overwrite",
                 schema=delta.schema(),
-                partition_by=[self.contract.partition],
-                partition_filters=[(self.contract.partition, "=", self.day.isoformat())],
+                partition_by=list(self.contract.partitions),
+                partition_filters=self._filters(left),
                 commit_properties=CommitProperties(
-                    custom_metadata={NOTES: self._notes(replacement, version)},
+                    custom_metadata={NOTES: [self._notes(each, version) for each in left]},
                     max_commit_retries=0,
-                    app_transactions=[Transaction(self.fence, replacement.token)],
+                    app_transactions=[Transaction(self.of(each.issue).fence, each.token) for each in left],
                 ),
             )
         return version
+
+    def _filters(self, replacements: Sequence[Replacement]) -> list[tuple[str, str, str | list[str]]]:
+        """Whose files go: all of the day, or those of the issues that are replaced."""
+        of_day: list[tuple[str, str, str | list[str]]] = [
+            (self.contract.partition, "=", self.day.isoformat())
+        ]
+        issues = [each.issue for each in replacements if each.issue is not None]
+        return [*of_day, (ISSUE, "in", issues)] if self.contract.by_issue else of_day
 
     def _notes(self, replacement: Replacement, version: int) -> dict[str, object]:
         return {
@@ -126,4 +149,5 @@ class DayLog:
             "attempt": replacement.attempt,
             "token": replacement.token,
             "metadata": dict(replacement.metadata),
+            **({ISSUE: replacement.issue} if replacement.issue is not None else {}),
         }

@@ -25,6 +25,7 @@ def opened(path: Path, contract: Contract) -> DeltaTable | None:
         return None
     with damage.named(path):
         table = DeltaTable(path)
+    evolution.require_partitions(table, contract)
     evolution.missing_columns(table, contract)
     return table
 
@@ -70,7 +71,7 @@ def _draft(path: Path, contract: Contract) -> Iterator[Path]:
             table = DeltaTable.create(
                 draft,
                 schema=delta.schema(contract),
-                partition_by=contract.partition,
+                partition_by=list(contract.partitions),
                 name=contract.name,
                 description=contract.description,
                 configuration={**_CONFIGURATION, **evolution.rules(contract)},

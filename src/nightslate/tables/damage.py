@@ -7,10 +7,11 @@ lines, a log whose beginning is gone, a folder of files whose log is gone. `chec
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -22,12 +23,21 @@ NOTES = "nightslate"
 _LOG = "_delta_log"
 _COMMIT = re.compile(r"\d{20}\.json")
 _CHECKPOINT = re.compile(r"\d{20}\.checkpoint\.")
+_DAY = re.compile(r"[a-z_]+=\d{4}-\d{2}-\d{2}")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def notes_of(commit_info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What nightslate has to say about a commit, by issue where it was of several."""
+    notes = commit_info.get(NOTES, [])
+    return notes if isinstance(notes, list) else [notes]
+
+
 def of_file(path: Path, what: str) -> DamageError:
-    """Of a data file, `.../PROGRAM/TABLE/PARTITION=DAY/FILE`."""
-    program, table, folder, _ = path.parts[-4:]
+    """Of a data file, `.../PROGRAM/TABLE/PARTITION=DAY/FILE`, maybe with an issue's folder in between."""
+    of_table = next(parent.parent for parent in path.parents if _DAY.fullmatch(parent.name))
+    program, table = of_table.parts[-2:]
+    folder = path.relative_to(of_table).parts[0]
     day = folder.partition("=")[2]
     return DamageError(
         f"{program}/{table} of {day}: {path} {what}. Restore it from a backup, or run the night again:"

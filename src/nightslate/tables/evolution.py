@@ -25,6 +25,16 @@ def rules(contract: Contract) -> dict[str, str]:
     return {_RULES: json.dumps(delta.constraints(contract), sort_keys=True)}
 
 
+def require_partitions(table: DeltaTable, contract: Contract) -> None:
+    """Raises SpecError where the table is laid out for other issues than the contract."""
+    if tuple(table.metadata().partition_columns) != contract.partitions:
+        raise SpecError(
+            f"{table.table_uri}: it was written by a program with"
+            f" {'one issue' if contract.by_issue else 'several issues'}, which this one has no more. Undo the"
+            " change, give the program another name, or move its tables away and backfill them"
+        )
+
+
 def missing_columns(table: DeltaTable, contract: Contract) -> Sequence[Field]:
     """The columns of the contract that the table does not have yet; all of them may be null.
 

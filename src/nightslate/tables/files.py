@@ -1,19 +1,56 @@
-"""Reads one file of a table; here, and in Spark's workers, which have no snapshot."""
+"""Reads one file of a table; here, and in an engine's workers, which have no snapshot."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightslate.tables import damage
 
+USER = "user_id"
+_DIGITS = 8
 
-def rows_of_file(path: Path, day: date, schema: pa.Schema, partition: str) -> pa.Table:
-    """The rows with the columns of `schema`; `partition` is the day. A column that is younger than the file
-    is null in all of its rows. Raises DamageError where it is missing or damaged."""
+
+@dataclass(frozen=True)
+class UserRange:
+    """Of users, whose pseudonyms are uniform, the share so many of so many in the order of pseudonyms."""
+
+    share: int
+    shares: int
+
+    @property
+    def first(self) -> str:
+        """What pseudonyms of the share are not below."""
+        return f"{self.share * 16**_DIGITS // self.shares:0{_DIGITS}x}"
+
+    @property
+    def end(self) -> str:
+        """What they are below."""
+        last = self.share + 1 == self.shares
+        return "g" if last else UserRange(self.share + 1, self.shares).first
+
+    def holds(self, users: pa.ChunkedArray) -> pa.ChunkedArray:
+        """(n,) which users are in it."""
+        return pc.and_(pc.greater_equal(users, self.first), pc.less(users, self.end))
+
+    def may_be_in(self, least: str, most: str) -> bool:
+        """Whether some of them may lie between two pseudonyms, both included."""
+        return self.first <= most and least < self.end
+
+
+def rows_of_file(
+    path: Path, schema: pa.Schema, partition: Mapping[str, date | str], users: UserRange | None = None
+) -> pa.Table:
+    """The rows with the columns of `schema`, which has `user_id` where some users alone are wanted.
+    `partition` has the values that all rows share. A column that is younger than the file is null in all of
+    its rows. Raises DamageError where it is missing or damaged."""
     try:
-        return _read(path, day, schema, partition)
+        rows = _read(path, schema, partition, users)
+        return rows if users is None else rows.filter(users.holds(rows[USER]))
     except pa.ArrowMemoryError:
         raise
     except FileNotFoundError as error:
@@ -22,15 +59,46 @@ def rows_of_file(path: Path, day: date, schema: pa.Schema, partition: str) -> pa
         raise damage.of_file(path, f"is damaged ({str(error).splitlines()[0]})") from error
 
 
-def _read(path: Path, day: date, schema: pa.Schema, partition: str) -> pa.Table:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+def _read(
+    path: Path, schema: pa.Schema, partition: Mapping[str, date | str], users: UserRange | None
+) -> pa.Table:
+    footer = pq.read_metadata(path)
+    there = {footer.schema.column(place).path for place in range(footer.num_columns)}
+    coded = [name for name in _coded(schema) if name in there]
+    with pq.ParquetFile(
+        path, metadata=footer, read_dictionary=coded, page_checksum_verification=True
+    ) as file:
         held = {*file.schema_arrow.names}
-        found = file.read(columns=[name for name in schema.names if name in held], use_threads=False)
-        rows = file.metadata.num_rows
+        groups, columns = _groups(file, users), [name for name in schema.names if name in held]
+        found = file.read_row_groups(groups, columns=columns, use_threads=False)
+        rows = sum(file.metadata.row_group(group).num_rows for group in groups)
 
     def column(field: pa.Field) -> pa.Array | pa.ChunkedArray:
-        if field.name == partition:
-            return pa.repeat(pa.scalar(day, pa.date32()), rows)
+        if field.name in partition:
+            return pa.repeat(pa.scalar(partition[field.name], field.type), rows)
         return found[field.name] if field.name in held else pa.nulls(rows, field.type)
 
     return pa.table([column(field) for field in schema], names=schema.names).cast(schema)
+
+
+def _groups(file: pq.ParquetFile, users: UserRange | None) -> list[int]:
+    """The row groups that may have rows of these users: files are sorted by user."""
+    groups = list(range(file.metadata.num_row_groups))
+    if users is None:
+        return groups
+    at = file.schema_arrow.names.index(USER)
+    return [group for group in groups if _may_hold(file.metadata.row_group(group).column(at), users)]
+
+
+def _may_hold(column: pq.ColumnChunkMetaData, users: UserRange) -> bool:
+    known = column.statistics
+    return known is None or not known.has_min_max or users.may_be_in(known.min, known.max)
+
+
+def _coded(schema: pa.Schema) -> list[str]:
+    """The columns whose texts are read as places in a dictionary, as Parquet names them."""
+    lists = [field for field in schema if pa.types.is_list(field.type)]
+    return [
+        *(field.name for field in schema if pa.types.is_dictionary(field.type)),
+        *(f"{f.name}.list.element" for f in lists if pa.types.is_dictionary(f.type.value_type)),
+    ]

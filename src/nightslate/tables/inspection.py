@@ -1,6 +1,7 @@
 """Looks a table over for damage: its log, and every row of every file."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -9,14 +10,14 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from nightslate.contracts import Column, Contract, arrow, load
-from nightslate.contracts.contract import Type
+from nightslate.contracts.contract import ISSUE, Type
 from nightslate.errors import DamageError, NightslateError
 from nightslate.tables import damage
 from nightslate.tables.commits import DayLog
 from nightslate.tables.creation import opened
 from nightslate.tables.files import rows_of_file
 from nightslate.tables.snapshot import DataFile, Snapshot
-from nightslate.tables.staging import newest_sealed
+from nightslate.tables.staging import newest_sealed, staged_folders
 
 Watch = Callable[[Iterable[DataFile], str], Iterable[DataFile]]
 """Shows how far one is in some files, under a name."""
@@ -29,7 +30,7 @@ def problems(path: Path, staging: Path, watch: Watch) -> Iterator[str]:
     changed since.
     """
     try:
-        snapshot = _snapshot(path)
+        snapshot = snapshot_of(path)
     except NightslateError as error:
         yield str(error)
         return
@@ -43,7 +44,8 @@ def problems(path: Path, staging: Path, watch: Watch) -> Iterator[str]:
             yield str(error)
 
 
-def _snapshot(path: Path) -> Snapshot:
+def snapshot_of(path: Path) -> Snapshot:
+    """The table in `path` as it is laid out, whatever program it is of."""
     contract = load(path.name)
     if not damage.check_log(path):
         return Snapshot(contract, path, -1)
@@ -55,7 +57,8 @@ def _snapshot(path: Path) -> Snapshot:
         for field in stored.schema().fields
         if field.name not in known
     ]
-    contract = contract.with_columns(declared)
+    by_issue = ISSUE in stored.metadata().partition_columns
+    contract = replace(contract.with_columns(declared), by_issue=by_issue)
     opened(path, contract)
     return Snapshot(contract, path, stored.version())
 
@@ -65,12 +68,13 @@ def _lost_commits(snapshot: Snapshot, staging: Path) -> Iterator[str]:
     if staging.exists() and not staging.is_dir():
         yield f"{staging} is no folder: move it away"
         return
-    for folder in sorted(staging.iterdir()) if staging.exists() else ():
+    for folder in staged_folders(staging):
         staged = newest_sealed(folder)
         if staged is None or staged.data.exists():
             continue
         name = "/".join(snapshot.path.parts[-2:])
-        if DayLog(name, snapshot.contract, snapshot.path, staged.day).last_token() < staged.token:
+        log = DayLog(name, snapshot.contract, snapshot.path, staged.day, staged.issue)
+        if log.last_token() < staged.token:
             what = f"the commit of attempt {staged.id} of {staged.day} is not in its log any more"
             yield str(damage.of_table(snapshot.path, what))
 
@@ -81,7 +85,7 @@ def _check(file: DataFile, contract: Contract) -> None:
         size = file.path.stat().st_size
         raise damage.of_file(file.path, f"has {size} bytes, its commit says {file.size}")
     schema = arrow.schema(contract)
-    rows = rows_of_file(file.path, file.day, schema, contract.partition)
+    rows = rows_of_file(file.path, schema, file.partition(contract.partition))
     for field in pq.read_schema(file.path):
         if field.name not in schema.names or field.type != schema.field(field.name).type:
             raise damage.of_file(file.path, f"holds {field.name} as {field.type}, its table does not")

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -19,22 +19,28 @@ def placed(staged: Staged, contract: Contract, table: Path) -> list[AddAction]:
     Nobody sees them there until a commit names them. The names follow from the attempt, so that a publish
     that was killed finds its own files when it is run again; what no commit names, `vacuum` removes.
     """
-    folder = Path(f"{contract.partition}={staged.day.isoformat()}")
+    values = partition_values(contract, staged.day, staged.issue)
+    folder = Path(*(f"{column}={value}" for column, value in values.items()))
     (table / folder).mkdir(parents=True, exist_ok=True)
     actions = []
     for name, source, rows in _named(staged):
         _link(source, table / folder / name)
-        actions.append(added(table, folder / name, contract.partition, staged.day, rows))
+        actions.append(added(table, folder / name, values, rows))
     return actions
 
 
-def added(table: Path, path: Path, partition: str, day: date, rows: int) -> AddAction:
+def partition_values(contract: Contract, day: date, issue: str | None) -> dict[str, str]:
+    """A partition as Delta's log names it."""
+    return dict(zip(contract.partitions, (day.isoformat(), str(issue)), strict=False))
+
+
+def added(table: Path, path: Path, values: Mapping[str, str], rows: int) -> AddAction:
     """What Delta is told about one file that is in its place."""
     stat = (table / path).stat()
     return AddAction(
         path=path.as_posix(),
         size=stat.st_size,
-        partition_values={partition: day.isoformat()},
+        partition_values=dict(values),
         modification_time=int(stat.st_mtime * 1000),
         data_change=True,
         stats=json.dumps({"numRecords": rows}),

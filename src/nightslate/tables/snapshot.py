@@ -11,21 +11,27 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from nightslate.contracts import Contract, arrow
+from nightslate.contracts.contract import ISSUE
 from nightslate.errors import SpecError
 from nightslate.tables import damage
-from nightslate.tables.damage import NOTES
+from nightslate.tables.damage import notes_of
 from nightslate.tables.files import rows_of_file
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a day."""
+    """One file of a day; of one issue, where each issue of a day is a partition of its own."""
 
     path: Path
     day: date
     bucket: int
     rows: int
     size: int
+    issue: str | None = None
+
+    def partition(self, day_column: str) -> dict[str, date | str]:
+        """What all of its rows have in common, by column."""
+        return {day_column: self.day, **({ISSUE: self.issue} if self.issue is not None else {})}
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,13 @@ class Commit:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A table as of one version; version -1 is a table that nobody has written yet."""
+    """A table as of one version; version -1 is a table that nobody has written yet. `issue`: the one whose
+    rows and commits it shows; None: all there are."""
 
     contract: Contract
     path: Path
     version: int
+    issue: str | None = None
 
     def files(self, since: date | None = None, until: date | None = None) -> list[DataFile]:
         """The files of the days from `since` to `until`, both included, by day, bucket and part.
@@ -71,7 +79,7 @@ class Snapshot:
 
     def rows_of(self, file: DataFile, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one of the files."""
-        return rows_of_file(file.path, file.day, self._schema(columns), self.contract.partition)
+        return rows_of_file(file.path, self._schema(columns), file.partition(self.contract.partition))
 
     def metadata(self, day: date) -> dict[str, str]:
         """What the last commit of a day says about itself; empty where the day was never committed."""
@@ -91,7 +99,7 @@ class Snapshot:
         """All commits that replaced a day, the newest first."""
         with damage.named(self.path):
             history = self._delta.history() if self.version >= 0 else []
-        notes = ((entry, entry[NOTES]) for entry in history if NOTES in entry)
+        notes = ((entry, note) for entry in history for note in notes_of(entry))
         # delta-rs lists the commits after this version too, and counts the versions it gives them down from
         # this one. So each commit carries its own version.
         return [
@@ -106,7 +114,7 @@ class Snapshot:
                 ),
             )
             for entry, note in notes
-            if note["version"] <= self.version
+            if note["version"] <= self.version and self.issue in (None, note.get(ISSUE))
         ]
 
     @cached_property
@@ -122,16 +130,18 @@ class Snapshot:
             return []
         actions = pa.table(self._delta.get_add_actions(flatten=True))
         # Names start with bucket and part (see publishing.py), so the order of names is the order we want.
-        return [
+        files = [
             DataFile(
                 path=self.path / action["path"],
                 day=action[f"partition.{self.contract.partition}"],
                 bucket=int(Path(action["path"]).name.partition("-")[0]),
                 rows=action["num_records"],
                 size=action["size_bytes"],
+                issue=action[f"partition.{ISSUE}"] if self.contract.by_issue else None,
             )
             for action in sorted(actions.to_pylist(), key=lambda action: action["path"])
         ]
+        return [file for file in files if self.issue in (None, file.issue)]
 
     def _schema(self, columns: Sequence[str] | None) -> pa.Schema:
         schema = arrow.schema(self.contract)

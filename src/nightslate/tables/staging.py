@@ -20,6 +20,10 @@ from nightslate.tables.snapshot import DataFile
 _MANIFEST = "manifest.json"
 _AUDITED = "_AUDITED"
 _DATA = "data"
+_ISSUE = "issue="
+_ROWS_OF_A_GROUP = 131_072
+"""Who reads some users alone reads the groups that they are in."""
+
 _ATTEMPT = re.compile(r"(\d{1,19})-[0-9a-f]{32}")
 _BUCKET = re.compile(r"bucket=(\d{1,5})")
 
@@ -49,6 +53,11 @@ class Staged:
     files: tuple[StagedFile, ...]
 
     @property
+    def issue(self) -> str | None:
+        """The issue whose rows these are, where each is a partition of its own."""
+        return issue_of(self.folder)
+
+    @property
     def id(self) -> str:
         return self.folder.name
 
@@ -64,7 +73,7 @@ class Staged:
     def data_files(self) -> list[DataFile]:
         """Where the rows are until they are published."""
         return [
-            DataFile(self.data / file.path, self.day, file.bucket, file.rows, file.size)
+            DataFile(self.data / file.path, self.day, file.bucket, file.rows, file.size, self.issue)
             for file in self.files
         ]
 
@@ -112,7 +121,7 @@ class Attempt:
         if not rows.num_rows:
             return None
         path = folder / f"{part:05d}-{uuid.uuid4().hex}.parquet"
-        pq.write_table(self._fitted(rows), path, write_page_checksum=True)
+        pq.write_table(self._fitted(rows), path, row_group_size=_ROWS_OF_A_GROUP, write_page_checksum=True)
         return self._described(path)
 
     def seal(self, files: Sequence[StagedFile] | None = None) -> Staged:
@@ -171,6 +180,24 @@ def attempts(folder: Path) -> Iterator[Path]:
     """The folders of a day's attempts, in no order."""
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if _ATTEMPT.fullmatch(path.name))
+
+
+def day_folder(staging: Path, day: date, issue: str | None) -> Path:
+    """Where the attempts at a day are, or at one issue of it."""
+    of_day = staging / day.isoformat()
+    return of_day if issue is None else of_day / f"{_ISSUE}{issue}"
+
+
+def staged_folders(staging: Path) -> Iterator[Path]:
+    """The folders that attempts are in, by day and issue."""
+    for of_day in sorted(staging.iterdir()) if staging.exists() else ():
+        yield from (of_day, *sorted(of_day.glob(f"{_ISSUE}*")))
+
+
+def issue_of(attempt: Path) -> str | None:
+    """The issue that an attempt is at; None where it is at a whole day."""
+    folder = attempt.parent.name
+    return folder.removeprefix(_ISSUE) if folder.startswith(_ISSUE) else None
 
 
 def token_of(folder: Path) -> int:

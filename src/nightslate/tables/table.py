@@ -1,41 +1,56 @@
 """A table: read a pinned version, stage a day, verify it, publish it, go back, clean up."""
 
+from __future__ import annotations
+
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from nightslate.contracts import Contract
+from nightslate.contracts import Contract, arrow
 from nightslate.errors import ContractError, SpecError
 from nightslate.tables import damage, verification
 from nightslate.tables.commits import DayLog, Replacement
 from nightslate.tables.creation import existing, opened
-from nightslate.tables.publishing import added, placed
+from nightslate.tables.publishing import added, partition_values, placed
 from nightslate.tables.snapshot import Commit, Snapshot
-from nightslate.tables.staging import Attempt, Staged, discard_up_to, newest_sealed
+from nightslate.tables.staging import Attempt, Staged, day_folder, discard_up_to, newest_sealed
 
 RETENTION_HOURS = 168
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of one program. Made by `Warehouse.table`; nothing exists until something is published."""
+    """One table of one program. Made by `Warehouse.table`; nothing exists until something is published.
+    `issue`: the one whose rows it reads and writes, where each is a partition of its own; None: all."""
 
     name: str
     contract: Contract
     path: Path
     staging: Path
+    issue: str | None = None
+
+    def of_issue(self, issue: str) -> Table:
+        """The rows of one issue, in a table that has a partition for each; any other table as it is."""
+        return replace(self, issue=issue) if self.contract.by_issue else self
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         """The newest version, or a given one; later commits do not show in it."""
         newest = opened(self.path, self.contract)
         if newest is None:
-            return Snapshot(self.contract, self.path, -1)
-        return Snapshot(self.contract, self.path, newest.version() if version is None else version)
+            return Snapshot(self.contract, self.path, -1, self.issue)
+        return Snapshot(
+            self.contract, self.path, newest.version() if version is None else version, self.issue
+        )
+
+    def rows(self, since: date | None = None, until: date | None = None) -> pa.Table:
+        """The rows of the days from `since` to `until`, both included, as of now."""
+        return self.snapshot().to_arrow(since, until)
 
     def begin(self, day: date) -> Attempt:
         """A fresh attempt at a day. It supersedes every attempt that began before it."""
@@ -62,22 +77,31 @@ class Table:
         ContractError where the files do not verify, SupersededError where a newer attempt has committed,
         CommitConflictError where other commits kept coming first.
         """
-        log = self._log(staged.day)
-        version = log.committed(staged.token, staged.id)
-        if version is None:
-            version = self._publish(staged, metadata)
-        discard_up_to(staged)
+        return self.publish_together([staged], metadata)
+
+    def publish_together(self, attempts: Sequence[Staged], metadata: Mapping[str, str]) -> int:
+        """As `publish`, of attempts at several issues of one day, by one commit."""
+        log = self._log(attempts[0].day)
+        versions = [log.of(each.issue).committed(each.token, each.id) for each in attempts]
+        left = [each for each, version in zip(attempts, versions, strict=True) if version is None]
+        version = self._publish(left, metadata) if left else max(v for v in versions if v is not None)
+        for each in attempts:
+            discard_up_to(each)
         return version
 
     def is_published(self, staged: Staged) -> bool:
         """Whether this very attempt is committed. Raises SupersededError where another one has been since."""
-        return self._log(staged.day).committed(staged.token, staged.id) is not None
+        return self._log(staged.day).of(staged.issue).committed(staged.token, staged.id) is not None
 
     def replace(self, day: date, rows: pa.Table, metadata: Mapping[str, str]) -> int:
         """Stages and publishes the rows of a day in one go: for what fits into memory."""
         attempt = self.begin(day)
         attempt.write(rows)
         return self.publish(attempt.seal(), metadata)
+
+    def typed(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        """Rows as the table's files hold them, of values by column; values of other columns are left out."""
+        return pa.Table.from_pylist(list(rows), arrow.schema(self.contract, partition=False))
 
     def is_written(self, day: date) -> bool:
         """Whether the day was ever published; a declared-empty day was."""
@@ -97,6 +121,10 @@ class Table:
         newest = self.snapshot()
         if not 0 <= to_version <= newest.version:
             raise SpecError(f"{self.name}: there is no version {to_version}, the newest is {newest.version}")
+        if self.contract.by_issue and self.issue is None:
+            raise SpecError(
+                f"{self.name}: say which issue is to be rolled back, each has a history of its own"
+            )
         if not self.is_written(day):
             raise SpecError(f"{self.name} {day} was never written: there is nothing to bring back")
         then = self.snapshot(to_version).files(day, day)
@@ -109,13 +137,18 @@ class Table:
             )
         log = self._log(day)
         files = [
-            added(self.path, file.path.relative_to(self.path), self.contract.partition, day, file.rows)
+            added(
+                self.path,
+                file.path.relative_to(self.path),
+                partition_values(self.contract, day, file.issue),
+                file.rows,
+            )
             for file in then
         ]
         token = max(time.time_ns() // 1000, log.last_token() + 1)
         # What is said of the rows that come back holds for them still.
         metadata = {**self.snapshot(to_version).metadata(day), "rollback_to": str(to_version)}
-        return log.commit(Replacement(files, token, f"{token}-{uuid.uuid4().hex}", metadata))
+        return log.commit(Replacement(files, token, f"{token}-{uuid.uuid4().hex}", metadata, self.issue))
 
     def vacuum(self, retention_hours: int = RETENTION_HOURS, dry_run: bool = False) -> list[str]:
         """Removes files that no version of the last `retention_hours` needs; returns their names.
@@ -132,22 +165,24 @@ class Table:
         with damage.named(self.path):
             return sorted(table.vacuum(retention_hours=retention_hours, dry_run=dry_run, full=True))
 
-    def _publish(self, staged: Staged, metadata: Mapping[str, str]) -> int:
-        log = self._log(staged.day)
-        try:
-            self.verify(staged)
-            existing(self.path, self.contract)
-            files = placed(staged, self.contract, self.path)
-        except (ContractError, FileNotFoundError):
-            # Files vanish under us where another publisher has committed meanwhile: then that is the news.
-            version = log.committed(staged.token, staged.id)
-            if version is None:
-                raise
-            return version
-        return log.commit(Replacement(files, staged.token, staged.id, metadata))
+    def _publish(self, attempts: Sequence[Staged], metadata: Mapping[str, str]) -> int:
+        log = self._log(attempts[0].day)
+        replacements = []
+        for staged in attempts:
+            try:
+                self.verify(staged)
+                existing(self.path, self.contract)
+                files = placed(staged, self.contract, self.path)
+            except (ContractError, FileNotFoundError):
+                # Files vanish where another publisher has committed meanwhile: then that is the news.
+                if log.of(staged.issue).committed(staged.token, staged.id) is None:
+                    raise
+                files = []
+            replacements.append(Replacement(files, staged.token, staged.id, metadata, staged.issue))
+        return log.commit(*replacements)
 
     def _log(self, day: date) -> DayLog:
-        return DayLog(self.name, self.contract, self.path, day)
+        return DayLog(self.name, self.contract, self.path, day, self.issue)
 
     def _staged(self, day: date) -> Path:
-        return self.staging / day.isoformat()
+        return day_folder(self.staging, day, self.issue)

@@ -27,9 +27,10 @@ class Warehouse:
         """Where the tasks of a step leave rows to one another. Nothing in it outlives the step."""
         return self.home / "scratch" / _plain(program)
 
-    def report(self, program: str, ds: date) -> Path:
-        """The page of one night."""
-        return self.home / "reports" / _plain(program) / f"{ds.isoformat()}.html"
+    def report(self, program: str, ds: date, issue: str | None = None) -> Path:
+        """The page of one night, of one issue of several."""
+        of_issue = () if issue is None else (_plain(issue),)
+        return Path(self.home / "reports" / _plain(program), *of_issue, f"{ds.isoformat()}.html")
 
     def table(self, program: str, contract: Contract) -> Table:
         """A program's table; nothing is created until something is written."""

@@ -13,8 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-
-from nightslate.simulation import bandit_logs
+from tests.oracles import bandit_logs
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ def by_buckets(runs: Engine, tables: Mapping[str, Input], buckets: int, out: Pat
     shutil.rmtree(out, ignore_errors=True)
     work = Work({**tables, "impressions": tables["impressions"].of_users_in("outcomes")}, buckets)
     attempts = {name: Attempt(load(name), out / name, FIRST_DAY, 1) for name in ("credits", "unattributed")}
-    runs.write(partial(attributed, LAST_TOUCH), work, attempts)
+    runs.write(partial(attributed, {"all": LAST_TOUCH}), work, attempts)
 
 
 def main(name: str, impressions: str, buckets: str, out: str) -> None:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from nightslate.core.arrays import Ints
 from nightslate.core.hashing import hex_to_uint64
 from nightslate.kernels.pseudonyms import Pseudonymiser
-from nightslate.steps import Night
-from nightslate.steps.meaning import with_meaning
+from nightslate.pipeline.night import Night
+from nightslate.pipeline.stored_meaning import with_meaning
 
 PROGRAM = "million"
 DAYS = tuple(date(2026, 1, day) for day in range(1, 15))
@@ -92,6 +92,7 @@ class Day:
                 "slate_id": pa.nulls(user.size, pa.string()),
                 "eligible_arms": pa.nulls(user.size, pa.list_(pa.string())),
                 "variant": pa.nulls(user.size, pa.string()),
+                "issue": pa.repeat("all", user.size),
                 **_context(user),
             }
         )

@@ -35,11 +35,13 @@ from nightslate.kernels.maturity import Kinds, known_maturity
 from nightslate.kernels.rewards import rewarded
 from nightslate.programs import load
 from nightslate.programs.days import microseconds
-from nightslate.simulation.onboarding.engine import Engine, Pages, Ranked
-from nightslate.simulation.onboarding.landing import Landing
-from nightslate.simulation.onboarding.messages import MESSAGES, described
-from nightslate.simulation.onboarding.responses import Truth, responses
-from nightslate.simulation.onboarding.world import Participants, World
+from nightslate.worlds.onboarding_401k.landing import Landing
+from nightslate.worlds.onboarding_401k.messages import MESSAGES, described
+from nightslate.worlds.onboarding_401k.rec_engine import Pages, Ranked
+from nightslate.worlds.onboarding_401k.rec_engine import RecEngine as Engine
+from nightslate.worlds.onboarding_401k.responses import responses
+from nightslate.worlds.onboarding_401k.truth import Truth
+from nightslate.worlds.onboarding_401k.world import Participants, World
 
 WORLDS, USERS, RANDOM_DAYS, DAYS = 100, 2000, 14, 21
 HALF_LIVES = {

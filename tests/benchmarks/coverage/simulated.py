@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from tests.oracles import bandit_logs
+from tests.oracles.bandit_logs import World
 
 from nightslate.core.arrays import Floats
 from nightslate.core.estimators.estimator import RewardRange
@@ -14,8 +16,6 @@ from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import INTERVALS
 from nightslate.core.estimators.results import Results
 from nightslate.core.estimators.statistics import Statistics
-from nightslate.simulation import bandit_logs
-from nightslate.simulation.bandit_logs import World
 
 CONFIDENCE = 0.95
 UNTUNED = ("ips", "snips", "dr")

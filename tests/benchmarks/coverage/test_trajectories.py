@@ -20,8 +20,8 @@ from nightslate.core.estimators.results import Results
 from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.fitted_q import choosing
 from nightslate.core.hashing import mix, seed
-from nightslate.simulation.next_best_action import truth
-from nightslate.simulation.next_best_action.world import OFFERS, UNIFORM, Histories, World
+from nightslate.worlds.next_best_action import truth
+from nightslate.worlds.next_best_action.world import OFFERS, UNIFORM, Histories, World
 
 pytestmark = pytest.mark.timeout(7200)
 

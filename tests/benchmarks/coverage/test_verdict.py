@@ -18,14 +18,14 @@ from nightslate.core.estimators.intervals import Anytime, Delta
 from nightslate.core.estimators.sample import Sample
 from nightslate.files.log import Log
 from nightslate.files.ope import evaluate
-from nightslate.files.question import Question
+from nightslate.files.ope_options import OpeOptions
 
 pytestmark = pytest.mark.timeout(7200)
 
 LOGS = 1000
 ALPHA = 0.05
 ERROR = 2 * (ALPHA * (1 - ALPHA) / LOGS) ** 0.5
-QUESTION = replace(Question.of(estimators="snips", rewards="0,1"), interval=Delta())
+QUESTION = replace(OpeOptions.of(estimators="snips", rewards="0,1"), interval=Delta())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nightslate.core.fitted_q import Transitions
 from nightslate.core.hashing import seed
 from nightslate.core.policies.learner import Arms
-from nightslate.simulation.next_best_action.world import ARMS, OFFERS, UNIFORM, World
+from nightslate.worlds.next_best_action.world import ARMS, OFFERS, UNIFORM, World
 
 OFFERED = Arms.plain(seed("arm", arm) for arm in ARMS)
 ITERATIONS = 6

@@ -17,8 +17,8 @@ from nightslate import programs
 from nightslate.core.arrays import Bools, Floats
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy
 from nightslate.programs.learners import FittedQLearner
-from nightslate.simulation.next_best_action import truth
-from nightslate.simulation.next_best_action.world import ARMS, FEATURES, NEVER, UNIFORM, Histories, World
+from nightslate.worlds.next_best_action import truth
+from nightslate.worlds.next_best_action.world import ARMS, FEATURES, NEVER, UNIFORM, Histories, World
 
 HISTORIES, CUSTOMERS, PLAYED = 10, 1000, 20_000
 ENOUGH = 0.95
@@ -53,7 +53,7 @@ def shipped() -> FittedQ:
     """The learner of the program that ships."""
     (spec,) = (
         learner
-        for learner in programs.load(DAGS / "next_best_action.yaml").learners.values()
+        for learner in programs.load(DAGS / "next_best_action.yaml").only_issue.learners.values()
         if isinstance(learner, FittedQLearner)
     )
     return FittedQ(**spec.model_dump(exclude={"kind"}))

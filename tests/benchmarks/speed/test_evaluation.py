@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import Ridge
 from tests.benchmarks.peers import ask, peer_python
+from tests.oracles.reward_model import CrossFitted, FoldSums, cross_fit
 
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import Bootstrap, Delta
 from nightslate.core.estimators.results import results
-from nightslate.core.estimators.reward_model import CrossFitted, FoldSums, cross_fit
 from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix
 from nightslate.core.policies.learner import Arms

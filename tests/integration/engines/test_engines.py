@@ -144,6 +144,27 @@ def test_a_day_may_go_by_another_name_and_columns_may_be_few(engine, tmp_path):
     assert sorted(found["slate_date"].to_pylist()) == [DAYS[0]] * 12 + [DAYS[1]] * 12
 
 
+def test_texts_that_are_read_as_codes_are_the_same_texts(engine, tmp_path):
+    impressions, _ = histories(6)
+    lists = pa.array(
+        [[user, None, "x"] if n % 3 else None for n, user in enumerate(impressions["user_id"].to_pylist())]
+    )
+    impressions = impressions.append_column("listed", lists)
+    plain = stored(tmp_path / "impressions", impressions, 2)
+    plain = replace(plain, schema=plain.schema.append(pa.field("younger", pa.string())))
+    coded = plain.coded(("arm_id", "listed", "younger"))
+    codes = pa.dictionary(pa.int32(), pa.string())
+    assert [coded.schema.field(name).type for name in ("arm_id", "younger", "user_id")] == [
+        codes,
+        codes,
+        pa.string(),
+    ]
+    found = engine.map(lambda tables: tables["impressions"], Work({"impressions": coded}, 2))
+    expected = engine.map(lambda tables: tables["impressions"], Work({"impressions": plain}, 2))
+    assert found.schema == coded.schema
+    assert found.to_pylist() == expected.to_pylist()
+
+
 def test_rows_of_users_that_another_table_lacks_are_dropped_as_they_are_read(engine, tmp_path):
     impressions, outcomes = histories(6)
     few = outcomes.slice(1, 2)
@@ -312,10 +333,10 @@ def test_what_a_kernel_makes_of_any_item_is_staged_in_the_bucket_that_it_is_name
         return {"others": pa.table({"user_id": pa.array(names, pa.string())})}
 
     table = tables(tmp_path)["others"]
-    items = [(5, ["a", "b"]), (0, []), (2, ["c"]), (11, ["d"])]
-    staged = engine.write_buckets(users, items, 4, {"others": table.begin(DS)})["others"]
+    items = [(5, 1, ["a", "b"]), (0, 0, []), (2, 0, ["c"]), (5, 0, ["d"])]
+    staged = engine.write_parts(users, items, 4, {"others": table.begin(DS)})["others"]
     found = [(file.bucket, pq.read_table(file.path)["user_id"].to_pylist()) for file in staged.data_files]
-    assert found == [(2, ["c"]), (5, ["a", "b"]), (11, ["d"])]
+    assert found == [(2, ["c"]), (5, ["d"]), (5, ["a", "b"])]
 
 
 def test_rows_that_do_not_fit_the_contract_are_not_staged(engine, tmp_path):
@@ -324,7 +345,7 @@ def test_rows_that_do_not_fit_the_contract_are_not_staged(engine, tmp_path):
 
     table = tables(tmp_path)["others"]
     with pytest.raises(ContractError, match="others 2026-11-16"):
-        engine.write_buckets(misfits, [(0, None), (1, None)], 2, {"others": table.begin(DS)})
+        engine.write_parts(misfits, [(0, 0, None), (1, 0, None)], 2, {"others": table.begin(DS)})
     with pytest.raises(ContractError, match="nothing is staged"):
         table.staged(DS)
 
@@ -454,7 +475,7 @@ def test_each_task_has_one_thread_for_its_sums(engine):
 
 def test_a_night_on_one_machine_needs_nothing_of_spark():
     script = (
-        "import sys, nightslate.engines, nightslate.steps.night;"
+        "import sys, nightslate.engines, nightslate.pipeline.night;"
         "assert not [name for name in sys.modules if name.partition('.')[0] in ('pyspark', 'py4j')]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

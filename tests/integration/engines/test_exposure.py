@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from tests.unit.kernels.test_exposures import GROUPS, by_definition, how
 from tests.unit.kernels.test_scoring import ARMS, DAY, people
@@ -13,8 +14,9 @@ from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.exposure import Solution
 from nightslate.core.policies.exposure_goals import Goal
 from nightslate.engines import Input, LocalEngine, Work
+from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import SLATES
-from nightslate.steps import score
+from nightslate.pipeline.steps import score
 from nightslate.tables import Warehouse
 
 from .stored import stored
@@ -46,17 +48,21 @@ def solved(tmp_path, monkeypatch, capsys):
         night = SimpleNamespace(
             name="shop",
             engine=engine,
-            warehouse=warehouse,
-            arms=lambda: ARMS,
-            program=SimpleNamespace(slots=2, exposure_tolerance=1e-4),
+            scratch=warehouse.scratch("shop"),
+            issue=SimpleNamespace(slots=2, exposure_tolerance=1e-4),
         )
-        monkeypatch.setattr(score, "goals", lambda _: goals)
-        monkeypatch.setattr(score, "priorities", lambda _: np.array(PRIORITIES))
+        monkeypatch.setattr(score, "goals", lambda *_: goals)
+        monkeypatch.setattr(score, "priorities", lambda *_: np.array(PRIORITIES))
         monkeypatch.setattr(score, "_track", lambda *tracked: found.append(tracked[-1]))
         table = warehouse.table("shop", load("slates"))
         given = stored(folder / "users", users, buckets, DAY)
         capsys.readouterr()
-        staged, words = score._with_goals(night, Work({"users": given}, buckets), how, table.begin(DAY))
+        work, offered, everybody = (
+            Work({"users": given}, buckets),
+            pa.table({"arm_id": ARMS}),
+            EligibleUsers({}),
+        )
+        staged, words = score._with_goals(night, work, how, everybody, table.begin(DAY), offered)
         assert [path for path in warehouse.scratch("shop").rglob("*") if path.is_file()] == []
         table.verify(staged)
         (solution,) = found
@@ -96,10 +102,12 @@ def test_each_pass_is_told_as_it_begins(solved):
 
 def test_slates_are_those_that_the_multipliers_lead_to(solved):
     """As if they were known before: goals change nothing else."""
-    steered = how(penalty=0.5, groups=GROUPS)
-    made = solved(ALONE, steered, 3)
+    adjusted = how(penalty=0.5, groups=GROUPS)
+    made = solved(ALONE, adjusted, 3)
     multipliers = dict(zip(ARMS, made.solution.multipliers.tolist(), strict=True))
-    directly = replace(steered, steering=replace(steered.steering, multipliers=multipliers)).scored(PEOPLE)
+    directly = replace(adjusted, adjustment=replace(adjusted.adjustment, multipliers=multipliers)).scored(
+        PEOPLE
+    )
     assert made.slates == {row["user_id"]: row for row in directly.to_pylist()}
 
 
@@ -116,8 +124,8 @@ def test_buckets_make_no_difference_and_a_rerun_is_equal_to_the_last_bit(engine,
 
 
 def test_each_engine_finds_the_same_to_the_last_bit(engine, solved):
-    steered = how(penalty=0.5, groups=GROUPS)
-    here, alone = (solved(runs, steered, 3) for runs in (engine, ALONE))
+    adjusted = how(penalty=0.5, groups=GROUPS)
+    here, alone = (solved(runs, adjusted, 3) for runs in (engine, ALONE))
     assert here.solution.multipliers.tobytes() == alone.solution.multipliers.tobytes()
     assert here.solution.exposures.tobytes() == alone.solution.exposures.tobytes()
     assert (here.slates, here.files, here.passes) == (alone.slates, alone.files, alone.passes)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tests.integration.steps import world
+from tests.integration.pipeline import world
 from tests.unit.kernels.landed import (
     CONFORMER,
     DS,
@@ -29,11 +29,12 @@ from nightslate.contracts import arrow, load
 from nightslate.engines import Input, LocalEngine
 from nightslate.kernels.buckets import buckets_of
 from nightslate.kernels.ingest import OfBucket
+from nightslate.kernels.shown_for import ShownFor
 from nightslate.kernels.slate_propensities import SLATE_COLUMNS
+from nightslate.pipeline.log_intake import Completion, accepted_at_once, take_in
+from nightslate.pipeline.night import Night
+from nightslate.pipeline.steps.ingest import _OfImpressions
 from nightslate.programs import load as load_program
-from nightslate.steps import Night
-from nightslate.steps.ingest import _OfImpressions
-from nightslate.steps.take_in import Completion, accepted_at_once, take_in
 
 from .stored import stored
 
@@ -61,7 +62,7 @@ def taken(tmp_path):
     def take(files, completion=None, engine=ALONE, buckets=7):
         home = tmp_path / f"home-{len(list(tmp_path.iterdir()))}"
         mine = night(home, engine, buckets)
-        found = take_in(mine, files, CONFORMER, completion)
+        found = take_in(mine, mine.table("impressions"), files, CONFORMER, completion)
         scratch = mine.warehouse.scratch(mine.name)
         assert [path for path in scratch.rglob("*") if path.is_file()] == []
         mine.table("impressions").verify(found.staged)
@@ -99,7 +100,7 @@ def test_no_files_are_no_rows(taken, tmp_path):
         0,
     )
     handle = night(tmp_path / "empty").table("impressions")
-    handle.publish(take_in(night(tmp_path / "empty"), [], CONFORMER).staged, {})
+    handle.publish(take_in(night(tmp_path / "empty"), handle, [], CONFORMER).staged, {})
     assert handle.is_written(DS), "an empty day is a day"
 
 
@@ -311,7 +312,7 @@ def test_rows_are_completed_once_they_are_sound_and_single_by_what_lies_in_their
 
 def test_what_lies_beside_is_read_only_if_a_sound_row_gives_the_column_to_go_by(taken, tmp_path):
     """Of impressions, that is what the slates say."""
-    asked, complete = [], _OfImpressions("conditional")
+    asked, complete = [], _OfImpressions("conditional", ShownFor({"all": []}, {}))
 
     def watched(rows, read):
         def watched_read():
@@ -430,7 +431,7 @@ def test_the_key_is_in_no_repr_and_raw_ids_are_in_no_file(engine, tmp_path, monk
     monkeypatch.setattr("nightslate.engines.engine.shutil", SimpleNamespace(rmtree=look_and_remove))
     rows = [good(1), good(1), good(2, slot=0), good(3), good(3, arm_id="b"), good(4, user_id="raw-user")]
     mine, file = night(tmp_path / "home", engine), write_csv(tmp_path / "a", [*rows, good(4)])
-    ingested = take_in(mine, [file], CONFORMER)
+    ingested = take_in(mine, mine.table("impressions"), [file], CONFORMER)
     assert (kept(ingested), len(ingested.rejects)) == (["i1"], 5)
     assert len(left) > 1
     assert any(b"i3" in content for content in left)
@@ -450,7 +451,8 @@ def test_the_key_is_in_no_plan(spark, tmp_path, monkeypatch, capsys):
         kind, "mapInArrow", lambda frame, *how: frames.append(map_in_arrow(frame, *how)) or frames[-1]
     )
     file = write_csv(tmp_path / "a", [good(1), good(2, slot=0)])
-    ingested = take_in(night(tmp_path / "home", SparkEngine(spark)), [file], CONFORMER)
+    mine = night(tmp_path / "home", SparkEngine(spark))
+    ingested = take_in(mine, mine.table("impressions"), [file], CONFORMER)
     assert kept(ingested) == ["i1"]
     assert len(frames) == 3
     shown = ""

@@ -18,7 +18,7 @@ def told(batches):
 
 
 assert spark.range(3, numPartitions=1).mapInArrow(told, "id long").toArrow().num_rows == 3
-spark.sparkContext._jvm.java.lang.System.err.println("Java's last words")
+spark._jvm.java.lang.System.err.println("Java's last words")
 """
 
 

@@ -201,7 +201,7 @@ def test_a_tag_is_replaced_and_may_be_empty(client, home, night):
 
 def test_a_digest_that_nobody_registered_is_a_clear_error(night):
     registry, _ = night
-    for ask in (registry.load, registry.crown):
+    for ask in (registry.load, registry.promote):
         with pytest.raises(ModelError, match=r"no version of .* with digest 0000"):
             ask("0" * 64)
     assert registry.champion_version() is None
@@ -249,7 +249,7 @@ def test_training_again_heals_a_damaged_artifact(night, client, home, damage, na
     registry, run = night
     digest = fitted().digest
     registry.register(fitted(), run, DS)
-    registry.crown(digest)
+    registry.promote(digest)
     folder = artifacts(home, run)
     damage(folder)
     with pytest.raises(
@@ -304,11 +304,11 @@ def test_what_mlflow_refuses_is_a_model_error(night):
         run.log_params({"a*b": 1})
 
 
-def test_the_crown_goes_to_one_model_at_a_time(night):
+def test_one_model_at_a_time_is_champion(night):
     registry, run = night
     versions = {kind: registry.register(fitted(kind), run, DS) for kind in ("uniform", "popularity")}
     for kind in ("uniform", "popularity", "popularity", "uniform"):
-        assert registry.crown(fitted(kind).digest) == versions[kind]
+        assert registry.promote(fitted(kind).digest) == versions[kind]
         assert registry.champion_version() == versions[kind]
 
 

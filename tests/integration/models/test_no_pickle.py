@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-FILES = sorted(path for folder in ("src", "jobs", "dags") for path in (ROOT / folder).rglob("*.py"))
+FILES = sorted(path for folder in ("src", "dags") for path in (ROOT / folder).rglob("*.py"))
 
 PICKLING = {
     "pickle",

@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.integration.steps import world
+from tests.integration.pipeline import world
 from tests.integration.tables.rows import rows
 
 from nightslate.cli.tables import rollback
 from nightslate.errors import SpecError
-from nightslate.steps import Night
+from nightslate.pipeline.night import Night
 
 MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
 

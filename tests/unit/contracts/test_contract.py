@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
-from nightslate.contracts import Column, arrow, load
+from nightslate.contracts import Column, arrow, load, tables
 from nightslate.errors import SpecError
 
 
@@ -9,6 +11,27 @@ def test_partition_column_is_last_and_stays_out_of_files() -> None:
     slates = load("slates")
     assert slates.partition == slates.columns[-1].name == "slate_date"
     assert slates.partition not in [column.name for column in slates.file_columns]
+
+
+def test_a_table_may_have_a_partition_for_each_issue_and_its_files_leave_the_column_out() -> None:
+    slates = load("slates")
+    assert (slates.by_issue, slates.partitions) == (False, ("slate_date",))
+    assert "issue" in [column.name for column in slates.file_columns]
+    apart = replace(slates, by_issue=True)
+    assert apart.partitions == ("slate_date", "issue")
+    left = [column.name for column in slates.columns if column.name not in ("slate_date", "issue")]
+    assert [column.name for column in apart.file_columns] == left
+
+
+def test_issues_are_told_apart_where_every_row_is_of_one() -> None:
+    """An impression may be from before there were issues, and nobody wrote it for one of them."""
+    apart = {name for name in tables() if load(name).tells_issues_apart}
+    assert apart == {
+        *("delays", "evaluations", "evidence", "ledger", "models", "promotions", "slates", "sweeps"),
+        *("allocations", "assignments"),
+    }
+    assert not load("impressions").column("issue").required
+    assert load("impressions").column("issue") in load("impressions").landing_columns
 
 
 def test_key_follows_the_declared_positions_not_the_column_order() -> None:
@@ -88,7 +111,9 @@ def test_a_column_name_is_plain(name: str) -> None:
 
 
 def test_an_unknown_table_or_column_is_named() -> None:
-    with pytest.raises(SpecError, match="no contract for table 'nope'; there is one for arms"):
+    with pytest.raises(
+        SpecError, match=r"no contract for table 'nope'; there is one for .*\barms, .*, users$"
+    ):
         load("nope")
     with pytest.raises(SpecError, match="users has no column 'age'"):
         load("users").column("age")

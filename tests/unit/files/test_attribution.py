@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nightslate.core.attribution import Rule
 from nightslate.core.errors import InvalidInputError
 from nightslate.errors import MachineError
-from nightslate.files.attribution import dealt, histories
+from nightslate.files.attribution import histories, user_impressions
 from nightslate.files.attribution.attribute import Summary, attribute
 from nightslate.files.attribution.copies import among, copies, repeated
 from nightslate.files.attribution.options import attributor
@@ -78,8 +78,8 @@ def test_users_in_many_parts_and_rows_in_many_batches_have_the_same_credits(
     whole, told = run(tmp_path, history(1)), list[tuple[str, int, int]]()
     expected = result(tmp_path)
     assert expected.num_rows > 500
-    monkeypatch.setattr(dealt, "_PART_ROWS", 100)
-    monkeypatch.setattr(dealt, "BATCH_ROWS", 64)
+    monkeypatch.setattr(user_impressions, "_PART_ROWS", 100)
+    monkeypatch.setattr(user_impressions, "BATCH_ROWS", 64)
     monkeypatch.setattr(histories, "BATCH_ROWS", 64)
     parted = run(tmp_path, history(1), told=told)
     assert result(tmp_path).equals(expected)
@@ -103,7 +103,7 @@ def test_ids_of_users_in_different_parts_clash_and_copies_do_not(
     users = sorted({row["user_id"] for row in outcomes})
     clashing = [{**impressions[0], "impression_id": "twice", "user_id": user} for user in users]
     logs = ([*impressions, *clashing, *impressions[:50]], outcomes)
-    monkeypatch.setattr(dealt, "_PART_ROWS", 100)
+    monkeypatch.setattr(user_impressions, "_PART_ROWS", 100)
     summary = run(tmp_path, logs, quarantine=tmp_path / "bad.jsonl")
     assert [*summary.refused[str(tmp_path / "i.parquet")].values()] == [len(users)]
     near = sum(row["user_id"] in users for row in impressions[:50])
@@ -119,7 +119,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_behind(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dealt.Parts, "add", full)
+    monkeypatch.setattr(user_impressions.Parts, "add", full)
     with pytest.raises(MachineError, match="No space left"):
         run(tmp_path, history(3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["i.parquet", "o.parquet"]

@@ -9,7 +9,7 @@ import pytest
 
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
-from nightslate.files.refused import BadRowsError, Refused
+from nightslate.files.rejected_rows import BadRowsError, Refused
 from nightslate.files.rows import read
 
 

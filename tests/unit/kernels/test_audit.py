@@ -8,22 +8,24 @@ import pyarrow as pa
 import pytest
 
 from nightslate.kernels.audit import faults
+from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.slate_ids import slate_ids
-from nightslate.kernels.slate_weights import Steering
+from nightslate.kernels.slate_weights import WeightAdjustment
 
-from .test_scoring import FLOOR, people, scoring, uniform
+from .test_scoring import FLOOR, people, scoring, split, uniform
 
 DAY = date(2026, 11, 17)
 USERS = people(16)["user_id"].to_pylist()
 
 
+EVERYONE = scoring({"all": (1.0, uniform())}).assignment
 GROUPS = {"a": "x", "b": "x", "c": "x", "d": "y", "e": None}
 
 
-def sound(arms="abcde", depth=3, steering=None):
+def sound(arms="abcde", depth=3, adjustment=None):
     """Slates as scoring makes them, by user; each number of arms is looked at for itself by the audit."""
     how = scoring({"all": (1.0, uniform(tuple(arms)))}, depth=depth)
-    how = replace(how, steering=steering or Steering())
+    how = replace(how, adjustment=adjustment or WeightAdjustment())
     return how.scored(people(16))
 
 
@@ -47,13 +49,13 @@ def audit(slates, users=USERS, forge=(), depth=3):
     owner = {row["slate_id"]: row["user_id"] for row in rows}
     people_of_the_day = pa.table({"user_id": pa.array(users, pa.string())})
     table = pa.Table.from_pylist(rows, sound().schema)
-    found = faults(table, people_of_the_day, "shop", DAY, FLOOR, depth)
+    found = faults(table, people_of_the_day, "shop", DAY, FLOOR, depth, EVERYONE)
     assert found.column_names == ["fault", "slate_id"]
     return sorted((row["fault"], owner.get(row["slate_id"], row["slate_id"])) for row in found.to_pylist())
 
 
 def test_sound_slates_have_no_fault():
-    assert faults(sound(), people(16), "shop", DAY, FLOOR, 3).num_rows == 0
+    assert faults(sound(), people(16), "shop", DAY, FLOOR, 3, EVERYONE).num_rows == 0
     mixed = [*sound().to_pylist()[:8], *sound("ab", depth=2).to_pylist()[8:]]
     assert audit(mixed) == []
     assert audit([], users=[]) == []
@@ -111,7 +113,7 @@ def test_penalties_of_diversity_are_part_of_what_is_recomputed():
     """Beside slates without any; each tampered row has ranked two arms of one group."""
     slates = [
         *sound().to_pylist()[:4],
-        *sound(steering=Steering({"d": 0.1, "e": 0.1}, 0.5, GROUPS)).to_pylist()[4:],
+        *sound(adjustment=WeightAdjustment({"d": 0.1, "e": 0.1}, 0.5, GROUPS)).to_pylist()[4:],
     ]
     assert audit(slates) == []
     alike = [n for n in range(4, 16) if sum(GROUPS[arm] == "x" for arm in slates[n]["ranking"]) > 1]
@@ -185,8 +187,23 @@ def test_a_change_of_any_field_after_a_slate_was_named_is_told_by_its_id():
         slates = rows.to_pylist()
         slates[1][name] = other
         table = pa.Table.from_pylist(slates, rows.schema)
-        found = faults(table, people(16), "shop", DAY, FLOOR, 3).to_pylist()
+        found = faults(table, people(16), "shop", DAY, FLOOR, 3, EVERYONE).to_pylist()
         assert [row["slate_id"] for row in found if row["fault"] == wrong] == [slates[1]["slate_id"]]
     for program, day in (("other", DAY), ("shop", date(2026, 11, 18))):
-        found = faults(rows, people(16), program, day, FLOOR, 3)
+        found = faults(rows, people(16), program, day, FLOOR, 3, EVERYONE)
         assert found["fault"].to_pylist() == [wrong] * 16
+
+
+def test_a_user_has_a_slate_of_the_variant_that_it_is_in():
+    """Of two that are sound by themselves: by the shares of another day some users would be in the other."""
+    how = scoring(split(0.5), depth=3)
+    rows, moved = how.scored(people(16)), scoring(split(0.2)).assignment
+    assert faults(rows, people(16), "shop", DAY, FLOOR, 3, how.assignment).num_rows == 0
+    found = faults(rows, people(16), "shop", DAY, FLOOR, 3, moved)
+    now = moved.variants(user_keys(rows)).tolist()
+    wrong = [
+        row["slate_id"] for row, name in zip(rows.to_pylist(), now, strict=True) if row["variant"] != name
+    ]
+    assert 0 < len(wrong) < 16
+    assert set(found["fault"].to_pylist()) == {"a slate is of another variant than its user is in"}
+    assert sorted(found["slate_id"].to_pylist()) == sorted(wrong)

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 from nightslate.core.estimators.results import results
-from nightslate.core.policies import LinearThompson, LogisticThompson, Popularity
+from nightslate.core.policies import LinearThompson, LinearUCB, LogisticThompson, Popularity
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.examination import Examination
 from nightslate.kernels.rewards import folds_of
-from nightslate.kernels.training import encoder_for, reward_range, winsorised
+from nightslate.kernels.training import Earned, Lessons, encoder_for, winsorised
 from nightslate.programs.logs import Feature
 
 from .taught import (
@@ -218,6 +218,22 @@ def test_a_learner_may_see_contexts_as_something_else():
         assert_equal(state, plain)
 
 
+def test_learners_that_learn_the_same_are_taught_once():
+    fold = folding(*world())
+    same = {"thompson": LinearThompson(draws=8), "ucb": LinearUCB(), "popularity": Popularity(2.0)}
+    other = {"forgets": LinearUCB(forgetting=0.9), "doubled": LinearUCB()}
+    lessons = Lessons(
+        MATURED, {**same, **other}, ENCODER, ARMS, 2, seen_as={"doubled": lambda contexts: 2 * contexts}
+    )
+    assert {name for name, _ in lessons.initial()} == {"thompson", "popularity", "forgets", "doubled"}
+    found = lessons.states(fold(lessons.initial(), lambda tables: lessons.update(MATURED.rows(tables))))
+    for name, learner in {**same, **other}.items():
+        seen_as = {n: see for n, see in lessons.seen_as.items() if n == name}
+        alone = fold_states(fold, {name: learner}, folds=2, seen_as=seen_as)
+        for one, together in zip(alone[name], found[name], strict=True):
+            assert_equal(together, one)
+
+
 def test_the_range_of_rewards_is_that_of_impressions_that_count():
     impressions, credit = world()
     impressions[3]["occurred_at"] += timedelta(microseconds=1)
@@ -225,6 +241,7 @@ def test_the_range_of_rewards_is_that_of_impressions_that_count():
     credit[impressions[5]["impression_id"]] = -7.5
     credit[impressions[6]["impression_id"]] = 8.25
     tables = tables_of(impressions, credit)
-    assert reward_range(MATURED.rows(tables)).to_pylist() == [{"min": -7.5, "max": 8.25}]
     nobody = {name: table.slice(0, 0) for name, table in tables.items()}
-    assert reward_range(MATURED.rows(nobody)).to_pylist() == [{"min": None, "max": None}]
+    some, none = Earned.of(MATURED.rows(tables)), Earned.of(MATURED.rows(nobody))
+    assert some.merge(none).range == none.merge(some).range == (-7.5, 8.25)
+    assert none.range == Earned.initial().merge(none).range == (None, None)

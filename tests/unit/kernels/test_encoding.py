@@ -45,6 +45,32 @@ def test_chunks_of_a_column_make_no_difference():
     assert together.tolist() == [*ENCODER(one).tolist(), *ENCODER(two).tolist()]
 
 
+def test_rows_of_one_vector_share_it_unless_they_are_told_apart():
+    colours, ages = ["red", "blue", "green", "red", None, "blue"], [1.0, None, 2.0, 1.0, 2.0, 0.0]
+    some = rows(colours, ages, ["ch"] * 6)
+    first, vector_of = ENCODER.distinct(some)
+    assert first.tolist() == [0, 1, 2]
+    assert vector_of.tolist() == [0, 1, 2, 0, 2, 1]
+    assert ENCODER(some.take(pa.array(first)))[vector_of].tolist() == ENCODER(some).tolist()
+    first, vector_of = ENCODER.distinct(some, apart=np.array([7, 0, 0, 0, 0, 0]))
+    assert (first.tolist(), vector_of.tolist()) == ([0, 1, 2, 3], [0, 1, 2, 3, 2, 1])
+    for encoder in (ENCODER, Encoder((), ())):
+        assert [found.tolist() for found in encoder.distinct(rows([], [], []))] == [[], []]
+    first, vector_of = Encoder((), ()).distinct(some, apart=np.array([5, 3, 5, 3, 5, 5]))
+    assert (first.tolist(), vector_of.tolist()) == ([0, 1], [0, 1, 0, 1, 0, 0])
+
+
+def test_codes_are_encoded_as_the_texts_that_they_stand_for():
+    texts = rows(["red", None, "green", "blue"], [1.0, 2.0, 3.0, 4.0], ["ch", "de", None, "ch"])
+    kinds = {
+        "country": pa.dictionary(pa.int32(), pa.string()),
+        "colour": pa.dictionary(pa.int32(), pa.string()),
+    }
+    coded = texts.cast(pa.schema([(name, kinds.get(name, pa.float64())) for name in texts.column_names]))
+    in_chunks = pa.concat_tables([coded.slice(2), coded.slice(0, 2)])
+    assert ENCODER(in_chunks).tolist() == ENCODER(texts.take(pa.array([2, 3, 0, 1]))).tolist()
+
+
 def test_a_feature_that_nobody_has_a_value_of_has_no_place():
     encoder = Encoder(("colour", "age"), ((), None))
     assert encoder(rows(["red"], [2.0], [None])).tolist() == [[1.0, 2.0]]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from nightslate.kernels.exposure import exposures
-from nightslate.kernels.slate_weights import Steering
+from nightslate.kernels.slate_weights import WeightAdjustment
 
 from .test_scoring import ARMS, fitted, people, scoring, split, uniform
 
@@ -15,8 +15,10 @@ GROUPS = {"a": "x", "b": "x", "c": "y", "d": "y", "e": None}
 EVERYONE = frozenset({"champion", "random"})
 
 
-def how(**steering):
-    return replace(scoring(split(0.8)), steering=Steering(**steering), randomised=frozenset({"random"}))
+def how(**adjustment):
+    return replace(
+        scoring(split(0.8)), adjustment=WeightAdjustment(**adjustment), randomised=frozenset({"random"})
+    )
 
 
 def by_definition(slates, penalty=0.5):
@@ -35,15 +37,15 @@ def by_definition(slates, penalty=0.5):
 
 
 @pytest.mark.parametrize(
-    "steering",
+    "adjustment",
     [
         {},
         {"multipliers": {"c": 3.0, "gone": 9.0}},
         {"penalty": 0.5, "groups": GROUPS, "multipliers": {"a": 0.1}},
     ],
 )
-def test_exposures_are_those_of_the_weights_as_stored_of_the_variants_that_are_asked_for(steering):
-    scored, users = how(**steering), people(80)
+def test_exposures_are_those_of_the_weights_as_stored_of_the_variants_that_are_asked_for(adjustment):
+    scored, users = how(**adjustment), people(80)
     choices, slates = pa.concat_tables(scored.choices(users)), scored.scored(users).to_pylist()
     for variants in (EVERYONE, frozenset({"random"}), frozenset({"champion"}), frozenset()):
         expected = by_definition([slate for slate in slates if slate["variant"] in variants])

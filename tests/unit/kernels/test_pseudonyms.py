@@ -12,10 +12,11 @@ from nightslate.kernels.pseudonyms import PSEUDONYM_LENGTH, Pseudonymiser
 KEY = "0123456789abcdef"
 
 
-def test_a_pseudonym_is_the_hmac_of_the_id():
-    found = Pseudonymiser(KEY.encode(), "1")(pa.array(["Zoë", None, "b", "Zoë", ""]))
+@pytest.mark.parametrize("key", [KEY, KEY * 4, KEY * 4 + "0"], ids=["short", "of a block", "longer"])
+def test_a_pseudonym_is_the_hmac_of_the_id(key):
+    found = Pseudonymiser(key.encode(), "1")(pa.array(["Zoë", None, "b", "Zoë", ""]))
     expected = {
-        name: hmac.new(KEY.encode(), name.encode(), hashlib.sha256).hexdigest()[:PSEUDONYM_LENGTH]
+        name: hmac.new(key.encode(), name.encode(), hashlib.sha256).hexdigest()[:PSEUDONYM_LENGTH]
         for name in ("Zoë", "b", "")
     }
     assert found.to_pylist() == [expected["Zoë"], None, expected["b"], expected["Zoë"], expected[""]]

@@ -11,6 +11,7 @@ from nightslate.core.hashing import seed
 from nightslate.core.policies.learner import Arms
 from nightslate.core.policies.linear_thompson import LinearThompson
 from nightslate.core.policies.uniform import Uniform
+from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.scoring import ScoredBy, Scoring
 
@@ -47,7 +48,12 @@ def uniform(arms=ARMS):
 
 
 def scoring(variants=None, day=DAY, depth=3, program="shop"):
-    return Scoring(program, "all", day, depth, FLOOR, variants or {"all": (1.0, fitted())})
+    """variants: share and model of each."""
+    variants = variants or {"all": (1.0, fitted())}
+    shares = {name: share for name, (share, _) in variants.items()}
+    models = {name: model for name, (_, model) in variants.items()}
+    assignment = Assignment.at_first(program, shares, day)
+    return Scoring(program, "all", day, depth, FLOOR, assignment, models)
 
 
 def slates(users, how=None):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from nightslate.kernels.slate_ids import slate_ids
-from nightslate.kernels.slate_weights import Steering
+from nightslate.kernels.slate_weights import WeightAdjustment
 
 from .test_scoring import DAY, people, scoring, split, uniform
 
@@ -33,11 +33,11 @@ ROW = {
 
 def slates():
     """Of several variants, numbers of arms and penalties, in no order."""
-    plain, steering = scoring(split(0.5)), Steering({"a": 2.0}, 0.5, GROUPS)
+    plain, adjustment = scoring(split(0.5)), WeightAdjustment({"a": 2.0}, 0.5, GROUPS)
     kinds = [
         plain,
-        replace(plain, steering=steering, randomised=frozenset({"random"})),
-        replace(plain, steering=replace(steering, penalty=0.25)),
+        replace(plain, adjustment=adjustment, randomised=frozenset({"random"})),
+        replace(plain, adjustment=replace(adjustment, penalty=0.25)),
         scoring({"all": (1.0, uniform(("a", "b")))}, depth=2),
         scoring({"all": (1.0, uniform(("b", "a")))}, depth=1),
     ]

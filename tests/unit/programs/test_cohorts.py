@@ -30,7 +30,7 @@ def weekly():
         variants={"all": {"share": 1.0, "policy": "uniform"}},
         evaluation={"window_days": 10},
         gate={"first_champion": "uniform"},
-    )
+    ).only_issue
 
 
 def test_a_day_is_whole_once_the_window_of_its_last_moment_is_over():

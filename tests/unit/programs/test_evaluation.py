@@ -12,12 +12,14 @@ from nightslate.programs.evaluation import (
     NEEDS_RANGE,
     OF_DECISIONS,
     OF_IMPRESSIONS,
+    Evaluation,
     Interval,
     require_known_rewards,
 )
+from nightslate.programs.units import DECISION, IMPRESSION
 
 
-def program(propensity="marginal", slots=2, gate=None, maturity="exclude", **evaluation):
+def issue(propensity="marginal", slots=2, gate=None, maturity="exclude", **evaluation):
     return Program(
         program="shop",
         description="a shop",
@@ -31,12 +33,12 @@ def program(propensity="marginal", slots=2, gate=None, maturity="exclude", **eva
         variants={"all": {"share": 1.0, "policy": "uniform"}},
         evaluation=evaluation,
         gate={"first_champion": "uniform", **(gate or {})},
-    )
+    ).only_issue
 
 
 def refusal(**changed):
     with pytest.raises(ValidationError) as caught:
-        program(**changed)
+        issue(**changed)
     return str(caught.value)
 
 
@@ -49,19 +51,19 @@ def test_the_names_are_those_of_core():
 
 @pytest.mark.parametrize(("propensity", "slots"), [("marginal", 2), ("marginal", 1), ("conditional", 1)])
 def test_impressions_stand_alone_where_their_propensities_do(propensity, slots):
-    alone = program(propensity, slots)
-    assert not alone.weighs_decisions
+    alone = issue(propensity, slots)
+    assert (alone.unit, alone.slots_weighed) == (IMPRESSION, 1)
     assert (alone.estimators, alone.judged_by) == (("ips", "snips", "dr"), "dr")
 
 
 def test_decisions_are_weighed_whole_where_slots_depend_on_one_another():
-    whole = program("conditional", 2)
-    assert whole.weighs_decisions
+    whole = issue("conditional", 2)
+    assert (whole.unit, whole.slots_weighed) == (DECISION, 2)
     assert (whole.estimators, whole.judged_by) == (("sips", "rips", "snrips", "cascade_dr"), "cascade_dr")
 
 
 def test_a_program_names_its_own():
-    own = program(estimators=["snips", "dros"], gate={"estimator": "snips"})
+    own = issue(estimators=["snips", "dros"], gate={"estimator": "snips"})
     assert (own.estimators, own.judged_by) == (("snips", "dros"), "snips")
 
 
@@ -89,12 +91,17 @@ def test_what_does_not_fit_is_refused(changed, says):
 
 
 def test_a_guaranteed_interval_comes_with_its_range():
-    assert program(interval="anytime", reward_range=[0, 1.5]).evaluation.reward_range == (0, 1.5)
+    assert issue(interval="anytime", reward_range=[0, 1.5]).evaluation.reward_range == (0, 1.5)
 
 
 @pytest.mark.parametrize("interval", NEEDS_RANGE)
 def test_nothing_is_guaranteed_of_rewards_that_are_estimates(interval):
+    guaranteed, usual = Evaluation(interval=interval, reward_range=[0, 1]), Evaluation(reward_range=[0, 1])
+    known, estimated = (issue(maturity=maturity).rewards for maturity in ("exclude", "ipcw"))
     with pytest.raises(ValueError, match=f"{interval} is guaranteed for rewards that are known"):
-        require_known_rewards(program(maturity="ipcw", interval=interval, reward_range=[0, 1]))
-    require_known_rewards(program(maturity="exclude", interval=interval, reward_range=[0, 1]))
-    require_known_rewards(program(maturity="ipcw", reward_range=[0, 1]))
+        require_known_rewards(guaranteed, estimated)
+    require_known_rewards(guaranteed, known)
+    require_known_rewards(usual, estimated)
+    assert f"evaluation.interval: {interval} is guaranteed" in refusal(
+        maturity="ipcw", interval=interval, reward_range=[0, 1]
+    )

@@ -26,11 +26,11 @@ SPEC = {
 }
 
 
-def program(folder, examination, **changed):
+def issue(folder, examination, **changed):
     spec = {**copy.deepcopy(SPEC), **changed, "examination": examination}
     path = folder / "shop.yaml"
     path.write_text(yaml.safe_dump(spec).replace("'2026-11-16'", "2026-11-16"), "utf-8")
-    return load(path)
+    return load(path).only_issue
 
 
 CONDITIONAL = {"logs": {"propensity": "conditional"}}
@@ -38,20 +38,20 @@ CONDITIONAL = {"logs": {"propensity": "conditional"}}
 
 @pytest.mark.parametrize("variant", [None, "random", "learned"])
 def test_marginal_propensities_make_any_traffic_do(tmp_path, variant):
-    found = program(tmp_path, {"variant": variant, "prior_strength": 5.0}).examination
+    found = issue(tmp_path, {"variant": variant, "prior_strength": 5.0}).examination
     assert (found.variant, found.prior_strength) == (variant, 5.0)
 
 
 def test_without_settings_all_traffic_is_randomised(tmp_path):
-    found = program(tmp_path, {}).examination
+    found = issue(tmp_path, {}).examination
     assert (found.variant, found.prior_strength) == (None, 100.0)
-    assert program(tmp_path, None).examination is None
+    assert issue(tmp_path, None).examination is None
 
 
 def test_a_uniform_variant_does_whatever_its_name_and_that_of_its_policy(tmp_path):
-    assert program(tmp_path, {"variant": "random"}, **CONDITIONAL).examination.variant == "random"
+    assert issue(tmp_path, {"variant": "random"}, **CONDITIONAL).examination.variant == "random"
     one_slot = {**CONDITIONAL, "slots": 1}  # where a conditional propensity is marginal
-    assert program(tmp_path, {"variant": "learned"}, **one_slot).examination.variant == "learned"
+    assert issue(tmp_path, {"variant": "learned"}, **one_slot).examination.variant == "learned"
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_a_uniform_variant_does_whatever_its_name_and_that_of_its_policy(tmp_pat
 )
 def test_what_examination_a_program_may_not_ask_for(tmp_path, examination, changed, says):
     with pytest.raises(SpecError, match=says):
-        program(tmp_path, examination, **changed)
+        issue(tmp_path, examination, **changed)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nightslate.errors import SpecError
-from nightslate.programs import dags_folder, find, load, plan
+from nightslate.programs import find, load
 
 SHIPPED = Path(__file__).parents[3] / "dags"
 SPEC = {
@@ -58,8 +58,8 @@ def refusal(folder, content, name="shop"):
 def test_a_program_says_what_it_says(tmp_path):
     program = load(write(tmp_path, SPEC))
     assert program.program == "shop"
-    assert program.rewards.window == timedelta(hours=12)
-    assert program.learners["linear"].ridge == 2.0
+    assert program.only_issue.rewards.window == timedelta(hours=12)
+    assert program.only_issue.learners["linear"].ridge == 2.0
     assert program.logs.names == ("impressions", "outcomes", "users", "arms")
     assert program.logs.context[0].name == "age"
 
@@ -99,8 +99,11 @@ def test_a_merge_is_what_is_written_and_what_is_not(tmp_path):
     merged = shared + "  linear: {<<: *base, ridge: 5.0}\n"
     before = text[text.index("learners:") : text.index("logs:")]
     program = load(write(tmp_path, text.replace(before, merged)))
-    assert (program.learners["linear"].kind, program.learners["linear"].ridge) == ("linear_ucb", 5.0)
-    assert program.learners["base"].ridge == 3.0
+    assert (program.only_issue.learners["linear"].kind, program.only_issue.learners["linear"].ridge) == (
+        "linear_ucb",
+        5.0,
+    )
+    assert program.only_issue.learners["base"].ridge == 3.0
     twice = merged.replace("ridge: 5.0}", "<<: *base}")
     assert "key written twice: <<" in refusal(tmp_path, text.replace(before, twice))
     assert "key written twice: ridge" in refusal(
@@ -187,7 +190,7 @@ def test_shares_sum_to_1(tmp_path, first, second):
 @pytest.mark.parametrize("shares", [(0.1, 0.2, 0.7), (1 / 3, 1 / 3, 1 / 3), (0.7, 0.2, 0.1)])
 def test_shares_that_sum_to_1_but_for_rounding_do(tmp_path, shares):
     spec = with_("variants", {f"v{i}": {"share": s, "policy": "uniform"} for i, s in enumerate(shares)})
-    assert len(load(write(tmp_path, spec)).variants) == 3
+    assert len(load(write(tmp_path, spec)).only_issue.variants) == 3
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "0.9", True])
@@ -248,13 +251,15 @@ def test_a_column_declared_twice(tmp_path):
     [("30m", timedelta(minutes=30)), ("12h", timedelta(hours=12)), ("14d", timedelta(days=14))],
 )
 def test_durations(tmp_path, text, span):
-    assert load(write(tmp_path, with_("rewards.window", text))).rewards.window == span
+    assert load(write(tmp_path, with_("rewards.window", text))).only_issue.rewards.window == span
 
 
 @pytest.mark.parametrize("text", ["3661d", "87841h", "99999d"])
 def test_a_duration_has_an_end(tmp_path, text):
     assert "3660d (ten years) at most" in refusal(tmp_path, with_("rewards.window", text))
-    assert load(write(tmp_path, with_("rewards.decay", "3660d"))).rewards.decay == timedelta(days=3660)
+    assert load(write(tmp_path, with_("rewards.decay", "3660d"))).only_issue.rewards.decay == timedelta(
+        days=3660
+    )
 
 
 @pytest.mark.parametrize(
@@ -319,16 +324,5 @@ def test_find_lists_what_there_is(tmp_path, monkeypatch):
 def test_programs_live_in_dags_unless_the_environment_says_where(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NIGHTSLATE_DAGS", raising=False)
-    assert dags_folder() == tmp_path / "dags"
-
-
-@pytest.mark.parametrize("of_sequences", [False, True])
-def test_the_plan_is_in_order(of_sequences):
-    steps = plan(of_sequences=of_sequences)
-    names = [step.name for step in steps]
-    assert len(set(names)) == len(names)
-    assert ("transitions" in names) == of_sequences
-    for number, step in enumerate(steps):
-        assert set(step.after) <= set(names[:number])
-        assert step.after or step.name == "ingest"
-        assert step.does.endswith(".")
+    with pytest.raises(SpecError, match=f"no program 'shop' in {tmp_path / 'dags'}"):
+        find("shop")

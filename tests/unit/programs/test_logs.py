@@ -69,7 +69,7 @@ def test_crosses_that_no_learner_looks_at(tmp_path, crosses):
     spec = crossing(crosses, pooling="disjoint")
     assert "logs.crosses: no learner looks at them" in refusal(tmp_path, spec)
     spec["learners"]["greedy"] = {"kind": "epsilon_greedy"}
-    assert load(write(tmp_path, spec)).learners["greedy"].kind == "epsilon_greedy"
+    assert load(write(tmp_path, spec)).only_issue.learners["greedy"].kind == "epsilon_greedy"
 
 
 def columns(*tables):

@@ -1,19 +1,18 @@
 """What rows of earlier days are worth under a program that has changed since."""
 
-from datetime import timedelta
-
 import pytest
 
-from nightslate.programs.meaning import differences, meaning
+from nightslate.programs.meaning import differences, meaning, meaning_of_evidence, policy_settings
 
 from .test_loading import load, with_, write
 
+REWARDS = {"values": {"click": 0.5}, "window": "12h"}
 CREDITS = ("credits", "unattributed", "transitions")
 
 
-def program(folder, **rewards):
+def program(folder, sequence=None, **rewards):
     spec = with_("rewards", {"values": {"click": 1.0, "task": 2}, "window": "12h", **rewards})
-    spec["sequence"] = {"gap": "2d"}
+    spec["sequence"] = sequence or {"gap": "2d"}
     spec["learners"] = {"uniform": {"kind": "uniform"}, "q": {"kind": "fitted_q"}}
     return load(write(folder, spec | {"slots": 1}))
 
@@ -73,8 +72,7 @@ def test_the_same_in_other_words_changes_nothing(tmp_path, rewards):
 
 def test_transitions_depend_on_where_trajectories_end_too(tmp_path):
     one = program(tmp_path)
-    sequence = one.sequence.model_copy(update={"gap": timedelta(days=3), "longest": timedelta(days=7)})
-    other = one.model_copy(update={"sequence": sequence})
+    other = program(tmp_path, sequence={"gap": "3d", "longest": "7d"})
     found = differences(meaning(one, "transitions"), meaning(other, "transitions"))
     assert list(found.values()) == [
         "sequence.gap was 2880m and is 4320m",
@@ -91,7 +89,40 @@ def test_logs_depend_on_what_they_are_read_by(tmp_path):
 
 
 def test_evidence_is_in_one_currency(tmp_path):
-    before = meaning(program(tmp_path), "evidence")
-    assert differences(before, meaning(program(tmp_path), "evidence")) == {}
-    dearer = meaning(program(tmp_path, values={"click": 10, "task": 2}), "evidence")
+    before = meaning_of_evidence(program(tmp_path).only_issue)
+    assert differences(before, meaning_of_evidence(program(tmp_path).only_issue)) == {}
+    dearer = meaning_of_evidence(program(tmp_path, values={"click": 10, "task": 2}).only_issue)
     assert differences(before, dearer) == {"rewards.values.click": "rewards.values.click was 1.0 and is 10.0"}
+
+
+def test_evidence_of_decisions_depends_on_how_many_they_are_and_on_what_later_ones_count(tmp_path):
+    later = program(tmp_path, sequence={"gap": "2d", "discount": 0.5}).only_issue
+    found = differences(meaning_of_evidence(program(tmp_path).only_issue), meaning_of_evidence(later))
+    assert found == {"sequence.discount": "sequence.discount was 1.0 and is 0.5"}
+    one, two = (load(write(tmp_path, with_("slots", slots))).only_issue for slots in (1, 2))
+    assert differences(meaning_of_evidence(one), meaning_of_evidence(two)) == {
+        "slots": "slots was 1 and is 2"
+    }
+
+
+def test_what_an_issue_says_is_told_under_its_name(tmp_path):
+    """And what is the program's once, or comes of all issues, without one."""
+    spec = with_("issues", {"home": {"slots": 1}, "mail": {"rewards": REWARDS | {"skew": "9m"}}})
+    shop = load(write(tmp_path, spec))
+    assert meaning(shop, "outcomes") == {"rewards.skew": "9m"}
+    assert meaning(shop, "impressions") == {
+        "logs.propensity": "marginal",
+        "issues.home.slots": "1",
+        "issues.mail.slots": "2",
+    }
+    credits = meaning(shop, "credits")
+    assert credits["issues.home.rewards.skew"] == "5m"
+    assert credits["issues.mail.rewards.values.click"] == "0.5"
+    assert all(key.startswith(("issues.home.rewards.", "issues.mail.rewards.")) for key in credits)
+
+
+def test_a_policy_is_what_its_learner_says_and_the_floor(tmp_path):
+    spec = with_("issues", {"home": {"floor": 0.2}, "mail": {}})
+    home, mail = load(write(tmp_path, spec)).issues.values()
+    assert policy_settings(home, "linear") == '{"floor": 0.2, "kind": "linear_thompson", "ridge": 2.0}'
+    assert policy_settings(mail, "uniform") == '{"floor": 0.1, "kind": "uniform"}'

@@ -21,24 +21,24 @@ def of_topics(**attribution):
 
 def test_kinds_have_windows_of_their_own(tmp_path):
     program = load(write(tmp_path, rewards(windows={"click": "1d", "task": "21d"})))
-    assert program.rewards.window_of("click") == timedelta(days=1)
-    assert program.rewards.longest_window == timedelta(days=21)
+    assert program.only_issue.rewards.window_of("click") == timedelta(days=1)
+    assert program.only_issue.rewards.longest_window == timedelta(days=21)
 
 
 def test_a_window_that_no_kind_goes_by_is_not_the_longest(tmp_path):
     program = load(write(tmp_path, rewards(windows={"click": "1d", "task": "2d"})))
-    assert program.rewards.longest_window == timedelta(days=2)
+    assert program.only_issue.rewards.longest_window == timedelta(days=2)
 
 
 def test_what_is_not_said_is_last_touch_without_limits(tmp_path):
-    rewards_ = load(write(tmp_path, rewards())).rewards
+    rewards_ = load(write(tmp_path, rewards())).only_issue.rewards
     assert (rewards_.attribution.rule, rewards_.attribution.match) == ("last_touch", "closest")
     assert (rewards_.cap, rewards_.decay, rewards_.maturity) == (None, None, "exclude")
 
 
 def test_outcomes_may_be_matched_by_a_topic_of_the_arms(tmp_path):
     program = load(write(tmp_path, of_topics(matches={"task": "user_topic"}, topic="topic")))
-    assert program.rewards.attribution.by_topic
+    assert program.only_issue.rewards.attribution.by_topic
 
 
 @pytest.mark.parametrize(

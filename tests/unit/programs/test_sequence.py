@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from nightslate.core.estimators import TRAJECTORY_ESTIMATORS
+from nightslate.pipeline.plan import plan
 from nightslate.programs.evaluation import OF_TRAJECTORIES
+from nightslate.programs.units import TRAJECTORY
 
 from .test_loading import load, refusal, with_, write
 
@@ -22,16 +24,17 @@ def sequence(learners=None, **changed):
 
 def test_its_night_puts_decisions_together_before_it_trains(tmp_path):
     program = load(write(tmp_path, sequence()))
-    names = [step.name for step in program.plan]
+    names = [task.step.name for task in plan(program)]
     assert names[:4] == ["ingest", "attribute", "transitions", "train"]
-    assert program.sequence.span == timedelta(days=17)
+    assert program.only_issue.sequence.span == timedelta(days=17)
 
 
 def test_trajectories_are_evaluated_by_their_own_estimators(tmp_path):
-    program = load(write(tmp_path, sequence()))
+    issue = load(write(tmp_path, sequence())).only_issue
     assert set(OF_TRAJECTORIES) == set(TRAJECTORY_ESTIMATORS)
-    assert program.judged_by == "traj_dr"
-    assert set(program.estimators) <= set(OF_TRAJECTORIES)
+    assert issue.unit == TRAJECTORY
+    assert issue.judged_by == "traj_dr"
+    assert set(issue.estimators) <= set(OF_TRAJECTORIES)
 
 
 @pytest.mark.parametrize(

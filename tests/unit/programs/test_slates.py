@@ -19,12 +19,12 @@ def shop(**keys):
 
 def test_what_a_program_may_ask_for(tmp_path):
     goals = [GOAL, {"name": "old", "arms": ["a", "b"], "exposures": 100.0}]
-    program = load(write(tmp_path, shop(exposure=goals, priority="boost", diversity=DIVERSITY)))
-    assert program.exposure[0].where == {"topic": "new"}
-    assert program.exposure[1].arms == ("a", "b")
-    assert program.exposure_tolerance == 0.001
-    assert program.diversity.penalty == 0.5
-    assert program.steered == ("learned",)
+    issue = load(write(tmp_path, shop(exposure=goals, priority="boost", diversity=DIVERSITY))).only_issue
+    assert issue.exposure[0].where == {"topic": "new"}
+    assert issue.exposure[1].arms == ("a", "b")
+    assert issue.exposure_tolerance == 0.001
+    assert issue.diversity.penalty == 0.5
+    assert issue.adjusted == ("learned",)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,8 @@ def with_csv_module(**options):
 
 def to_json(table, path):
     lines = "".join(f"{json.dumps(row, default=str)}\n" for row in table.to_pylist())
-    (gzip.open if path.suffix == ".gz" else open)(path, "wb").write(lines.encode())
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wb") as file:
+        file.write(lines.encode())
 
 
 def of_types(*kinds, **options):

@@ -52,7 +52,7 @@ def in_slots(
     )
 
 
-def in_turn(
+def slot_by_slot(
     weights: NDArray[np.floating],
     shown: Ints,
     has_slot: Bools,
@@ -67,25 +67,25 @@ def in_turn(
 
     Slots that a decision does not have are as `SlateSample` wants them: of probability 1, worth nothing. The
     model expects of a slot its own reward only, which leaves cascade-DR as right as with any other."""
-    left = np.where(eligible, weights.astype(np.float64), 0.0)
-    unsupported = _shares(left)[:, ~supported].sum(axis=1)
+    left = np.where(eligible, weights, 0.0).astype(np.float64, copy=False)
+    total = left.sum(axis=1)
+    unsupported = _share(left[:, ~supported].sum(axis=1), total)
     propensity, v_target = np.ones(shown.shape), np.zeros(shown.shape)
     q_logged = np.zeros(shown.shape)
     for slot in range(shown.shape[1]):
         there, place = has_slot[:, slot], shown[:, slot]
-        chance = _shares(left)
-        propensity[:, slot] = np.where(there, _at(chance, place), 1.0)
-        v_target[:, slot] = np.where(there, (chance * expected).sum(axis=1), 0.0)
+        propensity[:, slot] = np.where(there, _share(_at(left, place), total), 1.0)
+        v_target[:, slot] = np.where(there, _share(np.vecdot(left, expected), total), 0.0)
         q_logged[:, slot] = np.where(there, _at(expected, place), 0.0)
         known = np.flatnonzero(place != NOT_THERE)
         left[known, place[known]] = 0.0
+        total = left.sum(axis=1)
     return Target(propensity, v_target * examined, q_logged * examined, unsupported)
 
 
-def _shares(left: Floats) -> Floats:
-    """(n, A) each arm's share of the weight that is left; 0 where none is."""
-    total = left.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(left, total, out=np.zeros_like(left), where=total > 0))
+def _share(part: Floats, total: Floats) -> Floats:
+    """(n,) a part of the weight that is left (n,); 0 where none is."""
+    return np.asarray(np.divide(part, total, out=np.zeros_like(part), where=total > 0))
 
 
 def _at(values: Floats, places: Ints) -> Floats:

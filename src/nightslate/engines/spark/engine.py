@@ -12,17 +12,19 @@ from pyspark.sql import SparkSession
 from nightslate.engines.engine import Engine, Item, Task
 from nightslate.engines.spark.errors import raised_by_worker
 
+_ALWAYS_WORTH_A_TASK = 16
+_ROWS_WORTH_A_TASK = 20_000
 _MADE = pa.schema([("place", pa.int64()), ("made", pa.binary())])
 
 
 @dataclass(frozen=True, eq=False)
 class SparkEngine(Engine):
-    """Each item is a task, which reads and writes files itself: nothing is shuffled, and rows do not pass
-    through Java."""
+    """Items are tasks, which read and write files themselves: nothing is shuffled, and rows do not pass
+    through Java. Where there is little to do for each, a task has several."""
 
     session: SparkSession
 
-    def run(self, task: Task[Item], items: Sequence[Item], rows: int) -> Iterator[pa.Table]:  # noqa: ARG002
+    def run(self, task: Task[Item], items: Sequence[Item], rows: int) -> Iterator[pa.Table]:
         def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for place in batch.column(0).to_pylist():
@@ -30,7 +32,8 @@ class SparkEngine(Engine):
 
         if not items:
             return
-        handed_out = self.session.range(0, len(items), 1, numPartitions=len(items))
+        tasks = min(len(items), max(_ALWAYS_WORTH_A_TASK, rows // _ROWS_WORTH_A_TASK))
+        handed_out = self.session.range(0, len(items), 1, numPartitions=tasks)
         try:
             made = handed_out.mapInArrow(work, "place bigint, made binary").toArrow()
         except PySparkException as error:

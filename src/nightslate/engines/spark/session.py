@@ -6,17 +6,12 @@ import atexit
 import os
 import sys
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
-
-# pyspark 4.3 warns of pandas 3 wherever it is imported; the Arrow paths don't touch pandas.
-_PANDAS = "PySpark does not yet fully support pandas"
-warnings.filterwarnings("ignore", _PANDAS, FutureWarning)
 
 _GREETING, _END = b"WARNING: Using incubator modules", b"\0\n"
 _LOGGING = Path(__file__).with_name("log4j2.properties")
@@ -40,17 +35,16 @@ def spark_session(name: str) -> SparkSession:
     One BLAS thread a worker: Spark already uses every core, and sums then never depend on the thread count.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYTHONWARNINGS", f"ignore:{_PANDAS}:FutureWarning")  # of the workers
+    quiet = "ignore:PySpark does not yet fully support pandas:FutureWarning"
+    os.environ.setdefault("PYTHONWARNINGS", quiet)  # of the workers
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     conf = SparkConf().setAppName(name).setAll([*_SETTINGS.items()])
-    if "SPARK_ENV_LOADED" not in os.environ:  # not under spark-submit: one process on this machine
+    if not {"SPARK_ENV_LOADED", "SPARK_REMOTE"} & os.environ.keys():  # nobody else's: Spark in this process
         conf = conf.setAll([*_of_one_process().items()])
         if SparkContext._gateway is None:
             SparkContext(conf=conf, gateway=_quiet_gateway(conf))
-    session = SparkSession.builder.config(conf=conf).getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    return SparkSession.builder.config(conf=conf).getOrCreate()
 
 
 def _of_one_process() -> dict[str, str]:

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.errors import MachineError
-from nightslate.files.attribution.dealt import Dealt, Progress, Users, deal_outcomes
+from nightslate.files.attribution.growing_file import Pieces
 from nightslate.files.attribution.histories import Impressions, Outcomes, read_outcomes
-from nightslate.files.attribution.parts import Parts
-from nightslate.files.attribution.pieces import Pieces
-from nightslate.files.attribution.tally import Tally
+from nightslate.files.attribution.summary import Tally
 from nightslate.files.attribution.threads import in_order
-from nightslate.files.refused import Refused
+from nightslate.files.attribution.user_impressions import Dealt, Progress, Users, deal_outcomes
+from nightslate.files.attribution.user_parts import Parts
+from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import Files
 from nightslate.files.writing import require_writable
 from nightslate.kernels.attribution import CREDITS, UNATTRIBUTED, Attributor

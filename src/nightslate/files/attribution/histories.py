@@ -16,7 +16,7 @@ from nightslate.files.attribution.copies import DIFFERS, ROW, among, copies, rep
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import instants, numbers, require, texts, texts_or_none
 from nightslate.files.hashes import text_keys
-from nightslate.files.refused import Refused
+from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import Files, Rows, files_of, pieces, read
 from nightslate.records.instants import INSTANT
 from nightslate.records.overlap import KEYS, examples

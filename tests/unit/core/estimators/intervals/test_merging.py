@@ -4,12 +4,12 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from tests.oracles.bandit_logs import clustered_users
 
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.intervals import INTERVALS
 from nightslate.core.estimators.results import results
-from nightslate.simulation.bandit_logs import clustered_users
 
 ESTIMATORS = ("ips", "snips", "sndr", "dros")
 WORLD = clustered_users()

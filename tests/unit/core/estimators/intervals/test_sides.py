@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.oracles.bandit_logs import heavy_tails
 
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
@@ -9,7 +10,6 @@ from nightslate.core.estimators.intervals import INTERVALS
 from nightslate.core.estimators.results import Results, results
 from nightslate.core.estimators.sample import Sample
 from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.simulation.bandit_logs import heavy_tails
 
 GUARANTEED = [interval for interval in INTERVALS.values() if interval.guaranteed]
 RANGE = RewardRange(0.0, 1.0)

@@ -1,6 +1,0 @@
-"""The Spark application of the step `score`."""
-
-from nightslate.cli import run_job
-
-if __name__ == "__main__":
-    run_job("score")

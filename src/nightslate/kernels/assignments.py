@@ -1,0 +1,71 @@
+"""Users into variants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from nightslate.core.arrays import AnyArray, Floats, Ints, Keys
+from nightslate.core.experiments import Segment, allocated, segment_of, shares_of
+from nightslate.core.hashing import mix, seed, uniform
+from nightslate.kernels.buckets import user_keys
+
+ASSIGNMENTS = pa.schema(
+    [
+        ("issue", pa.string()),
+        ("experiment", pa.string()),
+        ("user_id", pa.string()),
+        ("variant", pa.string()),
+        ("probability", pa.float64()),
+        ("since", pa.date32()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Who is in which variant of an experiment, by a hash of its salt and the user's id."""
+
+    salt: str
+    segments: Sequence[Segment]
+
+    @classmethod
+    def at_first(cls, salt: str, shares: Mapping[str, float], since: date) -> Assignment:
+        """That of an experiment that begins."""
+        return cls(salt, allocated(shares, since))
+
+    def draws(self, keys: Keys) -> Floats:
+        """(n,) the number in (0, 1) of each user, the same on every day. keys: `user_keys`."""
+        return uniform(mix(keys, seed(self.salt, "variant")))
+
+    def variants(self, keys: Keys) -> AnyArray:
+        """(n,) the name of each user's variant."""
+        return np.array([segment.variant for segment in self.segments])[self._places(keys)]
+
+    def rows(self, users: pa.Table, issue: str) -> pa.Table:
+        """`ASSIGNMENTS` of some users. The probability is the share of the variant: over all salts, each user
+        is in it that often."""
+        at, shares = pa.array(self._places(user_keys(users))), shares_of(self.segments)
+        of_segment = pa.table(
+            {
+                "variant": pa.array([segment.variant for segment in self.segments], pa.string()),
+                "probability": pa.array([round(shares[s.variant], 12) for s in self.segments], pa.float64()),
+                "since": pa.array([segment.since for segment in self.segments], pa.date32()),
+                "reason": pa.array([segment.reason for segment in self.segments], pa.string()),
+            }
+        ).take(at)
+        same = {"issue": issue, "experiment": self.salt}
+        columns = {
+            **{name: pa.repeat(value, users.num_rows) for name, value in same.items()},
+            "user_id": users["user_id"],
+            **{name: of_segment[name] for name in of_segment.column_names},
+        }
+        return pa.table([columns[name] for name in ASSIGNMENTS.names], schema=ASSIGNMENTS)
+
+    def _places(self, keys: Keys) -> Ints:
+        return segment_of(self.segments, self.draws(keys))

@@ -1,1 +1,0 @@
-"""The campaigns of three offers, played."""

@@ -1,0 +1,39 @@
+"""The arms that are on offer on a day, for one issue."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.pipeline.night import IssueNight
+from nightslate.programs.issue import ArmChoice
+from nightslate.programs.slates import ExposureGoal
+from nightslate.tables import Table
+
+
+def offered_arms(night: IssueNight, arms: Table) -> pa.Table:
+    """The day's arms that the issue chooses among, with their features, by `arm_id`."""
+    return chosen(arms.rows(night.ds, night.ds).sort_by("arm_id"), night.issue.arms)
+
+
+def chosen(arms: pa.Table, choice: ArmChoice) -> pa.Table:
+    """Those among some arms that an issue chooses among."""
+    return arms.filter(belonging(arms, choice)) if choice.ids or choice.where else arms
+
+
+def arm_ids(offered: pa.Table) -> tuple[str, ...]:
+    """The ids of arms, in their order."""
+    return tuple(offered["arm_id"].to_pylist())
+
+
+def belonging(arms: pa.Table, choice: ArmChoice | ExposureGoal) -> pa.ChunkedArray:
+    """(n,) which arms are meant: by id, or by the features that all of them have."""
+    ids = choice.ids if isinstance(choice, ArmChoice) else choice.arms
+    conditions = (
+        [pc.equal(arms[feature], value) for feature, value in choice.where.items()]
+        if choice.where
+        else [pc.is_in(arms["arm_id"], pa.array(ids, pa.string()))]
+    )
+    return pc.fill_null(reduce(pc.and_, conditions), False)

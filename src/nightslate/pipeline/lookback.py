@@ -1,0 +1,72 @@
+"""Which days before it a night goes back to, and how it catches up with those that no night has taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+from nightslate.errors import CommitConflictError, SupersededError
+from nightslate.pipeline.night import IssueNight, Night
+from nightslate.programs import Program
+from nightslate.programs.cohorts import cohorts_of, modelled_on
+from nightslate.programs.days import days_before, first_day
+from nightslate.tables import Table
+
+LATE_DAYS = 7
+"""An outcome that comes up to so many days after its window is known to be late; later ones match nothing."""
+
+
+def nights_without_models(night: IssueNight, models: Table) -> list[date]:
+    """The nights before this one whose models its cohorts are weighed by and that were never trained, the
+    oldest first."""
+    issue = night.issue
+    wanted = {modelled_on(issue, day) for day in cohorts_of(issue, night.ds)} - {night.ds}
+    return sorted(wanted - {*models.of_issue(issue.name).snapshot().days()})
+
+
+def days_learnt_from(night: Night, models: Table) -> list[date]:
+    """The days before this one that training and evaluation of any issue read, the oldest first; and those
+    that nights read which have to be trained before this one can be evaluated."""
+    firsts = []
+    for each in night.issues:
+        training, evaluation = each.issue.training.window_days, each.issue.evaluation.window_days
+        firsts.append(first_day(night.ds, max(training, evaluation)))
+        firsts += [first_day(day, training) for day in nights_without_models(each, models)]
+    return _days_up_to(night.ds, (night.ds - min(firsts)).days)
+
+
+def days_looked_back_on(night: Night, models: Table, with_attribution: bool = False) -> list[date]:
+    """The days before this one whose logs training and evaluation go back to, the oldest first: those that
+    they learn from, and in which trajectories began that ended there. `with_attribution`: also those before
+    them whose impressions may be credited with outcomes of the oldest."""
+    sequences = [issue.sequence for issue in night.program.issues.values() if issue.sequence]
+    days = len(days_learnt_from(night, models))
+    days += max((days_before(sequence.span) for sequence in sequences), default=0)
+    return _days_up_to(night.ds, days + (days_attributed(night.program) if with_attribution else 0))
+
+
+def days_attributed_to(night: Night) -> list[date]:
+    """The days before this one whose impressions its outcomes may be credited to, the oldest first."""
+    return _days_up_to(night.ds, days_attributed(night.program))
+
+
+def days_attributed(program: Program) -> int:
+    """How many days before an outcome's day its impressions are looked for: those of the longest window, and
+    some more, in which an impression is too old and its outcome late."""
+    return days_before(program.longest_window) + LATE_DAYS
+
+
+@contextmanager
+def shared_with_other_nights() -> Iterator[None]:
+    """Nights take in the days before theirs too, so two of them may meet at a day. Who is overtaken there is
+    not done: it has to look again, once the other has written all tables of that day."""
+    try:
+        yield
+    except SupersededError as error:
+        raise CommitConflictError(f"another night is at the same day; try again: {error}") from error
+
+
+def _days_up_to(ds: date, days: int) -> list[date]:
+    """So many days before `ds`."""
+    return [ds - timedelta(days=back) for back in range(days, 0, -1)]

@@ -1,0 +1,153 @@
+"""The logs that an issue learns from: impressions whose reward is known, and what is counted in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.core.policies.learner import State
+from nightslate.engines import Input, Tables, Work
+from nightslate.kernels.examination import POSITION_COLUMNS
+from nightslate.kernels.folds import Key
+from nightslate.kernels.maturity import COLUMNS as SEEN_IN
+from nightslate.kernels.maturity import DELAY_COLUMNS, Kinds, Maturity, known_maturity
+from nightslate.kernels.rewards import (
+    CREDIT_COLUMNS,
+    FEW_VALUED,
+    IMPRESSION_COLUMNS,
+    REWARDED_BY,
+    Matured,
+)
+from nightslate.kernels.training import Earned, Lessons
+from nightslate.kernels.value_counts import ValueCounts
+from nightslate.pipeline.fitting import categories
+from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.stored_meaning import (
+    in_words,
+    otherwise_meant,
+    require_known_propensities,
+    require_one_meaning,
+)
+from nightslate.programs.days import end_of, first_day, matured_before
+from nightslate.programs.meaning import SLOTS, key_of
+from nightslate.tables import Table
+
+_EARNED: Key = ("what impressions have earned", 0)
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The impressions that a night learns from, and their credits: where they are, and which count."""
+
+    work: Work
+    matured: Matured
+
+    def rows(self, tables: Tables) -> pa.Table:
+        """Of one unit the impressions that count, with rewards."""
+        return self.matured.rows(tables)
+
+    def narrow(self, columns: Iterable[str]) -> Logs:
+        """The same impressions, but no more is read of them than these columns and what rewards come from."""
+        weighted = self.matured.maturity is not None
+        needed = {*REWARDED_BY, *(SEEN_IN["impressions"] if weighted else ()), *columns}
+        impressions = self.work.inputs["impressions"]
+        kept = [name for name in impressions.schema.names if name in needed]
+        inputs = {**self.work.inputs, "impressions": impressions.columns(kept)}
+        return replace(self, work=replace(self.work, inputs=inputs))
+
+
+def bucket_input(night: Night, table: Table, columns: Sequence[str], since: date) -> Input:
+    """Columns of a table from `since` up to this night, from one pinned snapshot."""
+    schema = arrow_contracts.schema(table.contract)
+    return Input(table.snapshot().files(since, night.ds), schema).columns(columns)
+
+
+def matured_logs(
+    night: IssueNight, impressions: Table, credits: Table, arms: Sequence[str], window_days: int
+) -> Logs:
+    """The impressions of the last `window_days` days that count, and the credits known for them tonight.
+    Raises SpecError where some of these are worth what an earlier program said, or nobody knows what they
+    mean."""
+    since, rewards = first_day(night.ds, window_days), night.issue.rewards
+    require_one_meaning(night, credits, "attribute", since)
+    require_known_propensities(night, impressions, since)
+    columns = (*IMPRESSION_COLUMNS, *(feature.name for feature in night.program.logs.context))
+    if night.issue.examination:
+        columns += POSITION_COLUMNS
+    weighted = rewards.maturity == "ipcw"
+    credit_columns = (*CREDIT_COLUMNS, *(DELAY_COLUMNS if weighted else ()))
+    inputs = {
+        "impressions": bucket_input(night, impressions, columns, since)
+        .coded({*FEW_VALUED, *POSITION_COLUMNS, *categories(night)})
+        .of_issue(night.only),
+        "credits": bucket_input(night, credits, credit_columns, since),
+    }
+    work = Work(inputs, night.program.buckets)
+    if weighted:
+        maturity = _observed_maturity(night, work, arms)
+        return Logs(work, Matured(night.name, night.ds, maturity.counts_until, maturity))
+    return Logs(work, Matured(night.name, night.ds, matured_before(night.ds, rewards.longest_window)))
+
+
+def _observed_maturity(night: IssueNight, work: Work, arms: Sequence[str]) -> Maturity:
+    """What young impressions stand for, from the delays that the logs themselves show: those count that have
+    had at least the share `min_seen` of the credit of every kind and arm."""
+    rewards = night.issue.rewards
+    windows = {kind: rewards.window_of(kind) for kind, worth in sorted(rewards.values.items()) if worth}
+    kinds = Kinds(windows, end_of(night.ds), tuple(arms))
+    narrow = {name: work.inputs[name].columns(columns) for name, columns in SEEN_IN.items()}
+    sums = night.engine.fold(
+        {"delays": kinds.no_delays()},
+        lambda tables: [("delays", kinds.observed(tables))],
+        replace(work, inputs=narrow),
+    )
+    return known_maturity(sums["delays"], kinds, rewards.min_seen)
+
+
+def logs_to_weigh(night: IssueNight, impressions: Table, logs: Logs) -> tuple[Logs, str]:
+    """What of these logs policies are weighed on, and a word on what is left out. Rows say themselves what
+    their propensities mean. A decision that is weighed as a whole is worth the more the more slots it has, so
+    days of other slots than the program has now are left out."""
+    work, written = logs.work, impressions.snapshot().written()
+    shown = work.inputs["impressions"]
+    read = {file.day for file in shown.files}
+    changed = {day: why for day, why in otherwise_meant(night, "impressions", written).items() if day in read}
+    slots, whole = key_of(night.issue, SLOTS), night.issue.slots_weighed > 1
+    others = {day for day, why in changed.items() if whole and slots in why}
+    files = [file for file in shown.files if file.day not in others]
+    words = f"; impressions of {in_words(changed)}: what can't be weighed so is left out" if changed else ""
+    inputs = {**work.inputs, "impressions": replace(shown, files=files)}
+    return replace(logs, work=replace(work, inputs=inputs)), words
+
+
+def value_counts(night: Night, logs: Logs, columns: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+    """How often each value of the columns occurs among the impressions that count, as text."""
+    nothing, counting = ValueCounts.initial(columns), logs.matured.counting
+    impressions = logs.work.inputs["impressions"].columns(("occurred_at", *columns))
+    found = night.engine.fold(
+        {"counts": nothing},
+        lambda tables: [("counts", nothing.update(counting(tables["impressions"])))],
+        replace(logs.work, inputs={"impressions": impressions}),
+    )
+    return found["counts"].by_column
+
+
+def lessons_learnt(
+    night: IssueNight, logs: Logs, lessons: Lessons
+) -> tuple[dict[str, tuple[State, ...]], Earned]:
+    """The states of learners, see `Lessons.states`, and what impressions have earned: one pass."""
+    logs = logs.narrow(lessons.columns)
+
+    def update(tables: Tables) -> Iterator[tuple[Key, Any]]:
+        rows = logs.rows(tables)
+        yield _EARNED, Earned.of(rows)
+        yield from lessons.update(rows)
+
+    nothing: dict[Key, Any] = {_EARNED: Earned.initial(), **lessons.initial()}
+    found = night.engine.fold(nothing, update, logs.work)
+    return lessons.states(found), found[_EARNED]

@@ -1,0 +1,270 @@
+"""The steps of a night, and the plan that follows from what each reads and writes.
+
+Airflow's DAG and `nightslate run` are both made from it. What a step does is imported when it runs: a DAG
+file is parsed every few seconds, and its plan is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from nightslate.errors import SpecError
+from nightslate.programs import Program
+from nightslate.programs.issue import ONLY
+
+Run = Callable[..., str]
+"""(night, a table for each that the step names) -> one line about what was done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step, and the tables that it gets as arguments.
+
+    `reads`: rows that steps before it wrote tonight (and maybe on nights before). `looks_up`: rows of nights
+    before this one alone. `writes`: what it writes. `TABLE:STATE` is what readers of a table don't see yet.
+    `heavy`: goes over user buckets, so an engine of many machines pays. `of`: the programs that have it.
+    """
+
+    name: str
+    does: str
+    run: Callable[[], Run]
+    reads: tuple[str, ...] = ()
+    looks_up: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    per_issue: bool = False
+    heavy: bool = False
+    of: Callable[[Program], bool] = lambda _: True
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables that are its arguments, each once."""
+        named = (name.partition(":")[0] for name in (*self.reads, *self.looks_up, *self.writes))
+        return tuple(dict.fromkeys(named))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step of a program's night, or of one issue of it. `after`: the tasks that have to be done before."""
+
+    step: Step
+    issue: str | None = None
+    after: tuple[Task, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As Airflow names it: within the group of its issue, where the program tells several apart."""
+        return self.step.name if self.issue in (None, ONLY) else f"{self.issue}.{self.step.name}"
+
+    @cached_property
+    def before(self) -> frozenset[Task]:
+        """All that is done by the time it begins."""
+        return frozenset(self.after).union(*(task.before for task in self.after))
+
+    def feeds(self, later: Task) -> bool:
+        """Whether another task reads what this one writes."""
+        apart = self.issue is not None and later.issue is not None and self.issue != later.issue
+        return not apart and not set(self.step.writes).isdisjoint(later.step.reads)
+
+
+def plan(program: Program) -> tuple[Task, ...]:
+    """The night of a program, in an order in which it can be run."""
+    tasks: list[Task] = []
+    for step in STEPS:
+        if step.of(program):
+            tasks += [_after(tasks, Task(step, issue)) for issue in _issues(program, step)]
+    return tuple(tasks)
+
+
+def tasks_named(program: Program, step: str, issue: str | None = None) -> list[Task]:
+    """The tasks of a step: that of one issue, or all. Raises SpecError where the night has none."""
+    if issue is not None:
+        program.issue(issue)
+    known = dict.fromkeys(task.step.name for task in plan(program))
+    if step not in known:
+        raise SpecError(f"no step {step!r}; the steps of a night are {', '.join(known)}")
+    return [t for t in plan(program) if t.step.name == step and (issue is None or t.issue in (None, issue))]
+
+
+def _issues(program: Program, step: Step) -> Sequence[str | None]:
+    return list(program.issues) if step.per_issue else [None]
+
+
+def _after(tasks: Sequence[Task], task: Task) -> Task:
+    """With those tasks before it that no other task between them already waits for."""
+    feeding = [earlier for earlier in tasks if earlier.feeds(task)]
+    waited_for = frozenset[Task]().union(*(earlier.before for earlier in feeding))
+    return Task(task.step, task.issue, tuple(earlier for earlier in feeding if earlier not in waited_for))
+
+
+def _has_sequences(program: Program) -> bool:
+    return any(issue.sequence is not None for issue in program.issues.values())
+
+
+def _ingest() -> Run:
+    from nightslate.pipeline.steps.ingest import run
+
+    return run
+
+
+def _attribute() -> Run:
+    from nightslate.pipeline.steps.attribute import run
+
+    return run
+
+
+def _transitions() -> Run:
+    from nightslate.pipeline.steps.transitions import run
+
+    return run
+
+
+def _train() -> Run:
+    from nightslate.pipeline.steps.train import run
+
+    return run
+
+
+def _evaluate() -> Run:
+    from nightslate.pipeline.steps.evaluate import run
+
+    return run
+
+
+def _promote() -> Run:
+    from nightslate.pipeline.steps.promote import run
+
+    return run
+
+
+def _score() -> Run:
+    from nightslate.pipeline.steps.score import run
+
+    return run
+
+
+def _audit() -> Run:
+    from nightslate.pipeline.steps.audit import run
+
+    return run
+
+
+def _publish() -> Run:
+    from nightslate.pipeline.steps.publish import run
+
+    return run
+
+
+def _report() -> Run:
+    from nightslate.pipeline.steps.report import run
+
+    return run
+
+
+def _data_docs() -> Run:
+    from nightslate.pipeline.steps.data_docs import run
+
+    return run
+
+
+LOGS = ("impressions", "outcomes", "users", "arms", "references")
+
+STEPS = (
+    Step(
+        name="ingest",
+        does="Checks the landing files of the day, row by row, into tables and quarantine.",
+        run=_ingest,
+        looks_up=("slates", "models", "promotions"),
+        writes=(*LOGS, "quarantine"),
+        heavy=True,
+    ),
+    Step(
+        name="attribute",
+        does="Credits the day's outcomes to the impressions before them.",
+        run=_attribute,
+        reads=("outcomes", "impressions", "arms"),
+        looks_up=("models",),
+        writes=("credits", "unattributed"),
+        heavy=True,
+    ),
+    Step(
+        name="transitions",
+        does="Puts a user's decisions together that follow one another, with their rewards.",
+        run=_transitions,
+        reads=("impressions", "credits"),
+        looks_up=("models",),
+        writes=("transitions",),
+        heavy=True,
+        of=_has_sequences,
+    ),
+    Step(
+        name="train",
+        does="Fits every learner on rewards that are known; registers the models.",
+        run=_train,
+        reads=("impressions", "credits", "transitions", "arms"),
+        looks_up=("promotions",),
+        writes=("models", "delays"),
+        per_issue=True,
+        heavy=True,
+    ),
+    Step(
+        name="evaluate",
+        does="Estimates every policy's value off-policy, with intervals.",
+        run=_evaluate,
+        reads=("impressions", "credits", "transitions", "arms", "models"),
+        writes=("evaluations", "sweeps", "evidence"),
+        per_issue=True,
+        heavy=True,
+    ),
+    Step(
+        name="promote",
+        does="Promotes a challenger if its lower bound clears the gate.",
+        run=_promote,
+        reads=("models", "evaluations", "evidence"),
+        writes=("promotions", "ledger"),
+        per_issue=True,
+    ),
+    Step(
+        name="score",
+        does="Ranks tonight's arms for every user; stages the slates.",
+        run=_score,
+        reads=("users", "arms", "models"),
+        looks_up=("promotions",),
+        writes=("slates:staged", "allocations", "assignments"),
+        per_issue=True,
+        heavy=True,
+    ),
+    Step(
+        name="audit",
+        does="Recomputes and checks what was staged, before anyone can read it.",
+        run=_audit,
+        reads=("users", "allocations", "slates:staged"),
+        writes=("slates:audited",),
+        heavy=True,
+    ),
+    Step(
+        name="publish",
+        does="Publishes the audited slates in one fenced commit.",
+        run=_publish,
+        reads=("slates:audited",),
+        writes=("slates",),
+    ),
+    Step(
+        name="report",
+        does="Writes the page of the night.",
+        run=_report,
+        reads=(
+            *(*LOGS, "quarantine", "credits", "unattributed", "transitions", "models", "delays"),
+            *("evaluations", "sweeps", "evidence", "promotions", "ledger", "slates"),
+        ),
+        per_issue=True,
+    ),
+    Step(
+        name="data_docs",
+        does="Writes the Data Docs: each contract, held against a sample.",
+        run=_data_docs,
+        reads=(*LOGS, "slates"),
+    ),
+)
+STEP_NAMES = tuple(step.name for step in STEPS)

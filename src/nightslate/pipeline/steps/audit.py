@@ -1,0 +1,62 @@
+"""What was staged, checked before anyone can read it: contract, expectations, propensities recomputed."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from nightslate.contracts import arrow
+from nightslate.engines import Input, Tables, Work
+from nightslate.errors import ContractError
+from nightslate.kernels.audit import faults
+from nightslate.kernels.eligibility import EligibleUsers
+from nightslate.pipeline.experiments import assignment_recorded
+from nightslate.pipeline.matured_logs import bucket_input
+from nightslate.pipeline.night import IssueNight, Night
+from nightslate.tables import Staged, Table
+
+_SHOWN = 10
+
+
+def run(night: Night, users: Table, allocations: Table, slates: Table) -> str:
+    """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
+    published by now was sound before that."""
+    rows = 0
+    for each in night.issues:
+        of_issue = slates.of_issue(each.issue.name)
+        staged = of_issue.staged(night.slate_date)
+        if not of_issue.is_published(staged):
+            try:
+                dealt = allocations.of_issue(each.issue.name)
+                _audit(each, users, dealt, of_issue, staged)
+            except Exception:
+                # Files vanish where another process has published them meanwhile: then that is the news.
+                if not of_issue.is_published(staged):
+                    raise
+        rows += staged.rows
+    return f"{rows} slates are sound: contract, ids, floor, and propensities to 1e-12"
+
+
+def _audit(night: IssueNight, users: Table, allocations: Table, slates: Table, staged: Staged) -> None:
+    slates.verify(staged)
+    issue, slate_date, name = night.issue, night.slate_date, night.name
+    served, assignment = EligibleUsers(issue.eligible), assignment_recorded(night, allocations)
+    rows = Input(staged.data_files, arrow.schema(slates.contract), partition="slate_date")
+    inputs = {
+        "slates": rows.coded(("candidates", "ranking")),
+        "users": bucket_input(night, users, ("user_id", *issue.eligible), night.ds),
+    }
+
+    def counted(tables: Tables) -> pa.Table:
+        people = served(tables["users"])
+        found = faults(tables["slates"], people, name, slate_date, issue.floor, issue.depth, assignment)
+        return found.group_by("fault").aggregate([("slate_id", "count"), ("slate_id", "min")])
+
+    by_bucket = night.engine.map(counted, Work(inputs, night.program.buckets))
+    wrong = by_bucket.group_by("fault").aggregate([("slate_id_count", "sum"), ("slate_id_min", "min")])
+    if wrong.num_rows:
+        lines = [
+            f"  {w['fault']}: {w['slate_id_count_sum']} rows, such as {w['slate_id_min_min']}"
+            for w in wrong.slice(0, _SHOWN).to_pylist()
+        ]
+        raise ContractError("the staged slates are not sound and will not be published:\n" + "\n".join(lines))
+    staged.mark_audited()

@@ -1,0 +1,116 @@
+"""Every learner off-policy, on later days and on other users than it was fitted on; and the day's
+evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from nightslate.core.estimators.estimate import Estimate
+from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
+from nightslate.core.estimators.results import results
+from nightslate.pipeline.arms import offered_arms
+from nightslate.pipeline.cohort_models import cohorts, waited_for
+from nightslate.pipeline.evidence_table import CHANGED, take_evidence
+from nightslate.pipeline.fitting import known_reward_range
+from nightslate.pipeline.lookback import shared_with_other_nights
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.units import task_of
+from nightslate.pipeline.units.results import Evaluated, LogTables
+from nightslate.programs.days import first_day
+from nightslate.programs.evaluation import Evaluation
+from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
+from nightslate.reports.estimands import in_words as estimand
+from nightslate.tables import Table
+
+
+def run(
+    night: IssueNight,
+    impressions: Table,
+    credits: Table,
+    transitions: Table,
+    arms: Table,
+    models: Table,
+    evaluations: Table,
+    sweeps: Table,
+    evidence: Table,
+) -> str:
+    """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
+    rules, logs = night.issue.evaluation, LogTables(impressions, credits, transitions)
+    interval, whole = _interval(rules), cohorts(night, models, credits)
+    found = task_of(night).evaluated(night, logs, offered_arms(night, arms), whole, interval)
+    rewards = known_reward_range(night)
+    estimated = partial(results, confidence=rules.confidence, interval=interval, rewards=rewards)
+    cross_fitted = estimated(found.cross_fitted)
+    by_estimand = {
+        PROGRESSIVE: _progressive(found, estimated),
+        CROSS_FITTED: [{**_ends(_window(night)), **asdict(estimate)} for estimate in cross_fitted],
+    }
+    rows = evaluations.typed(
+        [
+            {"issue": night.issue.name, "estimand": estimand, **line}
+            for estimand, lines in by_estimand.items()
+            for line in lines
+        ]
+    )
+    for name, others in found.tables.items():
+        table = {"sweeps": sweeps}[name]
+        table.replace(night.ds, table.typed(others), night.commit_metadata)
+    evaluations.replace(night.ds, rows, night.commit_metadata)
+    with shared_with_other_nights():  # whoever comes first has written the same terms
+        taken = take_evidence(night, evidence, found.progressive.evidence, found.cohorts)
+    _track(night, rows, {**found.metrics, "evidence.cohorts": taken.cohorts}, {CHANGED: taken.days_changed})
+    first, waiting = cross_fitted[0], waited_for(night, impressions, credits)
+    warning = f"; {first.policy}: {first.remark}" if first.remark else ""
+    waits = f"; evidence of days before waits for the outcomes of {', '.join(map(str, waiting))}"
+    return (
+        f"{len(night.issue.learners)} policies on {first.n} {found.units} of {first.clusters}"
+        f" users{found.words}{warning}; {taken.in_words}{waits if waiting else ''}"
+    )
+
+
+def _progressive(
+    found: Evaluated, estimated: Callable[[EvaluationState], list[Estimate]]
+) -> list[dict[str, Any]]:
+    """Each policy, then each pair, over all days that it has models of."""
+    rows: dict[tuple[str, str | None, str], dict[str, Any]] = {}
+    for comparison, state in zip(found.cohorts.comparisons, found.progressive.estimates, strict=True):
+        for estimate in estimated(state):
+            key = estimate.policy, estimate.reference, estimate.estimator
+            rows.setdefault(key, {**_ends(sorted(comparison.days)), **asdict(estimate)})
+    return sorted(rows.values(), key=lambda row: row["reference"] is not None)
+
+
+def _window(night: IssueNight) -> list[date]:
+    """The first and the last day that the evaluation reads."""
+    return [first_day(night.ds, night.issue.evaluation.window_days), night.ds]
+
+
+def _ends(days: Sequence[date]) -> dict[str, date | None]:
+    """The days shown that an estimate is about, which are in order."""
+    return {"first_day": days[0] if days else None, "last_day": days[-1] if days else None}
+
+
+def _interval(rules: Evaluation) -> Interval:
+    return Bootstrap(rules.resamples) if rules.interval == Bootstrap.name else INTERVALS[rules.interval]
+
+
+def _track(night: IssueNight, rows: pa.Table, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+    tracked = night.run()
+    weighed = [row for row in rows.to_pylist() if row["n"]]
+    estimands = {f"nightslate.estimand.{row['estimand']}": estimand(row) for row in weighed}
+    tracked.set_tags({**tags, **estimands})
+    figures: dict[str, float | None] = {**metrics}
+    for row in rows.to_pylist():
+        if row["reference"] is None:
+            policy = f"{row['estimand']}.{row['policy']}"
+            name = f"{policy}.{row['estimator']}"
+            figures |= {name: row["value"], f"{name}.lower": row["lower"], f"{name}.upper": row["upper"]}
+            figures |= {f"{policy}.ess": row["ess"], f"{policy}.mean_weight": row["mean_weight"]}
+    tracked.log_metrics(figures)

@@ -1,0 +1,355 @@
+"""The landing files of the day, row by row, into tables and quarantine."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.contracts import arrow as arrow_contracts
+from nightslate.engines import Input
+from nightslate.errors import ContractError, LandingError, SpecError
+from nightslate.kernels.clock_skew import with_early_ones_rejected
+from nightslate.kernels.conform import Conformer
+from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.kernels.shown_for import ShownFor
+from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind, complete
+from nightslate.pipeline.arms import arm_ids, chosen
+from nightslate.pipeline.champion_reigns import champion_as_of
+from nightslate.pipeline.log_intake import Completion, TakenIn, accepted_at_once, take_in
+from nightslate.pipeline.lookback import (
+    days_attributed,
+    days_attributed_to,
+    days_looked_back_on,
+    shared_with_other_nights,
+)
+from nightslate.pipeline.night import Night
+from nightslate.pipeline.stored_meaning import in_words, meaning_of, otherwise_meant, with_meaning
+from nightslate.programs.logs import Rejects
+from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
+from nightslate.records.ids import FIRST_FORM, FORM
+from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
+from nightslate.records.pointed import pointed_columns_of
+from nightslate.records.sources import data_files
+from nightslate.tables import Table, open_to_all
+
+LANDED = "_SUCCESS"
+_BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
+_ID_FORM = "nightslate.id_form"
+
+
+Logs = Mapping[str, Table]
+"""The tables of the program's landing logs, by log."""
+
+
+def run(
+    night: Night,
+    impressions: Table,
+    outcomes: Table,
+    users: Table,
+    arms: Table,
+    references: Table,
+    quarantine: Table,
+    slates: Table,
+    models: Table,
+    promotions: Table,
+) -> str:
+    """The day of this night, and before it the days that this night looks back on, if they have landed and no
+    night of theirs has run yet: so the order in which nights run changes nothing."""
+    for each in night.issues:  # what is wrong with one would stop the night later, when all else is done
+        champion_as_of(each, promotions.of_issue(each.issue.name))
+    tables = {
+        "impressions": impressions,
+        "outcomes": outcomes,
+        "users": users,
+        "arms": arms,
+        "references": references,
+    }
+    logs = {name: tables[name] for name in night.program.logs.names}
+    with shared_with_other_nights():
+        for day in _days_to_take_in(night, logs, models):
+            _ingest(night.at(day), logs, quarantine, slates)
+        return _ingest(night, logs, quarantine, slates)
+
+
+def _days_to_take_in(night: Night, logs: Logs, models: Table) -> list[date]:
+    """The days that this night looks back on whose logs are not all there, or whose outcomes were kept out by
+    another skew than the program has by now. Raises SpecError where these have not landed any more."""
+    written = {log: table.snapshot().written() for log, table in logs.items()}
+    changed = otherwise_meant(night, "outcomes", written["outcomes"])
+    days = [
+        day
+        for day in days_looked_back_on(night, models, with_attribution=True)
+        if day in changed or not all(day in days for days in written.values())
+    ]
+    landed = {day for day in days if _has_landed(night.at(day))}
+    lost = {day: changed[day] for day in days if day in changed and day not in landed}
+    if lost:
+        raise SpecError(
+            f"{night.name} outcomes: {in_words(lost)}. Undo the change, or land the logs of these days again"
+        )
+    return [day for day in days if day in landed]
+
+
+def _ingest(night: Night, logs: Logs, quarantine: Table, slates: Table) -> str:
+    """Nothing is committed but quarantine unless every log is within what the program tolerates."""
+    files = {log: _landed(night, log) for log in logs}
+    pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
+    form = _id_form(logs["users"])
+    layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name, _ID_FORM: form}
+    _require_same_layout(logs["users"], layout)
+    pointed = {log: _pointed(night, log, files[log], form) for log in files}
+    meant = _meaning_of_impressions(night, logs["impressions"])
+    ingested: dict[str, TakenIn] = {}
+    # Arms first, and impressions before outcomes: a log is checked against those that it names.
+    for log in sorted(files, key=lambda log: log != "arms"):
+        conformer = _conformer(night, logs, log, pseudonymise, ingested, form)
+        completion = _completion(night, log, ingested, meant, slates)
+        conformer = replace(conformer, pointed=pointed[log])
+        ingested[log] = take_in(night, logs[log], files[log], conformer, completion)
+    rejected = _quarantine(night, quarantine, ingested)
+    _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
+    for log, result in ingested.items():
+        said = with_meaning(night, log, meant if log == "impressions" else {})
+        forms = {ID_FORMS: json.dumps(forms_of(files[log], KEYS, pointed[log]), ensure_ascii=False)}
+        logs[log].publish(result.staged, {**said, **layout, **forms})
+    copies = sum(result.copies for result in ingested.values())
+    counts = ", ".join(f"{r.total - rejected[log] - r.copies} {log}" for log, r in ingested.items())
+    done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
+    return done + _refused_files(ingested) + _pointed_ids(pointed) + _readable_by_all(night, files)
+
+
+def _refused_files(ingested: Mapping[str, TakenIn]) -> str:
+    """Files none of whose rows was taken in, though rejects.max_files tolerates them."""
+    refused = {log: result.unusable_files for log, result in ingested.items() if result.unusable_files}
+    if not refused:
+        return ""
+    listed = ", ".join(f"{files} of {log}" for log, files in refused.items())
+    return f"; WARNING: files refused whole: {listed}: `nightslate quarantine` says which and why"
+
+
+def _pointed_ids(pointed: Mapping[str, frozenset[str]]) -> str:
+    return "".join(
+        f"; {name} of {log} is written like 7.0 and read as 7"
+        for log, names in pointed.items()
+        for name in sorted(names)
+    )
+
+
+def _readable_by_all(night: Night, files: Mapping[str, Sequence[Path]]) -> str:
+    """A word on landing files that are not kept to those who run nights."""
+    if not any(open_to_all(file) for of_log in files.values() for file in of_log):
+        return ""
+    place = night.warehouse.landing(night.name, "users", night.ds).parents[1]
+    return f". Look: every account of this machine can read the raw user ids in {place}: chmod o-rwx {place}"
+
+
+def _has_landed(night: Night) -> bool:
+    folders = (night.warehouse.landing(night.name, log, night.ds) for log in night.program.logs.names)
+    return all((folder / LANDED).is_file() for folder in folders)
+
+
+def _landed(night: Night, log: str) -> list[Path]:
+    folder = night.warehouse.landing(night.name, log, night.ds)
+    if not (folder / LANDED).is_file():
+        raise LandingError(
+            f"{log} of {night.ds} has not landed: there is no {LANDED} in {folder}. Write it when the"
+            " files are complete; a day without rows is a marker without files"
+        )
+    return data_files(folder)
+
+
+def _require_same_layout(users: Table, layout: dict[str, str]) -> None:
+    """A user is found by pseudonym, in the bucket that follows from it: neither may change underway."""
+    snapshot = users.snapshot()
+    if snapshot.days():
+        last = snapshot.days()[-1]
+        before = snapshot.metadata(last)
+        for name, value in layout.items():
+            if before.get(name, value) != value:
+                raise SpecError(
+                    f"{name} is {value} now and was {before[name]} on {last}: users would not be"
+                    f" found again. Put it back, or move {users.path.parent} away and backfill"
+                )
+
+
+def _id_form(users: Table) -> str:
+    """The form of ids that the warehouse began with. Raises SpecError for one that is unknown here."""
+    snapshot = users.snapshot()
+    taken_in = (snapshot.metadata(day) for day in reversed(snapshot.days()))
+    form = next((before.get(_ID_FORM, FIRST_FORM) for before in taken_in if _KEY in before), FORM)
+    if form not in (FIRST_FORM, FORM):
+        raise SpecError(
+            f"{users.path.parent} has ids in form {form}, which this version does not know: users would not"
+            " be found again. Use the version that wrote it, or move it away and backfill"
+        )
+    return form
+
+
+def _pointed(night: Night, log: str, files: Sequence[Path], form: str) -> frozenset[str]:
+    """The columns of ids of a log's day that are whole numbers written like 7.0: over all of its files, so
+    that it does not matter how the day is split into them."""
+    if form == FIRST_FORM:
+        return frozenset()
+    columns = night.contract(log).landing_columns
+    return pointed_columns_of(files, [column.name for column in columns if column.is_id])
+
+
+def _completion(
+    night: Night, log: str, ingested: Mapping[str, TakenIn], meant: Meaning, slates: Table
+) -> Completion | None:
+    """What the slates say about impressions that name one, and the impressions about outcomes that do."""
+    if log == "impressions":
+        slots = {name: issue.slots for name, issue in night.program.issues.items()}
+        issues = ShownFor(_issues_of_arms(night, ingested["arms"]), slots)
+        return Completion(_OfImpressions(_kind(meant), issues), _published(night, slates))
+    if log == "outcomes":
+        schema = arrow_contracts.schema(night.contract("impressions"))
+        shown = Input(ingested["impressions"].staged.data_files, schema).columns(
+            ("impression_id", "user_id", "occurred_at")
+        )
+        return Completion(_OfOutcomes(night.program.skew), shown)
+    return None
+
+
+@dataclass(frozen=True)
+class _OfImpressions:
+    """Fills in what follows from the slates that they name, and what their propensities mean."""
+
+    kind: Kind
+    issues: ShownFor
+
+    def __call__(self, rows: pa.Table, read: Callable[[], pa.Table]) -> pa.Table:
+        if rows["slate_id"].null_count < rows.num_rows:
+            rows = complete(rows, _each_once(read(), rows["slate_id"]), self.kind)
+        rows = self.issues(rows)
+        at = rows.schema.get_field_index("propensity_kind")
+        kind = pc.if_else(rows["_reason"].is_null(), self.kind, None)  # a reject stays as it came
+        said = pc.coalesce(rows["propensity_kind"], kind)
+        return rows.set_column(at, rows.schema.field(at), said)
+
+
+def _each_once(slates: pa.Table, named: pa.ChunkedArray) -> pa.Table:
+    """The slates that are named, each once: a name is the hash of its slate."""
+    slates = slates.filter(pc.is_in(slates["slate_id"], pc.unique(named)))
+    _, first = np.unique(slates["slate_id"].to_numpy(), return_index=True)
+    return slates.take(pa.array(np.sort(first)))
+
+
+@dataclass(frozen=True)
+class _OfOutcomes:
+    """Rejects those that come too early for the impression that they name."""
+
+    skew: timedelta
+
+    def __call__(self, rows: pa.Table, read: Callable[[], pa.Table]) -> pa.Table:
+        if rows["impression_id"].null_count == rows.num_rows:
+            return rows
+        return with_early_ones_rejected(rows, read(), self.skew)
+
+
+def _meaning_of_impressions(night: Night, impressions: Table) -> Meaning:
+    """What the program said when the day was first ingested: whoever logged it knows of no edit since."""
+    then = meaning_of(impressions.snapshot().written().get(night.ds))
+    return then or meaning(night.program, "impressions")
+
+
+def _kind(impressions: Meaning) -> Kind:
+    return "marginal" if impressions[PROPENSITY] == "marginal" else "conditional"
+
+
+def _published(night: Night, slates: Table) -> Input:
+    """Every slate ever published for ds or the day before. Those of the day before are shown until those of
+    ds are there; those that were replaced, as long as a reader keeps to an older version of the table. They
+    count until vacuum removes their files."""
+    days = (night.ds - timedelta(days=1), night.ds)
+    versions = {commit.version for day in days for commit in slates.history(day)}
+    snapshots = (slates.snapshot(), *map(slates.snapshot, sorted(versions)))
+    files = {file.path: file for snapshot in snapshots for file in snapshot.files(*days)}
+    schema = arrow_contracts.schema(slates.contract)
+    there = [files[path] for path in sorted(files) if path.exists()]
+    return Input(there, schema, partition="slate_date").columns(SLATE_COLUMNS)
+
+
+def _conformer(
+    night: Night,
+    logs: Logs,
+    log: str,
+    pseudonymise: Pseudonymiser,
+    ingested: Mapping[str, TakenIn],
+    form: str,
+) -> Conformer:
+    """An impression is of an arm of its day. An outcome may be of one that was shown before and has left."""
+    conformer = Conformer(night.contract(log), night.ds, pseudonymise)
+    if log not in ("impressions", "outcomes"):
+        return conformer
+    arms = _accepted_arms(night, ingested["arms"])
+    if log == "impressions":
+        return replace(conformer, arms=tuple(sorted(arms)))
+    arms |= _arms_before(night, logs["arms"], pseudonymise, form)
+    days = f"the day or of the {days_attributed(night.program)} days before it"
+    return replace(conformer, arms=tuple(sorted(arms)), arms_of=days)
+
+
+def _arms_before(night: Night, arms_log: Table, pseudonymise: Pseudonymiser, form: str) -> set[str]:
+    """The arms of the days whose impressions the outcomes of ds may be credited to. Those of a day that no
+    night has taken in are looked up where they landed, so the order of nights changes nothing."""
+    days = days_attributed_to(night)
+    before = arms_log.snapshot().to_arrow(days[0], days[-1], ["arm_id", "ds"])
+    taken_in, arms = set(before["ds"].to_pylist()), set(before["arm_id"].to_pylist())
+    for earlier in (night.at(day) for day in days if day not in taken_in):
+        if _has_landed(earlier):
+            files = _landed(earlier, "arms")
+            pointed = _pointed(earlier, "arms", files, form)
+            conformer = Conformer(earlier.contract("arms"), earlier.ds, pseudonymise, pointed=pointed)
+            arms |= {*accepted_at_once(files, conformer)["arm_id"].to_pylist()}
+    return arms
+
+
+def _accepted_arms(night: Night, arms: TakenIn) -> set[str]:
+    return {*_rows_of_arms(night, arms)["arm_id"].to_pylist()}
+
+
+def _issues_of_arms(night: Night, arms: TakenIn) -> dict[str, list[str]]:
+    """The arms of each issue."""
+    offered = _rows_of_arms(night, arms)
+    return {name: list(arm_ids(chosen(offered, issue.arms))) for name, issue in night.program.issues.items()}
+
+
+def _rows_of_arms(night: Night, arms: TakenIn) -> pa.Table:
+    return Input(arms.staged.data_files, arrow_contracts.schema(night.contract("arms"))).read(None)
+
+
+def _quarantine(night: Night, table: Table, ingested: Mapping[str, TakenIn]) -> dict[str, int]:
+    """Write what was rejected; returns the number of rejected rows (not files) by log."""
+    schema = arrow_contracts.schema(table.contract, partition=False)
+    rejects = pa.concat_tables(result.rejects for result in ingested.values())
+    columns = [
+        (name, "ascending") for name in ("log", "file", "row_number", "reason", "clause", "row", "row_digest")
+    ]
+    table.replace(night.ds, rejects.select(schema.names).cast(schema).sort_by(columns), night.commit_metadata)
+    found = Counter(rejects["log"].to_pylist())
+    return {log: found[log] - result.unusable_files for log, result in ingested.items()}
+
+
+def _stop_if_too_many(
+    ingested: dict[str, TakenIn], rejected: dict[str, int], allowed: Rejects, ds: date
+) -> None:
+    for log, result in ingested.items():
+        if result.unusable_files > allowed.max_files:
+            raise ContractError(
+                f"{log}: {result.unusable_files} files of {ds} can't be loaded,"
+                f" {allowed.max_files} are tolerated; `nightslate quarantine` says which and why"
+            )
+        if rejected[log] > allowed.max_share * result.total:
+            raise ContractError(
+                f"{log}: {rejected[log]} of {result.total} rows of {ds} break the contract,"
+                f" {allowed.max_share:.2%} are tolerated; `nightslate quarantine` says which and why"
+            )

@@ -1,0 +1,91 @@
+"""The gate: looks at the evidence of the reign, promotes a challenger or says what it lacks."""
+
+from __future__ import annotations
+
+from nightslate.core.estimators.diagnostics import Thresholds
+from nightslate.core.estimators.estimate import Estimate
+from nightslate.core.gate import Decision, GateRule, decide
+from nightslate.errors import ContractError
+from nightslate.pipeline.champion_reigns import Reign, digest_of
+from nightslate.pipeline.ledger_table import write_ledger
+from nightslate.pipeline.night import IssueNight
+from nightslate.tables import Table
+
+_BETTING = "betting"
+
+
+def run(
+    night: IssueNight, models: Table, evaluations: Table, evidence: Table, promotions: Table, ledger: Table
+) -> str:
+    """One row a challenger. The night's champion is that of the nights before, as they recorded it; an alias
+    moves only if no later night has looked already."""
+    reign = Reign.as_of(night, promotions, evidence)
+    champion = reign.champion
+    cases = reign.cases()
+    decisions = {
+        name: decide(case, _weighed(night, evaluations, name, champion), _rule(night))
+        for name, case in cases.items()
+    }
+    winner = _best(decisions)
+    after = winner or champion
+    rows = [
+        {
+            "issue": night.issue.name,
+            "challenger": name,
+            "champion_before": champion,
+            "champion_after": after,
+            "champion_kind": night.issue.learners[after].kind,
+            "decision": "promoted" if name == winner else "kept",
+            "reasons": list(decision.reasons),
+            "look": reign.look,
+            "alpha": decision.alpha,
+            "estimator": _BETTING,
+            "difference": decision.difference,
+            "lower": decision.lower,
+            "log_capital": decision.log_capital,
+            "joined": cases[name].joined,
+            "cohorts": len(cases[name].evidence.stakes),
+            "reign_since": reign.since,
+        }
+        for name, decision in decisions.items()
+    ]
+    promotions.replace(night.ds, promotions.typed(rows), night.commit_metadata)
+    write_ledger(night, promotions, evidence, ledger)
+    if max(promotions.snapshot().days()) == night.ds:
+        version = night.registry.promote(digest_of(night, models, after))
+        night.run().log_params({"champion_after": after, "champion_version": version})
+    return f"champion {champion} -> {after}" if winner else f"champion stays {champion}, look {reign.look}"
+
+
+def _weighed(night: IssueNight, evaluations: Table, challenger: str, champion: str) -> Estimate:
+    """Tonight's progressive difference of a challenger to the champion."""
+    wanted = {
+        "estimand": "progressive",
+        "policy": challenger,
+        "reference": champion,
+        "estimator": night.issue.judged_by,
+    }
+    for row in evaluations.rows(night.ds, night.ds).to_pylist():
+        if all(row[name] == value for name, value in wanted.items()):
+            return Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
+    raise ContractError(
+        f"the night of {night.ds} has no evaluation of {wanted}: run the step `evaluate` first"
+    )
+
+
+def _rule(night: IssueNight) -> GateRule:
+    gate = night.issue.gate
+    return GateRule(
+        alpha=gate.alpha,
+        thresholds=Thresholds(
+            min_ess=gate.min_ess,
+            min_clusters=gate.min_users,
+            max_unsupported_share=gate.max_unsupported_share,
+        ),
+    )
+
+
+def _best(decisions: dict[str, Decision]) -> str | None:
+    """Of those that clear the gate the one with the highest lower bound; the first by name of equals."""
+    bounds = {name: d.lower for name, d in decisions.items() if d.promote and d.lower is not None}
+    return max(sorted(bounds), key=lambda name: bounds[name], default=None)

@@ -1,0 +1,232 @@
+"""The page of the night, from the tables; also kept with the night's MLflow run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, timedelta
+from importlib.metadata import version
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.kernels.cross_fitting import LOGGED
+from nightslate.models.tracking import NightRun
+from nightslate.pipeline.champion_reigns import Reign, untaught_champion
+from nightslate.pipeline.evidence_table import CHANGED
+from nightslate.pipeline.night import IssueNight
+from nightslate.programs.days import first_day
+from nightslate.programs.learners import FittedQLearner
+from nightslate.records.overlap import STRANGERS
+from nightslate.reports import plots, reign_plots, sequence_plots
+from nightslate.reports.estimands import cross_fitted, leading
+from nightslate.reports.night_report import NightReport, page
+from nightslate.reports.numbers import Reward
+from nightslate.reports.reigns import growths
+from nightslate.reports.sequence import TRANSITION_COLUMNS, SequenceFigures, sequence_figures
+from nightslate.tables import Table
+
+_SAMPLE = 6
+_DECISIONS = 20_000
+_TABLES = ("impressions", "outcomes", "users", "arms", "credits", "unattributed", "quarantine")
+_PACKAGES = ("nightslate", "pyspark", "deltalake", "mlflow", "scikit-learn", "great-expectations")
+
+
+Tables = Mapping[str, Table]
+
+
+def run(night: IssueNight, **tables: Table) -> str:
+    """Writes reports/<program>/<ds>.html, or that of the issue where the program has several."""
+    tracked = night.run()
+    report = _gather(night, tables, tracked)
+    path = night.warehouse.report(night.name, night.ds, night.only)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    html = page(report)
+    path.write_text(html, "utf-8")
+    tracked.log_file(html, "night.html")
+    evaluations = leading(report.evaluations)
+    charts = {
+        "policy_values": plots.policy_values(evaluations, report.reward),
+        "mean_weights": plots.weights_health(evaluations),
+        "evidence": reign_plots.capital(growths(report.evidence, report.promotions.to_pylist())),
+        "exposure": plots.exposure(report.exposure),
+    }
+    if report.sequences is not None:
+        by_learner = {figures.learner: figures for figures in report.sequences}
+        figures_of = {learner: figures.to_json() for learner, figures in by_learner.items()}
+        tracked.log_file(json.dumps(figures_of, indent=1, allow_nan=False), "sequences.json")
+        charts |= {
+            f"sequences/{learner}/{name}": chart
+            for learner, figures in by_learner.items()
+            for name, chart in sequence_plots.charts(figures, report.reward.name).items()
+        }
+    for name, chart in charts.items():
+        if chart is not None:
+            tracked.log_file(plots.to_png(chart), f"plots/{name}.png")
+    tracked.finish()
+    return f"{path}"
+
+
+def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport:
+    def tonight(name: str) -> pa.Table:
+        return tables[name].rows(night.ds, night.ds)
+
+    issue, reign = night.issue, Reign.as_of(night, tables["promotions"], tables["evidence"])
+    gate, rewards, evaluations = issue.gate, issue.rewards, tonight("evaluations")
+    logged = evaluations.filter(
+        (pc.field("policy") == LOGGED)
+        & pc.field("reference").is_null()
+        & (pc.field("estimator") == issue.judged_by)
+        & pc.field("value").is_valid()
+    )
+    compared = (pc.field("policy") != LOGGED) & (
+        pc.field("reference").is_null() | (pc.field("reference") == reign.champion)
+    )
+    leads = leading(evaluations)
+    return NightReport(
+        program=night.name,
+        description=night.program.description,
+        ds=night.ds,
+        slates_date=night.slate_date,
+        reward=Reward(rewards.name, rewards.rate),
+        evaluations=evaluations.filter(compared),
+        promotions=tonight("promotions"),
+        evidence=reign.evidence,
+        models=tonight("models"),
+        untaught=untaught_champion(night, tables["promotions"], tables["models"]),
+        quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
+        outcomes=_fates(night.ds, tables),
+        strangers=tables["unattributed"].snapshot().metadata(night.ds).get(STRANGERS, ""),
+        rows=_rows(tables, night.ds),
+        references=_references(
+            tables["references"], leads["first_day"][0].as_py(), leads["last_day"][0].as_py()
+        ),
+        logged=logged.filter(pc.field("estimand") == leads["estimand"][0]).select(["issue", "value", "n"]),
+        slates=_sample(night, tables["slates"]),
+        exposure=_exposure(night, tables["slates"]),
+        ledger=tonight("ledger"),
+        min_ess=gate.min_ess,
+        max_unsupported_share=gate.max_unsupported_share,
+        alpha=gate.alpha,
+        margin=gate.margin,
+        range_declared=issue.reward_range is not None,
+        changed=tracked.run.data.tags.get(CHANGED, ""),
+        weighs_decisions=issue.slots_weighed > 1,
+        sequences=_sequences(night, tables, tracked, cross_fitted(logged)),
+        delays=tonight("delays") if rewards.maturity == "ipcw" else None,
+        rows_before=_rows(tables, night.ds - timedelta(days=1)),
+        provenance={
+            "MLflow run": tracked.id,
+            "registered version @champion": night.registry.champion_version() or "none yet",
+            **{f"version of {package}": version(package) for package in _PACKAGES},
+            **night.commit_metadata,
+        },
+    )
+
+
+def _sequences(
+    night: IssueNight, tables: Tables, tracked: NightRun, logged: pa.Table
+) -> list[SequenceFigures] | None:
+    """What each fitted_q learner makes of the newest sequences, in the order of their names."""
+    if night.issue.sequence is None:
+        return None
+    transitions = _newest_transitions(night, tables["transitions"])
+    sweeps, models = (tables[name].rows(night.ds, night.ds) for name in ("sweeps", "models"))
+    value = logged["value"].to_pylist()
+    return [
+        sequence_figures(
+            night.registry.load(row["digest"]),
+            transitions,
+            sweeps,
+            estimator=night.issue.judged_by,
+            tolerance=learner.tolerance,
+            logged=value[0] if value else None,
+            ess_by_step=_ess_by_step(tracked, row["learner"]),
+        )
+        for row in models.sort_by("learner").to_pylist()
+        if isinstance(learner := night.issue.learners[row["learner"]], FittedQLearner)
+    ]
+
+
+def _ess_by_step(tracked: NightRun, learner: str) -> list[float]:
+    """The effective sample sizes that the step `evaluate` logged, in the order of the steps."""
+    prefix = f"{learner}.ess.step_"
+    metrics = tracked.run.data.metrics
+    found = {int(name.removeprefix(prefix)): metrics[name] for name in metrics if name.startswith(prefix)}
+    return [found[step] for step in sorted(found)]
+
+
+def _newest_transitions(night: IssueNight, transitions: Table) -> pa.Table:
+    """Whole sequences, of as many of the newest nights as it takes for their figures to say something."""
+    snapshot = transitions.snapshot()
+    files = snapshot.files(first_day(night.ds, night.issue.training.window_days), night.ds)
+    since, rows = night.ds, 0
+    for file in reversed(files):
+        if rows >= _DECISIONS and file.day < since:
+            break
+        since, rows = file.day, rows + file.rows
+    columns = [*TRANSITION_COLUMNS, *(feature.name for feature in night.program.logs.context)]
+    return snapshot.to_arrow(since, night.ds, columns)
+
+
+def _rows(tables: Tables, day: date) -> dict[str, int]:
+    """How many rows each table has of a day; the slates are those for the day after."""
+    rows = {name: sum(file.rows for file in tables[name].snapshot().files(day, day)) for name in _TABLES}
+    following = day + timedelta(days=1)
+    slates = tables["slates"].snapshot().files(following, following)
+    return {**rows, "slates": sum(file.rows for file in slates)}
+
+
+def _references(references: Table, since: date, until: date) -> pa.Table:
+    """What outside policies earned over the days that the leading estimates are about."""
+    rows = references.rows(since, until).group_by("policy")
+    total = rows.aggregate([("impressions", "sum"), ("reward", "sum")])
+    return total.rename_columns(["policy", "impressions", "reward"]).sort_by("policy")
+
+
+def _counted(rows: pa.Table, by: list[str], name: str) -> pa.Table:
+    """How many rows have each combination of values; the most frequent first."""
+    counts = rows.group_by(by).aggregate([([], "count_all")]).rename_columns([*by, name])
+    return counts.sort_by([(name, "descending"), *((column, "ascending") for column in by)])
+
+
+def _fates(ds: date, tables: Tables) -> pa.Table:
+    """How many outcomes of the day, by kind, were credited, or why not."""
+    left = tables["unattributed"].rows(ds, ds)
+    kinds, fates = [*left["kind"].chunks], [*left["reason"].chunks]
+    credited_now = tables["credits"].snapshot()
+    for file in credited_now.files(ds, ds):
+        touches = credited_now.rows_of(file, ["outcome_id", "kind"])
+        credited = touches.group_by(["outcome_id", "kind"]).aggregate([])["kind"].combine_chunks()
+        kinds.append(credited)
+        fates.append(pa.repeat("credited", len(credited)))
+    columns = {"kind": pa.chunked_array(kinds, pa.string()), "fate": pa.chunked_array(fates, pa.string())}
+    return _counted(pa.table(columns), ["kind", "fate"], "outcomes")
+
+
+def _sample(night: IssueNight, table: Table) -> pa.Table:
+    """The first few slates of the day."""
+    slates = table.snapshot()
+    files = slates.files(night.slate_date, night.slate_date)
+    rows = [slates.rows_of(file).slice(0, 1) for file in files[:_SAMPLE]]
+    return pa.concat_tables(rows) if rows else slates.to_arrow(night.slate_date, night.slate_date)
+
+
+def _exposure(night: IssueNight, table: Table) -> pa.Table:
+    """How often each arm stands in each slot of tonight's slates, as a share of all of them."""
+    shown: Counter[tuple[int, str]] = Counter()
+    published, slates = table.snapshot(), 0
+    for file in published.files(night.slate_date, night.slate_date):
+        ranking = published.rows_of(file, ["ranking"])["ranking"]
+        slates += len(ranking)
+        for slot in range(night.issue.slots):
+            arms = pc.list_element(ranking, slot).value_counts()
+            for arm, number in zip(
+                arms.field("values").to_pylist(), arms.field("counts").to_pylist(), strict=True
+            ):
+                shown[slot + 1, arm] += number
+    rows = [{"arm_id": a, "slot": s, "share": n / slates} for (s, a), n in sorted(shown.items())]
+    return pa.Table.from_pylist(
+        rows, pa.schema([("arm_id", pa.string()), ("slot", pa.int64()), ("share", pa.float64())])
+    )

@@ -1,0 +1,189 @@
+"""Tonight's arms ranked for every user of the day, and staged; nothing that a reader sees changes yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pyarrow as pa
+
+from nightslate.core.arrays import Floats
+from nightslate.core.policies.exposure import Solution, solve
+from nightslate.core.policies.exposure_goals import Goal
+from nightslate.engines import Tables, Work
+from nightslate.engines.exchange import Part, Rows
+from nightslate.engines.work import Unit
+from nightslate.kernels.assignments import Assignment
+from nightslate.kernels.eligibility import EligibleUsers
+from nightslate.kernels.exposure import exposures
+from nightslate.kernels.lists import matrix
+from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
+from nightslate.pipeline.arms import arm_ids, offered_arms
+from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
+from nightslate.pipeline.cohort_models import scored_by
+from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
+from nightslate.pipeline.matured_logs import bucket_input
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.slate_goals import adjustment, goals, priorities, reached
+from nightslate.programs.variants import Variant
+from nightslate.tables import Attempt, Staged, Table
+
+_ORDER = [("user_id", "ascending"), ("issue", "ascending")]
+
+
+def run(
+    night: IssueNight,
+    users: Table,
+    arms: Table,
+    models: Table,
+    promotions: Table,
+    slates: Table,
+    allocations: Table,
+    assignments: Table,
+) -> str:
+    """The champion is that of the nights before, so a backfill scores with what was champion then."""
+    issue, champion, offered = night.issue, champion_as_of(night, promotions), offered_arms(night, arms)
+    assignment = assignment_tonight(night, allocations)
+    scoring = Scoring(
+        program=night.name,
+        issue=issue.name,
+        slate_date=night.slate_date,
+        depth=issue.depth,
+        floor=issue.floor,
+        assignment=assignment,
+        variants={
+            name: _scored_by(night, models, variant, champion)
+            for name, variant in sorted(issue.variants.items())
+        },
+        adjustment=adjustment(night, offered),
+        randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
+    )
+    context = (feature.name for feature in night.program.logs.context)
+    of_day = bucket_input(night, users, ("user_id", *context), night.ds)
+    work, attempt = Work({"users": of_day}, night.program.buckets), slates.begin(night.slate_date)
+    served = EligibleUsers(issue.eligible)
+    if issue.exposure and of_day.rows:
+        staged, met = _with_goals(night, work, scoring, served, attempt, offered)
+    else:
+
+        def scored(tables: Tables) -> dict[str, pa.Table]:
+            return {"slates": scoring.scored(served(tables["users"])).sort_by(_ORDER)}
+
+        staged, met = night.engine.write(scored, work, {"slates": attempt})["slates"], ""
+    _record(night, work, assignment, served, allocations, assignments)
+    return f"{staged.rows} slates of {night.slate_date} staged, champion {champion}{met}"
+
+
+def _record(
+    night: IssueNight,
+    work: Work,
+    assignment: Assignment,
+    served: EligibleUsers,
+    allocations: Table,
+    assignments: Table,
+) -> None:
+    """How the experiment deals users tonight, and, from its start on, whom it dealt where."""
+    day, issue, start = night.slate_date, night.issue.name, night.issue.experiment.start
+    rows = allocation_rows(night, assignment)
+    allocations.replace(day, allocations.typed(rows), night.commit_metadata)
+    if start is None or day >= start:
+
+        def assigned(tables: Tables) -> dict[str, pa.Table]:
+            people = served(tables["users"])
+            return {"assignments": assignment.rows(people, issue).sort_by("user_id")}
+
+        users = work.inputs["users"].columns(("user_id", *night.issue.eligible))
+        attempts = {"assignments": assignments.begin(day)}
+        staged = night.engine.write(assigned, Work({"users": users}, work.buckets), attempts)
+        assignments.publish(staged["assignments"], night.commit_metadata)
+
+
+def _with_goals(
+    night: IssueNight,
+    work: Work,
+    scoring: Scoring,
+    served: EligibleUsers,
+    attempt: Attempt,
+    offered: pa.Table,
+) -> tuple[Staged, str]:
+    """The slates, and what to say of the goals that they meet. What models choose is computed once, and gone
+    through again and again."""
+    ids, wanted = arm_ids(offered), goals(night, offered)
+    places = {(unit.bucket, unit.part): place for place, unit in enumerate(work.units)}
+
+    def choices(unit: Unit) -> Iterator[tuple[Part, pa.Table]]:
+        for chosen in scoring.choices(served(unit.read()["users"])):
+            yield ("choices", places[unit.bucket, unit.part]), chosen
+
+    with night.engine.exchange(choices, work.units, work.rows, night.scratch) as chosen:
+        parts = [(*at, chosen["choices", place]) for at, place in places.items()]
+        solution = _solved(night, [rows for *_, rows in parts], scoring, wanted, offered)
+        multipliers = dict(zip(ids, solution.multipliers.tolist(), strict=True))
+        adjusted = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=multipliers))
+
+        def slates(rows: Rows) -> dict[str, pa.Table]:
+            made = [adjusted.slates(some) for some in in_chunks(rows.read(CHOICES))]
+            return {"slates": pa.concat_tables([SLATES.empty_table(), *made]).sort_by(_ORDER)}
+
+        staged = night.engine.write_parts(slates, parts, work.rows, {"slates": attempt})["slates"]
+    _track(night, ids, wanted, solution)
+    got = ", ".join(f"{name} {value:.4g}" for name, value in reached(wanted, solution).items())
+    return staged, f"; goals met in {solution.passes} passes: {got}"
+
+
+def _solved(
+    night: IssueNight, choices: Sequence[Rows], scoring: Scoring, goals: Sequence[Goal], offered: pa.Table
+) -> Solution:
+    """The multipliers of arms that meet the goals over all users.
+
+    Randomised users count and are not adjusted, so what they are shown is summed once. Raises
+    InvalidInputError that names the goals which can't be met."""
+    arms, slots, passes = arm_ids(offered), night.issue.slots, count(1)
+    adjusted = frozenset(scoring.variants) - scoring.randomised
+
+    def over_users(now: Scoring, variants: frozenset[str]) -> Floats:
+        def totals(rows: Rows) -> pa.Table:
+            return pa.table({"totals": [exposures(rows.read(CHOICES), now, variants, arms, slots)]})
+
+        found = night.engine.run(totals, choices, sum(rows.count for rows in choices))
+        nothing = np.zeros(len(arms))
+        return np.asarray(sum((matrix(of["totals"])[0] for of in found), nothing))
+
+    unsteered = over_users(scoring, scoring.randomised)
+
+    def over_all_users(multipliers: Floats) -> Floats:
+        _say_pass(next(passes))
+        by_arm = dict(zip(arms, multipliers.tolist(), strict=True))
+        now = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=by_arm))
+        return unsteered + over_users(now, adjusted)
+
+    tolerance = night.issue.exposure_tolerance
+    return solve(tuple(goals), over_all_users, slots, priorities(night, offered), tolerance)
+
+
+def _say_pass(number: int) -> None:
+    print(f"score: exposures of all users, pass {number}", flush=True)
+
+
+def _track(night: IssueNight, arms: tuple[str, ...], wanted: tuple[Goal, ...], solution: Solution) -> None:
+    tracked, got = night.run(), reached(wanted, solution)
+    for goal, multiplier in zip(wanted, solution.by_goal.tolist(), strict=True):
+        tracked.log_params({f"exposure.{goal.name}.asked": goal.share or goal.exposures})
+        tracked.log_metrics(
+            {f"exposure.{goal.name}": got[goal.name], f"exposure.{goal.name}.multiplier": multiplier}
+        )
+    by_arm = {
+        arm: {"multiplier": multiplier, "exposures": exposures}
+        for arm, multiplier, exposures in zip(
+            arms, solution.multipliers.tolist(), solution.exposures.tolist(), strict=True
+        )
+    }
+    tracked.log_file(json.dumps(by_arm, indent=1), "exposure.json")
+
+
+def _scored_by(night: IssueNight, models: Table, variant: Variant, champion: str) -> ScoredBy:
+    learner = champion if variant.policy == "champion" else variant.policy
+    return scored_by(night.registry.load(digest_of(night, models, learner)))

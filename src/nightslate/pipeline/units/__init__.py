@@ -1,0 +1,39 @@
+"""How an issue is learnt and evaluated, by what its evaluation weighs at once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pyarrow as pa
+
+from nightslate.core.estimators.intervals import Interval
+from nightslate.kernels.progressive import Cohorts
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.units.impressions import OnImpressions
+from nightslate.pipeline.units.results import Evaluated, LogTables, Trained
+from nightslate.pipeline.units.trajectories import OnTrajectories
+from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY
+
+
+class Task(Protocol):
+    """Training and evaluation on one kind of unit."""
+
+    def trained(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> Trained:
+        """Every learner on what is known of the training window; `offered`: the arms of the day."""
+
+    def evaluated(
+        self, night: IssueNight, logs: LogTables, offered: pa.Table, cohorts: Cohorts, interval: Interval
+    ) -> Evaluated:
+        """Every learner on users that it was not fitted on, and on the cohorts by models of before."""
+
+
+TASKS: dict[str, Task] = {
+    IMPRESSION.name: OnImpressions(),
+    DECISION.name: OnImpressions(),
+    TRAJECTORY.name: OnTrajectories(),
+}
+
+
+def task_of(night: IssueNight) -> Task:
+    """That of the issue."""
+    return TASKS[night.issue.unit.name]

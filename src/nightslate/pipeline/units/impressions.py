@@ -1,0 +1,144 @@
+"""Training and evaluation on impressions one by one, or on the decisions that they are slots of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nightslate.core.estimators.bounded_model import Bounded
+from nightslate.core.estimators.intervals import Interval
+from nightslate.core.policies import Arms, LinearThompson
+from nightslate.kernels.cross_fitting import CrossFit, Evaluator
+from nightslate.kernels.examination import Examination
+from nightslate.kernels.progressive import Cohorts, Progressive
+from nightslate.kernels.training import AnyLearner, Earned, Lessons, encoder_for, winsorised
+from nightslate.pipeline.arms import arm_ids
+from nightslate.pipeline.fitting import categories, described_arms, known_reward_range, learners, model_seed
+from nightslate.pipeline.matured_logs import (
+    lessons_learnt,
+    logs_to_weigh,
+    matured_logs,
+    value_counts,
+)
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.observed_delays import delays_found
+from nightslate.pipeline.slot_examination import examination_metrics, examined, in_words, surface_column
+from nightslate.pipeline.units.results import Evaluated, LogTables, Trained
+
+_REWARD_MODEL = "reward model"
+
+
+class OnImpressions:
+    """Those that count by now."""
+
+    def trained(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> Trained:
+        """Every learner, fitted on the training window."""
+        arms, window = arm_ids(offered), night.issue.training.window_days
+        matured = matured_logs(night, logs.impressions, logs.credits, arms, window)
+        counts = value_counts(night, matured, (*categories(night), *surface_column(night)))
+        encoder = encoder_for(night.program.logs.context, counts)
+        examination = examined(night, matured, counts, folds=1)
+        fitted = learners(night)
+        lessons = Lessons(matured.matured, fitted, encoder, arms, 1, examination.for_folds)
+        states, earned = lessons_learnt(night, matured, lessons)
+        described = described_arms(night, offered, encoder)
+        policies = {
+            name: (learner.fit(states[name][0], described, model_seed(night, name)), states[name][0].rows)
+            for name, learner in fitted.items()
+        }
+        rows = next(count for _, count in policies.values())
+        delays = delays_found(night, matured.matured)
+        return Trained(
+            encoder=encoder,
+            policies=policies,
+            reward_range=earned.range,
+            metrics={"matured_impressions": rows, **examination_metrics(examination), **delays.metrics},
+            words=f"{rows} impressions that count{in_words(examination)}{delays.words}",
+            tables=delays.tables,
+        )
+
+    def evaluated(
+        self, night: IssueNight, logs: LogTables, offered: pa.Table, cohorts: Cohorts, interval: Interval
+    ) -> Evaluated:
+        """Every learner, cross-fitted over the evaluation window; and on the cohorts."""
+        issue, rules, arms = night.issue, night.issue.evaluation, arm_ids(offered)
+        learnt_from = matured_logs(night, logs.impressions, logs.credits, arms, rules.window_days)
+        context = [feature.name for feature in night.program.logs.context]
+        counts = value_counts(night, learnt_from, (*{*context, *surface_column(night), "arm_id"},))
+        encoder = encoder_for(night.program.logs.context, counts)
+        seen = winsorised(encoder, counts)
+        examination = examined(night, learnt_from, counts, rules.folds)
+        fitted = learners(night)
+        lessons = Lessons(
+            matured=learnt_from.matured,
+            learners={**fitted, _REWARD_MODEL: _reward_model(night)},
+            encoder=encoder,
+            arms=arms,
+            folds=rules.folds,
+            examined=examination.for_folds,
+            seen_as={_REWARD_MODEL: seen},
+        )
+        taught, earned = lessons_learnt(night, learnt_from, lessons)
+        described = described_arms(night, offered, encoder)
+        crossfit = _crossfit(night, described, fitted, taught, examination.for_folds)
+        least, most = _possible(night, earned)
+        evaluator = Evaluator(
+            arms=arms,
+            supported=np.array([arm in counts["arm_id"] for arm in arms]),
+            encoder=encoder,
+            floor=issue.floor,
+            estimators=issue.estimators,
+            slots=issue.slots_weighed,
+            crossfit=replace(
+                crossfit, reward_model=[Bounded(model, seen, least, most) for model in crossfit.reward_model]
+            ),
+            rewards=known_reward_range(night) if interval.guaranteed else None,
+        )
+        weighed, left_out = logs_to_weigh(night, logs.impressions, learnt_from)
+        how = Progressive(cohorts, evaluator, frozenset(counts["arm_id"]), night.name)
+        states = night.engine.fold(
+            how.initial(), lambda tables: how.update(weighed.rows(tables)), weighed.work
+        )
+        cross_fitted, progressive = how.found(states)
+        return Evaluated(
+            cross_fitted=cross_fitted,
+            cohorts=cohorts,
+            progressive=progressive,
+            units=f"{issue.unit.name}s that count",
+            metrics=examination_metrics(examination, "evaluation.examination"),
+            words=in_words(examination) + left_out,
+        )
+
+
+def _possible(night: IssueNight, earned: Earned) -> tuple[float, float]:
+    """The range of rewards, or else of those that there were: a model expects nothing outside of it."""
+    known = known_reward_range(night)
+    if known:
+        return known.low, known.high
+    low, high = earned.range
+    return low or 0.0, high or 0.0
+
+
+def _crossfit(
+    night: IssueNight,
+    arms: Arms,
+    fitted: Mapping[str, AnyLearner],
+    states: Mapping[str, Sequence[Any]],
+    examination: Sequence[Examination],
+) -> CrossFit:
+    """What is fitted for the users of each fold, with the seeds that the night's models have."""
+    policies = {
+        name: [learner.fit(state, arms, model_seed(night, name)) for state in states[name]]
+        for name, learner in fitted.items()
+    }
+    reward_model = [_reward_model(night).fit(state, arms, seed=0) for state in states[_REWARD_MODEL]]
+    return CrossFit(policies, reward_model, examination)
+
+
+def _reward_model(night: IssueNight) -> LinearThompson:
+    """The regression whose expectations DR corrects; only its means are used, never its draws."""
+    return LinearThompson(ridge=night.issue.evaluation.reward_model_ridge, draws=1)

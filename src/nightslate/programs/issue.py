@@ -1,0 +1,180 @@
+"""An issue: one decision problem of a program, with its own arms, rewards, learners and gate."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
+from nightslate.programs.examination import Examination, require_randomised
+from nightslate.programs.learners import LearnerSpec
+from nightslate.programs.logs import Logs, require_crossing
+from nightslate.programs.rewards import Rewards, require_matured, require_topic
+from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
+from nightslate.programs.slates import SlateGoals, require_consistent
+from nightslate.programs.strict import Days, Name, Strict
+from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY, Unit
+from nightslate.programs.variants import Experiment, Variant
+
+MARGINAL_SLOTS = 3
+"""Marginal propensities of a Plackett-Luce policy are computed exactly up to this slot."""
+
+ONLY = "all"
+"""The issue of a program that does not tell several apart."""
+
+OF_THE_PROGRAM = ("program", "start_date", "logs")
+"""What an issue has from its program, and can't say itself."""
+
+_RESERVED = {"champion": "whichever learner was promoted last", "logged": "the policy that wrote the logs"}
+
+
+class Training(Strict):
+    window_days: Days = 28
+
+
+class ArmChoice(Strict):
+    """Arms by id, or by the features that they all have; every arm where neither is said."""
+
+    ids: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    where: dict[Name, str] = Field(default={})
+
+    @model_validator(mode="after")
+    def _is_one_of_each(self) -> ArmChoice:
+        if self.ids and self.where:
+            raise ValueError("say which arms, by `ids` or by `where`")
+        if len(set(self.ids)) < len(self.ids):
+            raise ValueError(f"ids: an arm is named twice in {list(self.ids)}")
+        return self
+
+
+class Issue(SlateGoals):
+    """One decision problem. `eligible`: by context, the users that get slates of it; every user where it does
+    not say."""
+
+    program: Name
+    name: Name
+    start_date: date
+    logs: Logs
+    arms: ArmChoice = ArmChoice()
+    eligible: dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] = Field(default={})
+    slots: int = Field(ge=1, le=100)
+    depth: int = Field(ge=1, le=1000, description="arms in a published ranking; slates are cut from it")
+    rewards: Rewards
+    sequence: Sequence | None = None
+    training: Training = Training()
+    learners: dict[Name, LearnerSpec] = Field(min_length=1, max_length=100)
+    floor: float = Field(gt=0, le=1, description="share of every policy's weight spread over all arms")
+    variants: dict[Name, Variant] = Field(min_length=1, max_length=100)
+    experiment: Experiment = Experiment()
+    examination: Examination | None = None
+    evaluation: Evaluation = Evaluation()
+    gate: Gate
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Issue:
+        known = {*self.learners, "champion"}
+        for reserved, meaning in _RESERVED.items():
+            if reserved in self.learners:
+                raise ValueError(f"learners: {reserved!r} is the word for {meaning}")
+        if self.gate.first_champion not in self.learners:
+            raise ValueError(f"gate.first_champion: {self.gate.first_champion!r} is not one of the learners")
+        for name, variant in self.variants.items():
+            if variant.policy not in known:
+                raise ValueError(f"variants.{name}.policy: {variant.policy!r} is not one of {sorted(known)}")
+        if abs(sum(v.share for v in self.variants.values()) - 1) > 1e-9:
+            raise ValueError("variants: the shares must sum to 1")
+        if self.depth < self.slots:
+            raise ValueError(f"depth: a ranking of {self.depth} can't fill {self.slots} slots")
+        if self.logs.propensity == "marginal" and self.slots > MARGINAL_SLOTS:
+            raise ValueError(
+                f"logs.propensity: marginal propensities are exact up to slot {MARGINAL_SLOTS}, not"
+                f" {self.slots}; use conditional propensities instead"
+            )
+        self._require_choosable()
+        require_fitting_learners(self.sequence, self.learners)
+        if self.sequence:
+            days = self.evaluation.window_days
+            require_trajectories(self.sequence, self.slots, self.rewards, days, self.examination)
+        self._require_fitting_estimators()
+        require_consistent(self, self.logs, self.slots, self.adjusted)
+        if self.examination:
+            uniform, by_decision = {*self.variants} - {*self.adjusted}, self.slots_weighed > 1
+            require_randomised(self.examination, self.variants, uniform, by_decision, self.rewards.values)
+        require_topic(self.rewards, self.logs)
+        windows = {
+            "training.window_days": self.training.window_days,
+            "evaluation.window_days": self.evaluation.window_days,
+        }
+        require_matured(self.rewards, windows)
+        require_known_rewards(self.evaluation, self.rewards)
+        require_crossing(self.logs, self.learners.values())
+        return self
+
+    def _require_choosable(self) -> None:
+        """Raise ValueError unless arms and users are chosen by categories that the logs have."""
+        chosen = (
+            ("arms.where", "logs.arm_features", self.arms.where, self.logs.arm_features),
+            ("eligible", "logs.context", self.eligible, self.logs.context),
+        )
+        for key, place, names, declared in chosen:
+            categories = [feature.name for feature in declared if feature.type == "category"]
+            for name in names:
+                if name not in categories:
+                    raise ValueError(f"{key}: {name!r} is not a category of {place} (there: {categories})")
+
+    def _require_fitting_estimators(self) -> None:
+        unit = self.unit
+        unfit = set(self.estimators) - set(unit.estimators)
+        if unfit:
+            raise ValueError(
+                f"evaluation.estimators: {sorted(unfit)} can't weigh {unit.weighed}; choose from"
+                f" {list(unit.estimators)}"
+            )
+        if self.judged_by in BIASED:
+            raise ValueError(
+                f"gate.estimator: {self.judged_by} has a bias that its standard error does not hold"
+            )
+        if self.judged_by not in self.estimators:
+            raise ValueError(f"gate.estimator: {self.judged_by!r} is not one of {list(self.estimators)}")
+
+    @property
+    def unit(self) -> Unit:
+        """What is weighed at once: trajectories, where decisions follow one another; decisions as a whole,
+        where their slots are several and depend on one another; otherwise each impression alone."""
+        if self.sequence is not None:
+            return TRAJECTORY
+        return DECISION if self.logs.propensity == "conditional" and self.slots > 1 else IMPRESSION
+
+    @property
+    def slots_weighed(self) -> int:
+        """How many impressions are weighed at once at most."""
+        return self.slots if self.unit is DECISION else 1
+
+    @property
+    def reward_range(self) -> tuple[float, float] | None:
+        """The least and the most that one impression can earn, where the program says it. What it says of a
+        trajectory is for intervals alone: evidence goes by what trajectories have earned."""
+        return self.evaluation.reward_range if self.unit is not TRAJECTORY else None
+
+    @property
+    def salt(self) -> str:
+        """What its experiment is known by."""
+        return self.experiment.salt or self.program
+
+    @property
+    def adjusted(self) -> tuple[str, ...]:
+        """The variants with goals, priority and diversity: all whose policy is not a uniform learner."""
+        randomised = {name for name, learner in self.learners.items() if learner.kind == "uniform"}
+        return tuple(name for name, variant in self.variants.items() if variant.policy not in randomised)
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """Those that the program names, or the usual ones."""
+        return self.evaluation.estimators or self.unit.usual
+
+    @property
+    def judged_by(self) -> str:
+        """The estimator that the gate believes."""
+        return self.gate.estimator or self.unit.doubly_robust

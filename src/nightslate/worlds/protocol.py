@@ -1,0 +1,54 @@
+"""What a world's folder implements, so that it can be played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.pipeline.night import IssueNight
+from nightslate.programs import Program
+from nightslate.worlds.results import Results
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a simulation starts from. `landing`: the folder of the program's landing logs. `slates`: that of
+    its table of slates, whose user ids are pseudonyms."""
+
+    program: Program
+    users: int
+    seed: int
+    landing: Path
+    slates: Path
+    pseudonymise: Pseudonymiser
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a simulation found in the end: its figures, and the page about them, one HTML document."""
+
+    results: Results
+    page: str
+
+
+class Simulation(Protocol):
+    """A world and its rec engine, day by day and in order. What is true stays with it; nights see logs."""
+
+    @property
+    def label(self) -> str:
+        """What progress calls a day of it, in a word."""
+
+    def run_day(self, day: int) -> None:
+        """What happens on a day, counted from 0, and lands in its logs."""
+
+    def record_night(self, night: IssueNight) -> None:
+        """Record what the night of the day estimated and decided, beside what is true."""
+
+    def report(self, seconds: dict[str, float]) -> Report:
+        """All that was recorded; `seconds` that each step of the nights has taken."""
+
+
+StartSimulation = Callable[[Setup], Simulation]

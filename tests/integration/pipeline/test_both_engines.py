@@ -1,0 +1,105 @@
+"""Whole nights on Spark leave the tables that they leave on the processes of one machine, to the last bit."""
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from nightslate import programs
+from nightslate.engines import Engine, LocalEngine
+from nightslate.engines.spark import SparkEngine
+from nightslate.pipeline.night import Night
+from nightslate.pipeline.plan import plan
+from nightslate.pipeline.running import run_task
+from nightslate.tables import Warehouse
+
+from . import test_issues, test_sequences, world
+
+Land = Callable[[Path], object]
+
+
+def land_issues(home: Path) -> None:
+    for number in range(len(test_issues.DAYS)):
+        test_issues.land(home, number)
+
+
+def land_sequences(home: Path) -> None:
+    for day in test_sequences.DAYS:
+        test_sequences.land(home, day)
+
+
+def land_with_faults(home: Path) -> None:
+    """The logs of `tiny`, and rows that break its contract."""
+    world.land_all(home)
+    for day in world.DAYS:
+        bad = [{"outcome_id": f"{day}-bad", "user_id": "user-1", "kind": "click", "value": 1.0}]
+        folder = home / "landing" / world.PROGRAM / "outcomes" / f"ds={day}"
+        world.write_json_lines(folder / "part-1.jsonl", bad)
+
+
+def tables(home: Path, program: str) -> dict[str, list[str]]:
+    """Every row of every table in the order of its files."""
+    names = sorted(path.name for path in (home / "tables" / program).iterdir())
+    of_program, day = programs.find(program), date(2024, 1, 1)
+    found = {name: Night(of_program, day, home).table(name) for name in names}
+    assert all(Warehouse(home).table(program, table.contract).path == table.path for table in found.values())
+    return {name: [repr(row) for row in table.rows().to_pylist()] for name, table in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("named", "spec", "land", "days", "tolerant"),
+    [
+        pytest.param(
+            world.PROGRAM, world.SPEC, land_with_faults, world.DAYS[-1:], True, id="impressions and faults"
+        ),
+        pytest.param(
+            world.PROGRAM,
+            world.SPEC.replace("propensity: marginal", "propensity: conditional"),
+            world.land_all,
+            world.DAYS[-1:],
+            False,
+            id="decisions of two slots",
+        ),
+        pytest.param(
+            test_sequences.PROGRAM,
+            test_sequences.SPEC,
+            land_sequences,
+            (test_sequences.NIGHT,),
+            False,
+            id="trajectories",
+        ),
+        pytest.param(
+            test_issues.PROGRAM, test_issues.SPEC, land_issues, test_issues.DAYS[-1:], False, id="two issues"
+        ),
+    ],
+)
+def test_both_engines_leave_equal_tables(
+    tmp_path: Path,
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+    spec: str,
+    land: Land,
+    days: tuple[date, ...],
+    tolerant: bool,
+) -> None:
+    monkeypatch.setenv("NIGHTSLATE_DAGS", str(tmp_path))
+    if tolerant:
+        spec = spec.replace("logs:\n", "logs:\n  rejects: {max_share: 0.5}\n")
+    (tmp_path / f"{named}.yaml").write_text(spec)
+    engines: dict[str, Engine] = {"local": LocalEngine(processes=1), "spark": SparkEngine(spark)}
+    for name, engine in engines.items():
+        home = tmp_path / name
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        land(home)
+        for day in days:
+            for task in plan(programs.find(named)):
+                if task.step.name not in ("report", "data_docs"):
+                    run_task(task, Night(programs.find(named), day, home, engine))
+    on_local, on_spark = (tables(tmp_path / name, named) for name in engines)
+    assert {name: len(rows) for name, rows in on_local.items() if rows}.keys() >= {"models", "slates"}
+    assert bool(on_local["quarantine"]) == tolerant
+    assert on_local == on_spark

@@ -1,0 +1,182 @@
+"""What a night does, and which task waits for which: what each reads and writes decides."""
+
+import inspect
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from nightslate.errors import SpecError
+from nightslate.pipeline.plan import STEP_NAMES, STEPS, Task, plan, tasks_named
+from nightslate.programs import Program
+
+BANDIT = {
+    "ingest": set(),
+    "attribute": {"ingest"},
+    "train": {"attribute"},
+    "evaluate": {"train"},
+    "promote": {"evaluate"},
+    "score": {"train"},
+    "audit": {"score"},
+    "publish": {"audit"},
+    "report": {"promote", "publish"},
+    "data_docs": {"publish"},
+}
+LANDED = {"impressions", "outcomes", "users", "arms", "references"}
+
+
+def program(**changed):
+    spec = {
+        "program": "shop",
+        "description": "a shop",
+        "start_date": date(2026, 11, 16),
+        "slots": 1,
+        "depth": 1,
+        "logs": {"propensity": "marginal"},
+        "rewards": {"values": {"click": 1.0}, "window": "12h"},
+        "learners": {"uniform": {"kind": "uniform"}},
+        "floor": 0.1,
+        "variants": {"all": {"share": 1.0, "policy": "uniform"}},
+        "gate": {"first_champion": "uniform"},
+    }
+    return Program(**{**spec, **changed})
+
+
+def sequence():
+    return program(
+        sequence={"gap": "2d"}, learners={"uniform": {"kind": "uniform"}, "q": {"kind": "fitted_q"}}
+    )
+
+
+def of_issues(*names):
+    return program(issues={name: {} for name in names})
+
+
+def edges(program):
+    """By task those that it waits for itself."""
+    return {task.name: {earlier.name for earlier in task.after} for task in plan(program)}
+
+
+def per_issue(name):
+    """The bandit's tasks of an issue, and of those that all issues share."""
+    alone = {step.name for step in STEPS if step.per_issue}
+    named = {step: f"{name}.{step}" if step in alone else step for step in BANDIT}
+    return {named[step]: {named[earlier] for earlier in after} for step, after in BANDIT.items()}
+
+
+def test_the_steps_of_a_bandit():
+    assert edges(program()) == BANDIT
+
+
+def test_decisions_that_follow_one_another_are_put_together_before_anyone_learns_from_them():
+    assert edges(sequence()) == {**BANDIT, "transitions": {"attribute"}, "train": {"transitions"}}
+
+
+def test_issues_wait_for_what_they_share_and_not_for_one_another():
+    found, home, mail = edges(of_issues("home", "mail")), per_issue("home"), per_issue("mail")
+    assert found == {name: home.get(name, set()) | mail.get(name, set()) for name in home | mail}
+    assert found["audit"] == {"home.score", "mail.score"}
+    assert found["home.report"] == {"home.promote", "publish"}
+    assert len(found) == 15
+
+
+def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():
+    assert edges(of_issues("home")) == per_issue("home")
+
+
+@pytest.mark.parametrize("of", [program(), sequence(), of_issues("home", "mail", "web")])
+def test_a_task_comes_after_all_whose_rows_it_reads(of):
+    tasks = plan(of)
+    assert len({task.name for task in tasks}) == len(tasks)
+    for number, task in enumerate(tasks):
+        feeding = {earlier for earlier in tasks if earlier.feeds(task)}
+        assert feeding <= task.before == task.before & {*tasks[:number]}
+        assert {*task.after} <= feeding
+        for earlier in task.after:  # none of them is waited for by another one
+            assert not any(earlier in other.before for other in task.after)
+
+
+def test_an_edge_is_a_table_that_one_writes_and_the_other_reads():
+    train, score = (step for step in STEPS if step.name in ("train", "score"))
+    assert Task(train, "home").feeds(Task(score, "home"))
+    assert not Task(train, "home").feeds(Task(score, "mail"))
+    assert Task(train, None).feeds(Task(score, "mail"))
+    blind = replace(score, reads=("users", "arms"), looks_up=("models",))
+    assert not Task(train, "home").feeds(Task(blind, "home"))
+
+
+def test_what_is_staged_is_no_slate_to_its_readers():
+    readers = {step.name: {*step.reads} for step in STEPS}
+    assert "slates:staged" in readers["audit"]
+    assert "slates:audited" in readers["publish"]
+    assert all("slates" in readers[name] for name in ("report", "data_docs"))
+
+
+def test_every_table_that_is_read_is_written_by_a_step_before():
+    written = set()
+    for step in STEPS:
+        assert {*step.reads} <= written, step.name
+        assert written.isdisjoint(step.writes), step.name
+        written |= {*step.writes}
+    assert {table for step in STEPS for table in step.looks_up} <= written
+
+
+@pytest.mark.parametrize("step", STEPS, ids=STEP_NAMES)
+def test_a_step_is_given_the_tables_that_it_names_and_takes_no_others(step):
+    """Each once, by name; a step may take all that it reads as one."""
+    night, *tables = inspect.signature(step.run()).parameters.values()
+    assert night.name == "night"
+    if [table.kind for table in tables] == [inspect.Parameter.VAR_KEYWORD]:
+        return
+    assert len({*step.tables}) == len(step.tables)
+    assert sorted(table.name for table in tables) == sorted(step.tables)
+    assert all(table.default is inspect.Parameter.empty for table in tables)
+    assert all(table.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for table in tables)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=STEP_NAMES)
+def test_a_step_has_a_module_of_its_name_and_a_sentence(step):
+    assert step.run().__module__ == f"nightslate.pipeline.steps.{step.name}"
+    assert step.does.endswith(".")
+    hints = inspect.get_annotations(step.run())
+    assert hints["night"] == ("IssueNight" if step.per_issue else "Night")
+
+
+def test_the_name_of_a_table_is_that_of_its_states_too():
+    step = replace(STEPS[0], reads=("a", "b:x"), looks_up=("c", "a"), writes=("b:y", "b", "d"))
+    assert step.tables == ("a", "b", "c", "d")
+    assert {*STEPS[0].writes} == {*LANDED, "quarantine"}
+
+
+def test_a_step_is_asked_for_by_name_for_one_issue_or_all():
+    several = of_issues("home", "mail")
+    assert [task.name for task in tasks_named(several, "train")] == ["home.train", "mail.train"]
+    assert [task.name for task in tasks_named(several, "train", "mail")] == ["mail.train"]
+    assert [task.name for task in tasks_named(several, "audit", "mail")] == ["audit"]
+    assert [task.name for task in tasks_named(program(), "train", "all")] == ["train"]
+
+
+@pytest.mark.parametrize(
+    ("of", "step", "issue", "says"),
+    [
+        (program(), "bake", None, r"no step 'bake'; the steps of a night are ingest, attribute, train,"),
+        (program(), "transitions", None, r"no step 'transitions'; the steps"),
+        (of_issues("home", "mail"), "train", "web", r"shop has no issue 'web' \(there: home, mail\)"),
+        (of_issues("home", "mail"), "ingest", "web", r"shop has no issue 'web'"),
+    ],
+)
+def test_what_a_night_has_not_is_told(of, step, issue, says):
+    with pytest.raises(SpecError, match=says):
+        tasks_named(of, step, issue)
+
+
+def test_a_plan_costs_no_engine_to_import():
+    """A DAG file is parsed every few seconds. The interpreter is fresh: here others have imported all."""
+    code = (
+        "import sys, nightslate.pipeline.plan;"
+        "print(sorted({'numpy', 'pyarrow', 'pyspark', 'mlflow', 'deltalake'} & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
