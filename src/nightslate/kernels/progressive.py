@@ -156,7 +156,7 @@ class Progressive:
 
     def initial(self) -> dict[Key, Any]:
         """What no rows say: of policies that are cross-fitted, of each comparison, and as evidence."""
-        return {_CROSS_FITTED: self.cross_fitted.initial(self.program), **_by_key(self._nothing())}
+        return {_CROSS_FITTED: self.cross_fitted.initial(self.program), **states_of(self._nothing())}
 
     def update(self, rows: pa.Table) -> Iterator[tuple[Key, Any]]:
         """What all rows of some users say; of what is progressive those in cohorts."""
@@ -165,12 +165,11 @@ class Progressive:
             state = self.cross_fitted.weigh(state, mine, self.program)
             found = self.cohorts.add(found, list(self._weighed(mine)))
         yield _CROSS_FITTED, state
-        yield from _by_key(found).items()
+        yield from states_of(found).items()
 
     def found(self, states: Mapping[Key, Any]) -> tuple[EvaluationState, Found]:
         """Of the states, those of policies that are cross-fitted, and what cohorts say."""
-        estimates = tuple(states[_ESTIMATES, place] for place in range(len(self.cohorts.comparisons)))
-        return states[_CROSS_FITTED], Found(estimates, states[_EVIDENCE])
+        return states[_CROSS_FITTED], found_of(states, self.cohorts)
 
     def _nothing(self) -> Found:
         how = self.cross_fitted
@@ -236,7 +235,14 @@ def among(values: Floats, arms: Sequence[str], wanted: Sequence[str]) -> Floats:
     return found
 
 
-def _by_key(found: Found) -> dict[Key, Any]:
+def found_of(states: Mapping[Key, Any], cohorts: Cohorts) -> Found:
+    """What cohorts say, of the states that `states_of` names."""
+    estimates = tuple(states[_ESTIMATES, place] for place in range(len(cohorts.comparisons)))
+    return Found(estimates, states[_EVIDENCE])
+
+
+def states_of(found: Found) -> dict[Key, Any]:
+    """What cohorts say, as states that merge each for itself."""
     estimates = {(_ESTIMATES, place): state for place, state in enumerate(found.estimates)}
     return {**estimates, _EVIDENCE: found.evidence}
 

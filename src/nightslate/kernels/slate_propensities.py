@@ -193,7 +193,7 @@ def _cut(rows: pa.Table, slate: pa.Table, kind: Kind) -> tuple[Floats, Bools]:
 def _eligible(lists: pa.Array, ids: pa.Array, place: Ints) -> Bools:
     """(n, candidates): which candidates a row's list names; all of them where it is null."""
     row = pc.list_parent_indices(lists).to_numpy()
-    return marked(lists, place[row, places(pc.list_flatten(lists), ids)], place.max())
+    return marked(lists, place[row, places(pc.list_flatten(lists), ids)], int(place.max()))
 
 
 def _last_conditional(weights: AnyArray, shown: Ints, eligible: Bools) -> Floats:

@@ -62,7 +62,7 @@ def winsorised(encoder: Encoder, counts: Mapping[str, Mapping[str, int]]) -> Win
 
 @dataclass(frozen=True, eq=False)
 class Earned(ArrayRecord):
-    """The least and the most (), that any of some impressions has earned; of none they are infinite, the
+    """The least and the most () that any of some impressions has earned; of none they are infinite, the
     least above the most."""
 
     low: Floats

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
+from nightslate.core.arrays import AnyArray, Ints, Keys
 from nightslate.core.fitted_q import Transitions
 from nightslate.core.hashing import lowest, mix, seed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
-from nightslate.kernels.rewards import arm_places, eligible_arms
-from nightslate.kernels.training import encoder_for
+from nightslate.kernels.rewards import arm_places, eligible_arms, folds_of
 from nightslate.kernels.trajectories import NEXT
-from nightslate.programs.logs import Feature
 
-
-def sequence_encoder(features: Sequence[Feature], rows: pa.Table) -> Encoder:
-    """The encoder of the states of some transitions."""
-    categories = [feature.name for feature in features if feature.type == "category"]
-    counts = {name: Counter(rows[name].drop_null().to_pylist()) for name in categories}
-    return encoder_for(features, counts)
+_FIRST_BITS = 12
 
 
 def transitions(rows: pa.Table, encoder: Encoder, arms: tuple[str, ...]) -> Transitions:
@@ -45,6 +40,58 @@ def transitions(rows: pa.Table, encoder: Encoder, arms: tuple[str, ...]) -> Tran
 
 def sampled(rows: pa.Table, most: int, program: str) -> pa.Table:
     """At most so many of the transitions, the same whatever their order."""
+    return rows.filter(pa.array(lowest(_keys(rows, program), most)))
+
+
+@dataclass(frozen=True, eq=False)
+class SamplingCounts:
+    """(folds, bins) how many transitions of the users of each fold have which first bits of the keys that
+    `sampled` goes by."""
+
+    counts: Ints
+
+    @classmethod
+    def initial(cls, folds: int) -> Self:
+        """Those of no transitions."""
+        return cls(np.zeros((folds, 2**_FIRST_BITS), dtype=np.int64))
+
+    def update(self, rows: pa.Table, program: str) -> Self:
+        """These, and more transitions."""
+        folds, bins = self.counts.shape
+        fold_of = folds_of(user_keys(rows), program, folds)
+        added = np.bincount(fold_of * bins + _first_bits(rows, program), minlength=folds * bins)
+        return type(self)(self.counts + added.reshape(folds, bins))
+
+    def merge(self, other: Self) -> Self:
+        """Those of the transitions of both."""
+        return type(self)(self.counts + other.counts)
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """All of the state."""
+        return {"counts": self.counts}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Self:
+        """The state that `arrays()` described."""
+        return cls(arrays["counts"])
+
+    def bound(self, most: int) -> int:
+        """The first bits beyond which no transition is among `most` of the users of other folds than one, or
+        of all users where there is one fold."""
+        up_to = self.counts.cumsum(axis=1)
+        of_others = up_to.sum(axis=0) - up_to if len(up_to) > 1 else up_to
+        return max(int(np.searchsorted(each, min(most, int(each[-1])))) for each in of_others)
+
+
+def up_to(rows: pa.Table, bound: int, program: str) -> pa.Table:
+    """Those of the transitions that a sample may have, see `SamplingCounts.bound`."""
+    return rows.filter(pa.array(_first_bits(rows, program) <= bound))
+
+
+def _first_bits(rows: pa.Table, program: str) -> Ints:
+    return (_keys(rows, program) >> np.uint64(64 - _FIRST_BITS)).astype(np.int64)
+
+
+def _keys(rows: pa.Table, program: str) -> Keys:
     at = rows["occurred_at"].cast(pa.int64()).to_numpy().astype(np.uint64)
-    keys = mix(mix(user_keys(rows), at), seed(program, "transitions"))
-    return rows.filter(pa.array(lowest(keys, most)))
+    return mix(mix(user_keys(rows), at), seed(program, "transitions"))

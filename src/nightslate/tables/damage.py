@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ def notes_of(commit_info: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def of_file(path: Path, what: str) -> DamageError:
     """Of a data file, `.../PROGRAM/TABLE/PARTITION=DAY/FILE`, maybe with an issue's folder in between."""
-    of_table = next(parent.parent for parent in path.parents if _DAY.fullmatch(parent.name))
+    of_table = next((parent.parent for parent in path.parents if _DAY.fullmatch(parent.name)), None)
+    if of_table is None:  # it is staged
+        return DamageError(f"{path} {what}. Run the step that stages it again")
     program, table = of_table.parts[-2:]
     folder = path.relative_to(of_table).parts[0]
     day = folder.partition("=")[2]
@@ -121,8 +123,12 @@ def named(path: Path) -> Iterator[None]:
 def _sizes(folder: Path) -> dict[str, int]:
     if not folder.is_dir():
         return {}
+    sizes = {}
     with os.scandir(folder) as entries:
-        return {entry.name: entry.stat().st_size for entry in entries}
+        for entry in entries:
+            with suppress(FileNotFoundError):  # what other writers draft beside the log comes and goes
+                sizes[entry.name] = entry.stat().st_size
+    return sizes
 
 
 def _told(error: Exception) -> str:

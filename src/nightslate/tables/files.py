@@ -70,7 +70,9 @@ def _read(
     ) as file:
         held = {*file.schema_arrow.names}
         groups, columns = _groups(file, users), [name for name in schema.names if name in held]
-        found = file.read_row_groups(groups, columns=columns, use_threads=False)
+        # One after another: Arrow has no lists of texts whose dictionaries differ from group to group.
+        parts = [file.read_row_group(group, columns=columns, use_threads=False) for group in groups]
+        found = pa.concat_tables(parts or [file.schema_arrow.empty_table().select(columns)])
         rows = sum(file.metadata.row_group(group).num_rows for group in groups)
 
     def column(field: pa.Field) -> pa.Array | pa.ChunkedArray:

@@ -29,11 +29,11 @@ from nightslate.contracts import arrow, load
 from nightslate.engines import Input, LocalEngine
 from nightslate.kernels.buckets import buckets_of
 from nightslate.kernels.ingest import OfBucket
+from nightslate.kernels.log_completion import CompletedImpressions
 from nightslate.kernels.shown_for import ShownFor
 from nightslate.kernels.slate_propensities import SLATE_COLUMNS
 from nightslate.pipeline.log_intake import Completion, accepted_at_once, take_in
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.steps.ingest import _OfImpressions
 from nightslate.programs import load as load_program
 
 from .stored import stored
@@ -312,7 +312,7 @@ def test_rows_are_completed_once_they_are_sound_and_single_by_what_lies_in_their
 
 def test_what_lies_beside_is_read_only_if_a_sound_row_gives_the_column_to_go_by(taken, tmp_path):
     """Of impressions, that is what the slates say."""
-    asked, complete = [], _OfImpressions("conditional", ShownFor({"all": []}, {}))
+    asked, complete = [], CompletedImpressions("conditional", ShownFor({"all": []}, {}))
 
     def watched(rows, read):
         def watched_read():

@@ -10,8 +10,8 @@ import pytest
 
 from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.pipeline import landing_files
 from nightslate.pipeline.running import run_step
-from nightslate.pipeline.steps import ingest
 
 from . import world
 
@@ -58,7 +58,7 @@ def test_a_warehouse_keeps_the_form_of_ids_that_it_began_with(
     for number in range(3):
         land(home, number, "{}.0")
     with monkeypatch.context() as before:
-        before.setattr(ingest, "FORM", "1")
+        before.setattr(landing_files, "FORM", "1")
         night(home, 0)
     assert not users(home, "impressions", 0) & known
     assert "read as 7" not in night(home, 1)
@@ -70,6 +70,6 @@ def test_a_warehouse_keeps_the_form_of_ids_that_it_began_with(
     assert re.search("only 0 of [0-9]+ outcomes have a user_id", page)
     assert re.search(r'have a user_id .* it is like "99?", "99?" in outcomes and like "99?.9", ', said)
     with monkeypatch.context() as after:
-        after.setattr(ingest, "FIRST_FORM", "0")
+        after.setattr(landing_files, "FIRST_FORM", "0")
         with pytest.raises(SpecError, match="has ids in form 1, which this version does not know"):
             night(home, 2)

@@ -11,12 +11,16 @@ from nightslate.core.evidence import Stakes
 from nightslate.core.fitted_q import FittedQ
 from nightslate.core.policies import Arms, Uniform
 from nightslate.core.policies.popularity import PopularityPolicy
+from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.evidence import Pair
+from nightslate.kernels.folds import of_others
 from nightslate.kernels.progressive import Cohort, Cohorts
+from nightslate.kernels.rewards import folds_of
 from nightslate.kernels.scoring import ScoredBy
 from nightslate.kernels.trajectories import Trajectories
-from nightslate.kernels.trajectory_evaluation import EPSILONS, SequenceEvaluator
+from nightslate.kernels.trajectory_evaluation import EPSILONS, SequenceEvaluator, SequenceFitter
+from nightslate.kernels.transitions import transitions
 
 ARMS = ("a", "b")
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -64,28 +68,47 @@ def history(users, seed=0, arms=ARMS):
     return how.ended_on(date(2026, 11, 17), pa.Table.from_pylist(rows, schema), credited)
 
 
-def evaluator(**changed):
-    settings = {
-        "program": "shop",
-        "arms": ARMS,
-        "described": Arms.plain([1, 2]),
-        "encoder": Encoder(("before", "second"), (None, None)),
-        "learners": {
-            "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
-            "uniform": Uniform(),
-        },
-        "seeds": {"fitted_q": 1, "uniform": 2},
-        "floor": 1e-6,
-        "estimators": ("pdis", "traj_dr", "fqe"),
-        "judged_by": "traj_dr",
-        "judge": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
-        "discount": 1.0,
-        "folds": 2,
-        "max_rows": 10**6,
-        "cohorts": Cohorts(("fitted_q", "uniform"), {}),
-        **changed,
-    }
-    return SequenceEvaluator(**settings)
+FITTED_BY = {
+    "described": Arms.plain([1, 2]),
+    "learners": {
+        "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
+        "uniform": Uniform(),
+    },
+    "seeds": {"fitted_q": 1, "uniform": 2},
+    "floor": 1e-6,
+    "judge": FittedQ("extra_trees_regressor", {"n_estimators": 5}, iterations=3),
+    "discount": 1.0,
+}
+WEIGHED_BY = {
+    "program": "shop",
+    "arms": ARMS,
+    "encoder": Encoder(("before", "second"), (None, None)),
+    "estimators": ("pdis", "traj_dr", "fqe"),
+    "judged_by": "traj_dr",
+    "cohorts": Cohorts(("fitted_q", "uniform"), {}),
+}
+FOLDS = 2
+
+
+def evaluation(rows, parts=1, **changed):
+    """What is found of rows, whose users come in so many parts."""
+    fitter = SequenceFitter(**{**FITTED_BY, **{k: v for k, v in changed.items() if k in FITTED_BY}})
+    settings = {**WEIGHED_BY, **{k: v for k, v in changed.items() if k in WEIGHED_BY}}
+    fold_of = folds_of(user_keys(rows), "shop", FOLDS)
+    others = (rows.filter(pa.array(of_others(fold_of, fold, FOLDS))) for fold in range(FOLDS))
+    how = SequenceEvaluator(
+        fits=[fitter(transitions(each, settings["encoder"], settings["arms"])) for each in others],
+        floor=fitter.floor,
+        discount=fitter.discount,
+        steps=2,
+        logged_arms=frozenset(rows["arm_id"].to_pylist()),
+        **settings,
+    )
+    states, part_of = how.initial(), user_keys(rows) % parts
+    for part in range(parts):
+        for key, state in how.update(rows.filter(pa.array(part_of == part))):
+            states[key] = states[key].merge(state)
+    return how.found(states)
 
 
 def values(state):
@@ -97,7 +120,7 @@ ROWS = history(400)
 
 @pytest.fixture(scope="module")
 def found():
-    return evaluator()(ROWS)
+    return evaluation(ROWS)
 
 
 def test_a_model_that_is_right_makes_the_estimates_exact(found):
@@ -120,7 +143,7 @@ def test_a_discount_makes_the_second_decision_worth_less():
     learners = {
         "fitted_q": FittedQ("extra_trees_regressor", {"n_estimators": 5, "min_samples_leaf": 1}, discount=0.5)
     }
-    found = values(evaluator(learners=learners, discount=0.5)(ROWS).state)
+    found = values(evaluation(ROWS, learners=learners, discount=0.5, seeds={"fitted_q": 1}).state)
     assert found["fitted_q", "traj_dr"].value == pytest.approx(0.5, abs=1e-4)
     assert found["logged", "fqe"].value == pytest.approx(np.sum(ROWS["reward"].to_numpy()) / 800, rel=1e-12)
 
@@ -135,15 +158,24 @@ def test_the_sweep_goes_from_the_best_arm_to_nearly_any(found):
 
 
 def test_the_effective_sample_shrinks_with_every_step(found):
-    by_step = found.ess_by_step()
+    by_step = found.ess_by_step
     np.testing.assert_allclose(by_step["logged"], [400, 400])
     assert 400 > by_step["fitted_q"][0] > by_step["fitted_q"][1] > 50
 
 
 def test_nothing_depends_on_the_order_of_rows(found):
     shuffled = ROWS.take(np.random.default_rng(1).permutation(ROWS.num_rows))
-    for one, other in zip(results(found.state), results(evaluator()(shuffled).state), strict=True):
+    for one, other in zip(results(found.state), results(evaluation(shuffled).state), strict=True):
         assert other.value == pytest.approx(one.value, rel=1e-12, abs=1e-15)
+
+
+def test_nothing_depends_on_how_users_are_split(found):
+    split = evaluation(ROWS, parts=3)
+    for one, other in zip(results(found.state), results(split.state), strict=True):
+        assert other.value == pytest.approx(one.value, rel=1e-12, abs=1e-15)
+        assert (other.n, other.clusters) == (one.n, one.clusters)
+    for name, ess in found.ess_by_step.items():
+        np.testing.assert_allclose(split.ess_by_step[name], ess)
 
 
 def test_an_arm_that_was_never_shown_counts_as_unsupported():
@@ -155,22 +187,22 @@ def test_an_arm_that_was_never_shown_counts_as_unsupported():
             "uniform": Uniform(),
         },
     }
-    found = values(evaluator(**settings)(ROWS).state)
+    found = values(evaluation(ROWS, **settings).state)
     assert found["uniform", "pdis"].unsupported_share == pytest.approx(1 - (2 / 3) ** 2)
 
 
 def test_no_trajectories_have_no_estimates():
-    found = evaluator()(ROWS.slice(0, 0))
+    found = evaluation(ROWS.slice(0, 0))
     assert all(estimate.value is None for estimate in results(found.state))
-    assert found.ess_by_step() == {}
+    assert not any(np.any(ess) for ess in found.ess_by_step.values())
 
 
 def test_what_learners_are_fitted_with_is_not_what_they_are_judged_by():
     """A forest of one leaf tells nothing apart; the other one knows what the uniform policy is worth."""
     blunt = FittedQ("extra_trees_regressor", {"min_samples_leaf": 10**6}, iterations=3)
     learners = {"fitted_q": blunt, "uniform": Uniform()}
-    judged = values(evaluator(learners=learners)(ROWS).state)["uniform", "fqe"]
-    by_itself = values(evaluator(learners=learners, judge=blunt)(ROWS).state)["uniform", "fqe"]
+    judged = values(evaluation(ROWS, learners=learners).state)["uniform", "fqe"]
+    by_itself = values(evaluation(ROWS, learners=learners, judge=blunt).state)["uniform", "fqe"]
     assert judged.value == pytest.approx(0.25, abs=1e-4)
     assert by_itself.value != pytest.approx(0.25, abs=0.02)
     assert judged.stderr is judged.lower is judged.upper is None
@@ -184,8 +216,8 @@ def popular(expected):
 def test_trajectories_are_weighed_by_the_models_of_before_the_day_on_which_they_began():
     models = {"fitted_q": popular([0.0, 1.0]), "uniform": popular([1.0, 1.0])}
     stakes = Stakes(0.0, 1.0)
-    how = evaluator(cohorts=Cohorts(("fitted_q", "uniform"), {MONDAY.date(): Cohort(models, stakes)}))
-    found = how(ROWS).progressive
+    cohorts = Cohorts(("fitted_q", "uniform"), {MONDAY.date(): Cohort(models, stakes)})
+    found = evaluation(ROWS, cohorts=cohorts).progressive
     weights = models["fitted_q"].weights(ROWS.slice(0, 1), 1e-6)[0].astype(float)
     chance = {"b": weights[0] / weights.sum(), "a": weights[1] / weights.sum()}
     rows = ROWS.to_pylist()
@@ -207,6 +239,6 @@ def test_trajectories_are_weighed_by_the_models_of_before_the_day_on_which_they_
 
 
 def test_a_day_without_models_says_nothing():
-    found = evaluator()(ROWS).progressive
+    found = evaluation(ROWS).progressive
     assert [state.n for state in found.estimates] == [0]
     assert not found.evidence.terms

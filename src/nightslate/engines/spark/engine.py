@@ -12,15 +12,18 @@ from pyspark.sql import SparkSession
 from nightslate.engines.engine import Engine, Item, Task
 from nightslate.engines.spark.errors import raised_by_worker
 
-_ALWAYS_WORTH_A_TASK = 16
-_ROWS_WORTH_A_TASK = 20_000
+ROWS_OF_A_TASK = 250_000
+"""Fewer are gone over in about the time that it takes to hand out a task."""
+LEAST_TASKS = 16
+"""As many are handed out wherever there are so many items: a cluster has the cores for them."""
+
 _MADE = pa.schema([("place", pa.int64()), ("made", pa.binary())])
 
 
 @dataclass(frozen=True, eq=False)
 class SparkEngine(Engine):
-    """Items are tasks, which read and write files themselves: nothing is shuffled, and rows do not pass
-    through Java. Where there is little to do for each, a task has several."""
+    """A task goes over an item, or over several where they have few rows. It reads and writes files itself:
+    nothing is shuffled, and rows do not pass through Java."""
 
     session: SparkSession
 
@@ -32,7 +35,7 @@ class SparkEngine(Engine):
 
         if not items:
             return
-        tasks = min(len(items), max(_ALWAYS_WORTH_A_TASK, rows // _ROWS_WORTH_A_TASK))
+        tasks = min(len(items), max(LEAST_TASKS, -(-rows // ROWS_OF_A_TASK)))
         handed_out = self.session.range(0, len(items), 1, numPartitions=tasks)
         try:
             made = handed_out.mapInArrow(work, "place bigint, made binary").toArrow()

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.engines import Input
-from nightslate.errors import ContractError, LandingError, SpecError
-from nightslate.kernels.clock_skew import with_early_ones_rejected
+from nightslate.errors import ContractError, SpecError
 from nightslate.kernels.conform import Conformer
+from nightslate.kernels.log_completion import CheckedOutcomes, CompletedImpressions
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.kernels.shown_for import ShownFor
-from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind, complete
+from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind
 from nightslate.pipeline.arms import arm_ids, chosen
 from nightslate.pipeline.champion_reigns import champion_as_of
+from nightslate.pipeline.landing_files import (
+    BUCKETS,
+    ID_FORM,
+    KEY,
+    has_landed,
+    id_form_of,
+    landed_files,
+    pointed_columns,
+    readable_by_all,
+    require_same_layout,
+)
 from nightslate.pipeline.log_intake import Completion, TakenIn, accepted_at_once, take_in
 from nightslate.pipeline.lookback import (
     days_attributed,
@@ -34,16 +42,8 @@ from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, meaning_of, otherwise_meant, with_meaning
 from nightslate.programs.logs import Rejects
 from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
-from nightslate.records.ids import FIRST_FORM, FORM
 from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
-from nightslate.records.pointed import pointed_columns_of
-from nightslate.records.sources import data_files
-from nightslate.tables import Table, open_to_all
-
-LANDED = "_SUCCESS"
-_BUCKETS, _KEY = "nightslate.buckets", "nightslate.pseudonym_key"
-_ID_FORM = "nightslate.id_form"
-
+from nightslate.tables import Table
 
 Logs = Mapping[str, Table]
 """The tables of the program's landing logs, by log."""
@@ -89,7 +89,7 @@ def _days_to_take_in(night: Night, logs: Logs, models: Table) -> list[date]:
         for day in days_looked_back_on(night, models, with_attribution=True)
         if day in changed or not all(day in days for days in written.values())
     ]
-    landed = {day for day in days if _has_landed(night.at(day))}
+    landed = {day for day in days if has_landed(night.at(day))}
     lost = {day: changed[day] for day in days if day in changed and day not in landed}
     if lost:
         raise SpecError(
@@ -100,12 +100,12 @@ def _days_to_take_in(night: Night, logs: Logs, models: Table) -> list[date]:
 
 def _ingest(night: Night, logs: Logs, quarantine: Table, slates: Table) -> str:
     """Nothing is committed but quarantine unless every log is within what the program tolerates."""
-    files = {log: _landed(night, log) for log in logs}
+    files = {log: landed_files(night, log) for log in logs}
     pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
-    form = _id_form(logs["users"])
-    layout = {_BUCKETS: str(night.program.buckets), _KEY: pseudonymise.key_name, _ID_FORM: form}
-    _require_same_layout(logs["users"], layout)
-    pointed = {log: _pointed(night, log, files[log], form) for log in files}
+    form = id_form_of(logs["users"])
+    layout = {BUCKETS: str(night.program.buckets), KEY: pseudonymise.key_name, ID_FORM: form}
+    require_same_layout(logs["users"], layout)
+    pointed = {log: pointed_columns(night, log, files[log], form) for log in files}
     meant = _meaning_of_impressions(night, logs["impressions"])
     ingested: dict[str, TakenIn] = {}
     # Arms first, and impressions before outcomes: a log is checked against those that it names.
@@ -123,7 +123,7 @@ def _ingest(night: Night, logs: Logs, quarantine: Table, slates: Table) -> str:
     copies = sum(result.copies for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.copies} {log}" for log, r in ingested.items())
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
-    return done + _refused_files(ingested) + _pointed_ids(pointed) + _readable_by_all(night, files)
+    return done + _refused_files(ingested) + _pointed_ids(pointed) + readable_by_all(night, files)
 
 
 def _refused_files(ingested: Mapping[str, TakenIn]) -> str:
@@ -143,65 +143,6 @@ def _pointed_ids(pointed: Mapping[str, frozenset[str]]) -> str:
     )
 
 
-def _readable_by_all(night: Night, files: Mapping[str, Sequence[Path]]) -> str:
-    """A word on landing files that are not kept to those who run nights."""
-    if not any(open_to_all(file) for of_log in files.values() for file in of_log):
-        return ""
-    place = night.warehouse.landing(night.name, "users", night.ds).parents[1]
-    return f". Look: every account of this machine can read the raw user ids in {place}: chmod o-rwx {place}"
-
-
-def _has_landed(night: Night) -> bool:
-    folders = (night.warehouse.landing(night.name, log, night.ds) for log in night.program.logs.names)
-    return all((folder / LANDED).is_file() for folder in folders)
-
-
-def _landed(night: Night, log: str) -> list[Path]:
-    folder = night.warehouse.landing(night.name, log, night.ds)
-    if not (folder / LANDED).is_file():
-        raise LandingError(
-            f"{log} of {night.ds} has not landed: there is no {LANDED} in {folder}. Write it when the"
-            " files are complete; a day without rows is a marker without files"
-        )
-    return data_files(folder)
-
-
-def _require_same_layout(users: Table, layout: dict[str, str]) -> None:
-    """A user is found by pseudonym, in the bucket that follows from it: neither may change underway."""
-    snapshot = users.snapshot()
-    if snapshot.days():
-        last = snapshot.days()[-1]
-        before = snapshot.metadata(last)
-        for name, value in layout.items():
-            if before.get(name, value) != value:
-                raise SpecError(
-                    f"{name} is {value} now and was {before[name]} on {last}: users would not be"
-                    f" found again. Put it back, or move {users.path.parent} away and backfill"
-                )
-
-
-def _id_form(users: Table) -> str:
-    """The form of ids that the warehouse began with. Raises SpecError for one that is unknown here."""
-    snapshot = users.snapshot()
-    taken_in = (snapshot.metadata(day) for day in reversed(snapshot.days()))
-    form = next((before.get(_ID_FORM, FIRST_FORM) for before in taken_in if _KEY in before), FORM)
-    if form not in (FIRST_FORM, FORM):
-        raise SpecError(
-            f"{users.path.parent} has ids in form {form}, which this version does not know: users would not"
-            " be found again. Use the version that wrote it, or move it away and backfill"
-        )
-    return form
-
-
-def _pointed(night: Night, log: str, files: Sequence[Path], form: str) -> frozenset[str]:
-    """The columns of ids of a log's day that are whole numbers written like 7.0: over all of its files, so
-    that it does not matter how the day is split into them."""
-    if form == FIRST_FORM:
-        return frozenset()
-    columns = night.contract(log).landing_columns
-    return pointed_columns_of(files, [column.name for column in columns if column.is_id])
-
-
 def _completion(
     night: Night, log: str, ingested: Mapping[str, TakenIn], meant: Meaning, slates: Table
 ) -> Completion | None:
@@ -209,50 +150,14 @@ def _completion(
     if log == "impressions":
         slots = {name: issue.slots for name, issue in night.program.issues.items()}
         issues = ShownFor(_issues_of_arms(night, ingested["arms"]), slots)
-        return Completion(_OfImpressions(_kind(meant), issues), _published(night, slates))
+        return Completion(CompletedImpressions(_kind(meant), issues), _published(night, slates))
     if log == "outcomes":
         schema = arrow_contracts.schema(night.contract("impressions"))
         shown = Input(ingested["impressions"].staged.data_files, schema).columns(
             ("impression_id", "user_id", "occurred_at")
         )
-        return Completion(_OfOutcomes(night.program.skew), shown)
+        return Completion(CheckedOutcomes(night.program.skew), shown)
     return None
-
-
-@dataclass(frozen=True)
-class _OfImpressions:
-    """Fills in what follows from the slates that they name, and what their propensities mean."""
-
-    kind: Kind
-    issues: ShownFor
-
-    def __call__(self, rows: pa.Table, read: Callable[[], pa.Table]) -> pa.Table:
-        if rows["slate_id"].null_count < rows.num_rows:
-            rows = complete(rows, _each_once(read(), rows["slate_id"]), self.kind)
-        rows = self.issues(rows)
-        at = rows.schema.get_field_index("propensity_kind")
-        kind = pc.if_else(rows["_reason"].is_null(), self.kind, None)  # a reject stays as it came
-        said = pc.coalesce(rows["propensity_kind"], kind)
-        return rows.set_column(at, rows.schema.field(at), said)
-
-
-def _each_once(slates: pa.Table, named: pa.ChunkedArray) -> pa.Table:
-    """The slates that are named, each once: a name is the hash of its slate."""
-    slates = slates.filter(pc.is_in(slates["slate_id"], pc.unique(named)))
-    _, first = np.unique(slates["slate_id"].to_numpy(), return_index=True)
-    return slates.take(pa.array(np.sort(first)))
-
-
-@dataclass(frozen=True)
-class _OfOutcomes:
-    """Rejects those that come too early for the impression that they name."""
-
-    skew: timedelta
-
-    def __call__(self, rows: pa.Table, read: Callable[[], pa.Table]) -> pa.Table:
-        if rows["impression_id"].null_count == rows.num_rows:
-            return rows
-        return with_early_ones_rejected(rows, read(), self.skew)
 
 
 def _meaning_of_impressions(night: Night, impressions: Table) -> Meaning:
@@ -305,9 +210,9 @@ def _arms_before(night: Night, arms_log: Table, pseudonymise: Pseudonymiser, for
     before = arms_log.snapshot().to_arrow(days[0], days[-1], ["arm_id", "ds"])
     taken_in, arms = set(before["ds"].to_pylist()), set(before["arm_id"].to_pylist())
     for earlier in (night.at(day) for day in days if day not in taken_in):
-        if _has_landed(earlier):
-            files = _landed(earlier, "arms")
-            pointed = _pointed(earlier, "arms", files, form)
+        if has_landed(earlier):
+            files = landed_files(earlier, "arms")
+            pointed = pointed_columns(earlier, "arms", files, form)
             conformer = Conformer(earlier.contract("arms"), earlier.ds, pseudonymise, pointed=pointed)
             arms |= {*accepted_at_once(files, conformer)["arm_id"].to_pylist()}
     return arms

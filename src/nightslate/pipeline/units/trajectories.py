@@ -1,12 +1,12 @@
-"""Training and evaluation of programs whose decisions follow one another."""
+"""Training and evaluation on the trajectories of decisions that follow one another."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
@@ -14,12 +14,27 @@ from nightslate.core.estimators.intervals import Interval
 from nightslate.core.estimators.results import results
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy
 from nightslate.core.policies import Uniform
+from nightslate.engines import Tables, Work
 from nightslate.errors import SpecError
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.folds import Key, of_others
 from nightslate.kernels.progressive import Cohorts
-from nightslate.kernels.trajectory_evaluation import SequenceEvaluator, SequenceLearner, fitted
-from nightslate.kernels.transitions import sampled, sequence_encoder, transitions
+from nightslate.kernels.rewards import folds_of
+from nightslate.kernels.training import encoder_for
+from nightslate.kernels.trajectory_evaluation import (
+    FoldFit,
+    SequenceEvaluator,
+    SequenceFitter,
+    SequenceLearner,
+    fitted,
+)
+from nightslate.kernels.trajectory_sums import TrajectorySums
+from nightslate.kernels.transitions import SamplingCounts, sampled, transitions, up_to
+from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids
-from nightslate.pipeline.fitting import described_arms, model_seed
+from nightslate.pipeline.fitting import categories, described_arms, model_seed
+from nightslate.pipeline.matured_logs import bucket_input
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.stored_meaning import require_one_meaning
 from nightslate.pipeline.units.results import Evaluated, LogTables, Trained
@@ -34,22 +49,22 @@ class OnTrajectories:
 
     def trained(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> Trained:
         """Every learner on the trajectories that ended in the window."""
-        rows = _ended(night, logs.transitions, night.issue.training.window_days)
-        encoder, arms = sequence_encoder(night.program.logs.context, rows), arm_ids(offered)
+        known = _known(night, logs.transitions, night.issue.training.window_days, folds=1)
+        encoder, arms = encoder_for(night.program.logs.context, known.counts), arm_ids(offered)
         described, policies, curves = described_arms(night, offered, encoder), {}, {}
-        taught = transitions(sampled(rows, rules(night).max_rows, night.name), encoder, arms)
+        rows = sampled(_sample(night, known), rules(night).max_rows, night.name)
+        taught = transitions(rows, encoder, arms)
         for name, learner in _learners(night).items():
             policy = fitted(learner, taught, described, model_seed(night, name))
             policies[name] = policy, len(taught.rewards)
             if isinstance(policy, FittedQPolicy):
                 curves[f"{name}.change"] = policy.curve.tolist()
-        trajectories = int((rows["step"].to_numpy() == 1).sum())
         return Trained(
             encoder=encoder,
             policies=policies,
-            reward_range=_range_of_returns(rows, rules(night).discount),
-            metrics={"transitions": rows.num_rows, "trajectories": trajectories},
-            words=f"{rows.num_rows} decisions of {trajectories} trajectories that are over",
+            reward_range=known.range_of_returns,
+            metrics={"transitions": known.rows, "trajectories": known.trajectories},
+            words=f"{known.rows} decisions of {known.trajectories} trajectories that are over",
             curves=curves,
         )
 
@@ -58,27 +73,28 @@ class OnTrajectories:
     ) -> Evaluated:
         """Every learner on trajectories of users that it was not fitted on, and its action values at every
         epsilon."""
-        issue, evaluation = night.issue, night.issue.evaluation
-        rows, known = _ended(night, logs.transitions, evaluation.window_days), evaluation.reward_range
-        encoder, fitting = sequence_encoder(night.program.logs.context, rows), _learners(night)
+        issue, evaluation, arms = night.issue, night.issue.evaluation, arm_ids(offered)
+        known = _known(night, logs.transitions, evaluation.window_days, evaluation.folds)
+        encoder, possible = encoder_for(night.program.logs.context, known.counts), evaluation.reward_range
         evaluator = SequenceEvaluator(
             program=night.name,
-            arms=arm_ids(offered),
-            described=described_arms(night, offered, encoder),
+            arms=arms,
             encoder=encoder,
-            learners=fitting,
-            seeds={name: model_seed(night, name) for name in fitting},
+            fits=_fits(night, known, encoder, offered),
             floor=issue.floor,
             estimators=issue.estimators,
             judged_by=issue.judged_by,
-            judge=_judge(night),
             discount=rules(night).discount,
-            max_rows=rules(night).max_rows,
-            folds=evaluation.folds,
-            rewards=RewardRange(*known) if known and interval.guaranteed else None,
+            steps=known.steps,
+            logged_arms=frozenset(known.counts["arm_id"]),
+            rewards=RewardRange(*possible) if possible and interval.guaranteed else None,
             cohorts=cohorts,
         )
-        found = evaluator(rows)
+
+        def update(tables: Tables) -> Iterator[tuple[Key, Any]]:
+            return evaluator.update(tables["transitions"])
+
+        found = evaluator.found(night.engine.fold(evaluator.initial(), update, known.work))
         sweeps = [
             {"issue": issue.name, **row}
             for name, state in found.sweeps.items()
@@ -91,11 +107,74 @@ class OnTrajectories:
             units="trajectories",
             metrics={
                 f"{name}.ess.step_{step}": float(ess)
-                for name, by_step in found.ess_by_step().items()
+                for name, by_step in found.ess_by_step.items()
                 for step, ess in enumerate(by_step, start=1)
             },
             tables={"sweeps": sweeps},
         )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The transitions of a window: where they are, how many, of how many trajectories and of at most how many
+    steps, the least and the most that a whole one has earned, how often each value occurs, and how their
+    sampling keys are spread over folds of users."""
+
+    work: Work
+    rows: int
+    trajectories: int
+    steps: int
+    range_of_returns: tuple[float | None, float | None]
+    counts: Mapping[str, Mapping[str, int]]
+    keys: SamplingCounts
+
+
+def _known(night: IssueNight, table: Table, window_days: int, folds: int) -> _Known:
+    """One pass. Raises SpecError where some of them mean what an earlier program said."""
+    since, program, discount = first_day(night.ds, window_days), night.name, rules(night).discount
+    require_one_meaning(night, table, "transitions", since)
+    columns = [column.name for column in table.contract.columns]
+    work = Work({"transitions": bucket_input(night, table, columns, since)}, night.program.buckets)
+    values, keys = ValueCounts.initial((*categories(night), "arm_id")), SamplingCounts.initial(folds)
+    initial: dict[str, Any] = {"values": values, "keys": keys, "sums": TrajectorySums.initial()}
+
+    def update(tables: Tables) -> Iterator[tuple[str, Any]]:
+        rows = tables["transitions"]
+        yield "values", values.update(rows)
+        yield "keys", keys.update(rows, program)
+        yield "sums", TrajectorySums.of_rows(rows, discount)
+
+    found = night.engine.fold(initial, update, work)
+    sums = found["sums"]
+    by_column = found["values"].by_column
+    return _Known(work, sums.rows, sums.trajectories, sums.steps, sums.range, by_column, found["keys"])
+
+
+def _sample(night: IssueNight, known: _Known) -> pa.Table:
+    """Those of the transitions that a sample of `max_rows` may have, by day: not more than that comes here,
+    whatever there is."""
+    bound, program = known.keys.bound(rules(night).max_rows), night.name
+    rows = night.engine.map(lambda tables: up_to(tables["transitions"], bound, program), known.work)
+    return rows.sort_by("ds")
+
+
+def _fits(
+    night: IssueNight, known: _Known, encoder: Encoder, offered: pa.Table
+) -> list[Mapping[str, FoldFit]]:
+    """For the users of each fold what all others teach."""
+    learners, folds, most = _learners(night), night.issue.evaluation.folds, rules(night).max_rows
+    fitter = SequenceFitter(
+        described=described_arms(night, offered, encoder),
+        learners=learners,
+        seeds={name: model_seed(night, name) for name in learners},
+        floor=night.issue.floor,
+        judge=_judge(night),
+        discount=rules(night).discount,
+    )
+    rows = _sample(night, known)
+    fold_of, arms = folds_of(user_keys(rows), night.name, folds), arm_ids(offered)
+    others = (rows.filter(pa.array(of_others(fold_of, fold, folds))) for fold in range(folds))
+    return [fitter(transitions(sampled(each, most, night.name), encoder, arms)) for each in others]
 
 
 def rules(night: IssueNight) -> Sequence:
@@ -120,20 +199,6 @@ def _learners(night: IssueNight) -> dict[str, SequenceLearner]:
         else Uniform()
         for name, spec in sorted(night.issue.learners.items())
     }
-
-
-def _ended(night: IssueNight, transitions: Table, window_days: int) -> pa.Table:
-    since = first_day(night.ds, window_days)
-    require_one_meaning(night, transitions, "transitions", since)
-    return transitions.rows(since, night.ds)
-
-
-def _range_of_returns(rows: pa.Table, discount: float) -> tuple[float | None, float | None]:
-    """The least and the most that a whole trajectory has earned."""
-    worth = discount ** (rows["step"].to_numpy() - 1.0) * rows["reward"].to_numpy()
-    of = pa.table({"trajectory": rows["trajectory_id"], "worth": worth}).group_by("trajectory")
-    found = pc.min_max(of.aggregate([("worth", "sum")])["worth_sum"]).as_py()
-    return found["min"], found["max"]
 
 
 def _sweep(
