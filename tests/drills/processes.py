@@ -15,6 +15,7 @@ from types import TracebackType
 
 import psutil
 
+import nightslate
 from tests.integration.pipeline import world
 
 PATIENCE_SECONDS = 1200.0
@@ -95,9 +96,12 @@ def start(home: Path, *command: str) -> Process:
     return Process(home, "-m", "nightslate.cli", *command)
 
 
+JOB = Path(nightslate.__file__).parent / "jobs" / "run_step.py"
+
+
 def start_job(home: Path, name: str, day: date) -> Process:
     """One step of a night as its Spark application, in one process."""
-    return Process(home, f"jobs/{name}.py", "--program", world.PROGRAM, "--ds", str(day))
+    return Process(home, str(JOB), name, "--program", world.PROGRAM, "--ds", str(day))
 
 
 def struck(home: Path, sign: signal.Signals, moment: tuple[str, ...], *command: str) -> Process:
