@@ -84,15 +84,9 @@ class Evaluator:
             rewards=self.rewards,
         )
 
-    def update(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
-        """`state` and all matured rows of some users, but for those whose propensities are not of the kind
-        that they are weighed by."""
-        for mine in by_users(rows):
-            state = self.weigh(state, mine, program)
-        return state
-
     def weigh(self, state: EvaluationState, rows: pa.Table, program: str) -> EvaluationState:
-        """The same, of so few rows that the weights of all arms for all of them fit into memory."""
+        """`state` and all matured rows of some users, but for those whose propensities are not of the kind
+        that they are weighed by. The weights of all arms for all of them are in memory: see `by_users`."""
         units = units_of(rows, self.arms, self.slots)
         seen = self._seen(units, program)
         q, examined = self._expectations(units, seen)

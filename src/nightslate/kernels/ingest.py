@@ -18,6 +18,7 @@ from nightslate.kernels.buckets import buckets_of, dealt_out, text_keys
 from nightslate.kernels.conform import VERDICT, Conformer
 from nightslate.kernels.duplicates import Duplicates, in_several_buckets
 from nightslate.kernels.landing_columns import read
+from nightslate.kernels.verdicts import rejected
 from nightslate.records.chunks import UnusableFileError
 
 _SPOOLED_IN_MEMORY = 16 << 20
@@ -106,15 +107,9 @@ class OfBucket:
         return Accepted(left.select(names), pa.concat_tables(rejects), int(found.copies.sum()))
 
     def _rejected(self, rows: pa.Table, conflicting: Bools) -> pa.Table:
-        key = ", ".join(self.conformer.contract.key)
-        rows = rows.filter(pa.array(conflicting))
-        for name, text in {
-            "_reason": "conflicting_duplicate",
-            "_clause": f"rows with the same {key} are equal",
-        }.items():
-            at = rows.schema.get_field_index(name)
-            rows = rows.set_column(at, rows.schema.field(at), pa.repeat(text, rows.num_rows))
-        return self._with_row(rows)
+        clause = f"rows with the same {', '.join(self.conformer.contract.key)} are equal"
+        mine = rows.filter(pa.array(conflicting))
+        return self._with_row(rejected(mine, mine["_reason"].is_null(), "conflicting_duplicate", clause))
 
     def _with_row(self, rows: pa.Table) -> pa.Table:
         names = [column.name for column in self.conformer.contract.landing_columns]

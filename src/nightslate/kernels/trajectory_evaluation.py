@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import AnyArray, Floats
+from nightslate.core.arrays import Floats, Sums
 from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.estimators.sample import Logged, effective_size
@@ -49,7 +49,7 @@ class SequenceEvaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class WeightSums:
+class WeightSums(Sums):
     """(2, steps) the sums of cumulative weights, and of their squares, over trajectories."""
 
     sums: Floats
@@ -62,19 +62,6 @@ class WeightSums:
     def update(self, weights: Floats) -> Self:
         """These, and those of more trajectories (n, steps)."""
         return type(self)(self.sums + np.stack([weights.sum(axis=0), (weights**2).sum(axis=0)]))
-
-    def merge(self, other: Self) -> Self:
-        """Those of the trajectories of both."""
-        return type(self)(self.sums + other.sums)
-
-    def arrays(self) -> dict[str, AnyArray]:
-        """All of the state."""
-        return {"sums": self.sums}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Self:
-        """The state that `arrays()` described."""
-        return cls(arrays["sums"])
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import AnyArray
 
+SUMMED = ("trajectory_id", "step", "reward")
+"""The columns of transitions that the sums are of."""
+
 
 @dataclass(frozen=True)
 class TrajectorySums:

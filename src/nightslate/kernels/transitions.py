@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import AnyArray, Ints, Keys
+from nightslate.core.arrays import Ints, Keys, Sums
 from nightslate.core.fitted_q import Transitions
 from nightslate.core.hashing import lowest, mix, seed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.rewards import arm_places, eligible_arms, folds_of
 from nightslate.kernels.trajectories import NEXT
+
+SAMPLED_BY = ("user_id", "occurred_at")
+"""The columns of transitions that say which of them a sample has."""
 
 _FIRST_BITS = 12
 
@@ -44,7 +46,7 @@ def sampled(rows: pa.Table, most: int, program: str) -> pa.Table:
 
 
 @dataclass(frozen=True, eq=False)
-class SamplingCounts:
+class SamplingCounts(Sums):
     """(folds, bins) how many transitions of the users of each fold have which first bits of the keys that
     `sampled` goes by."""
 
@@ -61,19 +63,6 @@ class SamplingCounts:
         fold_of = folds_of(user_keys(rows), program, folds)
         added = np.bincount(fold_of * bins + _first_bits(rows, program), minlength=folds * bins)
         return type(self)(self.counts + added.reshape(folds, bins))
-
-    def merge(self, other: Self) -> Self:
-        """Those of the transitions of both."""
-        return type(self)(self.counts + other.counts)
-
-    def arrays(self) -> dict[str, AnyArray]:
-        """All of the state."""
-        return {"counts": self.counts}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Self:
-        """The state that `arrays()` described."""
-        return cls(arrays["counts"])
 
     def bound(self, most: int) -> int:
         """The first bits beyond which no transition is among `most` of the users of other folds than one, or

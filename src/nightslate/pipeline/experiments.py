@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.experiments import Segment, allocated, reallocated, shares_of
+from nightslate.core.experiments import Segment, reallocated, shares_of
 from nightslate.kernels.assignments import Assignment
 from nightslate.pipeline.night import IssueNight
 from nightslate.tables import Table
@@ -19,7 +19,7 @@ def assignment_tonight(night: IssueNight, allocations: Table) -> Assignment:
     salt, shares = night.issue.salt, {name: each.share for name, each in night.issue.variants.items()}
     before = _segments_before(night, allocations, salt)
     if not before:
-        return Assignment(salt, allocated(shares, night.slate_date))
+        return Assignment.at_first(salt, shares, night.slate_date)
     return Assignment(salt, reallocated(before, shares, night.slate_date))
 
 

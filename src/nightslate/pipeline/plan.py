@@ -81,10 +81,11 @@ def tasks_named(program: Program, step: str, issue: str | None = None) -> list[T
     """The tasks of a step: that of one issue, or all. Raises SpecError where the night has none."""
     if issue is not None:
         program.issue(issue)
-    known = dict.fromkeys(task.step.name for task in plan(program))
+    tasks = plan(program)
+    known = dict.fromkeys(task.step.name for task in tasks)
     if step not in known:
         raise SpecError(f"no step {step!r}; the steps of a night are {', '.join(known)}")
-    return [t for t in plan(program) if t.step.name == step and (issue is None or t.issue in (None, issue))]
+    return [t for t in tasks if t.step.name == step and (issue is None or t.issue in (None, issue))]
 
 
 def _issues(program: Program, step: Step) -> Sequence[str | None]:

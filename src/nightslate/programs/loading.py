@@ -54,8 +54,8 @@ def parse(text: str, name: str) -> Program:
     try:
         program = Program.model_validate(content)
     except ValidationError as error:
-        said = {_place(e["loc"], content): e["msg"] for e in reversed(error.errors())}
-        lines = [f"  {place}: {said[place]}" for place in reversed(said)]
+        # What is said once for all issues is validated, and wrong, in each of them.
+        lines = dict.fromkeys(f"  {_place(e['loc'], content)}: {e['msg']}" for e in error.errors())
         raise SpecError(f"{file} is not a program:\n" + "\n".join(lines)) from error
     if program.program != name:
         raise SpecError(f"{file} declares program {program.program!r}; file and program share a name")

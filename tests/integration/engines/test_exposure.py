@@ -14,6 +14,7 @@ from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.exposure import Solution
 from nightslate.core.policies.exposure_goals import Goal
 from nightslate.engines import Input, LocalEngine, Work
+from nightslate.kernels.assignments import ASSIGNMENTS
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import SLATES
 from nightslate.pipeline.steps import score
@@ -33,6 +34,7 @@ class Solved:
 
     solution: Solution
     slates: dict
+    assignments: pa.Table
     files: list
     passes: list
     words: str
@@ -54,7 +56,7 @@ def solved(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(score, "goals", lambda *_: goals)
         monkeypatch.setattr(score, "priorities", lambda *_: np.array(PRIORITIES))
         monkeypatch.setattr(score, "_track", lambda *tracked: found.append(tracked[-1]))
-        table = warehouse.table("shop", load("slates"))
+        table, assigned = (warehouse.table("shop", load(name)) for name in ("slates", "assignments"))
         given = stored(folder / "users", users, buckets, DAY)
         capsys.readouterr()
         work, offered, everybody = (
@@ -62,7 +64,9 @@ def solved(tmp_path, monkeypatch, capsys):
             pa.table({"arm_id": ARMS}),
             EligibleUsers({}),
         )
-        staged, words = score._with_goals(night, work, how, everybody, table.begin(DAY), offered)
+        attempts = {"slates": table.begin(DAY), "assignments": assigned.begin(DAY)}
+        written, words = score._with_goals(night, work, how, everybody, attempts, offered)
+        staged = written["slates"]
         assert [path for path in warehouse.scratch("shop").rglob("*") if path.is_file()] == []
         table.verify(staged)
         (solution,) = found
@@ -72,7 +76,9 @@ def solved(tmp_path, monkeypatch, capsys):
         assert len(slates) == read.num_rows == staged.rows
         passes = [line.rpartition(" ")[2] for line in capsys.readouterr().out.splitlines()]
         files = [(file.bucket, file.path.read_bytes()) for file in staged.data_files]
-        return Solved(solution, slates, files, passes, words)
+        schema = arrow.schema(load("assignments"))
+        dealt = Input(written["assignments"].data_files, schema).columns(ASSIGNMENTS.names).read(None)
+        return Solved(solution, slates, dealt, files, passes, words)
 
     return solve
 
@@ -92,6 +98,16 @@ def test_goals_are_met_over_all_users_by_the_weights_as_stored(solved):
     assert uniform
     assert all(weights == pytest.approx([0.2] * 5) for weights in uniform)
     assert set(slates) == {*PEOPLE["user_id"].to_pylist()}
+
+
+def test_whom_the_experiment_deals_where_is_written_with_the_slates(solved):
+    scoring = how()
+    made = solved(ALONE, scoring, 3)
+    expected = scoring.assignment.rows(PEOPLE, scoring.issue).sort_by("user_id")
+    assert made.assignments.sort_by("user_id").to_pylist() == expected.to_pylist()
+    assert dict(zip(*(expected[name].to_pylist() for name in ("user_id", "variant")), strict=True)) == {
+        user: slate["variant"] for user, slate in made.slates.items()
+    }
 
 
 def test_each_pass_is_told_as_it_begins(solved):

@@ -64,7 +64,7 @@ def test_the_rewards_of_a_user_have_no_say_in_the_weights_of_its_rows(before):
             assert (weights[0] == weights[1]).all() == (other == fold)
     rows = pa.Table.from_pylist([row for row in impressions if row["user_id"] == mine], IMPRESSIONS)
     own = rows.append_column("reward", pa.array([1.0] * rows.num_rows))
-    judged = [results(f.update(f.initial("shop"), own, "shop")) for f in (fitted, refitted)]
+    judged = [results(f.weigh(f.initial("shop"), own, "shop")) for f in (fitted, refitted)]
     assert figures(judged[0]) == figures(judged[1])
 
 

@@ -14,7 +14,7 @@ from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.popularity import PopularityPolicy
 from nightslate.kernels import cross_fitting as evaluation
 from nightslate.kernels.buckets import user_keys
-from nightslate.kernels.cross_fitting import LOGGED, CrossFit, Evaluator
+from nightslate.kernels.cross_fitting import LOGGED, CrossFit, Evaluator, by_users
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.examination import Examination
 from nightslate.kernels.rewards import folds_of
@@ -83,7 +83,10 @@ def every_arm_once(users=range(20), slots=(1, 2, 3)):
 
 def update(rows, how=None, state=None):
     how = how or evaluator()
-    return how.update(state or how.initial(PROGRAM), rows, PROGRAM)
+    state = state or how.initial(PROGRAM)
+    for mine in by_users(rows):
+        state = how.weigh(state, mine, PROGRAM)
+    return state
 
 
 def values(state):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -16,7 +16,6 @@ from nightslate.core.policies.exposure_goals import Goal
 from nightslate.engines import Tables, Work
 from nightslate.engines.exchange import Part, Rows
 from nightslate.engines.work import Unit
-from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.exposure import exposures
 from nightslate.kernels.lists import matrix
@@ -63,42 +62,40 @@ def run(
     )
     context = (feature.name for feature in night.program.logs.context)
     of_day = bucket_input(night, users, ("user_id", *context), night.ds)
-    work, attempt = Work({"users": of_day}, night.program.buckets), slates.begin(night.slate_date)
-    served = EligibleUsers(issue.eligible)
+    work, served = Work({"users": of_day}, night.program.buckets), EligibleUsers(issue.eligible)
+    attempts = {"slates": slates.begin(night.slate_date)}
+    if _has_begun(night):
+        attempts["assignments"] = assignments.begin(night.slate_date)
     if issue.exposure and of_day.rows:
-        staged, met = _with_goals(night, work, scoring, served, attempt, offered)
+        staged, met = _with_goals(night, work, scoring, served, attempts, offered)
     else:
 
         def scored(tables: Tables) -> dict[str, pa.Table]:
-            return {"slates": scoring.scored(served(tables["users"])).sort_by(_ORDER)}
+            users = served(tables["users"])
+            return _written(scoring, users, scoring.scored(users), attempts)
 
-        staged, met = night.engine.write(scored, work, {"slates": attempt})["slates"], ""
-    _record(night, work, assignment, served, allocations, assignments)
-    return f"{staged.rows} slates of {night.slate_date} staged, champion {champion}{met}"
-
-
-def _record(
-    night: IssueNight,
-    work: Work,
-    assignment: Assignment,
-    served: EligibleUsers,
-    allocations: Table,
-    assignments: Table,
-) -> None:
-    """How the experiment deals users tonight, and, from its start on, whom it dealt where."""
-    day, issue, start = night.slate_date, night.issue.name, night.issue.experiment.start
+        staged, met = night.engine.write(scored, work, attempts), ""
     rows = allocation_rows(night, assignment)
-    allocations.replace(day, allocations.typed(rows), night.commit_metadata)
-    if start is None or day >= start:
-
-        def assigned(tables: Tables) -> dict[str, pa.Table]:
-            people = served(tables["users"])
-            return {"assignments": assignment.rows(people, issue).sort_by("user_id")}
-
-        users = work.inputs["users"].columns(("user_id", *night.issue.eligible))
-        attempts = {"assignments": assignments.begin(day)}
-        staged = night.engine.write(assigned, Work({"users": users}, work.buckets), attempts)
+    allocations.replace(night.slate_date, allocations.typed(rows), night.commit_metadata)
+    if "assignments" in staged:
         assignments.publish(staged["assignments"], night.commit_metadata)
+    return f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}{met}"
+
+
+def _has_begun(night: IssueNight) -> bool:
+    """Whether the experiment has: whom it deals where is recorded from then on."""
+    start = night.issue.experiment.start
+    return start is None or night.slate_date >= start
+
+
+def _written(
+    scoring: Scoring, users: pa.Table, slates: pa.Table, wanted: Container[str]
+) -> dict[str, pa.Table]:
+    """What is written of some users, to those of the tables that are wanted."""
+    written = {"slates": slates.sort_by(_ORDER)}
+    if "assignments" in wanted:
+        written["assignments"] = scoring.assignment.rows(users, scoring.issue).sort_by("user_id")
+    return written
 
 
 def _with_goals(
@@ -106,11 +103,11 @@ def _with_goals(
     work: Work,
     scoring: Scoring,
     served: EligibleUsers,
-    attempt: Attempt,
+    attempts: Mapping[str, Attempt],
     offered: pa.Table,
-) -> tuple[Staged, str]:
-    """The slates, and what to say of the goals that they meet. What models choose is computed once, and gone
-    through again and again."""
+) -> tuple[dict[str, Staged], str]:
+    """What is written, and what to say of the goals that the slates meet. What models choose is computed
+    once, and gone through again and again."""
     ids, wanted = arm_ids(offered), goals(night, offered)
     places = {(unit.bucket, unit.part): place for place, unit in enumerate(work.units)}
 
@@ -124,11 +121,12 @@ def _with_goals(
         multipliers = dict(zip(ids, solution.multipliers.tolist(), strict=True))
         adjusted = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=multipliers))
 
-        def slates(rows: Rows) -> dict[str, pa.Table]:
-            made = [adjusted.slates(some) for some in in_chunks(rows.read(CHOICES))]
-            return {"slates": pa.concat_tables([SLATES.empty_table(), *made]).sort_by(_ORDER)}
+        def ranked(rows: Rows) -> dict[str, pa.Table]:
+            read = rows.read(CHOICES)
+            slates = pa.concat_tables([SLATES.empty_table(), *map(adjusted.slates, in_chunks(read))])
+            return _written(adjusted, read, slates, attempts)
 
-        staged = night.engine.write_parts(slates, parts, work.rows, {"slates": attempt})["slates"]
+        staged = night.engine.write_parts(ranked, parts, work.rows, attempts)
     _track(night, ids, wanted, solution)
     got = ", ".join(f"{name} {value:.4g}" for name, value in reached(wanted, solution).items())
     return staged, f"; goals met in {solution.passes} passes: {got}"
@@ -152,13 +150,13 @@ def _solved(
         nothing = np.zeros(len(arms))
         return np.asarray(sum((matrix(of["totals"])[0] for of in found), nothing))
 
-    unsteered = over_users(scoring, scoring.randomised)
+    unadjusted = over_users(scoring, scoring.randomised)
 
     def over_all_users(multipliers: Floats) -> Floats:
         _say_pass(next(passes))
         by_arm = dict(zip(arms, multipliers.tolist(), strict=True))
         now = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=by_arm))
-        return unsteered + over_users(now, adjusted)
+        return unadjusted + over_users(now, adjusted)
 
     tolerance = night.issue.exposure_tolerance
     return solve(tuple(goals), over_all_users, slots, priorities(night, offered), tolerance)

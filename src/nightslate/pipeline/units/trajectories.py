@@ -29,8 +29,8 @@ from nightslate.kernels.trajectory_evaluation import (
     SequenceLearner,
     fitted,
 )
-from nightslate.kernels.trajectory_sums import TrajectorySums
-from nightslate.kernels.transitions import SamplingCounts, sampled, transitions, up_to
+from nightslate.kernels.trajectory_sums import SUMMED, TrajectorySums
+from nightslate.kernels.transitions import SAMPLED_BY, SamplingCounts, sampled, transitions, up_to
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.fitting import categories, described_arms, model_seed
@@ -62,9 +62,9 @@ class OnTrajectories:
         return Trained(
             encoder=encoder,
             policies=policies,
-            reward_range=known.range_of_returns,
-            metrics={"transitions": known.rows, "trajectories": known.trajectories},
-            words=f"{known.rows} decisions of {known.trajectories} trajectories that are over",
+            reward_range=known.sums.range,
+            metrics={"transitions": known.sums.rows, "trajectories": known.sums.trajectories},
+            words=f"{known.sums.rows} decisions of {known.sums.trajectories} trajectories that are over",
             curves=curves,
         )
 
@@ -85,7 +85,7 @@ class OnTrajectories:
             estimators=issue.estimators,
             judged_by=issue.judged_by,
             discount=rules(night).discount,
-            steps=known.steps,
+            steps=known.sums.steps,
             logged_arms=frozenset(known.counts["arm_id"]),
             rewards=RewardRange(*possible) if possible and interval.guaranteed else None,
             cohorts=cohorts,
@@ -116,15 +116,11 @@ class OnTrajectories:
 
 @dataclass(frozen=True)
 class _Known:
-    """The transitions of a window: where they are, how many, of how many trajectories and of at most how many
-    steps, the least and the most that a whole one has earned, how often each value occurs, and how their
-    sampling keys are spread over folds of users."""
+    """The transitions of a window: where they are, what their trajectories come to, how often each value
+    occurs, and how their sampling keys are spread over folds of users."""
 
     work: Work
-    rows: int
-    trajectories: int
-    steps: int
-    range_of_returns: tuple[float | None, float | None]
+    sums: TrajectorySums
     counts: Mapping[str, Mapping[str, int]]
     keys: SamplingCounts
 
@@ -134,8 +130,8 @@ def _known(night: IssueNight, table: Table, window_days: int, folds: int) -> _Kn
     since, program, discount = first_day(night.ds, window_days), night.name, rules(night).discount
     require_one_meaning(night, table, "transitions", since)
     columns = [column.name for column in table.contract.columns]
-    work = Work({"transitions": bucket_input(night, table, columns, since)}, night.program.buckets)
-    values, keys = ValueCounts.initial((*categories(night), "arm_id")), SamplingCounts.initial(folds)
+    of_window, counted = bucket_input(night, table, columns, since), (*categories(night), "arm_id")
+    values, keys = ValueCounts.initial(counted), SamplingCounts.initial(folds)
     initial: dict[str, Any] = {"values": values, "keys": keys, "sums": TrajectorySums.initial()}
 
     def update(tables: Tables) -> Iterator[tuple[str, Any]]:
@@ -144,10 +140,10 @@ def _known(night: IssueNight, table: Table, window_days: int, folds: int) -> _Kn
         yield "keys", keys.update(rows, program)
         yield "sums", TrajectorySums.of_rows(rows, discount)
 
-    found = night.engine.fold(initial, update, work)
-    sums = found["sums"]
-    by_column = found["values"].by_column
-    return _Known(work, sums.rows, sums.trajectories, sums.steps, sums.range, by_column, found["keys"])
+    looked_at = of_window.columns((*counted, *SUMMED, *SAMPLED_BY))
+    found = night.engine.fold(initial, update, Work({"transitions": looked_at}, night.program.buckets))
+    work = Work({"transitions": of_window}, night.program.buckets)
+    return _Known(work, found["sums"], found["values"].by_column, found["keys"])
 
 
 def _sample(night: IssueNight, known: _Known) -> pa.Table:
