@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from deltalake import CommitProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 from tenacity import (
@@ -65,30 +65,18 @@ class DayLog:
 
     def last_token(self) -> int:
         """The token of the last attempt that committed; 0 where none has."""
-        delta = opened(self.path, self.contract)
-        return delta.transaction_version(self.fence) or 0 if delta else 0
+        return self._last_token(opened(self.path, self.contract))
 
     def commits(self) -> list[Commit]:
         """The day's commits, the newest first."""
-        delta = opened(self.path, self.contract)
-        if delta is None:
-            return []
-        return Snapshot(self.contract, self.path, delta.version(), self.issue).commits(self.day)
+        return self._commits(opened(self.path, self.contract))
 
     def committed(self, token: int, attempt: str) -> int | None:
         """The version in which this very attempt was committed; None where it still may be.
 
         Raises SupersededError where another attempt has committed since.
         """
-        last = self.last_token()
-        if last < token:
-            return None
-        for commit in self.commits():
-            if commit.attempt == attempt and last == token:
-                return commit.version
-        raise SupersededError(
-            f"{self.fence}: a newer attempt (token {last}) has committed; attempt {attempt} was not used"
-        )
+        return self._committed(opened(self.path, self.contract), token, attempt)
 
     def commit(self, *replacements: Replacement) -> int:
         """Replaces the day, or these issues of it, by one commit and returns the version that did.
@@ -112,9 +100,26 @@ class DayLog:
         """The commits of one issue of the day."""
         return replace(self, issue=issue)
 
+    def _last_token(self, delta: DeltaTable | None) -> int:
+        return delta.transaction_version(self.fence) or 0 if delta else 0
+
+    def _commits(self, delta: DeltaTable | None) -> list[Commit]:
+        return Snapshot(self.contract, self.path, delta, self.issue).commits(self.day)
+
+    def _committed(self, delta: DeltaTable | None, token: int, attempt: str) -> int | None:
+        last = self._last_token(delta)
+        if last < token:
+            return None
+        for commit in self._commits(delta):
+            if commit.attempt == attempt and last == token:
+                return commit.version
+        raise SupersededError(
+            f"{self.fence}: a newer attempt (token {last}) has committed; attempt {attempt} was not used"
+        )
+
     def _try_to_commit(self, replacements: Sequence[Replacement]) -> int:
         delta = opened_or_created(self.path, self.contract)
-        done = [self.of(each.issue).committed(each.token, each.attempt) for each in replacements]
+        done = [self.of(each.issue)._committed(delta, each.token, each.attempt) for each in replacements]
         if None not in done:
             return max(version for version in done if version is not None)
         left = [each for each, version in zip(replacements, done, strict=True) if version is None]

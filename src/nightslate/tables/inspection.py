@@ -48,7 +48,7 @@ def snapshot_of(path: Path) -> Snapshot:
     """The table in `path` as it is laid out, whatever program it is of."""
     contract = load(path.name)
     if not damage.check_log(path):
-        return Snapshot(contract, path, -1)
+        return Snapshot(contract, path, None)
     with damage.named(path):
         stored = DeltaTable(path)
     known = {column.name for column in contract.columns}
@@ -59,8 +59,7 @@ def snapshot_of(path: Path) -> Snapshot:
     ]
     by_issue = ISSUE in stored.metadata().partition_columns
     contract = replace(contract.with_columns(declared), by_issue=by_issue)
-    opened(path, contract)
-    return Snapshot(contract, path, stored.version())
+    return Snapshot(contract, path, opened(path, contract))
 
 
 def _lost_commits(snapshot: Snapshot, staging: Path) -> Iterator[str]:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from nightslate.contracts import Contract, arrow
 from nightslate.contracts.contract import ISSUE
-from nightslate.errors import SpecError
 from nightslate.tables import damage
 from nightslate.tables.damage import notes_of
 from nightslate.tables.files import rows_of_file
@@ -47,13 +45,18 @@ class Commit:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A table as of one version; version -1 is a table that nobody has written yet. `issue`: the one whose
-    rows and commits it shows; None: all there are."""
+    """A table as of one version. `delta`: that version, opened; None where nobody has written the table yet.
+    `issue`: the one whose rows and commits it shows; None: all there are."""
 
     contract: Contract
     path: Path
-    version: int
+    delta: DeltaTable | None
     issue: str | None = None
+
+    @property
+    def version(self) -> int:
+        """The version in Delta's log; -1 of a table that nobody has written yet."""
+        return -1 if self.delta is None else self.delta.version()
 
     def files(self, since: date | None = None, until: date | None = None) -> list[DataFile]:
         """The files of the days from `since` to `until`, both included, by day, bucket and part.
@@ -98,7 +101,8 @@ class Snapshot:
     def _commits(self) -> list[tuple[date, Commit]]:
         """All commits that replaced a day, the newest first."""
         with damage.named(self.path):
-            history = self._delta.history() if self.version >= 0 else []
+            history = self.delta.history() if self.delta else []
+        version = self.version
         notes = ((entry, note) for entry in history for note in notes_of(entry))
         # delta-rs lists the commits after this version too, and counts the versions it gives them down from
         # this one. So each commit carries its own version.
@@ -114,21 +118,14 @@ class Snapshot:
                 ),
             )
             for entry, note in notes
-            if note["version"] <= self.version and self.issue in (None, note.get(ISSUE))
+            if note["version"] <= version and self.issue in (None, note.get(ISSUE))
         ]
 
     @cached_property
-    def _delta(self) -> DeltaTable:
-        try:
-            return DeltaTable(self.path, version=self.version)
-        except DeltaError as error:
-            raise SpecError(f"{self.path}: version {self.version} is not in Delta's log any more") from error
-
-    @cached_property
     def _files(self) -> list[DataFile]:
-        if self.version < 0:
+        if self.delta is None:
             return []
-        actions = pa.table(self._delta.get_add_actions(flatten=True))
+        actions = pa.table(self.delta.get_add_actions(flatten=True))
         # Names start with bucket and part (see publishing.py), so the order of names is the order we want.
         files = [
             DataFile(

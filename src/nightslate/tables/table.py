@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from deltalake.exceptions import DeltaError
 
 from nightslate.contracts import Contract, arrow
 from nightslate.errors import ContractError, SpecError
@@ -40,13 +41,15 @@ class Table:
         return replace(self, issue=issue) if self.contract.by_issue else self
 
     def snapshot(self, version: int | None = None) -> Snapshot:
-        """The newest version, or a given one; later commits do not show in it."""
-        newest = opened(self.path, self.contract)
-        if newest is None:
-            return Snapshot(self.contract, self.path, -1, self.issue)
-        return Snapshot(
-            self.contract, self.path, newest.version() if version is None else version, self.issue
-        )
+        """The newest version, or a given one (-1: that before the first); later commits do not show in it.
+        Raises SpecError where Delta's log does not go back to it."""
+        table = opened(self.path, self.contract) if version != -1 else None
+        if table is not None and version is not None:
+            try:
+                table.load_as_version(version)
+            except DeltaError as error:
+                raise SpecError(f"{self.path}: version {version} is not in Delta's log any more") from error
+        return Snapshot(self.contract, self.path, table, self.issue)
 
     def rows(self, since: date | None = None, until: date | None = None) -> pa.Table:
         """The rows of the days from `since` to `until`, both included, as of now."""
