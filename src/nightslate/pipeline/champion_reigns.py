@@ -69,8 +69,9 @@ class Reign:
     @classmethod
     def as_of(cls, night: IssueNight, promotions: Table, evidence: Table) -> Reign:
         """That of the champion that the night scores with."""
-        issue, champion = night.issue, champion_as_of(night, promotions)
-        reign = recorded_reigns(_looks_before(night, promotions), issue.gate.first_champion)[-1]
+        issue, looks = night.issue, _looks_before(night, promotions)
+        champion = _champion(night, looks)
+        reign = recorded_reigns(looks, issue.gate.first_champion)[-1]
         since = first_cohort_unknown_to(issue, reign.began) if reign.began else FIRST_DAY
         rows = evidence_with_meaning(night, evidence, since)
         whole = pc.field("ds") < first_cohort_unknown_to(issue, night.ds)
@@ -102,10 +103,13 @@ class Reign:
 def champion_as_of(night: IssueNight, promotions: Table) -> str:
     """The champion that scores the night of ds: what the latest night before it recorded. Raises SpecError
     where the program has that learner no more, or another one under its name."""
-    known = _looks_before(night, promotions)
-    if not known.num_rows:
+    return _champion(night, _looks_before(night, promotions))
+
+
+def _champion(night: IssueNight, looks: pa.Table) -> str:
+    if not looks.num_rows:
         return night.issue.gate.first_champion
-    last = known.filter(pc.equal(known["ds"], pc.max(known["ds"])))
+    last = looks.filter(pc.equal(looks["ds"], pc.max(looks["ds"])))
     champion = str(last["champion_after"][0].as_py())
     then, now = last["champion_kind"][0].as_py(), night.issue.learners.get(champion)
     if now is None or then not in (None, now.kind):

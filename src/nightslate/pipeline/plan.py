@@ -14,6 +14,8 @@ from nightslate.errors import SpecError
 from nightslate.programs import Program
 from nightslate.programs.issue import ONLY
 
+DATA_DOCS = "data_docs"
+
 Run = Callable[..., str]
 """(night, a table for each that the step names) -> one line about what was done."""
 
@@ -262,7 +264,7 @@ STEPS = (
         per_issue=True,
     ),
     Step(
-        name="data_docs",
+        name=DATA_DOCS,
         does="Writes the Data Docs: each contract, held against a sample.",
         run=_data_docs,
         reads=(*LOGS, "slates"),

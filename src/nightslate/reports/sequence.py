@@ -9,8 +9,6 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
 from nightslate.core.fitted_q import FittedQPolicy, importance
@@ -185,6 +183,10 @@ def embedded(points: Floats) -> Floats:
     """(n > 0, d) -> (n, 2): neighbours stay neighbours. t-distributed stochastic neighbour embedding (van der
     Maaten and Hinton, 2008) of the standardised columns, from their principal components on, so that equal
     points give an equal map; where points or columns are too few for it, the principal components."""
+    # Pages of programs without sequences need none of it, and it takes half a second to import.
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
     varying = points[:, (points != points[:1]).any(axis=0)]
     standard = (varying - varying.mean(axis=0)) / varying.std(axis=0)
     n, columns = standard.shape

@@ -62,14 +62,14 @@ def estimates_beside_truth(
     stands beside what is cross-fitted, which is about the policies of tonight."""
     judged = (pc.field("estimator") == night.issue.judged_by) & pc.field("reference").is_null()
     of_learners = pc.field("policy").isin(list(night.issue.learners))
+    rows = night.rows("evaluations").filter(judged & of_learners).to_pylist()
+    champion = champion_before(night) if rows else None
     return [
         {
             "ds": night.ds.isoformat(),
             **{name: row[name] for name in ("estimand", "policy", "value", "lower", "upper")},
             "truth": true_values[row["estimand"]].get(row["policy"]),
-            "realised": realised
-            if row["policy"] == champion_before(night) and row["estimand"] == CROSS_FITTED
-            else None,
+            "realised": realised if row["policy"] == champion and row["estimand"] == CROSS_FITTED else None,
         }
-        for row in night.rows("evaluations").filter(judged & of_learners).to_pylist()
+        for row in rows
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nightslate.core.estimators.diagnostics import Thresholds
 from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.gate import Decision, GateRule, decide
@@ -21,11 +23,8 @@ def run(
     moves only if no later night has looked already."""
     reign = Reign.as_of(night, promotions, evidence)
     champion = reign.champion
-    cases = reign.cases()
-    decisions = {
-        name: decide(case, _weighed(night, evaluations, name, champion), _rule(night))
-        for name, case in cases.items()
-    }
+    cases, weighed = reign.cases(), _weighed(night, evaluations, champion)
+    decisions = {name: decide(case, weighed(name), _rule(night)) for name, case in cases.items()}
     winner = _best(decisions)
     after = winner or champion
     rows = [
@@ -57,20 +56,24 @@ def run(
     return f"champion {champion} -> {after}" if winner else f"champion stays {champion}, look {reign.look}"
 
 
-def _weighed(night: IssueNight, evaluations: Table, challenger: str, champion: str) -> Estimate:
-    """Tonight's progressive difference of a challenger to the champion."""
-    wanted = {
-        "estimand": "progressive",
-        "policy": challenger,
-        "reference": champion,
-        "estimator": night.issue.judged_by,
+def _weighed(night: IssueNight, evaluations: Table, champion: str) -> Callable[[str], Estimate]:
+    """Tonight's progressive differences to the champion, by challenger."""
+    wanted = {"estimand": "progressive", "reference": champion, "estimator": night.issue.judged_by}
+    found = {
+        row["policy"]: Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
+        for row in evaluations.rows(night.ds, night.ds).to_pylist()
+        if all(row[name] == value for name, value in wanted.items())
     }
-    for row in evaluations.rows(night.ds, night.ds).to_pylist():
-        if all(row[name] == value for name, value in wanted.items()):
-            return Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
-    raise ContractError(
-        f"the night of {night.ds} has no evaluation of {wanted}: run the step `evaluate` first"
-    )
+
+    def of_challenger(name: str) -> Estimate:
+        if name not in found:
+            raise ContractError(
+                f"the night of {night.ds} has no evaluation of {name} with {wanted}:"
+                " run the step `evaluate` first"
+            )
+        return found[name]
+
+    return of_challenger
 
 
 def _rule(night: IssueNight) -> GateRule:

@@ -14,32 +14,35 @@ from nightslate.core.arrays import Bools, Float32s, Floats
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.models.files import ModelFile
 from nightslate.pipeline.night import IssueNight
-from nightslate.worlds.night_results import fitted_models
 from nightslate.worlds.onboarding_401k.landing import profiles
 from nightslate.worlds.onboarding_401k.messages import MESSAGES
 from nightslate.worlds.onboarding_401k.truth import Truth
 from nightslate.worlds.onboarding_401k.world import Participants, World
 
 
-def values_tomorrow(night: IssueNight, world: World, truth: Truth) -> dict[str, float]:
-    """By learner, for those visitors of the day after who had a slate, by what was known of them on the
-    night's day."""
+def values_tomorrow(
+    night: IssueNight, models: Sequence[ModelFile], world: World, truth: Truth
+) -> dict[str, float]:
+    """By learner of the night's models, for those visitors of the day after who had a slate, by what was
+    known of them on the night's day."""
     had_slate = truth.pages.slate_id.is_valid().to_numpy(zero_copy_only=False)
     the_day_before = world.participants(truth.pages.day - 1).take(truth.pages.place)
     return {
         model.learner: mean_reward(
             night, [truth], [_rewards(night, truth, model, the_day_before)], [had_slate]
         )
-        for model in fitted_models(night)
+        for model in models
     }
 
 
-def values_shown(night: IssueNight, truth: Truth) -> dict[str, float]:
+def values_shown(night: IssueNight, models: Sequence[ModelFile], truth: Truth) -> dict[str, float]:
     """By learner, for all pages of a day that the night's models weigh, by what is known at the visit."""
-    return values_logged(night, [truth], math.inf)
+    return values_logged(night, models, [truth], math.inf)
 
 
-def values_logged(night: IssueNight, logged: Sequence[Truth], until: float) -> dict[str, float]:
+def values_logged(
+    night: IssueNight, models: Sequence[ModelFile], logged: Sequence[Truth], until: float
+) -> dict[str, float]:
     """By learner, for the pages that the night's estimates are about: those of `logged` up to the moment
     `until`, in days like theirs. Empty if there are none."""
     counted = [truth.pages.day + truth.pages.at <= until for truth in logged]
@@ -49,7 +52,7 @@ def values_logged(night: IssueNight, logged: Sequence[Truth], until: float) -> d
         model.learner: mean_reward(
             night, logged, [_rewards(night, truth, model, truth.pages.people) for truth in logged], counted
         )
-        for model in fitted_models(night)
+        for model in models
     }
 
 

@@ -8,7 +8,7 @@ from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.matured_logs import matured_logs
 from nightslate.pipeline.night import IssueNight
 from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
-from nightslate.worlds.night_results import mean_over_cohorts
+from nightslate.worlds.night_results import fitted_models, mean_over_cohorts
 from nightslate.worlds.onboarding_401k.daily_records import DailyRecords
 from nightslate.worlds.onboarding_401k.landing import Landing
 from nightslate.worlds.onboarding_401k.page import page
@@ -56,18 +56,18 @@ class HomepageSimulation:
         """The night's policies, and those of the nights before it, on the pages that its estimates are about;
         and the night's on those of the day after."""
         self._pages = self._engine.show(self._pages.day + 1)
-        tomorrow = Truth.of(self._world, self._pages, self._values)
+        tomorrow, models = Truth.of(self._world, self._pages, self._values), fitted_models(night)
         in_window = self._logged[-night.issue.evaluation.window_days :]
         self._records.add_night(
             night,
             tomorrow,
             {
                 PROGRESSIVE: mean_over_cohorts(night, self._values_shown, self._units_shown),
-                CROSS_FITTED: values_logged(night, in_window, self._counts_until(night)),
+                CROSS_FITTED: values_logged(night, models, in_window, self._counts_until(night)),
             },
-            values_tomorrow(night, self._world, tomorrow),
+            values_tomorrow(night, models, self._world, tomorrow),
         )
-        self._values_shown[night.slate_date] = values_shown(night, tomorrow)
+        self._values_shown[night.slate_date] = values_shown(night, models, tomorrow)
         self._units_shown[night.slate_date] = float(units(night, tomorrow).sum())
 
     def report(self, seconds: dict[str, float]) -> Report:
