@@ -90,7 +90,7 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
             wrong = np.abs(propensities / expected - 1) > TOLERANCE
             low = weights < floor / arms
         found += [
-            ("a candidate stands twice", _has_twice(candidates)),
+            ("a candidate stands twice", (place_of >= 0).sum(axis=1) < arms),
             ("a weight is under the floor or not a number", (low | ~np.isfinite(weights)).any(axis=1)),
             ("an arm is ranked twice", _has_twice(ranking)),
             ("an arm is ranked that is no candidate", ~known.all(axis=1)),

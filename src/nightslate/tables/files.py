@@ -1,6 +1,6 @@
 """Reads one file of a table; here, and in an engine's workers, which have no snapshot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -63,8 +63,7 @@ def _read(
     path: Path, schema: pa.Schema, partition: Mapping[str, date | str], users: UserRange | None
 ) -> pa.Table:
     footer = pq.read_metadata(path)
-    there = {footer.schema.column(place).path for place in range(footer.num_columns)}
-    coded = [name for name in _coded(schema) if name in there]
+    coded = those_in(footer, _coded(schema))
     with pq.ParquetFile(
         path, metadata=footer, read_dictionary=coded, page_checksum_verification=True
     ) as file:
@@ -95,6 +94,12 @@ def _groups(file: pq.ParquetFile, users: UserRange | None) -> list[int]:
 def _may_hold(column: pq.ColumnChunkMetaData, users: UserRange) -> bool:
     known = column.statistics
     return known is None or not known.has_min_max or users.may_be_in(known.min, known.max)
+
+
+def those_in(footer: pq.FileMetaData, names: Iterable[str]) -> list[str]:
+    """Those of the columns that a file has, all as Parquet names them."""
+    there = {footer.schema.column(place).path for place in range(footer.num_columns)}
+    return [name for name in names if name in there]
 
 
 def _coded(schema: pa.Schema) -> list[str]:
