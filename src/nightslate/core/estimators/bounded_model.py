@@ -41,7 +41,10 @@ class Winsorised:
 
     def __call__(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, d)."""
-        return np.asarray((np.clip(contexts, self.low, self.high) - self.centre) / self.scale)
+        seen, cut = contexts.copy(), np.flatnonzero(np.isfinite(self.low))  # mostly few of many columns
+        within = np.clip(contexts[:, cut], self.low[cut], self.high[cut])
+        seen[:, cut] = (within - self.centre[cut]) / self.scale[cut]
+        return seen
 
 
 def inner_range(counts: Mapping[float, int], outside: float = OUTSIDE) -> tuple[float, float]:
