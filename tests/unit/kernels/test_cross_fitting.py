@@ -238,10 +238,10 @@ def test_the_range_of_rewards_is_that_of_impressions_that_count():
     impressions, credit = world()
     impressions[3]["occurred_at"] += timedelta(microseconds=1)
     credit[impressions[3]["impression_id"]] = 50.0
-    credit[impressions[5]["impression_id"]] = -7.5
-    credit[impressions[6]["impression_id"]] = 8.25
+    credit[impressions[5]["impression_id"]] = -7.123456789
+    credit[impressions[6]["impression_id"]] = 8.234567891
     tables = tables_of(impressions, credit)
     nobody = {name: table.slice(0, 0) for name, table in tables.items()}
     some, none = Earned.of(MATURED.rows(tables)), Earned.of(MATURED.rows(nobody))
-    assert some.merge(none).range == none.merge(some).range == (-7.5, 8.25)
+    assert some.merge(none).range == none.merge(some).range == (-7.123456789, 8.234567891)
     assert none.range == Earned.initial().merge(none).range == (None, None)
