@@ -1,5 +1,5 @@
-"""A program with a million users and as many impressions a day: the tables of the days before, and what lands
-on the last one."""
+"""A program with a million users or more and as many impressions a day: the tables of the days before, and
+what lands on the last one."""
 
 from __future__ import annotations
 
@@ -62,24 +62,25 @@ _CATEGORIES = {"device": 3, "segment": 8, "plan": 6}
 
 @dataclass(frozen=True)
 class Day:
-    """What users are shown and do in a day: a third as many decisions as there are users, uniformly random
-    arms in three slots, and on about 5 % of these impressions a click within the hour."""
+    """What some of the users are shown and do in a day: uniformly random arms in three slots, and on about
+    5 % of these impressions a click within the hour."""
 
     day: date
     users: int
+    impressions: int
 
     def logs(self, names: pa.Array) -> dict[str, pa.Table]:
         """The four logs, and `credits` of the clicks; names: of the users."""
         generator = np.random.default_rng(self.day.toordinal())
-        decisions = self.users // SLOTS
+        decisions = self.impressions // SLOTS
         user = np.repeat(generator.integers(0, self.users, decisions), SLOTS)
         arm = generator.random((decisions, len(ARMS))).argpartition(SLOTS)[:, :SLOTS].ravel()
         time = np.repeat(np.sort(generator.integers(0, _DAY_US, decisions)), SLOTS)
         slot = np.tile(np.arange(SLOTS), decisions)
-        decision = pa.array([f"{self.day}-{number:07d}" for number in range(decisions)])
+        decision = self._ids(decisions)
         impressions = pa.table(
             {
-                "impression_id": [f"{self.day}-{number:07d}" for number in range(user.size)],
+                "impression_id": self._ids(user.size),
                 "decision_id": decision.take(pa.array(np.repeat(np.arange(decisions), SLOTS))),
                 "user_id": names.take(pa.array(user)),
                 "occurred_at": self._moments(time),
@@ -130,24 +131,28 @@ class Day:
             "credits": pa.table(credited),
         }
 
+    def _ids(self, many: int) -> pa.Array:
+        numbers = pc.utf8_lpad(pc.cast(pa.array(np.arange(many)), pa.string()), 8, "0")
+        return pc.binary_join_element_wise(str(self.day), numbers, "-")
+
     def _moments(self, of_day: Ints) -> pa.Array:
         midnight = np.datetime64(self.day, "us")
         return pa.array(midnight + of_day.astype("timedelta64[us]")).cast(pa.timestamp("us", "UTC"))
 
 
-def prepare(night: Night, users: int, pseudonymise: Pseudonymiser) -> None:
+def prepare(night: Night, users: int, impressions: int, pseudonymise: Pseudonymiser) -> None:
     """The tables of the days before the night, as their nights would have left them, and the landing files of
     its own day."""
     names = pa.array([f"user-{user}" for user in range(users)])
     pseudonyms = pseudonymise(names)
     for day in DAYS[:-1]:
-        logs = Day(day, users).logs(pseudonyms)
+        logs = Day(day, users, impressions).logs(pseudonyms)
         for table in ("impressions", "outcomes", "credits"):
             _publish(night.at(day), table, logs[table])
         unattributed = night.at(day).table("unattributed")
         none = unattributed.snapshot().to_arrow().drop_columns(["ds"])
         unattributed.replace(day, none, with_meaning(night, "unattributed"))
-    logs = Day(DAYS[-1], users).logs(names)
+    logs = Day(DAYS[-1], users, impressions).logs(names)
     for log in ("impressions", "outcomes", "users", "arms"):
         _land(night.warehouse.landing(night.name, log, night.ds), logs[log])
 

@@ -1,8 +1,9 @@
 """A whole night with a million impressions a day in a window of two weeks, and a million users to score:
-where time and memory go by step, on each engine.
+where time and memory go by step, on each engine, and what ingest takes beside bare DuckDB.
 
-It takes minutes, so it is a twentieth of that unless NIGHTSLATE_BENCH_LARGE is 1. Says nothing about how fast
-is fast enough, since that depends on the machine.
+It takes minutes, so it is a twentieth of that unless NIGHTSLATE_BENCH_LARGE says how many million impressions
+a day; of ten million, two million users see them. Says nothing about how fast is fast enough, since that
+depends on the machine.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
-from tests.benchmarks.attribution.million import DAYS, PROGRAM, SPEC, prepare
+from tests.benchmarks.attribution.million import DAYS, PROGRAM, SLOTS, SPEC, prepare
 from tests.benchmarks.attribution.watching import Watch, watched
 from tests.benchmarks.engines import ENGINES
 from tests.benchmarks.memory import Sample
@@ -29,11 +30,12 @@ from nightslate.pipeline.plan import STEPS as DECLARED
 
 STEPS = tuple(step.name for step in DECLARED if step.name != "transitions")
 
-LARGE = os.environ.get("NIGHTSLATE_BENCH_LARGE") == "1"
-USERS = 1_000_000 if LARGE else 50_000
+MILLIONS = int(os.environ.get("NIGHTSLATE_BENCH_LARGE", "0"))
+IMPRESSIONS = MILLIONS * 1_000_000 or 50_000
+USERS = min(IMPRESSIONS, 2_000_000)
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3 * 3600)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_million_impressions_a_day(engine: str, tmp_path: Path) -> None:
     (tmp_path / "dags").mkdir()
@@ -41,8 +43,9 @@ def test_a_million_impressions_a_day(engine: str, tmp_path: Path) -> None:
     key = secrets.token_hex(32)
     night = Night(programs.load(tmp_path / "dags" / f"{PROGRAM}.yaml"), DAYS[-1], tmp_path / "home")
     began = time.time()
-    prepare(night, USERS, Pseudonymiser(key.encode(), "1"))
+    prepare(night, USERS, IMPRESSIONS, Pseudonymiser(key.encode(), "1"))
     prepared, busy = time.time() - began, os.getloadavg()[0]
+    duckdb = ingest_by_duckdb(night, tmp_path, key)
 
     variables = {"NIGHTSLATE_DAGS": str(tmp_path / "dags"), "NIGHTSLATE_PSEUDONYM_KEY": key}
     arguments = ["-m", "tests.benchmarks.night", engine, PROGRAM, str(night.ds)]
@@ -53,15 +56,37 @@ def test_a_million_impressions_a_day(engine: str, tmp_path: Path) -> None:
     assert tuple(steps) == STEPS
     console = Console(width=150)
     console.print(
-        f"\n{USERS:,} impressions a day for {len(DAYS)} days, {USERS:,} users to score, on {engine};"
+        f"\n{IMPRESSIONS:,} impressions a day for {len(DAYS)} days, {USERS:,} users to score, on {engine};"
         f" {len(os.sched_getaffinity(0))} cores, load before {busy:.1f}; made in {prepared:.0f} s",
         highlight=False,
     )
     console.print(by_step(spans, watch))
     for name, span in steps.items():
         console.print(f"{name}: {span.done}", highlight=False)
-    if not LARGE:
-        console.print("the million of each: NIGHTSLATE_BENCH_LARGE=1 make bench")
+    ingest, score, audit = (of_step(spans, name) for name in ("ingest", "score", "audit"))
+    console.print(
+        f"ingest, with its imports, beside DuckDB's {duckdb:.1f} s: {ingest / duckdb:.2f} x;"
+        f" audit beside score: {audit / score:.2f} x",
+        highlight=False,
+    )
+    if not MILLIONS:
+        console.print("a million, or ten: NIGHTSLATE_BENCH_LARGE=1 make bench, or =10")
+
+
+def ingest_by_duckdb(night: Night, folder: Path, key: str) -> float:
+    """Seconds of a process that takes in the same landing files by bare DuckDB."""
+    began, landing = time.time(), night.warehouse.landing(night.name, "impressions", night.ds).parents[1]
+    arguments = map(str, (landing, night.ds, folder / "by-duckdb", night.program.buckets, key))
+    script = ["-m", "tests.benchmarks.attribution.duckdb_ingest", *arguments]
+    lines, _ = watched(script, folder / "stderr")
+    took = time.time() - began
+    assert int(lines[-1]) > IMPRESSIONS // SLOTS * SLOTS + USERS
+    return took
+
+
+def of_step(spans: list[Span], name: str) -> float:
+    """Seconds of a step and of what it imports."""
+    return sum(span.seconds for span in spans if span.name == name)
 
 
 def by_step(spans: list[Span], watch: Watch) -> Table:
