@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits
+
 from nightslate.errors import NightslateError, SpecError, SupersededError
 from nightslate.pipeline.failures import cause
 from nightslate.pipeline.night import Night
@@ -40,7 +42,10 @@ def run_task(task: Task, night: Night) -> str:
 def _run(task: Task, night: Night) -> str:
     run = task.step.run()
     try:
-        return run(night, **{name: night.table(name) for name in task.step.tables})
+        # One BLAS thread, as engines give their tasks: sums then never depend on the number of cores, and of
+        # matrices of some hundred columns threads mostly wait for one another.
+        with threadpool_limits(limits=1):
+            return run(night, **{name: night.table(name) for name in task.step.tables})
     except Exception as error:
         found = cause(error, night.home)
         if found is None or found is error:
