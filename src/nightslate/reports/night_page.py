@@ -157,43 +157,43 @@ def _issue(report: NightReport, issue: str) -> _Issue:
 
 def _of_fewer_days(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which policies had no models on some of the days that others are weighed on."""
-    of: dict[str, dict[str, None]] = {}
+    by_days: dict[str, dict[str, None]] = {}
     most = max((row["n"] for row in rows), default=0)
     for row in rows:
         if row["reference"] is None and row["n"] < most:
-            of.setdefault(estimands.days(row), {})[row["policy"]] = None
+            by_days.setdefault(estimands.days(row), {})[row["policy"]] = None
     return [
         f"{', '.join(policies)}: had models for what was shown {days} alone."
         " The other lines are about more days"
-        for days, policies in of.items()
+        for days, policies in by_days.items()
     ]
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What there is to say of intervals, and of which lines."""
-    of: dict[str, list[str]] = {}
+    by_remark: dict[str, list[str]] = {}
     for row in rows:
         if row["remark"]:
             reference = f" {MINUS} {row['reference']}" if row["reference"] else ""
-            of.setdefault(row["remark"], []).append(
+            by_remark.setdefault(row["remark"], []).append(
                 f"{row['policy']}{reference} by {row['estimator'].upper()}"
             )
-    return [f"{', '.join(lines)}: {remark}" for remark, lines in of.items()]
+    return [f"{', '.join(lines)}: {remark}" for remark, lines in by_remark.items()]
 
 
 def _made_by_one(rows: Sequence[Mapping[str, Any]], reward: Reward) -> list[str]:
     """Which impressions, decisions or trajectories make an estimate by themselves, and which estimates."""
-    of: dict[str, list[str]] = {}
+    by_unit: dict[str, list[str]] = {}
     for row in rows:
         if row["made_by"]:
             moves, others = reward.difference(row["moves"]), reward.value(row["stderr_of_others"])
-            of.setdefault(row["made_by"], []).append(
+            by_unit.setdefault(row["made_by"], []).append(
                 f"{row['policy']} by {row['estimator'].upper()}: {moves} (the standard error of all others is"
                 f" {others})"
             )
     return [
         f"{short(unit)} alone moves {', '.join(lines)}. Look at it in the logs before you trust these"
-        for unit, lines in of.items()
+        for unit, lines in by_unit.items()
     ]
 
 
