@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.attribution import (
     Piece,
@@ -29,20 +30,8 @@ from nightslate.programs.days import microseconds
 IMPRESSION_COLUMNS = ("impression_id", "user_id", "arm_id", "slot", "occurred_at")
 OUTCOME_COLUMNS = ("outcome_id", "user_id", "occurred_at", "kind", "value", "arm_id", "impression_id")
 
-CREDITS = pa.schema(
-    [
-        ("impression_id", pa.string()),
-        ("outcome_id", pa.string()),
-        ("kind", pa.string()),
-        ("credit", pa.float64()),
-        ("value", pa.float64()),
-        ("lag_seconds", pa.float64()),
-        ("rule", pa.string()),
-    ]
-)
-UNATTRIBUTED = pa.schema(
-    [("outcome_id", pa.string()), ("kind", pa.string()), ("reason", pa.string()), ("value", pa.float64())]
-)
+CREDITS = arrow.types(load("credits").file_columns)
+UNATTRIBUTED = arrow.types(load("unattributed").file_columns)
 
 MATCHES = ("closest", "impression", "user_arm", "user_topic", "user")
 
