@@ -1,5 +1,7 @@
 """A contract in Arrow's terms: the schema of its rows, and its clauses as filters."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +37,12 @@ def schema(contract: Contract, partition: bool = True) -> pa.Schema:
     """The table's schema; without the partition column, that of its data files."""
     columns = contract.columns if partition else contract.file_columns
     return pa.schema([pa.field(c.name, type_of(c), nullable=not c.required) for c in columns])
+
+
+def types(columns: Iterable[Column]) -> pa.Schema:
+    """Columns by name and type alone, of rows on their way: where these are written they are held to the
+    rest of the contract."""
+    return pa.schema([(column.name, type_of(column)) for column in columns])
 
 
 def violated(clause: Clause) -> pc.Expression:

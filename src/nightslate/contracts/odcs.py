@@ -22,25 +22,21 @@ from nightslate.errors import SpecError
 
 _PACKAGED = Path(__file__).parent / "schemas"
 SCHEMAS = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[3] / "schemas"
-
-
-def load(table: str) -> Contract:
-    """The contract of a table. Raises SpecError for a table that has none."""
-    contracts = _contracts()
-    if table not in contracts:
-        raise SpecError(f"no contract for table {table!r}; there is one for {', '.join(contracts)}")
-    return contracts[table]
-
-
-def tables() -> tuple[str, ...]:
-    """The names of all tables that have a contract, sorted."""
-    return tuple(_contracts())
+_ENDING = ".odcs.yaml"
 
 
 @cache
-def _contracts() -> dict[str, Contract]:
-    contracts = (read(path) for path in sorted(SCHEMAS.glob("*.odcs.yaml")))
-    return {contract.name: contract for contract in contracts}
+def load(table: str) -> Contract:
+    """The contract of a table. Raises SpecError for a table that has none."""
+    if table not in tables():
+        raise SpecError(f"no contract for table {table!r}; there is one for {', '.join(tables())}")
+    return read(SCHEMAS / f"{table}{_ENDING}")
+
+
+@cache
+def tables() -> tuple[str, ...]:
+    """The names of all tables that have a contract, sorted."""
+    return tuple(sorted(path.name.removesuffix(_ENDING) for path in SCHEMAS.glob(f"*{_ENDING}")))
 
 
 def read(path: Path) -> Contract:
@@ -51,7 +47,7 @@ def read(path: Path) -> Contract:
         contract = _contract(table)
     except (yaml.YAMLError, ValidationError, ValueError, SpecError) as error:
         raise SpecError(f"{path.name}: {error}") from error
-    if path.name != f"{contract.name}.odcs.yaml":
+    if path.name != f"{contract.name}{_ENDING}":
         raise SpecError(f"{path.name}: describes the table {contract.name}, name the file after it")
     return contract
 

@@ -90,8 +90,8 @@ def larger_later(credits_: Truncated, sizes: Truncated, squares: Truncated, clum
     return excess / math.sqrt(variance * max(clumped, 1.0))
 
 
-def _parts(kind: int, window: int, of: OfKind) -> Iterator[Part]:
-    pooled, n = of.amounts.pooled, _ratio(of.total**2, of.of_users)
+def _parts(kind: int, window: int, of_kind: OfKind) -> Iterator[Part]:
+    pooled, n = of_kind.amounts.pooled, _ratio(of_kind.total**2, of_kind.of_users)
     half = steps_until(pooled.within, 0.5)
 
     def part(name: str, n: float, within: Floats, later: float | None = None, arm: int | None = None) -> Part:
@@ -103,20 +103,20 @@ def _parts(kind: int, window: int, of: OfKind) -> Iterator[Part]:
     if not pooled.watched[-1] > 0:
         return  # nobody knows, so no young impression counts
     if len(n) > 1:
-        later, shares = later_than_all(of.amounts, of.of_users), of.shares
-        for arm in np.flatnonzero((of.group >= 0) & (of.group < OWN_CURVES)):
-            own = of.group[arm]
+        later, shares = later_than_all(of_kind.amounts, of_kind.of_users), of_kind.shares
+        for arm in np.flatnonzero((of_kind.group >= 0) & (of_kind.group < OWN_CURVES)):
+            own = of_kind.group[arm]
             score = float(later[own]) if n[own] >= LEAST_CREDITS else None
             yield part("arm", n[own], shares[own], score, int(arm))
-    clumped = float(of.of_users.sum() / of.squares.came.sum())
-    by_worth = larger_later(of.credits, of.amounts, of.squares, clumped)
+    clumped = float(of_kind.of_users.sum() / of_kind.squares.came.sum())
+    by_worth = larger_later(of_kind.credits, of_kind.amounts, of_kind.squares, clumped)
     if by_worth is not None:
-        yield part("number", n.sum(), of.credits.pooled.within, -by_worth)
-    by_sign = larger_later(of.credits, of.losses, of.losses, clumped)
+        yield part("number", n.sum(), of_kind.credits.pooled.within, -by_worth)
+    by_sign = larger_later(of_kind.credits, of_kind.losses, of_kind.losses, clumped)
     if by_sign is not None:
-        losses = of.losses.pooled
+        losses = of_kind.losses.pooled
         gains = Truncated(
-            *(all_ - lost for all_, lost in zip(_both(of.credits.pooled), _both(losses), strict=True))
+            *(all_ - lost for all_, lost in zip(_both(of_kind.credits.pooled), _both(losses), strict=True))
         )
         yield part("gains", gains.came.sum() / clumped, gains.within, -by_sign)
         yield part("losses", losses.came.sum() / clumped, losses.within, by_sign)

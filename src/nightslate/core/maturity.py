@@ -172,14 +172,14 @@ class DelaySums(ArrayRecord):
         n_kinds, n_arms = self.of_users.shape
         _require_windows(windows, n_kinds)
         kinds = [self.of_kind(kind) for kind in range(n_kinds)]
-        curves = [np.array([of.amounts.pooled.within for of in kinds]).reshape(n_kinds, STEPS + 1)]
+        curves = [np.array([of_kind.amounts.pooled.within for of_kind in kinds]).reshape(n_kinds, STEPS + 1)]
         curve = np.repeat(np.arange(n_kinds)[:, None], n_arms, axis=1)
         known = n_kinds
-        for kind, of in enumerate(kinds):
-            if len(of.total) > 1:
-                curves.append(of.shares)
-                curve[kind] = np.where(of.group >= 0, known + of.group, kind)
-                known += len(of.total)
+        for kind, of_kind in enumerate(kinds):
+            if len(of_kind.total) > 1:
+                curves.append(of_kind.shares)
+                curve[kind] = np.where(of_kind.group >= 0, known + of_kind.group, kind)
+                known += len(of_kind.total)
         return Delays(windows, np.concatenate(curves), curve)
 
 

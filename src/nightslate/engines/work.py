@@ -65,7 +65,7 @@ class Input:
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
 
-    def of(self, bucket: int, users: UserRange | None = None) -> Input:
+    def of_bucket(self, bucket: int, users: UserRange | None = None) -> Input:
         """What lies in one bucket, of some of its users or of all."""
         files = tuple(file for file in self.files if file.bucket == bucket)
         with_users = self.has_users or USER in self.schema.names
@@ -123,14 +123,14 @@ class Work:
     def units(self) -> list[Unit]:
         """In their order, those without rows among them."""
         return [
-            Unit(bucket, part, {name: given.of(bucket, users) for name, given in self.inputs.items()})
+            Unit(bucket, part, {name: given.of_bucket(bucket, users) for name, given in self.inputs.items()})
             for bucket in range(self.buckets)
             for part, users in enumerate(self._shares(bucket))
         ]
 
     def _shares(self, bucket: int) -> list[UserRange] | list[None]:
         """The users of a bucket, so many at a time that a task can hold their rows."""
-        rows = sum(given.of(bucket).rows for given in self.inputs.values())
+        rows = sum(given.of_bucket(bucket).rows for given in self.inputs.values())
         shares = math.ceil(rows / ROWS_OF_A_UNIT)
         return [UserRange(share, shares) for share in range(shares)] if shares > 1 else [None]
 

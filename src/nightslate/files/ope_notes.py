@@ -39,14 +39,14 @@ def valueless(estimates: Sequence[Estimate]) -> list[str]:
 
 def remarks(estimates: Sequence[Estimate], question: OpeOptions) -> list[str]:
     """What there is to say of intervals, and of which estimators."""
-    of: dict[str, list[str]] = {}
+    by_remark: dict[str, list[str]] = {}
     for line in estimates:
         if line.remark:
-            of.setdefault(line.remark, []).append(
+            by_remark.setdefault(line.remark, []).append(
                 "what was logged" if line.policy == "logged" else line.estimator
             )
     remedy = "" if question.rewards else " (--range LOW,HIGH)"
-    return [f"{', '.join(names)}: {remark}{remedy}" for remark, names in of.items()]
+    return [f"{', '.join(names)}: {remark}{remedy}" for remark, names in by_remark.items()]
 
 
 def absent(family: Mapping[str, Estimator], possible: Sequence[str], sample: Logged) -> list[str]:

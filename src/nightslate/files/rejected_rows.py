@@ -93,9 +93,9 @@ class Refused:
             for path, by in self._found.items()
         }
 
-    def add(self, path: Path, rows: Iterable[BadRow], of: int | None = None) -> None:
-        """Rows of a file, or of the files of a folder, which has so many."""
-        self._rows[path] = of
+    def add(self, path: Path, rows: Iterable[BadRow], total: int | None = None) -> None:
+        """Rows of a file, or of the files of a folder, which has so many in `total`."""
+        self._rows[path] = total
         by_reason = self._found.get(path, {})
         for row in rows:
             found = by_reason.setdefault(row.reason, _Found())
@@ -130,8 +130,8 @@ class Refused:
         lines = []
         for path, by_reason in self._found.items():
             rows = sum(found.rows for found in by_reason.values())
-            of, ending = self._rows[path], "" if rows == 1 else "s"
-            how_many = f"{rows:,} row{ending}" if of is None else f"{rows:,} of {of:,} rows"
+            total, ending = self._rows[path], "" if rows == 1 else "s"
+            how_many = f"{rows:,} row{ending}" if total is None else f"{rows:,} of {total:,} rows"
             lines.append(f"{how_many} of {path} cannot be used:")
             width = max(len(f"{found.rows:,}") for found in by_reason.values())
             for reason, found in sorted(by_reason.items(), key=lambda item: -item[1].rows):

@@ -9,22 +9,14 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from nightslate.contracts import arrow, load
 from nightslate.core.arrays import AnyArray, Floats, Ints, Keys
 from nightslate.core.experiments import Segment, allocated, segment_of, shares_of
 from nightslate.core.hashing import mix, seed, uniform
 from nightslate.kernels.buckets import user_keys
 
-ASSIGNMENTS = pa.schema(
-    [
-        ("issue", pa.string()),
-        ("experiment", pa.string()),
-        ("user_id", pa.string()),
-        ("variant", pa.string()),
-        ("probability", pa.float64()),
-        ("since", pa.date32()),
-        ("reason", pa.string()),
-    ]
-)
+ASSIGNMENTS = arrow.types(load("assignments").file_columns)
+_OF_SEGMENT = pa.schema([ASSIGNMENTS.field(name) for name in ("variant", "probability", "since", "reason")])
 
 
 @dataclass(frozen=True)
@@ -53,11 +45,12 @@ class Assignment:
         at, shares = pa.array(self._places(user_keys(users))), shares_of(self.segments)
         of_segment = pa.table(
             {
-                "variant": pa.array([segment.variant for segment in self.segments], pa.string()),
-                "probability": pa.array([round(shares[s.variant], 12) for s in self.segments], pa.float64()),
-                "since": pa.array([segment.since for segment in self.segments], pa.date32()),
-                "reason": pa.array([segment.reason for segment in self.segments], pa.string()),
-            }
+                "variant": [segment.variant for segment in self.segments],
+                "probability": [round(shares[segment.variant], 12) for segment in self.segments],
+                "since": [segment.since for segment in self.segments],
+                "reason": [segment.reason for segment in self.segments],
+            },
+            schema=_OF_SEGMENT,
         ).take(at)
         same = {"issue": issue, "experiment": self.salt}
         columns = {

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.attribution import (
     Piece,
@@ -29,20 +30,8 @@ from nightslate.programs.days import microseconds
 IMPRESSION_COLUMNS = ("impression_id", "user_id", "arm_id", "slot", "occurred_at")
 OUTCOME_COLUMNS = ("outcome_id", "user_id", "occurred_at", "kind", "value", "arm_id", "impression_id")
 
-CREDITS = pa.schema(
-    [
-        ("impression_id", pa.string()),
-        ("outcome_id", pa.string()),
-        ("kind", pa.string()),
-        ("credit", pa.float64()),
-        ("value", pa.float64()),
-        ("lag_seconds", pa.float64()),
-        ("rule", pa.string()),
-    ]
-)
-UNATTRIBUTED = pa.schema(
-    [("outcome_id", pa.string()), ("kind", pa.string()), ("reason", pa.string()), ("value", pa.float64())]
-)
+CREDITS = arrow.types(load("credits").file_columns)
+UNATTRIBUTED = arrow.types(load("unattributed").file_columns)
 
 MATCHES = ("closest", "impression", "user_arm", "user_topic", "user")
 
@@ -145,7 +134,7 @@ class Attributed:
     """What became of the outcomes: each is either in `credits` or in `unattributed`. `kept` (m,): what a cap
     left of each outcome, as a share of it."""
 
-    how: Attributor
+    attributor: Attributor
     shown: Events
     done: Events
     touches: Touches
@@ -168,7 +157,7 @@ class Attributed:
                 "credit": credit,
                 "value": _totals(piece, credit),
                 "lag_seconds": piece.lag / 1e6,
-                "rule": pa.repeat(self.how.rule.name, len(credit)),
+                "rule": pa.repeat(self.attributor.rule.name, len(credit)),
             }
             yield pa.table(columns, schema=CREDITS), self.shown.take("arm_id", piece.impression)
 
@@ -178,7 +167,9 @@ class Attributed:
         at = np.flatnonzero(~self.reasons.none)
         columns = {name: self.done.take(name, at) for name in ("outcome_id", "kind", "value")}
         return (
-            pa.table({**columns, "reason": self.reasons.of(at)}).select(UNATTRIBUTED.names).cast(UNATTRIBUTED)
+            pa.table({**columns, "reason": self.reasons.names_of(at)})
+            .select(UNATTRIBUTED.names)
+            .cast(UNATTRIBUTED)
         )
 
     def capped(self, cap: float) -> Attributed:
@@ -197,14 +188,14 @@ class Attributed:
     def _credited(self) -> Iterator[tuple[Piece, Floats]]:
         """The touches with their shares of what outcomes are worth, before any cap."""
         values = self.done.take("value").to_numpy()
-        if self.how.values is not None:
-            values = values * self.done.by_kind(self.how.values, 0.0)
-        by_arm = self.how.rule.name == "shapley"
+        if self.attributor.values is not None:
+            values = values * self.done.by_kind(self.attributor.values, 0.0)
+        by_arm = self.attributor.rule.name == "shapley"
         arms = self.shown.codes("arm_id", pc.unique(self.shown.log["arm_id"])) if by_arm else self.shown.user
-        for piece in pieces(self.touches, self.how.rule, self.shown.time, arms, self.done.time):
+        for piece in pieces(self.touches, self.attributor.rule, self.shown.time, arms, self.done.time):
             credit = piece.share * values[piece.outcome]
-            if self.how.decay is not None:
-                credit = credit * np.exp2(-piece.lag / microseconds(self.how.decay))
+            if self.attributor.decay is not None:
+                credit = credit * np.exp2(-piece.lag / microseconds(self.attributor.decay))
             yield piece, credit
 
 
@@ -227,8 +218,8 @@ class Reasons:
         self._names.append(name)
         self._reason[chosen & self.none] = len(self._names)
 
-    def of(self, rows: Ints) -> pa.Array:
-        """The names of the reasons of rows that have one."""
+    def names_of(self, rows: Ints) -> pa.Array:
+        """Of rows that have a reason."""
         return pa.array(self._names, pa.string()).take(pa.array(self._reason[rows] - 1))
 
 

@@ -26,18 +26,18 @@ _LEAST_TELLING_FIRST = (
 )
 
 
-def attributed(how: Mapping[str, Attributor], tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-    """The rows of `credits` and of `unattributed`: each outcome is in one of them. how: by issue; tables:
-    `impressions`, of which those of users with outcomes are wanted, and `outcomes`.
+def attributed(attributors: Mapping[str, Attributor], tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """The rows of `credits` and of `unattributed`: each outcome is in one of them. attributors: by issue;
+    tables: `impressions`, of which those of users with outcomes are wanted, and `outcomes`.
 
     Each issue credits its own impressions. An outcome that none of them credits is unattributed, for the
     reason of the issue that came closest to it."""
     if not tables["outcomes"].num_rows:
         return {"credits": CREDITS.empty_table(), "unattributed": UNATTRIBUTED.empty_table()}
     credits, left = [CREDITS.empty_table()], []
-    for issue, attributor in how.items():
+    for issue, attributor in attributors.items():
         shown = tables["impressions"]
-        if len(how) > 1:
+        if len(attributors) > 1:
             shown = shown.filter(pc.equal(shown[ISSUE], issue))
         found = attributor.attribute(shown, tables["outcomes"])
         credits += found.credits()

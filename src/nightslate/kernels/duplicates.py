@@ -24,14 +24,14 @@ class Duplicates:
     def among(cls, rows: pa.Table, key: Sequence[str], conflicts: pa.Table) -> Duplicates:
         """Those among rows; `conflicts` has the keys of some that differ from rows elsewhere."""
         number = _numbers(rows, key)
-        _, first, of = np.unique(number, return_index=True, return_inverse=True)
+        _, first, key_of = np.unique(number, return_index=True, return_inverse=True)
         conflicting = np.zeros(first.size, dtype=np.bool_)
-        again = np.flatnonzero(first[of] != np.arange(of.size))
+        again = np.flatnonzero(first[key_of] != np.arange(key_of.size))
         if again.size:
-            differ = _differ(rows.take(pa.array(again)), rows.take(pa.array(first[of[again]])))
-            np.logical_or.at(conflicting, of[again], differ)
-        conflicting = conflicting[of] | _named(rows, key, conflicts)
-        copies = np.zeros(of.size, dtype=np.bool_)
+            differ = _differ(rows.take(pa.array(again)), rows.take(pa.array(first[key_of[again]])))
+            np.logical_or.at(conflicting, key_of[again], differ)
+        conflicting = conflicting[key_of] | _named(rows, key, conflicts)
+        copies = np.zeros(key_of.size, dtype=np.bool_)
         copies[again] = True
         return cls(copies & ~conflicting, conflicting)
 

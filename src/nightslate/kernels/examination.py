@@ -35,8 +35,8 @@ class Examination:
     surfaces: tuple[str | None, ...]
     probabilities: Floats
 
-    def of(self, rows: pa.Table) -> Floats:
-        """(n,) of each impression; one in a slot beyond those that are known is looked at as in the last."""
+    def of_impressions(self, rows: pa.Table) -> Floats:
+        """(n,) of the slot of each; one in a slot beyond those that are known is looked at as in the last."""
         slots = np.minimum(rows["slot"].to_numpy(), self.probabilities.shape[1]) - 1
         return np.asarray(self.probabilities[_surface_places(rows, self.surfaces), slots])
 

@@ -19,7 +19,7 @@ def exposures(
     for chunk in in_chunks(choices):
         for variant, mine in by_variant(chunk):
             if variant in variants:
-                of, how = scoring.variants[variant].arms, scoring.adjustment_of(variant)
-                weights = how.weights(matrix(mine["probabilities"]), of, scoring.floor)
-                totals[[place[arm] for arm in of]] += how.exposures(weights, of, slots)
+                model_arms, adjustment = scoring.variants[variant].arms, scoring.adjustment_of(variant)
+                weights = adjustment.weights(matrix(mine["probabilities"]), model_arms, scoring.floor)
+                totals[[place[arm] for arm in model_arms]] += adjustment.exposures(weights, model_arms, slots)
     return totals

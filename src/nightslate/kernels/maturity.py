@@ -71,10 +71,12 @@ class Kinds:
         # Few impressions earn anything: the others need no place in an index.
         earning = pc.is_in(impressions["impression_id"], credits_known["impression_id"].combine_chunks())
         impressions = impressions.filter(earning)
-        of = pc.index_in(credits_known["impression_id"], impressions["impression_id"].combine_chunks())
+        impression = pc.index_in(
+            credits_known["impression_id"], impressions["impression_id"].combine_chunks()
+        )
         kind = pc.index_in(credits_known["kind"], pa.array(list(self.windows), pa.string()))
-        places = np.flatnonzero(pc.and_(pc.is_valid(of), pc.is_valid(kind)))
-        there, shown = credits_known.take(places), impressions.take(of.take(places))
+        places = np.flatnonzero(pc.and_(pc.is_valid(impression), pc.is_valid(kind)))
+        there, shown = credits_known.take(places), impressions.take(impression.take(places))
         age = pc.subtract(
             pa.scalar(self.known_at, shown.schema.field("occurred_at").type), shown["occurred_at"]
         )

@@ -172,11 +172,11 @@ class Progressive:
         return states[_CROSS_FITTED], found_of(states, self.cohorts)
 
     def _nothing(self) -> Found:
-        how = self.cross_fitted
-        return self.cohorts.initial(how.estimators, how.slots, self.program, how.rewards)
+        evaluator = self.cross_fitted
+        return self.cohorts.initial(evaluator.estimators, evaluator.slots, self.program, evaluator.rewards)
 
     def _weighed(self, rows: pa.Table) -> Iterator[Weighed]:
-        day_of, by_day, how = (
+        day_of, by_day, evaluator = (
             pc.cast(rows["occurred_at"], pa.date32()),
             self.cohorts.by_day,
             self.cross_fitted,
@@ -184,12 +184,13 @@ class Progressive:
         for day in sorted(by_day.keys() & {*pc.unique(day_of).to_pylist()}):
             cohort = by_day[day]
             shown = rows.filter(pc.equal(day_of, pa.scalar(day)))
-            units = units_of(shown, cohort.arms, how.slots)
-            among_ours = units if cohort.arms == how.arms else units_of(shown, how.arms, how.slots)
-            q, examined = how.expectations(among_ours, self.program)
-            q, supported = among(q, how.arms, cohort.arms), self._supported(cohort.arms)
+            units = units_of(shown, cohort.arms, evaluator.slots)
+            alike = cohort.arms == evaluator.arms
+            among_ours = units if alike else units_of(shown, evaluator.arms, evaluator.slots)
+            q, examined = evaluator.expectations(among_ours, self.program)
+            q, supported = among(q, evaluator.arms, cohort.arms), self._supported(cohort.arms)
             targets = [
-                units.target(model.weights(units.first, how.floor), q, supported, examined)
+                units.target(model.weights(units.first, evaluator.floor), q, supported, examined)
                 for model in cohort.models.values()
             ]
             names = (LOGGED, *cohort.models)

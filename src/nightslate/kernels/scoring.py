@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Float32s, Floats
 from nightslate.core.hashing import mix, seed
 from nightslate.core.policies.exploration import mix_floor
@@ -24,34 +25,15 @@ from nightslate.kernels.training import arm_key
 
 CHUNK = 16_384
 
+SLATES = arrow.types(load("slates").file_columns)
+"""The day is added where they are stored."""
+
+_UNNAMED = SLATES.remove(SLATES.get_field_index("slate_id"))
+
 CHOICES = pa.schema(
-    [
-        ("variant", pa.string()),
-        ("user_id", pa.string()),
-        ("probabilities", pa.list_(pa.float64())),
-    ]
+    [SLATES.field("variant"), SLATES.field("user_id"), ("probabilities", pa.list_(pa.float64()))]
 )
 """A user, and what the model of its variant would choose: the probability of each of the model's arms."""
-
-SLATES = pa.schema(
-    [
-        ("slate_id", pa.string()),
-        ("user_id", pa.string()),
-        ("issue", pa.string()),
-        ("variant", pa.string()),
-        ("policy", pa.string()),
-        ("model_digest", pa.string()),
-        ("candidates", pa.list_(pa.string())),
-        ("weights", pa.list_(pa.float32())),
-        ("groups", pa.list_(pa.string())),
-        ("penalty", pa.float64()),
-        ("ranking", pa.list_(pa.string())),
-        ("propensities", pa.list_(pa.float64())),
-    ]
-)
-
-
-_UNNAMED = pa.schema(list(SLATES)[1:])
 
 
 @dataclass(frozen=True)
@@ -144,9 +126,9 @@ class Scoring:
             "ranking": _lists(arms.take(pa.array(rankings.ravel())), depth),
             "propensities": _lists(pa.array(propensities.ravel()), depth),
         }
-        slates = pa.table([columns[name] for name in SLATES.names[1:]], schema=_UNNAMED)
+        slates = pa.table([columns[name] for name in _UNNAMED.names], schema=_UNNAMED)
         ids = ids_of_alike(slates, self.program, self.slate_date)
-        return slates.add_column(0, SLATES.field(0), ids)
+        return slates.append_column(SLATES.field("slate_id"), ids).select(SLATES.names)
 
 
 def in_chunks(rows: pa.Table) -> Iterator[pa.Table]:

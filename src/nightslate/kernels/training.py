@@ -196,7 +196,7 @@ class Lessons:
         fold_of = self._folds_of(rows)
         if self.examined:
             for fold, examination in enumerate(self.examined):
-                yield fold, of_others(fold_of, fold, self.folds), examination.of(rows)
+                yield fold, of_others(fold_of, fold, self.folds), examination.of_impressions(rows)
         else:
             for fold in np.unique(fold_of):
                 yield int(fold), fold_of == fold, np.ones(rows.num_rows)

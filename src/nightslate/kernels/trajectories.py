@@ -59,9 +59,9 @@ class Trajectories:
         begins = np.ones(time.size, dtype=np.bool_)
         begins[1:] = (user[1:] != user[:-1]) | (np.diff(time) > microseconds(self.gap))
         starts = np.flatnonzero(begins)
-        of = np.cumsum(begins) - 1
+        trajectory = np.cumsum(begins) - 1
         ends = np.append(starts[1:], time.size) - 1
-        return starts[of], ends[of]
+        return starts[trajectory], ends[trajectory]
 
 
 def _transitions(rows: pa.Table, first: Ints) -> pa.Table:

@@ -71,7 +71,7 @@ class Impressions(_Shown):
 
     def examined(self, examination: Examination, units: Ints) -> Floats:
         """How likely the slots of some of them are looked at: of each its own."""
-        return examination.of(self.first.take(pa.array(units)))
+        return examination.of_impressions(self.first.take(pa.array(units)))
 
     def target(
         self, weights: NDArray[np.floating], expected: Floats, supported: Bools, examined: Floats | float

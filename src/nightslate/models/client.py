@@ -74,16 +74,16 @@ def mapped(uri: str) -> Iterator[None]:
 
 
 def _ours(uri: str, error: MlflowException) -> NightslateError:
-    code, told = error.error_code, _first_line(error)
+    code, message = error.error_code, _first_line(error)
     if code == "RESOURCE_DOES_NOT_EXIST":
-        return AbsentError(f"MLflow: {told}")
+        return AbsentError(f"MLflow: {message}")
     if code == "RESOURCE_ALREADY_EXISTS":
-        return TakenError(f"MLflow: {told}")
+        return TakenError(f"MLflow: {message}")
     if code not in _OUTAGES:
-        return ModelError(f"MLflow at {uri} refuses: {told}")
+        return ModelError(f"MLflow at {uri} refuses: {message}")
     if uri.startswith(_SQLITE) and "database is locked" not in str(error):
         return damaged(uri, error)
-    return UnavailableError(f"MLflow at {uri} does not answer: {told}")
+    return UnavailableError(f"MLflow at {uri} does not answer: {message}")
 
 
 def damaged(uri: str, error: Exception) -> DamageError:

@@ -113,7 +113,9 @@ def take_in(
             [(name, "ascending") for name in _order(contract)],
         )
         in_buckets = [
-            _Landed(bucket, landed["rows", bucket], completion.beside.of(bucket) if completion else None)
+            _Landed(
+                bucket, landed["rows", bucket], completion.beside.of_bucket(bucket) if completion else None
+            )
             for bucket in range(buckets)
         ]
         with night.engine.exchange(accept, in_buckets, rows, scratch) as accepted:

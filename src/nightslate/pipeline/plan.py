@@ -26,7 +26,8 @@ class Step:
 
     `reads`: rows that steps before it wrote tonight (and maybe on nights before). `looks_up`: rows of nights
     before this one alone. `writes`: what it writes. `TABLE:STATE` is what readers of a table don't see yet.
-    `heavy`: goes over user buckets, so an engine of many machines pays. `of`: the programs that have it.
+    `heavy`: goes over user buckets, so an engine of many machines pays. `belongs_to`: the programs that
+    have it.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Step:
     writes: tuple[str, ...] = ()
     per_issue: bool = False
     heavy: bool = False
-    of: Callable[[Program], bool] = lambda _: True
+    belongs_to: Callable[[Program], bool] = lambda _: True
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ def plan(program: Program) -> tuple[Task, ...]:
     """The night of a program, in an order in which it can be run."""
     tasks: list[Task] = []
     for step in STEPS:
-        if step.of(program):
+        if step.belongs_to(program):
             tasks += [_after(tasks, Task(step, issue)) for issue in _issues(program, step)]
     return tuple(tasks)
 
@@ -199,7 +200,7 @@ STEPS = (
         looks_up=("models",),
         writes=("transitions",),
         heavy=True,
-        of=_has_sequences,
+        belongs_to=_has_sequences,
     ),
     Step(
         name="train",

@@ -62,19 +62,19 @@ class Overlap:
         """What there is to say of the first key that outcomes hardly ever share with impressions; nothing
         where they do. here, there: what they look like in outcomes and in impressions, by column."""
         counts = (self.of_known_users, self.outcomes), (self.naming_known, self.naming)
-        for name, (found, of) in zip(KEYS, counts, strict=True):
-            if hardly_any(found, of):
+        for name, (found, total) in zip(KEYS, counts, strict=True):
+            if hardly_any(found, total):
                 return (
-                    f"only {found:,} of {of:,} outcomes have a {name} that is among the impressions,"
+                    f"only {found:,} of {total:,} outcomes have a {name} that is among the impressions,"
                     f" under {LEAST_SHARE:.0%}; it is like {_listed(here.get(name, ()))} in outcomes and like"
                     f" {_listed(there(name))} in impressions: do both logs write it in one form?"
                 )
         return ""
 
 
-def hardly_any(found: int, of: int) -> bool:
-    """Whether so few are under LEAST_SHARE."""
-    return found < LEAST_SHARE * of
+def hardly_any(found: int, total: int) -> bool:
+    """Whether so few of a total are under LEAST_SHARE."""
+    return found < LEAST_SHARE * total
 
 
 def form(text: str) -> str:

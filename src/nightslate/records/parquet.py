@@ -36,10 +36,10 @@ def read_parquet(path: Path, columns: Sequence[str] | None, at_once: int, thread
             rows = _plain(pa.Table.from_batches([batch]), moments)
             yield Chunk(rows, np.arange(done + 1, done + 1 + rows.num_rows))
             done += rows.num_rows
-        if done != file.metadata.num_rows:
-            told = file.metadata.num_rows
+        in_footer = file.metadata.num_rows
+        if done != in_footer:
             raise UnusableFileError(
-                "unreadable_file", f"the row groups hold {done} rows, the footer says {told}"
+                "unreadable_file", f"the row groups hold {done} rows, the footer says {in_footer}"
             )
 
 

@@ -48,8 +48,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
     """The summary as JSON has it: every arm, the most credit first; lags in seconds."""
     tally = summary.tally
     return {
-        "rule": summary.how.rule.name,
-        "match": summary.how.match,
+        "rule": summary.attributor.rule.name,
+        "match": summary.attributor.match,
         "impressions": {"rows": summary.impressions, "of_users_with_outcomes": summary.near},
         "outcomes": {
             "rows": summary.outcomes,
@@ -95,14 +95,14 @@ def span(chosen: timedelta) -> str:
 
 
 def _heading(summary: Summary) -> Text:
-    tally, how = summary.tally, summary.how
+    tally, attributor = summary.tally, summary.attributor
     outcomes = sum(kind.outcomes for kind in tally.kinds.values())
     credited = sum(kind.credited for kind in tally.kinds.values())
     credit = significant(sum(kind.credit for kind in tally.kinds.values()))
     share = percent(credited / outcomes)
     return Text(
-        f"{in_words(how.rule.name)} by {in_words(how.match)}, {span(how.window)} window: "
-        f"{count(credited)} of {count(outcomes)} outcomes ({share}) credited, {credit} in all\n"
+        f"{in_words(attributor.rule.name)} by {in_words(attributor.match)}, {span(attributor.window)} window:"
+        f" {count(credited)} of {count(outcomes)} outcomes ({share}) credited, {credit} in all\n"
         f"{count(summary.near)} of {count(summary.impressions)} impressions are of users with outcomes; "
         f"{count(tally.touches)} credits"
     )

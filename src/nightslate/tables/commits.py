@@ -96,7 +96,7 @@ class DayLog:
                 f"{self.fence}: other commits came first {_TRIES} times, run it again"
             ) from error
 
-    def of(self, issue: str | None) -> DayLog:
+    def of_issue(self, issue: str | None) -> DayLog:
         """The commits of one issue of the day."""
         return replace(self, issue=issue)
 
@@ -119,7 +119,9 @@ class DayLog:
 
     def _try_to_commit(self, replacements: Sequence[Replacement]) -> int:
         delta = opened_or_created(self.path, self.contract)
-        done = [self.of(each.issue)._committed(delta, each.token, each.attempt) for each in replacements]
+        done = [
+            self.of_issue(each.issue)._committed(delta, each.token, each.attempt) for each in replacements
+        ]
         if None not in done:
             return max(version for version in done if version is not None)
         left = [each for each, version in zip(replacements, done, strict=True) if version is None]
@@ -134,7 +136,9 @@ class DayLog:
                 commit_properties=CommitProperties(
                     custom_metadata={NOTES: [self._notes(each, version) for each in left]},
                     max_commit_retries=0,
-                    app_transactions=[Transaction(self.of(each.issue).fence, each.token) for each in left],
+                    app_transactions=[
+                        Transaction(self.of_issue(each.issue).fence, each.token) for each in left
+                    ],
                 ),
             )
         return version

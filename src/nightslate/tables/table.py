@@ -85,7 +85,7 @@ class Table:
     def publish_together(self, attempts: Sequence[Staged], metadata: Mapping[str, str]) -> int:
         """As `publish`, of attempts at several issues of one day, by one commit."""
         log = self._log(attempts[0].day)
-        versions = [log.of(each.issue).committed(each.token, each.id) for each in attempts]
+        versions = [log.of_issue(each.issue).committed(each.token, each.id) for each in attempts]
         left = [each for each, version in zip(attempts, versions, strict=True) if version is None]
         version = self._publish(left, metadata) if left else max(v for v in versions if v is not None)
         for each in attempts:
@@ -94,7 +94,7 @@ class Table:
 
     def is_published(self, staged: Staged) -> bool:
         """Whether this very attempt is committed. Raises SupersededError where another one has been since."""
-        return self._log(staged.day).of(staged.issue).committed(staged.token, staged.id) is not None
+        return self._log(staged.day).of_issue(staged.issue).committed(staged.token, staged.id) is not None
 
     def replace(self, day: date, rows: pa.Table, metadata: Mapping[str, str]) -> int:
         """Stages and publishes the rows of a day in one go: for what fits into memory."""
@@ -178,7 +178,7 @@ class Table:
                 files = placed(staged, self.contract, self.path)
             except (ContractError, FileNotFoundError):
                 # Files vanish where another publisher has committed meanwhile: then that is the news.
-                if log.of(staged.issue).committed(staged.token, staged.id) is None:
+                if log.of_issue(staged.issue).committed(staged.token, staged.id) is None:
                     raise
                 files = []
             replacements.append(Replacement(files, staged.token, staged.id, metadata, staged.issue))

@@ -9,20 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from nightslate.contracts import arrow, load
 from nightslate.core.arrays import AnyArray
 
 STAMP = pa.timestamp("us", "UTC")
-OUTCOMES = pa.schema(
-    [
-        ("outcome_id", pa.string()),
-        ("user_id", pa.string()),
-        ("occurred_at", STAMP),
-        ("kind", pa.string()),
-        ("value", pa.float64()),
-        ("arm_id", pa.string()),
-        ("impression_id", pa.string()),
-    ]
-)
+OUTCOMES = arrow.types(load("outcomes").landing_columns)
 
 
 def write_day(folder: Path, day: date, logs: Mapping[str, pa.Table]) -> None:

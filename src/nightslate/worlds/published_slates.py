@@ -10,14 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 from deltalake import DeltaTable
 
-_COLUMNS = pa.schema(
-    [
-        ("slate_id", pa.string()),
-        ("user_id", pa.string()),
-        ("variant", pa.string()),
-        ("ranking", pa.list_(pa.string())),
-    ]
-)
+from nightslate.contracts import arrow, load
+
+_COLUMNS = arrow.types(map(load("slates").column, ("slate_id", "user_id", "variant", "ranking")))
 
 
 def newest_slates(folder: Path, day: date, users: pa.Array) -> pa.RecordBatch:

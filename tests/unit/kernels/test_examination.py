@@ -36,7 +36,7 @@ ROWS = impressions(
 
 def test_a_row_has_the_examination_of_its_surface_and_slot():
     known = Examination(SURFACES, np.array([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3]]))
-    np.testing.assert_array_equal(known.of(ROWS), [1.0, 0.2, 0.2, 1.0, 0.3])
+    np.testing.assert_array_equal(known.of_impressions(ROWS), [1.0, 0.2, 0.2, 1.0, 0.3])
     np.testing.assert_array_equal(known.of_all_slots(ROWS)[:, 1], [0.2, 0.2, 0.2, 0.3, 0.3])
 
 
@@ -92,7 +92,7 @@ def test_slots_that_the_program_had_once_say_nothing_of_those_it_has():
     """A third slot is looked at as the second, and conditional propensities tell of first slots alone."""
     third = impressions(("web", 3, "random", 0.5, 16.0))
     known = Examination(SURFACES, np.array([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3]]))
-    np.testing.assert_array_equal(known.of(third), [0.2])
+    np.testing.assert_array_equal(known.of_impressions(third), [0.2])
     rows = pa.concat_tables([ROWS, third])
     weighted = Randomised(None, by_propensity=True)
     assert weighted.sums(rows, SURFACES, slots=2).reward.tolist() == [[0, 0], [2, 8 + 128], [8, 64]]

@@ -8,7 +8,7 @@ from tests.unit.reports.nights import HOSTILE, ordinary
 from nightslate.contracts.arrow import schema
 from nightslate.contracts.odcs import load
 from nightslate.reports.delays import delays_by_kind
-from nightslate.reports.night_report import page
+from nightslate.reports.night_page import page
 from nightslate.reports.numbers import MISSING
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.unit.reports import nights
-from tests.unit.reports.test_night_report import Document
+from tests.unit.reports.test_night_page import Document
 
-from nightslate.reports.night_report import page
+from nightslate.reports.night_page import page
 from nightslate.reports.numbers import MISSING
 from nightslate.reports.sequence import SequenceFigures
 

@@ -31,11 +31,12 @@ class Piece:
 @dataclass(frozen=True, eq=False)
 class _Segments:
     """What a rule looks at. counts, starts (k,): how many touches each outcome has, and where they begin;
-    of (c,): which outcome a touch is of; place (c,): which of its touches, from 0; lag (c,); arm (c,)."""
+    outcome (c,): which of these a touch is of; place (c,): which of its touches, from 0; lag (c,);
+    arm (c,)."""
 
     counts: Ints
     starts: Ints
-    of: Ints
+    outcome: Ints
     place: Ints
     lag: Ints
     arm: Ints
@@ -100,45 +101,45 @@ def pieces(touches: Touches, rule: Rule, times: Ints, arms: Ints, outcome_times:
         some = outcomes[begin:end]
         counts = last[some] - first[some]
         starts = np.cumsum(counts) - counts
-        of = np.repeat(np.arange(some.size), counts)
-        place = np.arange(of.size) - starts[of]
-        impression, outcome = touches.line[first[some][of] + place], some[of]
+        nth = np.repeat(np.arange(some.size), counts)
+        place = np.arange(nth.size) - starts[nth]
+        impression, outcome = touches.line[first[some][nth] + place], some[nth]
         lag = np.maximum(outcome_times[outcome] - times[impression], 0)
-        share = rule.shares(_Segments(counts, starts, of, place, lag, arms[impression]))
+        share = rule.shares(_Segments(counts, starts, nth, place, lag, arms[impression]))
         yield Piece(outcome, impression, lag, share)
         begin = end
 
 
 def _alone(segments: _Segments) -> Floats:
-    return np.ones(segments.of.size)
+    return np.ones(segments.outcome.size)
 
 
 def _linear(segments: _Segments) -> Floats:
-    return 1 / segments.counts[segments.of]
+    return 1 / segments.counts[segments.outcome]
 
 
 def _decaying(segments: _Segments, half_life_us: int) -> Floats:
     # relative to an outcome's latest touch, so that no share underflows where all of them are old
-    age = segments.lag - np.minimum.reduceat(segments.lag, segments.starts)[segments.of]
+    age = segments.lag - np.minimum.reduceat(segments.lag, segments.starts)[segments.outcome]
     weight = np.exp2(-age / half_life_us)
-    return np.asarray(weight / np.add.reduceat(weight, segments.starts)[segments.of])
+    return np.asarray(weight / np.add.reduceat(weight, segments.starts)[segments.outcome])
 
 
 def _position(segments: _Segments) -> Floats:
-    counts, place = segments.counts[segments.of], segments.place
+    counts, place = segments.counts[segments.outcome], segments.place
     at_end = (place == 0) | (place == counts - 1)
     share = np.where(at_end, _ENDS, _BETWEEN / np.maximum(counts - 2, 1))
     return np.where(counts > 2, share, 1 / counts)
 
 
 def _shapley(segments: _Segments) -> Floats:
-    order = np.lexsort((segments.arm, segments.of))
-    of, arm = segments.of[order], segments.arm[order]
-    begins = np.append(True, (of[1:] != of[:-1]) | (arm[1:] != arm[:-1]))
+    order = np.lexsort((segments.arm, segments.outcome))
+    outcome, arm = segments.outcome[order], segments.arm[order]
+    begins = np.append(True, (outcome[1:] != outcome[:-1]) | (arm[1:] != arm[:-1]))
     group = np.cumsum(begins) - 1
-    arms = np.bincount(of[begins], minlength=segments.counts.size)
-    share = np.empty(of.size)
-    share[order] = 1 / (arms[of] * np.bincount(group)[group])
+    arms = np.bincount(outcome[begins], minlength=segments.counts.size)
+    share = np.empty(outcome.size)
+    share[order] = 1 / (arms[outcome] * np.bincount(group)[group])
     return share
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, require_names, row_chunks
+from nightslate.core.arrays import AnyArray, Floats, Ints, Keys, require_names
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.estimators import ESTIMATORS
+from nightslate.core.estimators.clusters import by_cluster, whole_clusters
 from nightslate.core.estimators.estimator import Pair, RewardRange, Weighing
 from nightslate.core.estimators.influence import Extremes, NameOf, farthest
-from nightslate.core.estimators.intervals.betting import BETS, sums_of_bets
+from nightslate.core.estimators.intervals.betting import BETS, bets_of_policies
+from nightslate.core.estimators.ratios import (
+    Ratio,
+    Tunings,
+    candidate_tunings,
+    pairs_of,
+    ratios_of,
+    weighings_of,
+)
 from nightslate.core.estimators.sample import Logged
 from nightslate.core.hashing import deal
 
@@ -24,15 +33,6 @@ itself known to 2 % or better."""
 
 _ADDED = ("bins", "second", "bets", "squared_weights", "unsupported", "n", "clusters")
 _LARGEST = ("max_weights", "largest_weights", "most_units")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One ratio of the state: a pair of an estimator at a tuning parameter."""
-
-    estimator: str
-    tuning: float
-    pair: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class EvaluationState:
     that named them."""
 
     policies: tuple[str, ...]
-    tunings: Mapping[str, tuple[float, ...]]
+    tunings: Tunings
     slots: int
     seed: int
     rewards: tuple[float, float] | None
@@ -86,18 +86,10 @@ class EvaluationState:
         repeated policies and unknown estimators."""
         if not policies or len(set(policies)) < len(policies):
             raise InvalidInputError(f"policies must be named and distinct, got {policies}")
-        unknown = {*estimators, *(tunings or {})} - ESTIMATORS.keys()
-        if unknown or not estimators or len(set(estimators)) < len(estimators):
-            raise InvalidInputError(
-                f"estimators must be distinct and of {', '.join(ESTIMATORS)}; got {', '.join(estimators)}"
-            )
-        candidates = {
-            name: (tunings[name],) if tunings and name in tunings else ESTIMATORS[name].tunings
-            for name in estimators
-        }
+        candidates = candidate_tunings(estimators, tunings or {})
         count, zeros = len(policies), np.zeros(len(policies))
-        weighings = len(_weighings(candidates))
-        columns = len(_columns(candidates, slots)) + weighings
+        weighings = len(weighings_of(candidates))
+        columns = len(ratios_of(candidates, slots)) + weighings
         return cls(
             policies=policies,
             tunings=candidates,
@@ -118,14 +110,14 @@ class EvaluationState:
         )
 
     @cached_property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[Ratio, ...]:
         """What the ratios are, in their order."""
-        return _columns(self.tunings, self.slots)
+        return ratios_of(self.tunings, self.slots)
 
     @cached_property
     def weighings(self) -> tuple[Weighing, ...]:
         """What the sums after the ratios are, in their order."""
-        return _weighings(self.tunings)
+        return weighings_of(self.tunings)
 
     def update(self, samples: Sequence[Logged], cluster: Keys, name_of: NameOf | None = None) -> Self:
         """This state and n more units: a sample for each policy, of the same units, and the key of each
@@ -133,7 +125,7 @@ class EvaluationState:
 
         Raises InvalidInputError where a sample lacks what an estimator needs."""
         self._require(samples, cluster)
-        order, starts = _by_cluster(cluster)
+        order, starts = by_cluster(cluster)
         place = np.arange(cluster.size) if order is None else order
         part = replace(
             self,
@@ -149,7 +141,7 @@ class EvaluationState:
             clusters=starts.size,
             extremes=Extremes.initial(len(samples), len(self.columns)),
         )
-        for units, first in _whole_clusters(starts, cluster.size, 8 * 4 * len(samples) * self.slots):
+        for units, first in whole_clusters(starts, cluster.size, 8 * 4 * len(samples) * self.slots):
             chosen = units if order is None else order[units]
             taken = [s.take(chosen) for s in samples]
             found = part._add(taken, cluster[chosen][first], first, named=name_of is not None)
@@ -182,14 +174,12 @@ class EvaluationState:
             if c < len(self.second):
                 self.second[c] += sums @ sums.T
             if self.rewards and 0 <= c - len(self.columns) < len(self.weighings):
-                self.bets[c - len(self.columns)] += _bets(sums, self.rewards, self.slots)
+                self.bets[c - len(self.columns)] += bets_of_policies(sums, self.rewards, self.slots)
         return places, extreme
 
     def _pairs(self, sample: Logged) -> Iterator[Pair]:
         """The pairs of all columns, those of weighings, and that of the mean weight."""
-        for name, candidates in self.tunings.items():
-            for tuning in candidates:
-                yield from ESTIMATORS[name].terms(sample, tuning)
+        yield from pairs_of(self.tunings, sample)
         for weighing in self.weighings:
             yield weighing(sample)
         yield sample.weight, np.ones(sample.n)
@@ -263,57 +253,6 @@ class EvaluationState:
             clusters=int(arrays["clusters"]),
             extremes=Extremes(arrays["farthest"], arrays["farthest_terms"]),
         )
-
-
-def _columns(tunings: Mapping[str, tuple[float, ...]], slots: int) -> tuple[Column, ...]:
-    return tuple(
-        Column(name, tuning, pair)
-        for name, candidates in tunings.items()
-        for tuning in candidates
-        for pair in range(ESTIMATORS[name].pairs(slots))
-    )
-
-
-def _weighings(names: Iterable[str]) -> tuple[Weighing, ...]:
-    found = (ESTIMATORS[name].weighing for name in names)
-    return tuple(dict.fromkeys(weighing for weighing in found if weighing))
-
-
-def _bets(sums: Floats, rewards: tuple[float, float], slots: int) -> Floats:
-    """(2, P, P, E, 3) of clusters whose sums are (2P + 1, c): weighted rewards, weights and units. Of pairs
-    only those whose second policy has no weight but 1, as the logging policy has: what others may have over
-    the first leaves bets on the two apart the better ones."""
-    rewarded, weights = np.split(sums[:-1], 2)
-    units, (low, high) = sums[-1], rewards
-    won = np.zeros((2, len(weights), len(weights), BETS.size, 3))
-    for side, amounts in enumerate((rewarded - low * weights, high * weights - rewarded)):
-        scaled = amounts / (high - low)
-        for q, weight in enumerate(weights):
-            won[side, q, q] = sums_of_bets(scaled[q], units)
-            for p in range(len(weights)) if np.array_equal(weight, slots * units) else ():
-                if p != q:
-                    won[side, p, q] = sums_of_bets(scaled[p] - scaled[q], units)
-    return won
-
-
-def _by_cluster(cluster: Keys) -> tuple[Ints | None, Ints]:
-    """An order in which each cluster's units lie together, and where in it each cluster starts. None for the
-    order that is there already: every unit is a cluster of its own."""
-    order = np.argsort(cluster, kind="stable")
-    ordered = cluster[order]
-    is_first = np.ones(cluster.size, dtype=np.bool_)
-    is_first[1:] = ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(is_first)
-    return (None, starts) if starts.size == cluster.size else (order, starts)
-
-
-def _whole_clusters(starts: Ints, n: int, bytes_per_unit: int) -> Iterator[tuple[slice, Ints]]:
-    """Slices of units that cut no cluster in two, with the places in them where clusters start."""
-    average = max(1, n // max(1, starts.size))
-    for clusters in row_chunks(starts.size, bytes_per_unit * average):
-        begin = int(starts[clusters.start])
-        end = int(starts[clusters.stop]) if clusters.stop < starts.size else n
-        yield slice(begin, end), starts[clusters] - begin
 
 
 def _mass(sample: Logged) -> float:

@@ -70,9 +70,9 @@ class Rows:
             next_choices=choices[distinct],
         )
 
-    def backed_up(self, teams: Sequence[Sequence[Member]], of: Ints, backup: Backup) -> Floats:
+    def backed_up(self, teams: Sequence[Sequence[Member]], team_of: Ints, backup: Backup) -> Floats:
         """(n,): the value of what follows, 0 where nothing does. Each of one or two teams of regressors is a
-        Q, and row i chooses by team of[i]; what it chooses is valued by the other team, if there is one."""
+        Q, and row i chooses by team_of[i]; what it chooses is valued by the other team, if there is one."""
         valued = np.empty((len(self.next_states), len(teams)))
         for chunk in row_chunks(len(valued), bytes_per_row=8 * len(teams) * self.next_choices.shape[1]):
             values = [self.pairs.predicted(mean_of(team), self.next_states[chunk]) for team in teams]
@@ -80,5 +80,5 @@ class Rows:
                 # of one team, the one before is itself; of two, it is the other
                 valued[chunk, team] = backup(values[team], values[team - 1], self.next_choices[chunk])
         following = np.zeros(self.rewards.size)
-        following[self.followed] = valued[self.next, of[self.followed]]
+        following[self.followed] = valued[self.next, team_of[self.followed]]
         return following

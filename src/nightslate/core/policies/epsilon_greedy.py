@@ -100,7 +100,7 @@ class EpsilonGreedy:
         """The estimator fitted to the rows in the order of their content, arms in the order of their keys, so
         that neither order of the caller's has a say. Raises InvalidInputError for rewards or parameters that
         the estimator can't be fitted with."""
-        pairs, rows = Pairs.of(arms.of(state), state.features), state.sample()
+        pairs, rows = Pairs.of(arms.checked_against(state), state.features), state.sample()
         estimator, reward_max = build(self.estimator, dict(self.parameters), seed), 1.0
         order = np.argsort(content_keys(rows.contexts, arms.keys[rows.arms], rows.rewards), kind="stable")
         design = pairs.design(rows.contexts[order], rows.arms[order])

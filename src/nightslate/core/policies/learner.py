@@ -54,7 +54,7 @@ class Arms:
         known = np.fromiter(keys, dtype=np.uint64)
         return cls(known, np.ones((known.size, 1)))
 
-    def of(self, state: "State") -> Self:
+    def checked_against(self, state: "State") -> Self:
         """These arms, if the state is about as many. Raises InvalidInputError otherwise."""
         if self.keys.size != state.arms:
             raise InvalidInputError(f"a state of {state.arms} arms can't be fitted to {self.keys.size} arms")

@@ -127,7 +127,7 @@ class LinearRegression:
 
     def posterior(self, state: LinearSums, arms: Arms) -> LinearPosterior:
         """The posterior of every arm's coefficients, those of arms without rows included."""
-        z, crossed = arms.of(state).features, arms.interactions(state.features)
+        z, crossed = arms.checked_against(state).features, arms.interactions(state.features)
         eye = np.broadcast_to(np.eye(state.features), state.gram.shape)
         if self.pooling == "shared":
             m, shared = self._matrix(z, crossed, state.gram, state.moment)

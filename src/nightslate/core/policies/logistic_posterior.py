@@ -65,7 +65,7 @@ class LogisticRegression:
         rewards, or if contexts are of such sizes that Newton's steps lead nowhere."""
         rows = state.sample()
         ceiling = rows.ceiling()
-        known = Arms.plain(arms.of(state).keys) if self.pooling == "disjoint" else arms
+        known = Arms.plain(arms.checked_against(state).keys) if self.pooling == "disjoint" else arms
         regression = LinearRegression(
             ridge=self.ridge, pooling="shared" if self.pooling == "shared" else "hybrid", noise_variance=1.0
         )

@@ -58,7 +58,7 @@ class Popularity:
 
     def fit(self, state: ArmSums, arms: Arms, seed: int) -> PopularityPolicy:  # noqa: ARG002
         """The posterior means."""
-        arms.of(state)
+        arms.checked_against(state)
         weight = state.weight.sum()
         pooled = state.reward.sum() / weight if weight > 0 else 0.0
         return PopularityPolicy(

@@ -37,4 +37,4 @@ class Uniform:
 
     def fit(self, state: ArmSums, arms: Arms, seed: int) -> UniformPolicy:  # noqa: ARG002
         """The uniform policy over the state's arms."""
-        return UniformPolicy(np.asarray(arms.of(state).keys.size))
+        return UniformPolicy(np.asarray(arms.checked_against(state).keys.size))

@@ -35,7 +35,7 @@ class Summary:
     outcome; copies: exact copies, which count once, by file; refused: bad rows by file and reason; notes: the
     same in words."""
 
-    how: Attributor
+    attributor: Attributor
     impressions: int
     near: int
     outcomes: int
@@ -48,7 +48,7 @@ class Summary:
 def attribute(
     impressions: Path,
     outcomes: Path,
-    how: Attributor,
+    attributor: Attributor,
     out: Path,
     *,
     progress: Progress,
@@ -70,15 +70,15 @@ def attribute(
         shown = Impressions.of(impressions)
         try:
             with tempfile.TemporaryDirectory(prefix=".nightslate-", dir=out.parent) as folder:
-                done = _Outcomes.of(outcomes, how, shown.rows, Path(folder) / "outcomes", refused)
+                done = _Outcomes.of(outcomes, attributor, shown.rows, Path(folder) / "outcomes", refused)
                 dealt = Dealt.of(shown, done.users, Path(folder) / "impressions", refused, progress)
                 refused.settle()
-                tally, overlap, copied = _write(how, dealt, done, out, unattributed, refused, progress)
+                tally, overlap, copied = _write(attributor, dealt, done, out, unattributed, refused, progress)
         except OSError as error:
             raise MachineError(f"cannot write {out} or beside it: {error}") from error
         strangers = overlap.strangers(done.keys, shown.examples)
         return Summary(
-            how=how,
+            attributor=attributor,
             impressions=shown.rows,
             near=dealt.rows,
             outcomes=done.rows,
@@ -109,9 +109,9 @@ class _Outcomes:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, path: Path, how: Attributor, impressions: int, folder: Path, refused: Refused) -> Self:
+    def of(cls, path: Path, attributor: Attributor, impressions: int, folder: Path, refused: Refused) -> Self:
         """impressions: how many there are to go with them."""
-        found = read_outcomes(path, _NEEDED.get(how.match, ()), refused)
+        found = read_outcomes(path, _NEEDED.get(attributor.match, ()), refused)
         users = Users.of(found.good["user_id"], impressions + found.rows)
         return cls(
             path,
@@ -139,7 +139,7 @@ class _Part:
 
 
 def _write(
-    how: Attributor,
+    attributor: Attributor,
     dealt: Dealt,
     done: _Outcomes,
     out: Path,
@@ -153,7 +153,7 @@ def _write(
     with ExitStack() as stack:
         credited = stack.enter_context(Pieces(out, CREDITS))
         rest = stack.enter_context(Pieces(unattributed, UNATTRIBUTED)) if unattributed else None
-        parts = in_order(lambda part: _attribute(how, dealt, done, part), range(done.users.parts))
+        parts = in_order(lambda part: _attribute(attributor, dealt, done, part), range(done.users.parts))
         for number, part in enumerate(parts, start=1):
             for table in part.credits:
                 credited.write(table)
@@ -168,10 +168,10 @@ def _write(
     return tally, overlap, copied
 
 
-def _attribute(how: Attributor, dealt: Dealt, done: _Outcomes, part: int) -> _Part:
+def _attribute(attributor: Attributor, dealt: Dealt, done: _Outcomes, part: int) -> _Part:
     impressions, copied = dealt.read(part)
     outcomes = done.parts.read(part).sort_by([("occurred_at", "ascending"), ("outcome_id", "ascending")])
-    found = how.attribute(impressions, outcomes)
+    found = attributor.attribute(impressions, outcomes)
     rest, tables, tally = found.unattributed, [], Tally()
     tally.add_outcomes(outcomes["kind"], rest)
     for table, arms in found.credits_and_arms():

@@ -105,14 +105,16 @@ def _attribute(night: Night, tables: _Tables) -> str:
     shown = bucket_input(night, tables.impressions, columns, days_attributed_to(night)[0])
     inputs = {"outcomes": outcomes, "impressions": shown.of_users_in("outcomes")}
     work = Work(inputs, night.program.buckets)
-    how = {name: attributor(night, issue, tables.arms) for name, issue in night.program.issues.items()}
+    attributors = {
+        name: attributor(night, issue, tables.arms) for name, issue in night.program.issues.items()
+    }
     keys = {
         name: [(column, "ascending") for column in table.contract.key]
         for name, table in tables.written.items()
     }
 
     def in_order(rows: Tables) -> dict[str, pa.Table]:
-        return {name: found.sort_by(keys[name]) for name, found in attributed(how, rows).items()}
+        return {name: found.sort_by(keys[name]) for name, found in attributed(attributors, rows).items()}
 
     staged = night.engine.write(
         in_order, work, {name: table.begin(night.ds) for name, table in tables.written.items()}

@@ -21,7 +21,8 @@ from nightslate.programs.learners import FittedQLearner
 from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots
 from nightslate.reports.estimands import cross_fitted, leading
-from nightslate.reports.night_report import NightReport, page
+from nightslate.reports.night_page import page
+from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import Reward
 from nightslate.reports.reigns import growths
 from nightslate.reports.sequence import TRANSITION_COLUMNS, SequenceFigures, sequence_figures

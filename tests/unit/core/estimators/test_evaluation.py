@@ -201,9 +201,6 @@ def test_states_that_were_not_made_alike_do_not_merge():
     [
         ((("a", "a"), ["ips"]), "named and distinct"),
         (((), ["ips"]), "named and distinct"),
-        ((("a",), []), "estimators must be distinct"),
-        ((("a",), ["ips", "ips"]), "estimators must be distinct"),
-        ((("a",), ["magic"]), "got magic"),
         ((("a",), ["ips"], {"magic": 1.0}), "of replay, ips"),
     ],
 )

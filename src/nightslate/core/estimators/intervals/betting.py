@@ -36,6 +36,24 @@ def sums_of_bets(amounts: Floats, units: Floats) -> Floats:
     return sums
 
 
+def bets_of_policies(sums: Floats, rewards: tuple[float, float], slots: int) -> Floats:
+    """(2, P, P, BETS, 3), of what a policy gains and of what it loses, alone or to another: of clusters whose
+    sums are (2P + 1, c), weighted rewards, weights and units. Of pairs only those whose second policy has no
+    weight but 1, as the logging policy has: what others may have over the first leaves bets on the two apart
+    the better ones."""
+    rewarded, weights = np.split(sums[:-1], 2)
+    units, (low, high) = sums[-1], rewards
+    won = np.zeros((2, len(weights), len(weights), BETS.size, 3))
+    for side, amounts in enumerate((rewarded - low * weights, high * weights - rewarded)):
+        scaled = amounts / (high - low)
+        for q, weight in enumerate(weights):
+            won[side, q, q] = sums_of_bets(scaled[q], units)
+            for p in range(len(weights)) if np.array_equal(weight, slots * units) else ():
+                if p != q:
+                    won[side, p, q] = sums_of_bets(scaled[p] - scaled[q], units)
+    return won
+
+
 def least_mean(sums: Floats, miss: float, least: float, most: float, floor: float, most_units: int) -> float:
     """The v, from `least` to `most`, up to which bets have won so much that a mean as low is believed with
     probability `miss` at the most. sums (BETS, 3); no unit has an amount under `floor` (0 or less), and no

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 from tests.unit.reports import nights
 
-from nightslate.reports.night_report import NightReport, page
+from nightslate.reports.night_page import page
+from nightslate.reports.night_report import NightReport
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
