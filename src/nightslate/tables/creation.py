@@ -11,8 +11,12 @@ from deltalake import DeltaTable
 from nightslate.contracts import Contract, delta
 from nightslate.tables import damage, evolution
 
-# A year of nights can be told apart and rolled back to, as far as vacuum has left their files.
-_CONFIGURATION = {"delta.logRetentionDuration": "interval 365 days"}
+_CONFIGURATION = {
+    # A year of nights can be told apart and rolled back to, as far as vacuum has left their files.
+    "delta.logRetentionDuration": "interval 365 days",
+    # As Spark has it: without a checkpoint, every commit is read whenever a table is opened.
+    "delta.checkpointInterval": "10",
+}
 
 
 def opened(path: Path, contract: Contract) -> DeltaTable | None:
