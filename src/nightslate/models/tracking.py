@@ -155,7 +155,7 @@ class Registry:
         with suppress(TakenError):
             self.client.create_registered_model(self.name)
         created = self.client.create_model_version(self.name, source, run_id=run.id, tags=tags)
-        for alias in before.aliases if before else ():
+        for alias in self._aliases(before) if before else ():
             self.client.set_registered_model_alias(self.name, alias, created.version)
         return str(created.version)
 
@@ -203,8 +203,11 @@ class Registry:
         """The newest version with that digest: where there are several, the older ones were damaged."""
         wanted = f"name = '{self.name}' AND tags.`nightslate.digest` = '{digest}'"
         found = self.client.search_model_versions(wanted)
-        newest = max((str(version.version) for version in found), key=int, default=None)
-        return None if newest is None else self.client.get_model_version(self.name, newest)
+        return max(found, key=lambda version: int(version.version), default=None)
+
+    def _aliases(self, version: ModelVersion) -> list[str]:
+        """What points at a version: a search for versions does not say."""
+        return list(self.client.get_model_version(self.name, str(version.version)).aliases)
 
 
 def _of_issue(issue: str) -> str:

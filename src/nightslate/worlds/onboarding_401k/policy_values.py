@@ -75,5 +75,8 @@ def mean_reward(
 
 def _rewards(night: IssueNight, truth: Truth, model: ModelFile, known: Participants) -> Floats:
     """(n,): of each page, by what is `known` of its visitor."""
-    weights: Float32s = mix_floor(model.policy.weights(model.encoder(profiles(known))), night.issue.floor)
-    return truth.of_policy(weights[:, pc.index_in(pa.array(MESSAGES), pa.array(model.arms)).to_numpy()])
+    rows, arms = profiles(known), pc.index_in(pa.array(MESSAGES), pa.array(model.arms)).to_numpy()
+    first, context_of = model.encoder.distinct(rows)
+    chosen = model.policy.weights(model.encoder(rows.take(pa.array(first))))
+    weights: Float32s = mix_floor(chosen, night.issue.floor)[:, arms]
+    return truth.of_policy(weights[context_of])
