@@ -40,6 +40,9 @@ up: $(SETUP) ## Start PostgreSQL, MLflow and Airflow on 127.0.0.1 and print the 
 down: $(SETUP) ## Stop what `make up` or `make demo` started
 	@$(PYTHON) -m nightslate.local down
 
+# Two processes test, each on a core of its own: of matrices as small as theirs, threads mostly wait for others.
+test: export OPENBLAS_NUM_THREADS ?= 1
+test: export OMP_NUM_THREADS ?= 1
 test: $(SETUP) $(JAVA) ## Run all tests
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
