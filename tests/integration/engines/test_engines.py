@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from tests.oracles.attribution import Terms
 from tests.unit.kernels.histories import (
     HOUR,
@@ -23,6 +24,7 @@ from tests.unit.kernels.histories import (
     outcomes_table,
     shown,
 )
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nightslate.contracts import Column, Contract
 from nightslate.engines import Input, LocalEngine, Work
@@ -461,16 +463,18 @@ def test_other_processes_are_started_where_there_is_enough_to_do(engine, monkeyp
 
 
 def threads(_):
-    from threadpoolctl import threadpool_info
-
     _ = np.ones((4, 4)) @ np.ones((4, 4))
     blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return pa.table({"threads": pa.array(blas, pa.int64())})
 
 
-def test_each_task_has_one_thread_for_its_sums(engine):
-    for made in engine.run(threads, range(4), rows=4):
-        assert set(made["threads"].to_pylist()) == {1}
+def test_each_task_has_one_thread_for_its_sums(engine, monkeypatch):
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(variable, "2")
+    get_reusable_executor().shutdown(wait=True)  # workers that start from now on would have two
+    with threadpool_limits(limits=2):
+        for made in engine.run(threads, range(4), rows=4):
+            assert set(made["threads"].to_pylist()) == {1}
 
 
 def test_a_night_on_one_machine_needs_nothing_of_spark():
