@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from nightslate.core.arrays import Floats, Ints, Keys
-from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix
+from nightslate.core.ope.sample import Sample
 
 _SEED = 7
 _CONTEXTS = 8

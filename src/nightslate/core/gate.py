@@ -5,9 +5,9 @@ import math
 from dataclasses import dataclass, field
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators.diagnostics import Thresholds, weaknesses
-from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.evidence import EProcess, alpha_of
+from nightslate.core.ope.diagnostics import Thresholds, weaknesses
+from nightslate.core.ope.estimate import Estimate
 
 
 @dataclass(frozen=True)

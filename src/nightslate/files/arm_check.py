@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nightslate.core.estimators.calibration import Inverses
+from nightslate.core.ope.calibration import Inverses
 
 _SHOWN = 5
 

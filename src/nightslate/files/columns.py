@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Floats, Ints, Keys
-from nightslate.core.estimators.sample import CLOSED, OPEN_BELOW, ROUNDING
+from nightslate.core.ope.sample import CLOSED, OPEN_BELOW, ROUNDING
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.hashes import text_keys

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nightslate.core.arrays import Floats, Ints
-from nightslate.core.estimators.sample import LARGEST
+from nightslate.core.ope.sample import LARGEST
 
 _NOTHING = -1e6
 """Stands for the logarithm of a weight of 0, under which no product comes back."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators.sample import Sample
-from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.core.estimators.trajectory_sample import TrajectorySample, require_discount
+from nightslate.core.ope.sample import Sample
+from nightslate.core.ope.slate_sample import SlateSample
+from nightslate.core.ope.trajectory_sample import TrajectorySample, require_discount
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 
 from nightslate.core.arrays import Floats, Ints, Keys
-from nightslate.core.estimators.calibration import Inverses
-from nightslate.core.estimators.sample import LARGEST, Sample
-from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.core.estimators.trajectory_sample import TrajectorySample
+from nightslate.core.ope.calibration import Inverses
+from nightslate.core.ope.sample import LARGEST, Sample
+from nightslate.core.ope.slate_sample import SlateSample
+from nightslate.core.ope.trajectory_sample import TrajectorySample
 from nightslate.files.arm_check import ArmCheck
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import Ids, ids, numbers, require

@@ -9,23 +9,23 @@ import numpy as np
 
 from nightslate.core.arrays import Floats
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators import (
+from nightslate.core.ope import (
     BANDIT_ESTIMATORS,
     ESTIMATORS,
     SLATE_ESTIMATORS,
     TRAJECTORY_ESTIMATORS,
 )
-from nightslate.core.estimators.diagnostics import Thresholds
-from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.estimators.estimator import Estimator
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import Delta
-from nightslate.core.estimators.one_more import against, in_favour
-from nightslate.core.estimators.results import results
-from nightslate.core.estimators.sample import Logged, Sample, known
-from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.core.estimators.trajectory_sample import TrajectorySample
-from nightslate.core.estimators.verdict import BEST_FIRST, Verdict, verdict
+from nightslate.core.ope.diagnostics import Thresholds
+from nightslate.core.ope.estimate import Estimate
+from nightslate.core.ope.estimator import Estimator
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import Delta
+from nightslate.core.ope.one_more import against, in_favour
+from nightslate.core.ope.results import results
+from nightslate.core.ope.sample import Logged, Sample, known
+from nightslate.core.ope.slate_sample import SlateSample
+from nightslate.core.ope.trajectory_sample import TrajectorySample
+from nightslate.core.ope.verdict import BEST_FIRST, Verdict, verdict
 from nightslate.files import ope_notes
 from nightslate.files.arm_check import ArmCheck
 from nightslate.files.log import Log

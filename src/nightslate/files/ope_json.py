@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nightslate.core.estimators import ESTIMATORS
-from nightslate.core.estimators.estimate import Estimate
+from nightslate.core.ope import ESTIMATORS
+from nightslate.core.ope.estimate import Estimate
 from nightslate.files.ope import Evaluation
 
 

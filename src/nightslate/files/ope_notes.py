@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.estimators.estimator import Estimator
-from nightslate.core.estimators.sample import Logged
+from nightslate.core.ope.estimate import Estimate
+from nightslate.core.ope.estimator import Estimator
+from nightslate.core.ope.sample import Logged
 from nightslate.files.log import Log
 from nightslate.files.ope_options import OpeOptions
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators import ESTIMATORS
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
+from nightslate.core.ope import ESTIMATORS
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.programs.evaluation import TAKEN_OUT
 
 

@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints
-from nightslate.core.estimators.pseudo_inverse import weights_of_independent_slots
-from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.core.estimators.trajectory_sample import TrajectorySample
+from nightslate.core.ope.pseudo_inverse import weights_of_independent_slots
+from nightslate.core.ope.slate_sample import SlateSample
+from nightslate.core.ope.trajectory_sample import TrajectorySample
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import Ids, ids, numbers

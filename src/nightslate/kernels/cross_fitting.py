@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.sample import Logged
 from nightslate.core.hashing import deal, seed
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.sample import Logged
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.kernels.buckets import dealt_out, user_keys

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Keys
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.sample import Logged
 from nightslate.core.evidence import Stakes, Term
 from nightslate.core.hashing import seed
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.sample import Logged
 from nightslate.kernels.cross_fitting import LOGGED, Evaluator, add, by_users
 from nightslate.kernels.evidence import EARNED, Evidence, Pair
 from nightslate.kernels.folds import Key

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from nightslate.core import npz
 from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints
-from nightslate.core.estimators.bounded_model import Winsorised, inner_range
 from nightslate.core.hashing import seed
+from nightslate.core.ope.bounded_model import Winsorised, inner_range
 from nightslate.core.policies.learner import Arms, Learner, State
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder, Intervals, Places, crossed, most_frequent

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Floats, Sums
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.sample import Logged, effective_size
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy, Transitions, evaluate_policy
 from nightslate.core.hashing import seed
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.sample import Logged, effective_size
 from nightslate.core.policies import Arms, Uniform
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy

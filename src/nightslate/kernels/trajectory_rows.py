@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
-from nightslate.core.estimators.target import slot_by_slot
-from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.fitted_q import choosing
+from nightslate.core.ope.target import slot_by_slot
+from nightslate.core.ope.trajectory_sample import TrajectorySample
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.rewards import arm_places, eligible_arms

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
-from nightslate.core.estimators.sample import Logged, Sample
-from nightslate.core.estimators.slate_sample import SlateSample
-from nightslate.core.estimators.target import Target, in_slots, slot_by_slot
+from nightslate.core.ope.sample import Logged, Sample
+from nightslate.core.ope.slate_sample import SlateSample
+from nightslate.core.ope.target import Target, in_slots, slot_by_slot
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.examination import Examination
 from nightslate.kernels.ordering import order_by

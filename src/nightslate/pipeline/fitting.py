@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from nightslate.core.estimators.estimator import RewardRange
 from nightslate.core.hashing import seed
+from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.training import AnyLearner, arms_of

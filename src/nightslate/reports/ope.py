@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nightslate.core.estimators.estimate import Estimate
+from nightslate.core.ope.estimate import Estimate
 from nightslate.files.ope import THRESHOLDS, Evaluation
 from nightslate.reports.numbers import count, setting, significant
 from nightslate.reports.terminal import PLAIN, add_row, table_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nightslate.core.estimators.diagnostics import Thresholds, near_1, needed
+from nightslate.core.ope.diagnostics import Thresholds, near_1, needed
 from nightslate.reports.numbers import MISSING, Reward, count, finite, percent, setting, significant
 
 LEAST_WORTH, MOST_WORTH = 0.001, 1_000_000

@@ -18,12 +18,12 @@ from tests.benchmarks.accuracy.worlds import WORLDS, World
 from tests.benchmarks.peers import ask, peer_python
 from tests.oracles.reward_model import CrossFitted, FoldSums, mrdr_weights
 
-from nightslate.core.estimators.estimator import DOUBLINGS
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import Delta
-from nightslate.core.estimators.results import results
-from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix
+from nightslate.core.ope.estimator import DOUBLINGS
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import Delta
+from nightslate.core.ope.results import results
+from nightslate.core.ope.sample import Sample
 from nightslate.core.policies.learner import Arms
 from nightslate.errors import MachineError
 

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.peers import ask, peer_python
 
-from nightslate.core.estimators import BANDIT_ESTIMATORS, SLATE_ESTIMATORS
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.results import results
-from nightslate.core.estimators.sample import Logged, Sample
-from nightslate.core.estimators.slate_sample import SlateSample
 from nightslate.core.hashing import mix
+from nightslate.core.ope import BANDIT_ESTIMATORS, SLATE_ESTIMATORS
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.results import results
+from nightslate.core.ope.sample import Logged, Sample
+from nightslate.core.ope.slate_sample import SlateSample
 from nightslate.core.policies.plackett_luce import (
     conditional_propensities,
     marginal_propensities_of,

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.peers import ask, peer_python
 
-from nightslate.core.estimators import TRAJECTORY_ESTIMATORS
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.results import results
-from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.hashing import mix
+from nightslate.core.ope import TRAJECTORY_ESTIMATORS
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.results import results
+from nightslate.core.ope.trajectory_sample import TrajectorySample
 from nightslate.errors import MachineError
 
 TRAJECTORIES, STEPS, ARMS, DISCOUNT = 5_000, 8, 3, 0.9

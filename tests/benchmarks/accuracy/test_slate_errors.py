@@ -13,13 +13,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from nightslate.core.estimators import SLATE_ESTIMATORS
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import Delta
-from nightslate.core.estimators.pseudo_inverse import pseudo_inverse_weights
-from nightslate.core.estimators.results import results
-from nightslate.core.estimators.slate_sample import SlateSample
 from nightslate.core.hashing import mix
+from nightslate.core.ope import SLATE_ESTIMATORS
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import Delta
+from nightslate.core.ope.pseudo_inverse import pseudo_inverse_weights
+from nightslate.core.ope.results import results
+from nightslate.core.ope.slate_sample import SlateSample
 from nightslate.core.policies.plackett_luce import (
     conditional_propensities,
     joint_propensity,

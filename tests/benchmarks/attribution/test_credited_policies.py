@@ -22,12 +22,12 @@ from rich.table import Table
 
 from nightslate.core.arrays import Floats, Ints
 from nightslate.core.attribution import Rule
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import INTERVALS
-from nightslate.core.estimators.results import Results
-from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix, seed
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import INTERVALS
+from nightslate.core.ope.results import Results
+from nightslate.core.ope.sample import Sample
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.plackett_luce import marginal_propensities, sample_rankings
 from nightslate.kernels.attribution import Attributor

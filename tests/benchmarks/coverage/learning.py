@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Floats, Ints, Keys
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import Bootstrap, Delta
-from nightslate.core.estimators.results import Results
 from nightslate.core.hashing import mix
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import Bootstrap, Delta
+from nightslate.core.ope.results import Results
 from nightslate.core.policies import Arms, LinearThompson, Popularity, Uniform
 from nightslate.core.policies.learner import Policy, State
 from nightslate.kernels.buckets import user_keys

@@ -11,11 +11,11 @@ from tests.oracles import bandit_logs
 from tests.oracles.bandit_logs import World
 
 from nightslate.core.arrays import Floats
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import INTERVALS
-from nightslate.core.estimators.results import Results
-from nightslate.core.estimators.statistics import Statistics
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import INTERVALS
+from nightslate.core.ope.results import Results
+from nightslate.core.ope.statistics import Statistics
 
 CONFIDENCE = 0.95
 UNTUNED = ("ips", "snips", "dr")

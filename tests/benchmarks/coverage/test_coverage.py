@@ -28,7 +28,7 @@ from tests.benchmarks.coverage.simulated import (
 )
 
 from nightslate.core.arrays import Floats
-from nightslate.core.estimators.intervals import INTERVALS, Interval
+from nightslate.core.ope.intervals import INTERVALS, Interval
 
 pytestmark = pytest.mark.timeout(7200)
 

@@ -16,12 +16,12 @@ from rich.table import Table
 from tests.unit.core.delayed import DAYS, VALUES, WAYS, Known, logs
 
 from nightslate.core.arrays import Floats
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import INTERVALS
-from nightslate.core.estimators.results import Results
-from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import INTERVALS
+from nightslate.core.ope.results import Results
+from nightslate.core.ope.sample import Sample
 
 pytestmark = pytest.mark.timeout(7200)
 

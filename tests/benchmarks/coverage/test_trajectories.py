@@ -13,13 +13,13 @@ from rich.table import Table
 from scipy.stats import binom
 
 from nightslate.core.arrays import Floats
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import Bootstrap, Delta
-from nightslate.core.estimators.results import Results
-from nightslate.core.estimators.trajectory_sample import TrajectorySample
 from nightslate.core.fitted_q import choosing
 from nightslate.core.hashing import mix, seed
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import Bootstrap, Delta
+from nightslate.core.ope.results import Results
+from nightslate.core.ope.trajectory_sample import TrajectorySample
 from nightslate.worlds.next_best_action import truth
 from nightslate.worlds.next_best_action.world import OFFERS, UNIFORM, Histories, World
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from nightslate.core.arrays import Floats
-from nightslate.core.estimators.intervals import Anytime, Delta
-from nightslate.core.estimators.sample import Sample
+from nightslate.core.ope.intervals import Anytime, Delta
+from nightslate.core.ope.sample import Sample
 from nightslate.files.log import Log
 from nightslate.files.ope import evaluate
 from nightslate.files.ope_options import OpeOptions

@@ -17,12 +17,12 @@ from sklearn.linear_model import Ridge
 from tests.benchmarks.peers import ask, peer_python
 from tests.oracles.reward_model import CrossFitted, FoldSums, cross_fit
 
-from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import Bootstrap, Delta
-from nightslate.core.estimators.results import results
-from nightslate.core.estimators.sample import Sample
 from nightslate.core.hashing import mix
+from nightslate.core.ope.estimate import Estimate
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import Bootstrap, Delta
+from nightslate.core.ope.results import results
+from nightslate.core.ope.sample import Sample
 from nightslate.core.policies.learner import Arms
 from nightslate.errors import MachineError
 

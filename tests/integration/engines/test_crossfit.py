@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from tests.unit.kernels import taught
 
-from nightslate.core.estimators.results import results
+from nightslate.core.ope.results import results
 from nightslate.engines import LocalEngine, Work
 from nightslate.kernels.training import Earned
 

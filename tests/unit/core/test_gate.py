@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.estimators.diagnostics import Thresholds
-from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.evidence import BETS, EProcess, Stakes
 from nightslate.core.gate import Case, GateRule, decide
+from nightslate.core.ope.diagnostics import Thresholds
+from nightslate.core.ope.estimate import Estimate
 
 RULE = GateRule(alpha=0.05, thresholds=Thresholds(min_ess=50, min_clusters=40, max_unsupported_share=0.1))
 WEIGHED = Estimate(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightslate.contracts import load
-from nightslate.core.estimators.sample import ROUNDING
+from nightslate.core.ope.sample import ROUNDING
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import ids, numbers, require

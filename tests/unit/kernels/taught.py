@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core import npz
-from nightslate.core.estimators.evaluation import EvaluationState
 from nightslate.core.evidence import Stakes
+from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.policies import Arms, LinearThompson, Popularity
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator
 from nightslate.kernels.encoding import Encoder

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightslate.core.estimators.results import results
+from nightslate.core.ope.results import results
 from nightslate.core.policies import LinearThompson, LinearUCB, LogisticThompson, Popularity
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from nightslate.core.estimators.intervals import Bootstrap
-from nightslate.core.estimators.results import results
+from nightslate.core.ope.intervals import Bootstrap
+from nightslate.core.ope.results import results
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.popularity import PopularityPolicy
 from nightslate.kernels import cross_fitting as evaluation

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightslate.core.estimators.results import results
 from nightslate.core.evidence import BETS, Stakes
+from nightslate.core.ope.results import results
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.popularity import PopularityPolicy
 from nightslate.kernels.cross_fitting import LOGGED, CrossFit, Evaluator

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightslate.core.estimators.results import results
 from nightslate.core.evidence import Stakes
 from nightslate.core.fitted_q import FittedQ
+from nightslate.core.ope.results import results
 from nightslate.core.policies import Arms, Uniform
 from nightslate.core.policies.popularity import PopularityPolicy
 from nightslate.kernels.buckets import user_keys

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from nightslate.core.estimators import BANDIT_ESTIMATORS, SLATE_ESTIMATORS
-from nightslate.core.estimators.intervals import INTERVALS
+from nightslate.core.ope import BANDIT_ESTIMATORS, SLATE_ESTIMATORS
+from nightslate.core.ope.intervals import INTERVALS
 from nightslate.programs import Program
 from nightslate.programs.evaluation import (
     NEEDS_RANGE,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from nightslate.core.estimators import TRAJECTORY_ESTIMATORS
+from nightslate.core.ope import TRAJECTORY_ESTIMATORS
 from nightslate.pipeline.plan import plan
 from nightslate.programs.evaluation import OF_TRAJECTORIES
 from nightslate.programs.units import TRAJECTORY

@@ -1,7 +1,7 @@
 """Q functions of trajectories, fitted by regression: what an arm is worth now and in all that follows."""
 
 from nightslate.core.fitted_q.choosing import CHOICES, Choice, choosing
-from nightslate.core.fitted_q.evaluation import evaluate_policy
+from nightslate.core.fitted_q.fitted_q_evaluation import evaluate_policy
 from nightslate.core.fitted_q.importance import importance
 from nightslate.core.fitted_q.learner import FittedQ
 from nightslate.core.fitted_q.policy import FittedQPolicy

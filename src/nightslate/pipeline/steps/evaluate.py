@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from nightslate.core.estimators.estimate import Estimate
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import INTERVALS, Bootstrap, Interval
-from nightslate.core.estimators.results import results
+from nightslate.core.ope.estimate import Estimate
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import INTERVALS, Bootstrap, Interval
+from nightslate.core.ope.results import results
 from nightslate.pipeline.arms import offered_arms
 from nightslate.pipeline.cohort_models import cohorts, waited_for
 from nightslate.pipeline.evidence_table import CHANGED, take_evidence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nightslate.core.estimators.diagnostics import Thresholds
-from nightslate.core.estimators.estimate import Estimate
 from nightslate.core.gate import Decision, GateRule, decide
+from nightslate.core.ope.diagnostics import Thresholds
+from nightslate.core.ope.estimate import Estimate
 from nightslate.errors import ContractError
 from nightslate.pipeline.champion_reigns import Reign, digest_of
 from nightslate.pipeline.ledger_table import write_ledger

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from nightslate.core.estimators.intervals import Interval
+from nightslate.core.ope.intervals import Interval
 from nightslate.kernels.progressive import Cohorts
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.units.impressions import OnImpressions

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.estimators.bounded_model import Bounded
-from nightslate.core.estimators.intervals import Interval
+from nightslate.core.ope.bounded_model import Bounded
+from nightslate.core.ope.intervals import Interval
 from nightslate.core.policies import Arms, LinearThompson
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator
 from nightslate.kernels.examination import Examination

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nightslate.core.estimators.evaluation import EvaluationState
+from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.policies.learner import Policy
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.progressive import Cohorts, Found

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from nightslate.core.estimators.estimator import RewardRange
-from nightslate.core.estimators.evaluation import EvaluationState
-from nightslate.core.estimators.intervals import Interval
-from nightslate.core.estimators.results import results
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy
+from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.ope.intervals import Interval
+from nightslate.core.ope.results import results
 from nightslate.core.policies import Uniform
 from nightslate.engines import Tables, Work
 from nightslate.errors import SpecError
