@@ -81,7 +81,9 @@ def _broken(parquet: pq.ParquetFile, contract: Contract) -> Counter[str]:
     clauses = [clause for column in contract.file_columns for clause in column.clauses()]
     broken = {str(place): arrow.violated(clause) for place, clause in enumerate(clauses)}
     counts = Counter[str]()
-    for batch in parquet.iter_batches(use_threads=False):
+    # One after another: Arrow has no lists of texts whose dictionaries differ from group to group.
+    groups = (parquet.iter_batches(row_groups=[n], use_threads=False) for n in range(parquet.num_row_groups))
+    for batch in chain.from_iterable(groups):
         found = ds.dataset(pa.Table.from_batches([batch])).to_table(columns=broken, use_threads=False)
         counts.update({clauses[int(place)].text: pc.sum(found[place]).as_py() or 0 for place in broken})
     return +counts
