@@ -26,7 +26,11 @@ def _keys(texts: pa.StringArray) -> Keys:
     begins, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
     hashes = mix(lengths.astype(np.uint64), 0)
     for chunk in row_chunks(len(binary), 8 * _WORD * 3):
-        for begin in range(0, int(lengths[chunk].max(initial=0)), _WORD):
+        shortest, longest = int(lengths[chunk].min()), int(lengths[chunk].max())
+        whole = shortest - shortest % _WORD
+        for begin in range(0, whole, _WORD):
+            hashes[chunk] = mix(hashes[chunk], words[begins[chunk] + begin])
+        for begin in range(whole, longest, _WORD):
             longer = np.flatnonzero(lengths[chunk] > begin) + chunk.start
             past = np.maximum(begin + _WORD - lengths[longer], 0).astype(np.uint64) * np.uint64(8)
             word = words[begins[longer] + begin] & (np.uint64(2**64 - 1) >> past)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 
-from nightslate.core.arrays import Ints, Keys
+from nightslate.core.arrays import Int16s, Keys
 from nightslate.core.hashing import deal, seed
 from nightslate.files.attribution.copies import DIFFERS, ROW, among, copies, repeated
 from nightslate.files.attribution.histories import BATCH_ROWS, Impressions
 from nightslate.files.attribution.threads import in_order
-from nightslate.files.attribution.user_parts import Parts
+from nightslate.files.attribution.user_parts import Hand, Parts
 from nightslate.files.hashes import text_keys
 from nightslate.files.rejected_rows import BadRow, Refused
 from nightslate.files.rows import Files, where
@@ -32,30 +32,30 @@ _MOST_PARTS = 512
 
 @dataclass(frozen=True)
 class Users:
-    """Users by their ids, and the part of each, which follows from its id; how many parts there are."""
+    """Users by their ids; the part of each, which follows from its id, and last, at place -1, that of others,
+    which is negative; how many parts there are."""
 
     ids: pa.Array
-    part: Ints
+    part: Int16s
     parts: int
 
     @classmethod
-    def of(cls, ids: pa.ChunkedArray, rows: int) -> Self:
-        """The users of outcomes; rows: of both files, which say how many parts there are."""
-        distinct = pc.unique(ids)
+    def of(cls, ids: pa.Array, rows: int) -> Self:
+        """The users of outcomes, each once; rows: of both files, which say how many parts there are."""
         parts = min(_MOST_PARTS, -(-rows // _PART_ROWS))
-        return cls(distinct, deal(text_keys(pa.chunked_array([distinct])), seed("attribute"), parts), parts)
+        part = deal(text_keys(pa.chunked_array([ids])), seed("attribute"), parts)
+        return cls(ids, np.append(part, -1).astype(np.int16), parts)
 
-    def deal(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path) -> Parts:
-        """Rows whose user_id is the user's place, null for others, which are left out. schema: of the rows
-        with text for it."""
+    def files(self, folder: Path, schema: pa.Schema) -> Parts:
+        """A new folder for rows by part. schema: of the rows with text for user_id, which is to be the user's
+        place."""
         folder.mkdir()
         at = schema.get_field_index("user_id")
-        parts = Parts(folder, self.parts, schema.set(at, pa.field("user_id", pa.int32())))
-        part = np.append(self.part, -1)  # at place -1: of other users
-        with parts:
-            for rows in batches:
-                parts.add(rows, part[np.asarray(pc.fill_null(rows["user_id"], -1))])
-        return parts
+        return Parts(folder, self.parts, schema.set(at, pa.field("user_id", pa.int32())))
+
+    def hand(self, rows: pa.RecordBatch) -> Hand:
+        """Rows whose user_id is the user's place, null for others, which are left out, by part."""
+        return Hand.of(rows, self.part[np.asarray(pc.fill_null(rows["user_id"], -1))], self.parts)
 
     def bad(self, rows: pa.Table, files: Files, reason: str, column: str) -> Iterator[BadRow]:
         """Rows of these files that were dealt, as `Refused` takes them."""
@@ -65,11 +65,15 @@ class Users:
             yield BadRow(file, number, reason, partial(dict, row), column)
 
 
-def deal_outcomes(rows: pa.Table, users: Users, folder: Path) -> Parts:
-    """Outcomes in parts of their users."""
-    places = pc.index_in(rows["user_id"], value_set=users.ids)
-    dealt = rows.set_column(rows.schema.get_field_index("user_id"), "user_id", places)
-    return users.deal(dealt.to_batches(BATCH_ROWS), rows.schema, folder)
+def deal_outcomes(rows: pa.Table, of_rows: int, folder: Path) -> tuple[Users, Parts]:
+    """Outcomes in parts of their users. of_rows: as `Users` takes them."""
+    encoded = pc.dictionary_encode(rows["user_id"]).combine_chunks()
+    users = Users.of(encoded.dictionary, of_rows)
+    dealt = rows.set_column(rows.schema.get_field_index("user_id"), "user_id", encoded.indices)
+    with users.files(folder, rows.schema) as parts:
+        for batch in dealt.to_batches(BATCH_ROWS):
+            parts.add(users.hand(batch))
+    return users, parts
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,8 @@ class Dealt:
     ) -> Dealt:
         """Deal the good rows of a file to the parts. Bad ones are refused, and so are impressions of these
         users that share an id once exact copies are left out."""
-        parts = users.deal(_with_places(shown, users, refused, progress), shown.schema, folder)
-        keys = np.concatenate(list(in_order(lambda k: _keys(parts.read(k)), range(users.parts))))
+        with users.files(folder, shown.schema) as parts:
+            keys = _dealt(_with_places(shown, users, refused, progress), users, parts)
         dealt = cls(users, parts, keys.size, twice := repeated(keys), twice[:0])
         return dealt._without_clashes(shown, refused) if twice.size else dealt
 
@@ -113,6 +117,20 @@ class Dealt:
             reason = DIFFERS.format("impression_id")
             refused.add(shown.path, self.users.bad(rows, shown.files, reason, "impression_id"))
         return Dealt(self.users, self.parts, self.rows, self.twice, clashing)
+
+
+def _dealt(batches: Iterator[pa.RecordBatch], users: Users, parts: Parts) -> Keys:
+    """Deal impressions to the parts. Returns the keys of the ids of all that are dealt."""
+
+    def by_part(rows: pa.RecordBatch) -> tuple[Hand, Keys]:
+        hand = users.hand(rows)
+        return hand, text_keys(pa.chunked_array([hand.rows["impression_id"]]))
+
+    found = [np.empty(0, np.uint64)]
+    for hand, keys in in_order(by_part, batches):
+        parts.add(hand)
+        found.append(keys)
+    return np.concatenate(found)
 
 
 def _with_places(
