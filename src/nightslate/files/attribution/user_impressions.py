@@ -11,12 +11,12 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 
-from nightslate.core.arrays import Int16s, Keys
+from nightslate.core.arrays import Int16s, Ints, Keys
 from nightslate.core.hashing import deal, seed
 from nightslate.files.attribution.copies import DIFFERS, ROW, among, copies, repeated
 from nightslate.files.attribution.histories import BATCH_ROWS, Impressions
+from nightslate.files.attribution.text_index import TextIndex
 from nightslate.files.attribution.threads import in_order
 from nightslate.files.attribution.user_parts import Hand, Parts
 from nightslate.files.hashes import text_keys
@@ -35,16 +35,16 @@ class Users:
     """Users by their ids; the part of each, which follows from its id, and last, at place -1, that of others,
     which is negative; how many parts there are."""
 
-    ids: pa.Array
+    ids: TextIndex
     part: Int16s
     parts: int
 
     @classmethod
-    def of(cls, ids: pa.Array, rows: int) -> Self:
+    def of(cls, ids: pa.StringArray, rows: int) -> Self:
         """The users of outcomes, each once; rows: of both files, which say how many parts there are."""
-        parts = min(_MOST_PARTS, -(-rows // _PART_ROWS))
-        part = deal(text_keys(pa.chunked_array([ids])), seed("attribute"), parts)
-        return cls(ids, np.append(part, -1).astype(np.int16), parts)
+        parts, keys = min(_MOST_PARTS, -(-rows // _PART_ROWS)), text_keys(pa.chunked_array([ids]))
+        part = np.append(deal(keys, seed("attribute"), parts), -1)
+        return cls(TextIndex.of(ids, keys), part.astype(np.int16), parts)
 
     def files(self, folder: Path, schema: pa.Schema) -> Parts:
         """A new folder for rows by part. schema: of the rows with text for user_id, which is to be the user's
@@ -53,14 +53,16 @@ class Users:
         at = schema.get_field_index("user_id")
         return Parts(folder, self.parts, schema.set(at, pa.field("user_id", pa.int32())))
 
-    def hand(self, rows: pa.RecordBatch) -> Hand:
-        """Rows whose user_id is the user's place, null for others, which are left out, by part."""
-        return Hand.of(rows, self.part[np.asarray(pc.fill_null(rows["user_id"], -1))], self.parts)
+    def hand(self, rows: pa.RecordBatch, places: Ints) -> Hand:
+        """Rows by part, with the place of each one's user, -1 of others, which are left out."""
+        at = rows.schema.get_field_index("user_id")
+        dealt = rows.set_column(at, "user_id", pa.array(places.astype(np.int32)))
+        return Hand.of(dealt, self.part[places], self.parts)
 
     def bad(self, rows: pa.Table, files: Files, reason: str, column: str) -> Iterator[BadRow]:
         """Rows of these files that were dealt, as `Refused` takes them."""
         for row in rows.to_pylist():
-            row["user_id"] = self.ids[row["user_id"]].as_py()
+            row["user_id"] = self.ids.texts[row["user_id"]].as_py()
             file, number = where(files, row.pop(ROW) + 1)
             yield BadRow(file, number, reason, partial(dict, row), column)
 
@@ -69,10 +71,11 @@ def deal_outcomes(rows: pa.Table, of_rows: int, folder: Path) -> tuple[Users, Pa
     """Outcomes in parts of their users. of_rows: as `Users` takes them."""
     encoded = pc.dictionary_encode(rows["user_id"]).combine_chunks()
     users = Users.of(encoded.dictionary, of_rows)
-    dealt = rows.set_column(rows.schema.get_field_index("user_id"), "user_id", encoded.indices)
+    places, done = np.asarray(encoded.indices), 0
     with users.files(folder, rows.schema) as parts:
-        for batch in dealt.to_batches(BATCH_ROWS):
-            parts.add(users.hand(batch))
+        for batch in rows.to_batches(BATCH_ROWS):
+            parts.add(users.hand(batch, places[done : done + batch.num_rows]))
+            done += batch.num_rows
     return users, parts
 
 
@@ -94,7 +97,7 @@ class Dealt:
         """Deal the good rows of a file to the parts. Bad ones are refused, and so are impressions of these
         users that share an id once exact copies are left out."""
         with users.files(folder, shown.schema) as parts:
-            keys = _dealt(_with_places(shown, users, refused, progress), users, parts)
+            keys = _dealt(shown, users, parts, refused, progress)
         dealt = cls(users, parts, keys.size, twice := repeated(keys), twice[:0])
         return dealt._without_clashes(shown, refused) if twice.size else dealt
 
@@ -119,35 +122,20 @@ class Dealt:
         return Dealt(self.users, self.parts, self.rows, self.twice, clashing)
 
 
-def _dealt(batches: Iterator[pa.RecordBatch], users: Users, parts: Parts) -> Keys:
-    """Deal impressions to the parts. Returns the keys of the ids of all that are dealt."""
+def _dealt(shown: Impressions, users: Users, parts: Parts, refused: Refused, progress: Progress) -> Keys:
+    """Deal the good impressions to the parts. Returns the keys of the ids of those that are dealt."""
 
-    def by_part(rows: pa.RecordBatch) -> tuple[Hand, Keys]:
-        hand = users.hand(rows)
-        return hand, text_keys(pa.chunked_array([hand.rows["impression_id"]]))
+    def by_part(rows: pa.RecordBatch) -> tuple[int, Hand, Keys]:
+        hand = users.hand(rows, users.ids.find(rows["user_id"]))
+        return rows.num_rows, hand, text_keys(pa.chunked_array([hand.rows["impression_id"]]))
 
-    found = [np.empty(0, np.uint64)]
-    for hand, keys in in_order(by_part, batches):
+    found, done = [np.empty(0, np.uint64)], 0
+    for read, hand, keys in in_order(by_part, shown.good(refused)):
         parts.add(hand)
         found.append(keys)
-    return np.concatenate(found)
-
-
-def _with_places(
-    shown: Impressions, users: Users, refused: Refused, progress: Progress
-) -> Iterator[pa.RecordBatch]:
-    """The good impressions; user_id is the user's place, null for users without outcomes."""
-    # a scanner, for it builds the index of the users once, and looks them up in threads of its own
-    columns = {name: pc.field(name) for name in shown.schema.names}
-    columns["user_id"] = pc.index_in(columns["user_id"], value_set=users.ids)
-    scanner = pyarrow.dataset.Scanner.from_batches(
-        shown.good(refused), schema=shown.schema, columns=columns, batch_size=BATCH_ROWS, batch_readahead=2
-    )
-    done = 0
-    for batch in scanner.to_batches():
-        yield batch
-        done += batch.num_rows
+        done += read
         progress("impressions read", done, shown.rows)
+    return np.concatenate(found)
 
 
 def _keys(rows: pa.Table) -> Keys:
