@@ -13,6 +13,7 @@ AnyArray = NDArray[Any]
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Int16s = NDArray[np.int16]
 Keys = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 

@@ -37,6 +37,8 @@ class Faults:
 
     def blame(self, rows: Bools | Ints, reason: str, text: str, column: str | None = None) -> None:
         """Call rows bad, given as a mask or by their places, unless they are already."""
+        if not (rows.any() if rows.dtype == np.bool_ else rows.size):
+            return
         chosen = np.zeros_like(self.good)
         chosen[rows] = True
         chosen &= self.good

@@ -69,6 +69,8 @@ def is_list(kind: pa.DataType) -> bool:
 
 def mask(flags: pa.Array) -> Bools:
     """(n,) the flags as a mask; null is false."""
+    if not pc.any(flags).as_py():
+        return np.zeros(len(flags), dtype=np.bool_)
     return np.asarray(pc.fill_null(flags, False), dtype=np.bool_)
 
 

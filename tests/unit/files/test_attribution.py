@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nightslate.core.arrays import Keys
 from nightslate.core.attribution import Rule
 from nightslate.core.errors import InvalidInputError
 from nightslate.errors import MachineError
-from nightslate.files.attribution import histories, user_impressions
+from nightslate.files.attribution import histories, text_index, user_impressions
 from nightslate.files.attribution.attribute import Summary, attribute
 from nightslate.files.attribution.copies import among, copies, repeated
 from nightslate.files.attribution.options import attributor
@@ -134,6 +135,23 @@ def test_a_text_has_one_key_wherever_it_stands(texts: list[str]) -> None:
     apart = pa.chunked_array([[text] for text in reversed(["before", *texts])], pa.string())
     assert text_keys(apart)[::-1][1:].tolist() == keys.tolist()
     assert text_keys(column.slice(1)).tolist() == keys[1:].tolist()
+
+
+@given(st.lists(st.text(max_size=20), max_size=40), st.integers(0, 20), st.sampled_from([0, 58, 63]))
+@settings(deadline=None, max_examples=100)
+def test_texts_are_found_where_they_stand_though_keys_be_the_same(
+    texts: list[str], known: int, lost_bits: int
+) -> None:
+    def few_keys(of: pa.ChunkedArray) -> Keys:
+        return text_keys(of) >> np.uint64(lost_bits) << np.uint64(lost_bits)
+
+    distinct = list(dict.fromkeys(texts[:known]))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(text_index, "text_keys", few_keys)
+        there = pa.array(distinct, pa.string())
+        index = text_index.TextIndex.of(there, few_keys(pa.chunked_array([there])))
+        found = index.find(pa.array(texts, pa.string()))
+    assert found.tolist() == [distinct.index(text) if text in distinct else -1 for text in texts]
 
 
 def test_copies_differ_in_nothing_but_their_place() -> None:

@@ -112,12 +112,12 @@ class _Outcomes:
     def of(cls, path: Path, attributor: Attributor, impressions: int, folder: Path, refused: Refused) -> Self:
         """impressions: how many there are to go with them."""
         found = read_outcomes(path, _NEEDED.get(attributor.match, ()), refused)
-        users = Users.of(found.good["user_id"], impressions + found.rows)
+        users, parts = deal_outcomes(found.good, impressions + found.rows, folder)
         return cls(
             path,
             found.files,
             users,
-            deal_outcomes(found.good, users, folder),
+            parts,
             found.rows,
             found.copies,
             found.examples(),

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Bools, Keys
+from nightslate.files.attribution.threads import in_order
 
 ROW = "row"
 """The number of a row in its file: what two copies may differ in."""
@@ -16,8 +17,13 @@ DIFFERS = "{} stands twice, with something else beside it"
 
 def repeated(keys: Keys) -> Keys:
     """The keys that stand more than once, in order."""
-    ordered = np.sort(keys)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+    def in_quarter(number: int) -> Keys:
+        first, last = np.uint64(number << 62), np.uint64((number + 1 << 62) - 1)
+        ordered = np.sort(keys[(keys >= first) & (keys <= last)])
+        return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+    return np.concatenate(list(in_order(in_quarter, range(4))))
 
 
 def among(keys: Keys, chosen: Keys) -> Bools:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -59,7 +60,10 @@ class _JsonLines:
 
 
 _WRITERS: dict[str, Callable[[Path, pa.Schema], _Writer]] = {
-    ".parquet": pyarrow.parquet.ParquetWriter,
+    # of ids and lags, which hardly ever repeat, a dictionary would be one thing more to write
+    ".parquet": partial(
+        pyarrow.parquet.ParquetWriter, use_dictionary=["kind", "credit", "value", "rule", "reason"]
+    ),
     ".csv": pyarrow.csv.CSVWriter,
     ".jsonl": _JsonLines,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 
-from nightslate.core.arrays import Ints, Keys
+from nightslate.core.arrays import Int16s, Ints, Keys
 from nightslate.core.hashing import deal, seed
 from nightslate.files.attribution.copies import DIFFERS, ROW, among, copies, repeated
 from nightslate.files.attribution.histories import BATCH_ROWS, Impressions
+from nightslate.files.attribution.text_index import TextIndex
 from nightslate.files.attribution.threads import in_order
-from nightslate.files.attribution.user_parts import Parts
+from nightslate.files.attribution.user_parts import Hand, Parts
 from nightslate.files.hashes import text_keys
 from nightslate.files.rejected_rows import BadRow, Refused
 from nightslate.files.rows import Files, where
@@ -32,44 +32,51 @@ _MOST_PARTS = 512
 
 @dataclass(frozen=True)
 class Users:
-    """Users by their ids, and the part of each, which follows from its id; how many parts there are."""
+    """Users by their ids; the part of each, which follows from its id, and last, at place -1, that of others,
+    which is negative; how many parts there are."""
 
-    ids: pa.Array
-    part: Ints
+    ids: TextIndex
+    part: Int16s
     parts: int
 
     @classmethod
-    def of(cls, ids: pa.ChunkedArray, rows: int) -> Self:
-        """The users of outcomes; rows: of both files, which say how many parts there are."""
-        distinct = pc.unique(ids)
-        parts = min(_MOST_PARTS, -(-rows // _PART_ROWS))
-        return cls(distinct, deal(text_keys(pa.chunked_array([distinct])), seed("attribute"), parts), parts)
+    def of(cls, ids: pa.StringArray, rows: int) -> Self:
+        """The users of outcomes, each once; rows: of both files, which say how many parts there are."""
+        parts, keys = min(_MOST_PARTS, -(-rows // _PART_ROWS)), text_keys(pa.chunked_array([ids]))
+        part = np.append(deal(keys, seed("attribute"), parts), -1)
+        return cls(TextIndex.of(ids, keys), part.astype(np.int16), parts)
 
-    def deal(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path) -> Parts:
-        """Rows whose user_id is the user's place, null for others, which are left out. schema: of the rows
-        with text for it."""
+    def files(self, folder: Path, schema: pa.Schema) -> Parts:
+        """A new folder for rows by part. schema: of the rows with text for user_id, which is to be the user's
+        place."""
         folder.mkdir()
         at = schema.get_field_index("user_id")
-        parts = Parts(folder, self.parts, schema.set(at, pa.field("user_id", pa.int32())))
-        part = np.append(self.part, -1)  # at place -1: of other users
-        with parts:
-            for rows in batches:
-                parts.add(rows, part[np.asarray(pc.fill_null(rows["user_id"], -1))])
-        return parts
+        return Parts(folder, self.parts, schema.set(at, pa.field("user_id", pa.int32())))
+
+    def hand(self, rows: pa.RecordBatch, places: Ints) -> Hand:
+        """Rows by part, with the place of each one's user, -1 of others, which are left out."""
+        at = rows.schema.get_field_index("user_id")
+        dealt = rows.set_column(at, "user_id", pa.array(places.astype(np.int32)))
+        return Hand.of(dealt, self.part[places], self.parts)
 
     def bad(self, rows: pa.Table, files: Files, reason: str, column: str) -> Iterator[BadRow]:
         """Rows of these files that were dealt, as `Refused` takes them."""
         for row in rows.to_pylist():
-            row["user_id"] = self.ids[row["user_id"]].as_py()
+            row["user_id"] = self.ids.texts[row["user_id"]].as_py()
             file, number = where(files, row.pop(ROW) + 1)
             yield BadRow(file, number, reason, partial(dict, row), column)
 
 
-def deal_outcomes(rows: pa.Table, users: Users, folder: Path) -> Parts:
-    """Outcomes in parts of their users."""
-    places = pc.index_in(rows["user_id"], value_set=users.ids)
-    dealt = rows.set_column(rows.schema.get_field_index("user_id"), "user_id", places)
-    return users.deal(dealt.to_batches(BATCH_ROWS), rows.schema, folder)
+def deal_outcomes(rows: pa.Table, of_rows: int, folder: Path) -> tuple[Users, Parts]:
+    """Outcomes in parts of their users. of_rows: as `Users` takes them."""
+    encoded = pc.dictionary_encode(rows["user_id"]).combine_chunks()
+    users = Users.of(encoded.dictionary, of_rows)
+    places, done = np.asarray(encoded.indices), 0
+    with users.files(folder, rows.schema) as parts:
+        for batch in rows.to_batches(BATCH_ROWS):
+            parts.add(users.hand(batch, places[done : done + batch.num_rows]))
+            done += batch.num_rows
+    return users, parts
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,8 @@ class Dealt:
     ) -> Dealt:
         """Deal the good rows of a file to the parts. Bad ones are refused, and so are impressions of these
         users that share an id once exact copies are left out."""
-        parts = users.deal(_with_places(shown, users, refused, progress), shown.schema, folder)
-        keys = np.concatenate(list(in_order(lambda k: _keys(parts.read(k)), range(users.parts))))
+        with users.files(folder, shown.schema) as parts:
+            keys = _dealt(shown, users, parts, refused, progress)
         dealt = cls(users, parts, keys.size, twice := repeated(keys), twice[:0])
         return dealt._without_clashes(shown, refused) if twice.size else dealt
 
@@ -115,21 +122,20 @@ class Dealt:
         return Dealt(self.users, self.parts, self.rows, self.twice, clashing)
 
 
-def _with_places(
-    shown: Impressions, users: Users, refused: Refused, progress: Progress
-) -> Iterator[pa.RecordBatch]:
-    """The good impressions; user_id is the user's place, null for users without outcomes."""
-    # a scanner, for it builds the index of the users once, and looks them up in threads of its own
-    columns = {name: pc.field(name) for name in shown.schema.names}
-    columns["user_id"] = pc.index_in(columns["user_id"], value_set=users.ids)
-    scanner = pyarrow.dataset.Scanner.from_batches(
-        shown.good(refused), schema=shown.schema, columns=columns, batch_size=BATCH_ROWS, batch_readahead=2
-    )
-    done = 0
-    for batch in scanner.to_batches():
-        yield batch
-        done += batch.num_rows
+def _dealt(shown: Impressions, users: Users, parts: Parts, refused: Refused, progress: Progress) -> Keys:
+    """Deal the good impressions to the parts. Returns the keys of the ids of those that are dealt."""
+
+    def by_part(rows: pa.RecordBatch) -> tuple[int, Hand, Keys]:
+        hand = users.hand(rows, users.ids.find(rows["user_id"]))
+        return rows.num_rows, hand, text_keys(pa.chunked_array([hand.rows["impression_id"]]))
+
+    found, done = [np.empty(0, np.uint64)], 0
+    for read, hand, keys in in_order(by_part, shown.good(refused)):
+        parts.add(hand)
+        found.append(keys)
+        done += read
         progress("impressions read", done, shown.rows)
+    return np.concatenate(found)
 
 
 def _keys(rows: pa.Table) -> Keys:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,7 +11,24 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import Ints
+from nightslate.core.arrays import Int16s, Ints
+
+_BUFFER = 1 << 16
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Rows by part; those of part p are from ends[p] up to ends[p + 1]."""
+
+    rows: pa.RecordBatch
+    ends: Ints
+
+    @classmethod
+    def of(cls, rows: pa.RecordBatch, part: Int16s, parts: int) -> Self:
+        """Rows (n,) and the part (n,) of each; one whose part is negative is left out."""
+        order = np.argsort(part, kind="stable")  # of so short numbers a radix sort
+        ends = np.searchsorted(part[order], np.arange(parts + 1, dtype=np.int16))
+        return cls(rows.take(pa.array(order[ends[0] :])), ends - ends[0])
 
 
 class Parts:
@@ -21,23 +40,25 @@ class Parts:
         self._schema = schema
 
     def __enter__(self) -> Self:
-        self._writers = [pa.ipc.new_stream(str(path), self._schema) for path in self._paths]
+        with ExitStack() as stack:
+            # buffered, for a part is written in many short batches of several columns
+            sinks = [
+                stack.enter_context(pa.output_stream(str(path), buffer_size=_BUFFER)) for path in self._paths
+            ]
+            self._writers = [stack.enter_context(pa.ipc.new_stream(sink, self._schema)) for sink in sinks]
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in self._writers:
-            writer.close()
+        self._open.close()
 
-    def add(self, rows: pa.RecordBatch, part: Ints) -> None:
-        """Rows (n,) and the part (n,) of each; one whose part is negative is left out."""
-        order = np.argsort(part.astype(np.int16), kind="stable")  # of so short numbers a radix sort
-        ordered = rows.take(pa.array(order[np.count_nonzero(part < 0) :]))
-        ends = np.cumsum(np.bincount(part[part >= 0], minlength=len(self._paths)))
-        for writer, begin, end in zip(self._writers, np.append(0, ends), ends, strict=False):
+    def add(self, hand: Hand) -> None:
+        """Append rows to their parts."""
+        for writer, begin, end in zip(self._writers, hand.ends[:-1], hand.ends[1:], strict=True):
             if end > begin:
-                writer.write_batch(ordered.slice(begin, end - begin))
+                writer.write_batch(hand.rows.slice(begin, end - begin))
 
     def read(self, part: int) -> pa.Table:
         """The rows of a part, in the order in which they were added."""

@@ -45,6 +45,13 @@ def test_an_outcome_touches_what_the_words_say(shown, happened, random):
     assert touched(shown, ranks, happened) == in_words(shown, ranks, happened)
 
 
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 1 << 16, (1 << 16) + 1, 1 << 33]), small), max_size=20))
+def test_rows_in_the_order_of_time_have_keys_of_any_size(rows):
+    shown = [(key, time, 0) for key, time in sorted(rows, key=lambda row: row[1])]
+    happened = [(key, 9, 9) for key, _ in rows]
+    assert touched(shown, range(len(shown)), happened) == in_words(shown, range(len(shown)), happened)
+
+
 def test_the_window_holds_both_its_ends():
     shown, happened = [(0, 100, 0)], [(0, time, 7) for time in (99, 100, 107, 108)]
     assert touched(shown, [0], happened) == ([[], [0], [0], []], [False, False, False, True])
