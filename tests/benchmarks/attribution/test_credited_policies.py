@@ -53,7 +53,7 @@ HALF_LIVES = {
 POLICIES = ("random", "better")
 CONFIDENCE = 0.95
 
-PROGRAM = load(Path(__file__).parents[3] / "dags" / "onboarding_401k.yaml")
+ISSUE = load(Path(__file__).parents[3] / "dags" / "onboarding_401k.yaml").only_issue
 _ARMS = np.array([seed(message) for message in MESSAGES], dtype=np.uint64)
 
 
@@ -102,14 +102,13 @@ def figures(number: int, folder: Path) -> Floats:
     """(ways, policies, 4): value, lower and upper bound, and truth."""
     tiles = play(World(USERS, number), folder)
     impressions, outcomes = (pq.read_table(folder / log) for log in ("impressions", "outcomes"))
-    known_at = datetime.combine(PROGRAM.start_date, time(), UTC) + timedelta(days=DAYS)
-    kinds = Kinds({kind: PROGRAM.rewards.window_of(kind) for kind in PROGRAM.rewards.values}, known_at)
+    known_at = datetime.combine(ISSUE.start_date, time(), UTC) + timedelta(days=DAYS)
+    kinds = Kinds({kind: ISSUE.rewards.window_of(kind) for kind in ISSUE.rewards.values}, known_at)
     of_ways = []
     for half_life in HALF_LIVES.values():
         credits_known = pa.concat_tables(attributor(half_life).attribute(impressions, outcomes).credits())
-        windows, earned = kinds.windows_us(), kinds.earned(impressions, credits_known)
-        sums = kinds.no_delays().update(windows, earned.credited, earned.users)
-        maturity = known_maturity(sums, kinds, PROGRAM.rewards.min_seen)
+        sums = kinds.observed({"impressions": impressions, "credits": credits_known})
+        maturity = known_maturity(sums, kinds, ISSUE.rewards.min_seen)
         rows = rewarded(impressions, credits_known, maturity.counts_until, maturity)
         counted = np.asarray(pc.index_in(rows["impression_id"], tiles.impression_id), dtype=np.int64)
         of_ways.append(estimates(tiles, counted, rows["reward"].to_numpy()))
@@ -118,16 +117,16 @@ def figures(number: int, folder: Path) -> Floats:
 
 def play(world: World, folder: Path) -> Tiles:
     """All days of a world; its logs lie in the folder."""
-    landing = Landing(folder, PROGRAM.start_date, "marginal")
-    engine = Engine(world, PROGRAM.start_date, lambda people, seen, day: ranked(world, people, seen, day))
+    landing = Landing(folder, ISSUE.start_date, "marginal")
+    engine = Engine(world, ISSUE.start_date, lambda people, seen, day: ranked(world, people, seen, day))
     days = []
     for day in range(DAYS):
         pages = engine.show(day)
-        done, truth = responses(world, pages), Truth.of(world, pages, PROGRAM.rewards.values)
+        done, truth = responses(world, pages), Truth.of(world, pages, ISSUE.rewards.values)
         landing.land(world.participants(day), pages, done)
-        impressions = pq.read_table(folder / "impressions" / f"ds={PROGRAM.start_date + timedelta(days=day)}")
+        impressions = pq.read_table(folder / "impressions" / f"ds={ISSUE.start_date + timedelta(days=day)}")
         row, slot = np.nonzero(pages.shown)
-        worth = sum(PROGRAM.rewards.values[kind] * here for kind, here in done.happened.items())
+        worth = sum(ISSUE.rewards.values[kind] * here for kind, here in done.happened.items())
         of_policies = (np.ones((len(pages.place), len(MESSAGES))), better(world, pages.people, pages.seen))
         target = np.array([shown_with(weights, pages)[row, slot] for weights in of_policies])
         tiles = pages.shown.sum(axis=1)[row]
@@ -157,8 +156,8 @@ def ranked(world: World, people: Participants, seen: Ints, day: int) -> Ranked:
 def better(world: World, people: Participants, seen: Ints) -> Floats:
     """(n, messages): weights that learn from nothing, and so owe nothing to chance: by the square of what
     messages are worth in truth."""
-    weights = world.worth(people, seen, PROGRAM.rewards.values) ** 2
-    return mix_floor(weights / weights.sum(axis=1, keepdims=True), PROGRAM.floor)
+    weights = world.worth(people, seen, ISSUE.rewards.values) ** 2
+    return mix_floor(weights / weights.sum(axis=1, keepdims=True), ISSUE.floor)
 
 
 def shown_with(weights: Floats, pages: Pages) -> Floats:
@@ -170,7 +169,7 @@ def shown_with(weights: Floats, pages: Pages) -> Floats:
 
 def attributor(half_life: timedelta) -> Attributor:
     """That of the program, with this half-life."""
-    rewards = PROGRAM.rewards
+    rewards = ISSUE.rewards
     return Attributor(
         rule=Rule("time_decay", microseconds(half_life)),
         match=rewards.attribution.match,

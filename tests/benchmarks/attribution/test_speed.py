@@ -31,6 +31,9 @@ HISTORIES, BUCKETS, THREADS = Histories(10_000_000), 8, 2
 DUCKDB, POLARS = "DuckDB, ASOF join", "Polars, join_asof"
 FILES, LOCAL, SPARK = "nightslate attribute", "nightslate by bucket", "nightslate by bucket, Spark"
 WINDOWS = "Spark, window over the union"
+AIMS = {FILES: ("1", "1"), LOCAL: ("2", "1"), SPARK: ("2", "1")}
+"""The most that each may take, in times of DuckDB and of Polars."""
+
 NOTE = f"""warm: the better of two runs after one; the window over the union: one run. All write credits as
 Parquet. `nightslate attribute` also checks each row and finds ids that stand twice. By bucket, engines
 read tables as ingest lays them out, {BUCKETS} buckets; the others read files in the order of time."""
@@ -88,7 +91,7 @@ def compared(times: Mapping[str, tuple[float, float]]) -> Table:
     for column in ("time", "x DuckDB", "aim", "x Polars", "aim", "processor"):
         table.add_column(column, justify="right")
     for name, (seconds, computed) in times.items():
-        aims = ("2", "1") if name in (FILES, LOCAL, SPARK) else ("", "")
+        aims = AIMS.get(name, ("", ""))
         of_duckdb, of_polars = (f"{seconds / times[peer][0]:.2f}" for peer in (DUCKDB, POLARS))
         table.add_row(name, f"{seconds:.2f} s", of_duckdb, aims[0], of_polars, aims[1], f"{computed:.1f} s")
     return table
