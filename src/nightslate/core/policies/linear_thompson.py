@@ -14,6 +14,8 @@ from nightslate.core.policies.statistics import LinearSums
 
 # Wins are counted in bytes.
 _DRAWS_AT_ONCE = 255
+# No sum of products whose sizes add up to less leaves the range of float32, however it is rounded.
+_LARGEST = float(np.finfo(np.float32).max) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,7 @@ class LinearThompsonPolicy(LinearPolicy):
         largest = np.abs(self.coefficients).max(axis=(0, 1))
         with np.errstate(over="ignore"):
             single = self.coefficients.astype(np.float32)
+        in_range = bool(np.isfinite(single).all())
         # rounding of both factors, of their products and of their sum, for both scores that are compared
         rounding = 2 * (features + 2) * float(np.finfo(np.float32).eps)
         weights = np.empty((len(contexts), arms))
@@ -42,8 +45,10 @@ class LinearThompsonPolicy(LinearPolicy):
                     won = _winners(single[:, first : first + _DRAWS_AT_ONCE], x, within)
                     wins += np.add.reduce(won.view(np.uint8), axis=1, dtype=np.uint8)
             weights[chunk] = wins.T / draws
-            # Where each draw has one winner even if float32 rounds against it, that is the winner.
-            close = np.flatnonzero(wins.sum(axis=0) != draws)
+            # Where each draw has one winner even if float32 rounds against it, that is the winner. Beyond its
+            # range all arms win a draw, or none does, and wins may be as many by chance.
+            within_range = in_range & np.isfinite(x).all(axis=1) & (sizes < _LARGEST)
+            close = np.flatnonzero(~within_range | (wins.sum(axis=0) != draws))
             weights[chunk.start + close] = self._shares(contexts[chunk.start + close], TIE * sizes[close])
         return weights
 
