@@ -21,6 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from nightslate.errors import MachineError
+from nightslate.programs.logs import LANDED
 
 DAYS = tuple(date(2019, 11, day) for day in range(24, 31))
 CAMPAIGNS = {"open_bandit": "all", "open_bandit_men": "men", "open_bandit_women": "women"}
@@ -149,4 +150,4 @@ def _write(table: pa.Table, folder: Path, suffix: str) -> None:
         when = pc.strftime(table["occurred_at"], format="%Y-%m-%dT%H:%M:%SZ")
         table = table.set_column(table.column_names.index("occurred_at"), "occurred_at", when)
         file.write_text("".join(f"{line}\n" for line in map(json.dumps, table.to_pylist())), "utf-8")
-    (folder / "_SUCCESS").touch()
+    (folder / LANDED).touch()

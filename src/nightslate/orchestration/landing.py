@@ -13,11 +13,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightslate import settings
 from nightslate.orchestration.failures import StepFailedError
+from nightslate.programs.logs import LANDED
 
 
 def marker(program: str, log: str, ds: str) -> Path:
     """The file that says: the log of this day is complete."""
-    return settings.home() / "landing" / program / log / f"ds={ds}" / "_SUCCESS"
+    return settings.home() / "landing" / program / log / f"ds={ds}" / LANDED
 
 
 def missing_markers(markers: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +91,7 @@ class LandingSensor(BaseOperator):
             raise StepFailedError(
                 f"{self.program}, {self.ds}: no marker for {', '.join(missing)} after"
                 f" {float(self.timeout_minutes):g} minutes. Expected {', '.join(missing.values())}."
-                " Land the files, then write an empty _SUCCESS beside them (a day without rows needs"
+                f" Land the files, then write an empty {LANDED} beside them (a day without rows needs"
                 " the marker alone), then clear this task."
             )
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from nightslate.errors import LandingError, SpecError
 from nightslate.pipeline.night import Night
+from nightslate.programs.logs import LANDED
 from nightslate.records.ids import FIRST_FORM, FORM
 from nightslate.records.pointed import pointed_columns_of
 from nightslate.records.sources import data_files
-from nightslate.tables import Table, open_to_all
+from nightslate.tables import Snapshot, open_to_all
 
-LANDED = "_SUCCESS"
 BUCKETS, KEY, ID_FORM = "nightslate.buckets", "nightslate.pseudonym_key", "nightslate.id_form"
 """What each commit of users says of the layout that it was written in."""
 
@@ -40,12 +40,11 @@ def landed_files(night: Night, log: str) -> list[Path]:
     return data_files(folder)
 
 
-def require_same_layout(users: Table, layout: dict[str, str]) -> None:
+def require_same_layout(users: Snapshot, layout: Mapping[str, str]) -> None:
     """A user is found by pseudonym, in the bucket that follows from it: neither may change underway."""
-    snapshot = users.snapshot()
-    if snapshot.days():
-        last = snapshot.days()[-1]
-        before = snapshot.metadata(last)
+    if users.days():
+        last = users.days()[-1]
+        before = users.metadata(last)
         for name, value in layout.items():
             if before.get(name, value) != value:
                 raise SpecError(
@@ -54,10 +53,9 @@ def require_same_layout(users: Table, layout: dict[str, str]) -> None:
                 )
 
 
-def id_form_of(users: Table) -> str:
+def id_form_of(users: Snapshot) -> str:
     """The form of ids that the warehouse began with. Raises SpecError for one that is unknown here."""
-    snapshot = users.snapshot()
-    taken_in = (snapshot.metadata(day) for day in reversed(snapshot.days()))
+    taken_in = (users.metadata(day) for day in reversed(users.days()))
     form = next((before.get(ID_FORM, FIRST_FORM) for before in taken_in if KEY in before), FORM)
     if form not in (FIRST_FORM, FORM):
         raise SpecError(

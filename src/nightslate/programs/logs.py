@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from nightslate.programs.learners import LearnerSpec, Linear
 from nightslate.programs.strict import MOST_ROWS, Name, Share, Strict, Worth
 
+LANDED = "_SUCCESS"
+"""The marker beside the files of a log's day: they are all there."""
+
 TAKEN = {
     "context": {
         *(

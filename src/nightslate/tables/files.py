@@ -102,10 +102,15 @@ def those_in(footer: pq.FileMetaData, names: Iterable[str]) -> list[str]:
     return [name for name in names if name in there]
 
 
+def items_of(column: str) -> str:
+    """What Parquet calls the items of a column of lists."""
+    return f"{column}.list.element"
+
+
 def _coded(schema: pa.Schema) -> list[str]:
     """The columns whose texts are read as places in a dictionary, as Parquet names them."""
     lists = [field for field in schema if pa.types.is_list(field.type)]
     return [
         *(field.name for field in schema if pa.types.is_dictionary(field.type)),
-        *(f"{f.name}.list.element" for f in lists if pa.types.is_dictionary(f.type.value_type)),
+        *(items_of(f.name) for f in lists if pa.types.is_dictionary(f.type.value_type)),
     ]

@@ -130,7 +130,8 @@ class Table:
             )
         if not self.is_written(day):
             raise SpecError(f"{self.name} {day} was never written: there is nothing to bring back")
-        then = self.snapshot(to_version).files(day, day)
+        older = self.snapshot(to_version)
+        then = older.files(day, day)
         if then == newest.files(day, day):
             return newest.version
         gone = [file.path.name for file in then if not file.path.exists()]
@@ -150,7 +151,7 @@ class Table:
         ]
         token = max(time.time_ns() // 1000, log.last_token() + 1)
         # What is said of the rows that come back holds for them still.
-        metadata = {**self.snapshot(to_version).metadata(day), "rollback_to": str(to_version)}
+        metadata = {**older.metadata(day), "rollback_to": str(to_version)}
         return log.commit(Replacement(files, token, f"{token}-{uuid.uuid4().hex}", metadata, self.issue))
 
     def vacuum(self, retention_hours: int = RETENTION_HOURS, dry_run: bool = False) -> list[str]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from nightslate.contracts import Contract, arrow
 from nightslate.errors import ContractError
-from nightslate.tables.files import those_in
+from nightslate.tables.files import items_of, those_in
 from nightslate.tables.staging import Staged, StagedFile
 
 
@@ -57,7 +57,7 @@ def _content_problems(path: Path, file: StagedFile, contract: Contract) -> Itera
     if parquet.metadata.num_rows != file.rows:
         yield f"{file.path} has {parquet.metadata.num_rows} rows, its manifest says {file.rows}"
     # Of lists clauses say only that they are there, so that their texts need not be spelled out.
-    texts = (f"{c.name}.list.element" for c in contract.file_columns if c.type == "array<string>")
+    texts = (items_of(column.name) for column in contract.file_columns if column.type == "array<string>")
     parquet = pq.ParquetFile(
         path, metadata=parquet.metadata, read_dictionary=those_in(parquet.metadata, texts)
     )

@@ -11,6 +11,7 @@ import pyarrow.parquet
 
 from nightslate.contracts import arrow, load
 from nightslate.core.arrays import AnyArray
+from nightslate.programs.logs import LANDED
 
 STAMP = pa.timestamp("us", "UTC")
 OUTCOMES = arrow.types(load("outcomes").landing_columns)
@@ -24,7 +25,7 @@ def write_day(folder: Path, day: date, logs: Mapping[str, pa.Table]) -> None:
         day_folder = folder / log / f"ds={day}"
         day_folder.mkdir(parents=True, exist_ok=True)
         pyarrow.parquet.write_table(rows, day_folder / "part-0.parquet")
-        (day_folder / "_SUCCESS").touch()
+        (day_folder / LANDED).touch()
 
 
 def names_at(names: tuple[str, ...], places: AnyArray) -> pa.Array:

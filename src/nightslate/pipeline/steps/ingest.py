@@ -102,9 +102,10 @@ def _ingest(night: Night, logs: Logs, quarantine: Table, slates: Table) -> str:
     """Nothing is committed but quarantine unless every log is within what the program tolerates."""
     files = {log: landed_files(night, log) for log in logs}
     pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
-    form = id_form_of(logs["users"])
+    users = logs["users"].snapshot()
+    form = id_form_of(users)
     layout = {BUCKETS: str(night.program.buckets), KEY: pseudonymise.key_name, ID_FORM: form}
-    require_same_layout(logs["users"], layout)
+    require_same_layout(users, layout)
     pointed = {log: pointed_columns(night, log, files[log], form) for log in files}
     meant = _meaning_of_impressions(night, logs["impressions"])
     ingested: dict[str, TakenIn] = {}

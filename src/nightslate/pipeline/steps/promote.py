@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from nightslate.core.gate import Decision, GateRule, decide
 from nightslate.core.ope.diagnostics import Thresholds
@@ -23,8 +23,9 @@ def run(
     moves only if no later night has looked already."""
     reign = Reign.as_of(night, promotions, evidence)
     champion = reign.champion
-    cases, weighed = reign.cases(), _weighed(night, evaluations, champion)
-    decisions = {name: decide(case, weighed(name), _rule(night)) for name, case in cases.items()}
+    cases = reign.cases()
+    weighed = _weighed(night, evaluations, cases, champion)
+    decisions = {name: decide(case, weighed[name], _rule(night)) for name, case in cases.items()}
     winner = _best(decisions)
     after = winner or champion
     rows = [
@@ -56,7 +57,9 @@ def run(
     return f"champion {champion} -> {after}" if winner else f"champion stays {champion}, look {reign.look}"
 
 
-def _weighed(night: IssueNight, evaluations: Table, champion: str) -> Callable[[str], Estimate]:
+def _weighed(
+    night: IssueNight, evaluations: Table, challengers: Iterable[str], champion: str
+) -> dict[str, Estimate]:
     """Tonight's progressive differences to the champion, by challenger."""
     wanted = {"estimand": "progressive", "reference": champion, "estimator": night.issue.judged_by}
     found = {
@@ -64,16 +67,13 @@ def _weighed(night: IssueNight, evaluations: Table, champion: str) -> Callable[[
         for row in evaluations.rows(night.ds, night.ds).to_pylist()
         if all(row[name] == value for name, value in wanted.items())
     }
-
-    def of_challenger(name: str) -> Estimate:
+    for name in challengers:
         if name not in found:
             raise ContractError(
                 f"the night of {night.ds} has no evaluation of {name} with {wanted}:"
                 " run the step `evaluate` first"
             )
-        return found[name]
-
-    return of_challenger
+    return found
 
 
 def _rule(night: IssueNight) -> GateRule:

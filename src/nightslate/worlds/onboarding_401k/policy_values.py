@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools, Float32s, Floats
-from nightslate.core.policies.exploration import mix_floor
+from nightslate.core.arrays import Bools, Floats
 from nightslate.models.files import ModelFile
+from nightslate.pipeline.cohort_models import scored_by
 from nightslate.pipeline.night import IssueNight
 from nightslate.worlds.onboarding_401k.landing import profiles
 from nightslate.worlds.onboarding_401k.messages import MESSAGES
@@ -75,8 +75,5 @@ def mean_reward(
 
 def _rewards(night: IssueNight, truth: Truth, model: ModelFile, known: Participants) -> Floats:
     """(n,): of each page, by what is `known` of its visitor."""
-    rows, arms = profiles(known), pc.index_in(pa.array(MESSAGES), pa.array(model.arms)).to_numpy()
-    first, context_of = model.encoder.distinct(rows)
-    chosen = model.policy.weights(model.encoder(rows.take(pa.array(first))))
-    weights: Float32s = mix_floor(chosen, night.issue.floor)[:, arms]
-    return truth.of_policy(weights[context_of])
+    weights = scored_by(model).weights(profiles(known), night.issue.floor)
+    return truth.of_policy(weights[:, pc.index_in(pa.array(MESSAGES), pa.array(model.arms)).to_numpy()])
