@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from nightslate.cli.app import app, errors, exit_by_kind, show, show_notes
+from nightslate.cli.app import app, exit_by_kind, show, show_notes
+from nightslate.cli.bars import Bars
 from nightslate.programs.rewards import MAX_TOUCHES, SKEW
 
 
@@ -114,7 +114,7 @@ def attribute(
             skew=skew,
             max_touches=max_touches,
         )
-        with _Bars() as bars:
+        with Bars() as bars:
             summary = attribute_files(
                 impressions,
                 outcomes,
@@ -131,18 +131,3 @@ def attribute(
             show(attribution_report(summary))
 
     exit_by_kind(work)
-
-
-class _Bars(Progress):
-    """A bar for each thing that is under way, on a terminal's standard error."""
-
-    def __init__(self) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        super().__init__(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-        self._bars: dict[str, TaskID] = {}
-
-    def show(self, name: str, done: int, total: int) -> None:
-        """So much of it is done."""
-        if name not in self._bars:
-            self._bars[name] = self.add_task(name, total=total)
-        self.update(self._bars[name], completed=done)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Floats, Ints, Keys
+from nightslate.core.arrays import Bools, Floats, Ints, Keys
 from nightslate.core.ope.sample import CLOSED, OPEN_BELOW, ROUNDING
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
@@ -117,3 +117,8 @@ def found_column(
     if required:
         bad.blame(mask(found.is_null()), f"{name} is missing")
     return found
+
+
+def only(table: pa.Table, rows: Bools) -> pa.Table:
+    """Some rows; the table itself where that is all of them, for a copy may be large."""
+    return table if rows.all() else table.filter(pa.array(rows))

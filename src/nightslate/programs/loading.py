@@ -1,19 +1,22 @@
-"""From `dags/NAME.yaml` to a `Program`: safe YAML, strict schema, errors that name the place."""
+"""From a YAML file to a `Program`, or to features: safe YAML, strict schema, errors that name the place."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from nightslate import settings
 from nightslate.errors import SpecError
+from nightslate.programs.features import FeaturesFile
 from nightslate.programs.spec import Program
 from nightslate.programs.strict import NAME_PATTERN
+
+Declared = TypeVar("Declared", bound=BaseModel)
 
 
 def find(name: str) -> Program:
@@ -45,21 +48,32 @@ def text_of(path: Path) -> str:
 def parse(text: str, name: str) -> Program:
     """The program `name` that the text of NAME.yaml declares. Raises SpecError as `load` does."""
     file = f"{name}.yaml"
+    program = _validated(text, file, Program, "program")
+    if program.program != name:
+        raise SpecError(f"{file} declares program {program.program!r}; file and program share a name")
+    return program
+
+
+def load_features(path: Path) -> FeaturesFile:
+    """The features that a YAML file declares. Raises SpecError as `load` does, and where there is no file."""
+    if not path.is_file():
+        raise SpecError(f"there is no file {path}")
+    return _validated(text_of(path), path.name, FeaturesFile, "file of features")
+
+
+def _validated(text: str, file: str, kind: type[Declared], what: str) -> Declared:
     try:
         content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a day such as 2026-02-30
         raise SpecError(f"{file} is not safe YAML: {error}") from error
     except RecursionError:
-        raise SpecError(f"{file} is no program: it is nested too deep, or in itself") from None
+        raise SpecError(f"{file} is no {what}: it is nested too deep, or in itself") from None
     try:
-        program = Program.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         # What is said once for all issues is validated, and wrong, in each of them.
         lines = dict.fromkeys(f"  {_place(e['loc'], content)}: {e['msg']}" for e in error.errors())
-        raise SpecError(f"{file} is not a program:\n" + "\n".join(lines)) from error
-    if program.program != name:
-        raise SpecError(f"{file} declares program {program.program!r}; file and program share a name")
-    return program
+        raise SpecError(f"{file} is not a {what}:\n" + "\n".join(lines)) from error
 
 
 def _place(loc: tuple[int | str, ...], content: Any) -> str:

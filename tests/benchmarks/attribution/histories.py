@@ -124,8 +124,8 @@ class _Log:
     def _made(self, rows: Ints) -> pa.Table:
         ids, user = self._keys("id", rows), self._user(rows)
         made = {
-            f"{self.name[:-1]}_id": _texts(ids),
-            "user_id": _texts(_hashed("user", user), _hashed("rest of user", user)),
+            f"{self.name[:-1]}_id": hex_texts(ids),
+            "user_id": hex_texts(_hashed("user", user), _hashed("rest of user", user)),
             "occurred_at": pa.array(self._time(rows)).cast(pa.timestamp("us", "UTC")),
         }
         if self.name == "impressions":
@@ -165,7 +165,7 @@ def _hashed(what: str, numbers: Ints) -> Keys:
     return mix(numbers.astype(np.uint64), seed("histories", what))
 
 
-def _texts(*keys: Keys) -> pa.Array:
+def hex_texts(*keys: Keys) -> pa.Array:
     """(n,) 16 hex digits for each key of a row, one after the other."""
     words = np.column_stack(keys).astype(">u8").view(">u2")
     offsets = np.arange(len(words) + 1, dtype=np.int32) * (4 * words.shape[1])

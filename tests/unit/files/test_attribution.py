@@ -18,7 +18,9 @@ from nightslate.core.arrays import Keys
 from nightslate.core.attribution import Rule
 from nightslate.core.errors import InvalidInputError
 from nightslate.errors import MachineError
-from nightslate.files.attribution import histories, text_index, user_impressions
+from nightslate.files import large, text_index
+from nightslate.files import users as files_users
+from nightslate.files.attribution import user_impressions
 from nightslate.files.attribution.attribute import Summary, attribute
 from nightslate.files.attribution.copies import among, copies, repeated
 from nightslate.files.attribution.options import attributor
@@ -79,9 +81,9 @@ def test_users_in_many_parts_and_rows_in_many_batches_have_the_same_credits(
     whole, told = run(tmp_path, history(1)), list[tuple[str, int, int]]()
     expected = result(tmp_path)
     assert expected.num_rows > 500
-    monkeypatch.setattr(user_impressions, "_PART_ROWS", 100)
+    monkeypatch.setattr(files_users, "_PART_ROWS", 100)
     monkeypatch.setattr(user_impressions, "BATCH_ROWS", 64)
-    monkeypatch.setattr(histories, "BATCH_ROWS", 64)
+    monkeypatch.setattr(large, "BATCH_ROWS", 64)
     parted = run(tmp_path, history(1), told=told)
     assert result(tmp_path).equals(expected)
     assert ("impressions read", 1500, 1500) in told
@@ -104,7 +106,7 @@ def test_ids_of_users_in_different_parts_clash_and_copies_do_not(
     users = sorted({row["user_id"] for row in outcomes})
     clashing = [{**impressions[0], "impression_id": "twice", "user_id": user} for user in users]
     logs = ([*impressions, *clashing, *impressions[:50]], outcomes)
-    monkeypatch.setattr(user_impressions, "_PART_ROWS", 100)
+    monkeypatch.setattr(files_users, "_PART_ROWS", 100)
     summary = run(tmp_path, logs, quarantine=tmp_path / "bad.jsonl")
     assert [*summary.refused[str(tmp_path / "i.parquet")].values()] == [len(users)]
     near = sum(row["user_id"] in users for row in impressions[:50])

@@ -9,6 +9,7 @@ import numpy as np
 
 from nightslate.core.arrays import Bools, Ints
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.ordering import bisect, by_key_and_time, ties
 
 NOTHING = -1
 
@@ -76,8 +77,8 @@ def matched(
     of_line, when = keys[line], times[line]
     wanted, each = np.unique(outcome_keys, return_inverse=True)  # in order, it goes through memory once
     begin, end = (np.searchsorted(of_line, wanted, side)[each] for side in ("left", "right"))
-    first = _bisect(when, begin, end, outcome_times - windows - 1)
-    last = _bisect(when, first, end, outcome_times)
+    first = bisect(when, begin, end, outcome_times - windows - 1)
+    last = bisect(when, first, end, outcome_times)
     return Touches(line, first, last, earlier=first > begin, later=np.zeros(first.size, dtype=np.bool_))
 
 
@@ -105,59 +106,22 @@ def in_order(groups: Sequence[Ints], times: Ints, ranks: Ranks) -> Ints:
 
 
 def _by_key_and_time(keys: Ints, times: Ints, slots: Ints, ranks: Ranks) -> Ints:
-    span = int(times.max(initial=0)) - int(times.min(initial=0)) + 1
-    if (times[1:] >= times[:-1]).all():  # as logs come
-        order = _by_digits(keys)
-    elif int(keys.max(initial=0)) < (2**63 - 1) // span - 1:
-        # one number to sort by; rows that come user by user, day by day, are long runs, which merge fast
-        order = np.argsort(keys * span + (times - times.min(initial=0)), kind="stable")
-    else:
-        order = np.lexsort((times, keys))
-    return _with_ties_ranked(order, (keys, times), ranks, slots)
-
-
-def _by_digits(keys: Ints) -> Ints:
-    """A stable order of keys >= 0, by 16 bits at a time: of so short numbers a radix sort."""
-    order = np.argsort(keys.astype(np.uint16), kind="stable")
-    while (keys := keys >> 16).any():
-        order = order[np.argsort(keys[order].astype(np.uint16), kind="stable")]
-    return order
+    return _with_ties_ranked(by_key_and_time(keys, times), (keys, times), ranks, slots)
 
 
 def _with_ties_ranked(order: Ints, by: tuple[Ints, ...], ranks: Ranks, slots: Ints | None = None) -> Ints:
     """`order`, in which rows that are equal in all of `by` are ordered by slot, then by rank."""
     slots = np.zeros(order.size, dtype=np.int64) if slots is None else slots
     if slots.any():
-        tied, group = _ties(order, by)
+        tied, group = ties(order, by)
         if tied.size:
             rows = order[tied]
             order[tied] = rows[np.lexsort((slots[rows], group))]
-    tied, group = _ties(order, (*by, slots))
+    tied, group = ties(order, (*by, slots))
     if tied.size:
         rows = order[tied]
         order[tied] = rows[np.lexsort((ranks(rows), group))]
     return order
-
-
-def _ties(order: Ints, by: tuple[Ints, ...]) -> tuple[Ints, Ints]:
-    """Where in the order rows are equal to a neighbour in all of `by`, and which of them are equal."""
-    same = np.ones(max(order.size - 1, 0), dtype=np.bool_)
-    for column in by:
-        ordered = column[order]
-        same &= ordered[1:] == ordered[:-1]
-    tied = np.flatnonzero(np.append(same, False) | np.append(False, same)) if same.any() else order[:0]
-    return tied, np.cumsum(~np.append(False, same))[tied] if tied.size else tied
-
-
-def _bisect(values: Ints, low: Ints, high: Ints, wanted: Ints) -> Ints:
-    """For each outcome the first place in [low, high] of the ordered values that holds more than wanted."""
-    low, high = low.copy(), high.copy()
-    while (open_ := np.flatnonzero(low < high)).size:
-        middle = (low[open_] + high[open_]) // 2
-        above = values[middle] > wanted[open_]
-        high[open_] = np.where(above, middle, high[open_])
-        low[open_] = np.where(above, low[open_], middle + 1)
-    return low
 
 
 def _require_columns(log: str, *columns: Ints) -> None:

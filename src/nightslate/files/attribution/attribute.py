@@ -13,14 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.errors import MachineError
-from nightslate.files.attribution.growing_file import Pieces
 from nightslate.files.attribution.histories import Impressions, Outcomes, read_outcomes
 from nightslate.files.attribution.summary import Tally
-from nightslate.files.attribution.threads import in_order
-from nightslate.files.attribution.user_impressions import Dealt, Progress, Users, deal_outcomes
-from nightslate.files.attribution.user_parts import Parts
+from nightslate.files.attribution.user_impressions import Dealt, deal_outcomes
+from nightslate.files.growing_file import Pieces
+from nightslate.files.progress import Progress
 from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import Files
+from nightslate.files.threads import in_order
+from nightslate.files.user_parts import Parts
+from nightslate.files.users import Users
 from nightslate.files.writing import require_writable
 from nightslate.kernels.attribution import CREDITS, UNATTRIBUTED, Attributor
 from nightslate.records.overlap import Overlap
@@ -70,8 +72,9 @@ def attribute(
         shown = Impressions.of(impressions)
         try:
             with tempfile.TemporaryDirectory(prefix=".nightslate-", dir=out.parent) as folder:
-                done = _Outcomes.of(outcomes, attributor, shown.rows, Path(folder) / "outcomes", refused)
-                dealt = Dealt.of(shown, done.users, Path(folder) / "impressions", refused, progress)
+                beside = Path(folder)
+                done = _Outcomes.of(outcomes, attributor, shown.file.count, beside / "outcomes", refused)
+                dealt = Dealt.of(shown, done.users, beside / "impressions", refused, progress)
                 refused.settle()
                 tally, overlap, copied = _write(attributor, dealt, done, out, unattributed, refused, progress)
         except OSError as error:
@@ -79,7 +82,7 @@ def attribute(
         strangers = overlap.strangers(done.keys, shown.examples)
         return Summary(
             attributor=attributor,
-            impressions=shown.rows,
+            impressions=shown.file.count,
             near=dealt.rows,
             outcomes=done.rows,
             copies={str(impressions): copied, str(outcomes): done.copies},
@@ -183,5 +186,6 @@ def _attribute(attributor: Attributor, dealt: Dealt, done: _Outcomes, part: int)
 
 
 def _pointed(log: Impressions | Outcomes) -> Iterator[str]:
+    path = log.file.path if isinstance(log, Impressions) else log.path
     for name in log.pointed:
-        yield f"{name} of {log.path} is whole numbers, some written like 7.0: 7.0 is read as 7"
+        yield f"{name} of {path} is whole numbers, some written like 7.0: 7.0 is read as 7"

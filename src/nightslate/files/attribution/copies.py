@@ -7,10 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Bools, Keys
-from nightslate.files.attribution.threads import in_order
-
-ROW = "row"
-"""The number of a row in its file: what two copies may differ in."""
+from nightslate.files.threads import in_order
+from nightslate.files.users import ROW
 
 DIFFERS = "{} stands twice, with something else beside it"
 

@@ -8,27 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 
-from nightslate.core.arrays import Bools
-from nightslate.errors import ContractError
-from nightslate.files.attribution.copies import DIFFERS, ROW, among, copies, repeated
+from nightslate.files.attribution.copies import DIFFERS, among, copies, repeated
 from nightslate.files.bad_rows import BadRows
-from nightslate.files.columns import instants, numbers, require, texts, texts_or_none
+from nightslate.files.columns import instants, numbers, only, require, texts, texts_or_none
 from nightslate.files.hashes import text_keys
+from nightslate.files.large import LargeFile
 from nightslate.files.rejected_rows import Refused
-from nightslate.files.rows import Files, Rows, files_of, pieces, read
+from nightslate.files.rows import Files, Rows, read
+from nightslate.files.users import ROW
 from nightslate.records.instants import INSTANT
 from nightslate.records.overlap import KEYS, examples
-from nightslate.records.pointed import pointed_columns_of
-from nightslate.records.sources import format_of
 
 SLOT = "slot"
 
 _IMPRESSION = ("impression_id", "user_id", "arm_id", "occurred_at")
 _OUTCOME = ("outcome_id", "user_id", "kind", "value", "occurred_at")
 _NAMES = ("arm_id", "impression_id")
-BATCH_ROWS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,13 @@ def read_outcomes(path: Path, needed: tuple[str, ...], refused: Refused) -> Outc
     columns["occurred_at"] = instants(rows, "occurred_at", bad)
     columns[ROW] = rows.numbers - 1
     places = np.flatnonzero(bad.good)
-    good = _only(pa.table(columns), bad.good)
+    good = only(pa.table(columns), bad.good)
     keys = text_keys(good["outcome_id"])
     twice = copies(good, among(keys, repeated(keys)))
     differing = among(keys, repeated(keys[~twice]))
     bad.blame(places[differing], DIFFERS.format("outcome_id"), "outcome_id")
     refused.add(path, bad.all())
-    kept = _only(good, ~twice & ~differing)
+    kept = only(good, ~twice & ~differing)
     refused.require_some_left(path, kept.num_rows)
     ids = [name for name in ("outcome_id", "user_id", *_NAMES) if name in rows.names]
     pointed = tuple(name for name in ids if rows.is_pointed(name))
@@ -79,40 +75,32 @@ def read_outcomes(path: Path, needed: tuple[str, ...], refused: Refused) -> Outc
 
 @dataclass(frozen=True)
 class Impressions:
-    """Files of impressions, of which Parquet need not fit into memory. schema: of the batches of `good`;
-    pointed: as of outcomes."""
+    """Files of impressions. schema: of the batches of `good`."""
 
-    path: Path
-    files: Files
-    rows: int
+    file: LargeFile
     schema: pa.Schema
-    pointed: tuple[str, ...]
-    whole: Rows | None
 
     @classmethod
     def of(cls, path: Path) -> Impressions:
         """Raises ContractError for a file or columns that cannot be used."""
-        files, whole = files_of(path), None
-        if all(format_of(file)[0] == "parquet" for file in files):
-            there, rows, begins = _footers(files)
-            pointed = pointed_columns_of(files, _IMPRESSION[:3])
-        else:
-            whole = read(path)
-            there, rows, begins = whole.names, whole.count, whole.files
-            pointed = frozenset(name for name in _IMPRESSION[:3] if name in there and whole.is_pointed(name))
-        require(there, _IMPRESSION)
-        slot = [(SLOT, pa.int64())] if SLOT in there else []
+        file = LargeFile.of(path, _IMPRESSION[:3])
+        require(file.names, _IMPRESSION)
+        slot = [(SLOT, pa.int64())] if SLOT in file.names else []
         ids = [(name, pa.string()) for name in _IMPRESSION[:3]]
-        schema = pa.schema([*ids, ("occurred_at", INSTANT), *slot, (ROW, pa.int64())])
-        return cls(path, begins, rows, schema, tuple(sorted(pointed)), whole)
+        return cls(file, pa.schema([*ids, ("occurred_at", INSTANT), *slot, (ROW, pa.int64())]))
+
+    @property
+    def pointed(self) -> tuple[str, ...]:
+        """As of outcomes."""
+        return tuple(sorted(self.file.pointed))
 
     def good(self, refused: Refused) -> Iterator[pa.RecordBatch]:
         """The good rows, some at a time, each with its place as ROW; bad ones are refused."""
         for rows in self._parts():
             bad = BadRows(rows)
             table = self._checked(rows, bad).append_column(ROW, pa.array(rows.numbers - 1))
-            refused.add(self.path, bad.all())
-            yield from _only(table, bad.good).cast(self.schema).to_batches()
+            refused.add(self.file.path, bad.all())
+            yield from only(table, bad.good).cast(self.schema).to_batches()
 
     def examples(self, name: str) -> list[str]:
         """A few ids of a column, as they are read."""
@@ -122,10 +110,7 @@ class Impressions:
         return []
 
     def _parts(self) -> Iterable[Rows]:
-        if self.whole:
-            return [self.whole]
-        columns = [name for name in self.schema.names if name != ROW]
-        return pieces(self.path, columns, BATCH_ROWS, frozenset(self.pointed))
+        return self.file.parts([name for name in self.schema.names if name != ROW])
 
     def _checked(self, rows: Rows, bad: BadRows) -> pa.Table:
         columns = {name: texts(rows, name, bad) for name in _IMPRESSION[:3]}
@@ -135,22 +120,3 @@ class Impressions:
             bad.blame(slot != np.floor(slot), "slot is not a whole number", SLOT)
             columns[SLOT] = slot.astype(np.int64)
         return pa.table(columns)
-
-
-def _footers(files: list[Path]) -> tuple[list[str], int, Files]:
-    """The columns of Parquet files, how many rows they have together, and before each."""
-    names, begins, rows = dict[str, None](), list[tuple[Path, int]](), 0
-    for path in files:
-        begins.append((path, rows))
-        try:
-            with pa.parquet.ParquetFile(path) as file:
-                names |= dict.fromkeys(file.schema_arrow.names)
-                rows += file.metadata.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise ContractError(f"{path} cannot be read: {str(error).splitlines()[0][:300]}") from error
-    return list(names), rows, tuple(begins)
-
-
-def _only(table: pa.Table, rows: Bools) -> pa.Table:
-    """Some rows; the table itself where that is all of them, for a copy may be large."""
-    return table if rows.all() else table.filter(pa.array(rows))

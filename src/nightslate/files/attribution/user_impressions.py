@@ -2,69 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Int16s, Ints, Keys
-from nightslate.core.hashing import deal, seed
-from nightslate.files.attribution.copies import DIFFERS, ROW, among, copies, repeated
-from nightslate.files.attribution.histories import BATCH_ROWS, Impressions
-from nightslate.files.attribution.text_index import TextIndex
-from nightslate.files.attribution.threads import in_order
-from nightslate.files.attribution.user_parts import Hand, Parts
+from nightslate.core.arrays import Keys
+from nightslate.files.attribution.copies import DIFFERS, among, copies, repeated
+from nightslate.files.attribution.histories import Impressions
 from nightslate.files.hashes import text_keys
-from nightslate.files.rejected_rows import BadRow, Refused
-from nightslate.files.rows import Files, where
-
-Progress = Callable[[str, int, int], None]
-"""Told how much is done of how much, by name."""
-
-_PART_ROWS = 1 << 19
-_MOST_PARTS = 512
-
-
-@dataclass(frozen=True)
-class Users:
-    """Users by their ids; the part of each, which follows from its id, and last, at place -1, that of others,
-    which is negative; how many parts there are."""
-
-    ids: TextIndex
-    part: Int16s
-    parts: int
-
-    @classmethod
-    def of(cls, ids: pa.StringArray, rows: int) -> Self:
-        """The users of outcomes, each once; rows: of both files, which say how many parts there are."""
-        parts, keys = min(_MOST_PARTS, -(-rows // _PART_ROWS)), text_keys(pa.chunked_array([ids]))
-        part = np.append(deal(keys, seed("attribute"), parts), -1)
-        return cls(TextIndex.of(ids, keys), part.astype(np.int16), parts)
-
-    def files(self, folder: Path, schema: pa.Schema) -> Parts:
-        """A new folder for rows by part. schema: of the rows with text for user_id, which is to be the user's
-        place."""
-        folder.mkdir()
-        at = schema.get_field_index("user_id")
-        return Parts(folder, self.parts, schema.set(at, pa.field("user_id", pa.int32())))
-
-    def hand(self, rows: pa.RecordBatch, places: Ints) -> Hand:
-        """Rows by part, with the place of each one's user, -1 of others, which are left out."""
-        at = rows.schema.get_field_index("user_id")
-        dealt = rows.set_column(at, "user_id", pa.array(places.astype(np.int32)))
-        return Hand.of(dealt, self.part[places], self.parts)
-
-    def bad(self, rows: pa.Table, files: Files, reason: str, column: str) -> Iterator[BadRow]:
-        """Rows of these files that were dealt, as `Refused` takes them."""
-        for row in rows.to_pylist():
-            row["user_id"] = self.ids.texts[row["user_id"]].as_py()
-            file, number = where(files, row.pop(ROW) + 1)
-            yield BadRow(file, number, reason, partial(dict, row), column)
+from nightslate.files.large import BATCH_ROWS
+from nightslate.files.progress import Progress
+from nightslate.files.rejected_rows import Refused
+from nightslate.files.threads import in_order
+from nightslate.files.user_parts import Hand, Parts
+from nightslate.files.users import Users
 
 
 def deal_outcomes(rows: pa.Table, of_rows: int, folder: Path) -> tuple[Users, Parts]:
@@ -118,7 +72,8 @@ class Dealt:
             rows = self.parts.read(part)
             rows = rows.filter(pa.array(among(_keys(rows), clashing)))
             reason = DIFFERS.format("impression_id")
-            refused.add(shown.path, self.users.bad(rows, shown.files, reason, "impression_id"))
+            clashes = self.users.bad(rows, shown.file.files, reason, "impression_id")
+            refused.add(shown.file.path, clashes)
         return Dealt(self.users, self.parts, self.rows, self.twice, clashing)
 
 
@@ -134,7 +89,7 @@ def _dealt(shown: Impressions, users: Users, parts: Parts, refused: Refused, pro
         parts.add(hand)
         found.append(keys)
         done += read
-        progress("impressions read", done, shown.rows)
+        progress("impressions read", done, shown.file.count)
     return np.concatenate(found)
 
 

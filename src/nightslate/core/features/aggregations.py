@@ -1,0 +1,141 @@
+"""Aggregations of the events in windows. Each gives (m,) float64, NaN where there is nothing to aggregate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nightslate.core.arrays import AnyArray, Bools, Floats, Ints
+from nightslate.core.features.events import SECOND, Windows
+from nightslate.core.features.ranges import flat, in_slices, reduced
+
+
+def count(windows: Windows) -> Floats:
+    """How many events."""
+    return windows.counts.astype(np.float64)
+
+
+def total(windows: Windows) -> Floats:
+    """The sum of their values."""
+    return _over(np.add, windows)
+
+
+def mean(windows: Windows) -> Floats:
+    """The mean of their values."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(_over(np.add, windows) / windows.counts)
+
+
+def least(windows: Windows) -> Floats:
+    """The least of their values."""
+    return _over(np.minimum, windows)
+
+
+def most(windows: Windows) -> Floats:
+    """The largest of their values."""
+    return _over(np.maximum, windows)
+
+
+def last(windows: Windows) -> Floats:
+    """The value of the last one; of several at one time the largest."""
+    return _of_last(windows, windows.events.values)
+
+
+def time_since_last(windows: Windows) -> Floats:
+    """Seconds from the last one to the moment."""
+    found = _of_last(windows, windows.events.at)
+    return np.asarray((windows.moment - found) / SECOND)
+
+
+def distinct(windows: Windows) -> Floats:
+    """How many different values they have: those events count that are the first of their value in the
+    window."""
+    found = np.zeros(windows.low.size)
+    before = _same_before(windows)
+    for part in in_slices(windows.counts):
+        low, high = windows.low[part], windows.high[part]
+        places, _ = flat(low, high)
+        is_first = before[places] < np.repeat(low, high - low)
+        moment = np.repeat(np.arange(low.size), high - low)
+        found[part] = np.bincount(moment[is_first], minlength=low.size)
+    return _none_if_empty(windows, found)
+
+
+def quantile(windows: Windows, which: float) -> Floats:
+    """The quantile of their values, linear between two of them (Hyndman and Fan, 1996, type 7)."""
+    values, found = windows.events.values, np.full(windows.low.size, np.nan)
+    order = np.argsort(values)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    in_order = values[order]
+    for part in in_slices(windows.counts):
+        low, counts = windows.low[part], windows.counts[part]
+        places, ends = flat(low, windows.high[part])
+        # One number to sort by: which window, and the rank of the value.
+        keys = np.sort(np.repeat(np.arange(low.size), counts) * order.size + rank[places])
+        some = np.flatnonzero(counts)
+        position = (counts[some] - 1) * which
+        below = np.floor(position).astype(np.int64)
+        first = ends[some] - counts[some]
+        above = first + np.minimum(below + 1, counts[some] - 1)
+        left, right = (in_order[keys[at] % order.size] for at in (first + below, above))
+        found[part.start + some] = left + (right - left) * (position - below)
+    return found
+
+
+def sessions(windows: Windows, gap: int) -> Floats:
+    """How many sessions. A user who does nothing for the gap (microseconds) or longer begins a new one. One
+    that began before the window counts."""
+    events = windows.events
+    begins = events.begins.copy()
+    begins[1:] |= np.diff(events.at) >= gap
+    return _none_if_empty(windows, 1.0 + _between(windows, begins))
+
+
+def time_between(windows: Windows, opens: Bools, closes: Bools) -> Floats:
+    """Mean seconds from an event that opens (n,) to the next event, if that closes (n,)."""
+    events = windows.events
+    is_pair = np.zeros(opens.size, dtype=np.bool_)
+    is_pair[1:] = opens[:-1] & closes[1:] & ~events.begins[1:]
+    seconds = np.zeros(opens.size)
+    seconds[1:] = np.where(is_pair[1:], np.diff(events.at), 0) / SECOND
+    pairs = _between(windows, is_pair)
+    after_first = np.minimum(windows.low + 1, windows.high)
+    spent = reduced(np.add, seconds, after_first, windows.high, windows.origin)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(spent / pairs)
+
+
+def _between(windows: Windows, flags: Bools) -> Floats:
+    """(m,) how many of the flags (n,) stand at events of each window after its first."""
+    up_to = np.append(0, np.cumsum(flags))
+    counts: Ints = up_to[windows.high] - up_to[np.minimum(windows.low + 1, windows.high)]
+    return counts.astype(np.float64)
+
+
+def _over(ufunc: np.ufunc, windows: Windows) -> Floats:
+    values = windows.events.values
+    return _none_if_empty(windows, reduced(ufunc, values, windows.low, windows.high, windows.origin))
+
+
+def _of_last(windows: Windows, values: AnyArray) -> Floats:
+    found = np.full(windows.low.size, np.nan)
+    some = windows.counts > 0
+    found[some] = values[windows.high[some] - 1]
+    return found
+
+
+def _none_if_empty(windows: Windows, found: Floats) -> Floats:
+    return np.asarray(np.where(windows.counts > 0, found, np.nan))
+
+
+def _same_before(windows: Windows) -> AnyArray:
+    """(n,) the place of the event before each one of the same user with the same value, -1 where there is
+    none."""
+    events = windows.events
+    _, codes = np.unique(events.values, return_inverse=True)
+    keys = events.owner * (codes.max(initial=0) + 1) + codes
+    order = np.argsort(keys, kind="stable")
+    before = np.full(order.size, -1)
+    same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
+    before[order[same + 1]] = order[same]
+    return before

@@ -1,0 +1,119 @@
+"""Events of many users, and those of them that lie in the windows before moments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.features.ranges import flat, in_slices, reduced
+from nightslate.core.ordering import bisect, ties
+
+SECOND = 1_000_000
+"""In microseconds, in which all times are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What features are wanted of: user (m,), in ascending order; at (m,): the moment, before which events
+    count; known (m,): what was known by then counts."""
+
+    user: Ints
+    at: Ints
+    known: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """n events by user, time and value. first (users + 1,): where those of each user begin, and where the
+    last one's end; at, known (n,): when they happened, and when they were known; values (n,)."""
+
+    first: Ints
+    at: Ints
+    known: Ints
+    values: Floats
+
+    @classmethod
+    def of(cls, users: int, user: Ints, at: Ints, known: Ints, values: Floats) -> Events:
+        """Of events (n,) by user and time. Those that tie are put into an order that is the same whatever
+        order they come in."""
+        order = np.arange(user.size)
+        tied, group = ties(order, (user, at))
+        if tied.size:
+            order[tied] = tied[np.lexsort((known[tied], values[tied], group))]
+            known, values = known[order], values[order]
+        return cls(np.searchsorted(user, np.arange(users + 1)), at, known, values)
+
+    @cached_property
+    def owner(self) -> Ints:
+        """(n,) whose event each is."""
+        return np.repeat(np.arange(self.first.size - 1), np.diff(self.first))
+
+    @cached_property
+    def begins(self) -> Bools:
+        """(n,) whether each is the first one of its user."""
+        begins = np.zeros(self.at.size, dtype=np.bool_)
+        begins[self.first[:-1][np.diff(self.first) > 0]] = True
+        return begins
+
+    @cached_property
+    def known_at_once(self) -> bool:
+        """Whether each was known when it happened."""
+        return bool((self.known <= self.at).all())
+
+    def windows(self, moments: Moments, window: int | None) -> Windows:
+        """What happened in [moment - window, moment), known or not; None: all before the moment."""
+        begin, end = self.first[moments.user], self.first[moments.user + 1]
+        high = bisect(self.at, begin, end, moments.at - 1)
+        low = begin if window is None else bisect(self.at, begin, high, moments.at - window - 1)
+        return Windows(self, moments.at, low, high)
+
+    def known_in(self, windows: Windows, known: Ints) -> Iterator[tuple[Ints, Windows]]:
+        """The windows (m,) without what was not known by `known` (m,): parts of them, and their places."""
+        if self.known_at_once and (known >= windows.moment).all():
+            yield np.arange(known.size), windows
+            return
+        latest = reduced(np.maximum, self.known, windows.low, windows.high, windows.origin)
+        unknown = (windows.high > windows.low) & (latest > known)
+        whole = np.flatnonzero(~unknown)
+        yield whole, windows.at_places(whole)
+        some = np.flatnonzero(unknown)
+        for part in in_slices(windows.counts[some]):
+            yield some[part], self._known(windows.at_places(some[part]), known[some[part]])
+
+    def _known(self, windows: Windows, known: Ints) -> Windows:
+        """The events of each window that were known, as if each window were a user of its own."""
+        places, ends = flat(windows.low, windows.high)
+        moment = np.repeat(np.arange(ends.size), windows.counts)
+        kept = self.known[places] <= known[moment]
+        places = places[kept]
+        first = np.append(0, np.cumsum(np.bincount(moment[kept], minlength=ends.size)))
+        events = Events(first, self.at[places], self.known[places], self.values[places])
+        return Windows(events, windows.moment, first[:-1], first[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Events from place low (m,) up to place high (m,), for each of m moments, in the order of users."""
+
+    events: Events
+    moment: Ints
+    low: Ints
+    high: Ints
+
+    @property
+    def counts(self) -> Ints:
+        """(m,) how many events each has."""
+        return self.high - self.low
+
+    @cached_property
+    def origin(self) -> Ints:
+        """(m,) where the events of the user begin whose window it is."""
+        return self.events.first[np.searchsorted(self.events.first, self.low, side="right") - 1]
+
+    def at_places(self, places: Ints) -> Windows:
+        """Some of them."""
+        return Windows(self.events, self.moment[places], self.low[places], self.high[places])

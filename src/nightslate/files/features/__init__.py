@@ -1,0 +1,1 @@
+"""`nightslate features` on files: features of users as of moments."""

@@ -1,0 +1,218 @@
+"""Features of users as of moments, from what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core import features as core
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.features import Events, Moments, Windows
+from nightslate.core.ordering import by_key_and_time
+from nightslate.programs.days import microseconds
+from nightslate.programs.features import (
+    Condition,
+    Feature,
+    FeatureSpec,
+    Last,
+    OfColumn,
+    Quantile,
+    RatePerSession,
+    TimeBetween,
+    Value,
+    aggregated_columns,
+    conditions,
+    values_of,
+)
+
+USER, AT, KNOWN = "user_id", "occurred_at", "known_at"
+_CONDITION = "condition."
+
+Made = TypeVar("Made")
+
+_OF_WINDOWS: dict[str, Callable[[Windows], Floats]] = {
+    "count": core.count,
+    "sum": core.total,
+    "mean": core.mean,
+    "min": core.least,
+    "max": core.most,
+    "last": core.last,
+    "distinct": core.distinct,
+    "time_since_last": core.time_since_last,
+}
+_OPENS, _BOTH, _CLOSES = 0.0, 1.0, 2.0
+"""What an event of `time_between` does, in the order in which those of one moment do it."""
+
+
+def that_matter(activity: pa.Table, features: Sequence[Feature]) -> pa.Table:
+    """The events that any of the features is of: their user, times and values, and a column of flags for each
+    condition. activity: USER, AT, KNOWN and the columns that features look at, as text or float64."""
+    asked = _asked(features)
+    holds = {_CONDITION + str(place): _holds(activity, condition) for place, condition in enumerate(asked)}
+    kept = (USER, AT, KNOWN, *aggregated_columns(each.spec for each in features))
+    columns = {name: activity[name] for name in kept}
+    matters = holds[f"{_CONDITION}0"]
+    for flags in list(holds.values())[1:]:
+        matters = pc.or_(matters, flags)
+    return pa.table({**columns, **holds}).filter(matters)
+
+
+def features_as_of(
+    events: pa.Table, features: Sequence[Feature], user: Ints, at: Ints, known: Ints
+) -> pa.Table:
+    """A column a feature and a row a moment (m,). Of each its user, a number; when it is; and until when what
+    was known counts, both in microseconds. events: as `that_matter` gives them, USER being such numbers."""
+    users, of_moments = np.unique(user, return_inverse=True)
+    of_events = _integers(events[USER])
+    place = np.searchsorted(users, of_events)
+    asked_of = np.append(users, -1)[place] == of_events
+    order = by_key_and_time(of_moments, at)
+    moments = Moments(of_moments[order], at[order], known[order])
+    history = _History(
+        events.filter(pa.array(asked_of)), _asked(features), users.size, place[asked_of], moments
+    )
+    back = np.empty_like(order)
+    back[order] = np.arange(order.size)
+    return pa.table({each.name: history.column(each).take(pa.array(back)) for each in features})
+
+
+def _asked(features: Sequence[Feature]) -> list[Condition]:
+    """The conditions that features have, each once; where one counts sessions, that which always holds."""
+    asked = list(conditions(each.spec for each in features))
+    if any(isinstance(each.spec, RatePerSession) for each in features):
+        asked.append({})
+    return [condition for place, condition in enumerate(asked) if condition not in asked[:place]]
+
+
+def _holds(activity: pa.Table, condition: Condition) -> pa.ChunkedArray:
+    """Which events a condition holds for."""
+    holds = pa.chunked_array([np.ones(activity.num_rows, dtype=np.bool_)])
+    for name in condition:
+        column = activity[name]
+        is_number = pa.types.is_floating(column.type)
+        wanted = [float(value) if is_number else _text(value) for value in values_of(condition, name)]
+        holds = pc.and_(holds, pc.is_in(column, value_set=pa.array(wanted, column.type)))
+    return holds
+
+
+def _text(value: Value) -> str:
+    """As columns of categories have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class _History:
+    """Events by user and time, and the moments that features are wanted of."""
+
+    def __init__(
+        self, events: pa.Table, asked: list[Condition], users: int, user: Ints, moments: Moments
+    ) -> None:
+        at, known = _integers(events[AT]), _integers(events[KNOWN])
+        order = by_key_and_time(user, at)
+        self._user, self._at, self._known = user[order], at[order], known[order]
+        self._events = events.drop_columns([USER, AT, KNOWN]).take(pa.array(order)).combine_chunks()
+        self._asked, self._users, self._moments = asked, users, moments
+        self._found: dict[tuple[object, ...], Any] = {}
+
+    def column(self, feature: Feature) -> pa.Array:
+        """A feature, (m,), with its default where there is nothing to aggregate."""
+        window = microseconds(feature.window) if feature.window else None
+        found = self._values(feature.spec, window)
+        values = pa.array(found, mask=np.isnan(found))
+        spec = feature.spec
+        if isinstance(spec, Last) and self._is_text(spec.column):
+            values = self._coded(spec.column).dictionary.take(values.cast(pa.int64()))
+        default = feature.default
+        return values if default is None else pc.fill_null(values, pa.scalar(default, values.type))
+
+    def _values(self, spec: FeatureSpec, window: int | None) -> Floats:
+        """(m,) an aggregation, NaN where there is nothing to aggregate."""
+        if isinstance(spec, Quantile):
+            return self._over(self._of_column(spec), window, partial(core.quantile, which=spec.quantile))
+        if isinstance(spec, TimeBetween):
+            return self._over(self._that_open_or_close(spec), window, _seconds_between)
+        if isinstance(spec, RatePerSession):
+            sessions = partial(core.sessions, gap=microseconds(spec.session_gap))
+            visits = self._over(self._all({}), window, sessions)
+            return np.asarray(self._over(self._all(spec.where), window, core.count) / visits)
+        events = self._of_column(spec) if isinstance(spec, OfColumn) else self._all(spec.where)
+        return self._over(events, window, _OF_WINDOWS[spec.aggregation])
+
+    def _over(self, events: Events, window: int | None, aggregate: Callable[[Windows], Floats]) -> Floats:
+        found = np.full(self._moments.user.size, np.nan)
+        windows = self._once(("windows", events, window), lambda: events.windows(self._moments, window))
+        for places, known in events.known_in(windows, self._moments.known):
+            found[places] = aggregate(known)
+        return found
+
+    def _of_column(self, spec: OfColumn) -> Events:
+        """Those that its condition holds for and that have a value."""
+        return self._once(
+            ("events", self._asked.index(spec.where), spec.column),
+            lambda: self._those(
+                self._holds(spec.where) & self._has_value(spec.column), self._numbers(spec.column)
+            ),
+        )
+
+    def _all(self, condition: Condition) -> Events:
+        """Those that a condition holds for."""
+        return self._once(
+            ("events", self._asked.index(condition)),
+            lambda: self._those(self._holds(condition), np.zeros(self._at.size)),
+        )
+
+    def _that_open_or_close(self, spec: TimeBetween) -> Events:
+        opens, closes = self._holds(spec.where), self._holds(spec.until)
+        does = np.where(opens & closes, _BOTH, np.where(opens, _OPENS, _CLOSES))
+        return self._those(opens | closes, does)
+
+    def _those(self, rows: Bools, values: Floats) -> Events:
+        return Events.of(self._users, self._user[rows], self._at[rows], self._known[rows], values[rows])
+
+    def _holds(self, condition: Condition) -> Bools:
+        return np.asarray(self._events[f"{_CONDITION}{self._asked.index(condition)}"], dtype=np.bool_)
+
+    def _has_value(self, column: str) -> Bools:
+        return np.asarray(pc.is_valid(self._events[column]), dtype=np.bool_)
+
+    def _numbers(self, column: str) -> Floats:
+        """A column as numbers: of a category the place of each in the order of their texts."""
+        if not self._is_text(column):
+            return np.asarray(self._events[column], dtype=np.float64)
+        return np.asarray(pc.fill_null(self._coded(column).indices, 0), dtype=np.float64)
+
+    def _coded(self, column: str) -> pa.DictionaryArray:
+        return self._once(("coded", column), lambda: _in_order_of_text(self._events[column]))
+
+    def _is_text(self, column: str) -> bool:
+        return bool(pa.types.is_string(self._events[column].type))
+
+    def _once(self, key: tuple[object, ...], make: Callable[[], Made]) -> Made:
+        """What was made for the key, or is made now."""
+        if key not in self._found:
+            self._found[key] = make()
+        return cast(Made, self._found[key])
+
+
+def _in_order_of_text(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    coded = column.combine_chunks().dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.combine_chunks()
+    order = np.asarray(pc.array_sort_indices(coded.dictionary))
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    indices = pa.array(place).take(coded.indices)
+    return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), coded.dictionary.take(pa.array(order)))
+
+
+def _seconds_between(windows: Windows) -> Floats:
+    does = windows.events.values
+    return core.time_between(windows, does <= _BOTH, does >= _BOTH)
+
+
+def _integers(column: pa.ChunkedArray) -> Ints:
+    return np.asarray(column.cast(pa.int64()).combine_chunks())
