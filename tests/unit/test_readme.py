@@ -24,6 +24,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/attribute.md",
+    "docs/features.md",
     "docs/design.md",
     "docs/ope.md",
     "docs/simulate.md",

@@ -21,8 +21,9 @@ _QUANTILES = {"p5": 0.05, "p50": 0.5, "p95": 0.95}
 def features_report(summary: Summary, out: Path) -> RenderableType:
     """Everything that the terminal shows."""
     heading = Text(
-        f"{count(len(summary.features))} features of {count(summary.rows.num_rows)} moments, from"
-        f" {count(summary.events)} of {count(summary.activity)} events: {out}"
+        f"{count(len(summary.features))} features of {count(summary.rows.num_rows)} moments of"
+        f" {count(summary.users)} users, of whom {count(summary.active)} were active; from"
+        f" {count(summary.events)} of {count(summary.activity)} events\n{out}"
     )
     table = table_of("feature", "is", "window", ">mean", *(f">{name}" for name in _QUANTILES), ">no value")
     for feature in summary.features:
@@ -38,6 +39,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     return {
         "activity": {"rows": summary.activity, "events": summary.events},
         "as_of": {"rows": summary.moments, "written": summary.rows.num_rows},
+        "users": {"asked_of": summary.users, "active": summary.active},
         "features": {each.name: _described(summary.rows[each.name]) for each in summary.features},
         "rejected": summary.refused,
         "notes": list(summary.notes),

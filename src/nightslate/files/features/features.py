@@ -22,19 +22,22 @@ from nightslate.files.writing import require_writable, write
 from nightslate.kernels.features import AT, USER, features_as_of
 from nightslate.programs.days import microseconds
 from nightslate.programs.features import Feature, FeaturesFile
+from nightslate.records.overlap import examples, hardly_any
 
 
 @dataclass(frozen=True)
 class Summary:
     """What became of the files. rows: what was written; activity, moments: how many rows they have; events:
-    how many of the activity can matter; refused: bad rows by file and reason; notes: what a person should
-    know besides."""
+    how many of the activity can matter; users: how many were asked of, and active: how many of these have
+    such events; refused: bad rows by file and reason; notes: what a person should know besides."""
 
     rows: pa.Table
     features: tuple[Feature, ...]
     activity: int
     moments: int
     events: int
+    users: int
+    active: int
     refused: dict[str, dict[str, int]]
     notes: tuple[str, ...]
 
@@ -62,43 +65,78 @@ def features(
         users = Users.of(asked.users, read.file.count + asked.count)
         try:
             with tempfile.TemporaryDirectory(prefix=".nightslate-", dir=out.parent) as folder:
-                parts, events = _dealt(read, users, asked, Path(folder) / "activity", refused, progress)
+                dealt = _dealt(read, users, asked, Path(folder) / "activity", refused, progress)
                 refused.settle()
-                rows = _with_features(asked, users, parts, spec, progress)
+                rows = _with_features(asked, users, dealt.parts, spec, progress)
         except OSError as error:
             raise MachineError(f"cannot write beside {out}: {error}") from error
         write(rows, out)
-        notes = (*refused.summary, *read.notes, *asked.notes)
-        return Summary(rows, spec.each, read.file.count, asked.count, events, refused.counts, notes)
+        strangers = [] if not hardly_any(dealt.active, len(users.ids.texts)) else [_strangers(dealt, users)]
+        return Summary(
+            rows=rows,
+            features=spec.each,
+            activity=read.file.count,
+            moments=asked.count,
+            events=dealt.events,
+            users=len(users.ids.texts),
+            active=dealt.active,
+            refused=refused.counts,
+            notes=(*refused.summary, *read.notes, *asked.notes, *strangers),
+        )
+
+
+@dataclass(frozen=True)
+class _Dealt:
+    """What can matter of the activity in parts of its users; how many events that are, of how many of the
+    users that are asked of; and what a few users of the activity are called."""
+
+    parts: Parts
+    events: int
+    active: int
+    examples: list[str]
 
 
 def _dealt(
     read: Activity, users: Users, asked: AskedOf, folder: Path, refused: Refused, progress: Progress
-) -> tuple[Parts, int]:
-    """What can matter of the activity in parts of its users, and how many events that are."""
+) -> _Dealt:
     windows = [each.window for each in read.spec.each]
     longest = max((microseconds(window) for window in windows if window), default=0)
     last = int(asked.at.max())
     first = None if None in windows else int(asked.at.min()) - longest
 
-    def by_part(found: tuple[int, pa.Table]) -> tuple[int, list[Hand]]:
+    def by_part(found: tuple[int, pa.Table]) -> tuple[int, list[Hand], list[str]]:
         count, events = found
         at = events[AT].cast(pa.int64())
         in_time = pc.less(at, last)
         if first is not None:
             in_time = pc.and_(in_time, pc.greater_equal(at, first))
         batches = events.filter(in_time).combine_chunks().to_batches()
-        return count, [users.hand(batch, users.ids.find(batch[USER])) for batch in batches]
+        hands = [users.hand(batch, users.ids.find(batch[USER])) for batch in batches]
+        return count, hands, examples(events[USER][:1000].to_pylist())
 
-    done, kept = 0, 0
+    done, kept, like = 0, 0, list[str]()
+    active = np.zeros(len(users.ids.texts), dtype=np.bool_)
     with users.files(folder, read.schema) as parts:
-        for count, hands in in_order(by_part, read.events(refused)):
+        for count, hands, called in in_order(by_part, read.events(refused)):
             for hand in hands:
                 parts.add(hand)
                 kept += hand.rows.num_rows
-            done += count
+                active[np.asarray(hand.rows[USER])] = True
+            done, like = done + count, like or called
             progress("activity read", done, read.file.count)
-    return parts, kept
+    return _Dealt(parts, kept, int(np.count_nonzero(active)), like)
+
+
+def _strangers(dealt: _Dealt, users: Users) -> str:
+    asked, like = (
+        ", ".join(f'"{name}"' for name in names) or "nothing"
+        for names in (examples(users.ids.texts[:1000].to_pylist()), dealt.examples)
+    )
+    return (
+        f"WARNING: only {dealt.active:,} of {len(users.ids.texts):,} users have activity that features are"
+        f" of; a user_id is like {asked} in --as-of and like {like} in --activity: do both files write it in"
+        " one form?"
+    )
 
 
 def _with_features(
