@@ -1,7 +1,7 @@
-"""Twelve features of 10M events beside DuckDB's windows, on the same Parquet in the same run: as of decisions,
+"""Twelve features of 10M events beside DuckDB's windows, on the same Parquet in the same run, as of decisions
 and as of the end of the day.
 
-Prints times, ratios and memory; says nothing about how fast is fast enough, since that depends on the machine.
+Prints times, ratios and memory; says nothing about how fast is fast enough: that depends on the machine.
 """
 
 from __future__ import annotations
