@@ -200,6 +200,11 @@ class Contract:
         tighter = replace(self.column(name), maximum=maximum)
         return replace(self, columns=tuple(tighter if c.name == name else c for c in self.columns))
 
+    def with_required(self, name: str) -> "Contract":
+        """The contract with a column that every row has. Raises SpecError where there is no such column."""
+        required = replace(self.column(name), required=True)
+        return replace(self, columns=tuple(required if c.name == name else c for c in self.columns))
+
     def with_columns(self, extra: Sequence[Column]) -> "Contract":
         """The contract with a program's own columns before the partition column.
 

@@ -16,8 +16,8 @@ from nightslate.core.features import Events, Moments, Windows
 from nightslate.core.ordering import by_key_and_time
 from nightslate.programs.days import microseconds
 from nightslate.programs.features import (
+    Aggregate,
     Condition,
-    Feature,
     FeatureSpec,
     Last,
     OfColumn,
@@ -49,7 +49,7 @@ _OPENS, _BOTH, _CLOSES = 0.0, 1.0, 2.0
 """What an event of `time_between` does, in the order in which those of one moment do it."""
 
 
-def that_matter(activity: pa.Table, features: Sequence[Feature]) -> pa.Table:
+def that_matter(activity: pa.Table, features: Sequence[Aggregate]) -> pa.Table:
     """The events that any of the features is of: their user, times and values, and a column of flags for each
     condition. activity: USER, AT, KNOWN and the columns that features look at, as text or float64."""
     asked = _asked(features)
@@ -63,7 +63,7 @@ def that_matter(activity: pa.Table, features: Sequence[Feature]) -> pa.Table:
 
 
 def features_as_of(
-    events: pa.Table, features: Sequence[Feature], user: Ints, at: Ints, known: Ints
+    events: pa.Table, features: Sequence[Aggregate], user: Ints, at: Ints, known: Ints
 ) -> pa.Table:
     """A column a feature and a row a moment (m,). Of each its user, a number; when it is; and until when what
     was known counts, both in microseconds. events: as `that_matter` gives them, USER being such numbers."""
@@ -81,7 +81,7 @@ def features_as_of(
     return pa.table({each.name: history.column(each).take(pa.array(back)) for each in features})
 
 
-def _asked(features: Sequence[Feature]) -> list[Condition]:
+def _asked(features: Sequence[Aggregate]) -> list[Condition]:
     """The conditions that features have, each once; where one counts sessions, that which always holds."""
     asked = list(conditions(each.spec for each in features))
     if any(isinstance(each.spec, RatePerSession) for each in features):
@@ -118,7 +118,7 @@ class _History:
         self._asked, self._users, self._moments = asked, users, moments
         self._found: dict[tuple[object, ...], Any] = {}
 
-    def column(self, feature: Feature) -> pa.Array:
+    def column(self, feature: Aggregate) -> pa.Array:
         """A feature, (m,), with its default where there is nothing to aggregate."""
         window = microseconds(feature.window) if feature.window else None
         found = self._values(feature.spec, window)

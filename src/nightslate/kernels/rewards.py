@@ -16,6 +16,7 @@ from nightslate.core.hashing import deal, seed
 from nightslate.kernels.lists import marked, place_in, places
 from nightslate.kernels.maturity import Maturity
 from nightslate.kernels.ordering import order_by
+from nightslate.kernels.user_features import KnownFeatures
 
 IMPRESSION_COLUMNS = (
     "impression_id",
@@ -40,20 +41,28 @@ REWARDED_BY = ("occurred_at", "impression_id")
 @dataclass(frozen=True)
 class Matured:
     """Which impressions a night learns from. Those up to `counts_until` count: those whose window is over,
-    or, with `maturity`, those too whose credits of by now tell what they will be."""
+    or, with `maturity`, those too whose credits of by now tell what they will be. `features`: those of users
+    that stand beside them."""
 
     program: str
     ds: date
     counts_until: datetime
     maturity: Maturity | None = None
+    features: KnownFeatures | None = None
 
     def rows(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Those among the `impressions` of some users, with rewards from their `credits`."""
-        return rewarded(tables["impressions"], tables["credits"], self.counts_until, self.maturity)
+        found = rewarded(tables["impressions"], tables["credits"], self.counts_until, self.maturity)
+        return self._with_features(found, tables)
 
-    def counting(self, impressions: pa.Table) -> pa.Table:
+    def counting(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """The same impressions in the order that they have, without rewards."""
-        return impressions.filter(_old_enough(impressions, self.counts_until))
+        impressions = tables["impressions"]
+        found = impressions.filter(_old_enough(impressions, self.counts_until))
+        return self._with_features(found, tables)
+
+    def _with_features(self, rows: pa.Table, tables: Mapping[str, pa.Table]) -> pa.Table:
+        return self.features.beside(rows, tables["features"]) if self.features else rows
 
     def ages(self, rows: pa.Table) -> Floats:
         """(n,) how many days before ds each row's day was."""

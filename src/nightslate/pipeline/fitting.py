@@ -28,7 +28,7 @@ def described_arms(night: IssueNight, offered: pa.Table, contexts: Encoder) -> A
 
 def categories(night: IssueNight) -> tuple[str, ...]:
     """Those of the context columns whose values have to be counted before they can be encoded."""
-    return tuple(feature.name for feature in night.program.logs.context if feature.type == "category")
+    return tuple(feature.name for feature in night.program.context if feature.type == "category")
 
 
 def model_seed(night: IssueNight, learner: str) -> int:

@@ -11,6 +11,7 @@ from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs import Program
 from nightslate.programs.cohorts import cohorts_of, modelled_on
 from nightslate.programs.days import days_before, first_day
+from nightslate.programs.features import aggregates
 from nightslate.tables import Table
 
 LATE_DAYS = 7
@@ -36,14 +37,22 @@ def days_learnt_from(night: Night, models: Table) -> list[date]:
     return _days_up_to(night.ds, (night.ds - min(firsts)).days)
 
 
-def days_looked_back_on(night: Night, models: Table, with_attribution: bool = False) -> list[date]:
+def days_looked_back_on(night: Night, models: Table, with_logs_before: bool = False) -> list[date]:
     """The days before this one whose logs training and evaluation go back to, the oldest first: those that
-    they learn from, and in which trajectories began that ended there. `with_attribution`: also those before
-    them whose impressions may be credited with outcomes of the oldest."""
+    they learn from, and in which trajectories began that ended there. `with_logs_before`: also those before
+    them whose impressions may be credited with outcomes of the oldest, and whose activity its features are
+    made of."""
     sequences = [issue.sequence for issue in night.program.issues.values() if issue.sequence]
     days = len(days_learnt_from(night, models))
     days += max((days_before(sequence.span) for sequence in sequences), default=0)
-    return _days_up_to(night.ds, days + (days_attributed(night.program) if with_attribution else 0))
+    further = max(days_attributed(night.program), days_of_activity(night.program)) if with_logs_before else 0
+    return _days_up_to(night.ds, days + further)
+
+
+def days_with_features(night: Night, models: Table) -> list[date]:
+    """The days before this one as of whose end, or of whose decisions, features are learnt from."""
+    looked_back_on = days_looked_back_on(night, models)
+    return [looked_back_on[0] - timedelta(days=1), *looked_back_on] if looked_back_on else []
 
 
 def days_attributed_to(night: Night) -> list[date]:
@@ -55,6 +64,12 @@ def days_attributed(program: Program) -> int:
     """How many days before an outcome's day its impressions are looked for: those of the longest window, and
     some more, in which an impression is too old and its outcome late."""
     return days_before(program.longest_window) + LATE_DAYS
+
+
+def days_of_activity(program: Program) -> int:
+    """How many days before a decision's day the activity is looked for that its features are made of."""
+    windows = (each.window for each in aggregates(program.features))
+    return max((1 + days_before(window) for window in windows if window), default=0)
 
 
 @contextmanager

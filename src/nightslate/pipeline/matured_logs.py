@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
-from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.policies.learner import State
-from nightslate.engines import Input, Tables, Work
+from nightslate.engines import Tables, Work
 from nightslate.kernels.examination import POSITION_COLUMNS
 from nightslate.kernels.folds import Key
 from nightslate.kernels.maturity import COLUMNS as SEEN_IN
@@ -24,8 +22,12 @@ from nightslate.kernels.rewards import (
     Matured,
 )
 from nightslate.kernels.training import Earned, Lessons
+from nightslate.kernels.user_features import JOINED_BY
 from nightslate.kernels.value_counts import ValueCounts
+from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.fitting import categories
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.stored_meaning import (
     in_words,
@@ -53,26 +55,24 @@ class Logs:
 
     def narrow(self, columns: Iterable[str]) -> Logs:
         """The same impressions, but no more is read of them than these columns and what rewards come from."""
-        weighted = self.matured.maturity is not None
-        needed = {*REWARDED_BY, *(SEEN_IN["impressions"] if weighted else ()), *columns}
-        impressions = self.work.inputs["impressions"]
-        kept = [name for name in impressions.schema.names if name in needed]
-        inputs = {**self.work.inputs, "impressions": impressions.columns(kept)}
-        return replace(self, work=replace(self.work, inputs=inputs))
+        weighted, joined = self.matured.maturity is not None, self.matured.features is not None
+        rewarded_by = {*REWARDED_BY, *(SEEN_IN["impressions"] if weighted else ())}
+        needed = {"impressions": {*rewarded_by, *(JOINED_BY["impressions"] if joined else ()), *columns}}
+        if joined:
+            needed["features"] = {*JOINED_BY["features"], *columns}
+        inputs = {
+            name: given.columns([n for n in given.schema.names if n in needed[name]])
+            for name, given in self.work.inputs.items()
+            if name in needed
+        }
+        return replace(self, work=replace(self.work, inputs={**self.work.inputs, **inputs}))
 
 
-def bucket_input(night: Night, table: Table, columns: Sequence[str], since: date) -> Input:
-    """Columns of a table from `since` up to this night, from one pinned snapshot."""
-    schema = arrow_contracts.schema(table.contract)
-    return Input(table.snapshot().files(since, night.ds), schema).columns(columns)
-
-
-def matured_logs(
-    night: IssueNight, impressions: Table, credits: Table, arms: Sequence[str], window_days: int
-) -> Logs:
-    """The impressions of the last `window_days` days that count, and the credits known for them tonight.
-    Raises SpecError where some of these are worth what an earlier program said, or nobody knows what they
-    mean."""
+def matured_logs(night: IssueNight, logs: LogTables, arms: Sequence[str], window_days: int) -> Logs:
+    """The impressions of the last `window_days` days that count, with the features of their users, and the
+    credits known for them tonight. Raises SpecError where some of these are what an earlier program said, or
+    nobody knows what they mean."""
+    impressions, credits = logs.impressions, logs.credits
     since, rewards = first_day(night.ds, window_days), night.issue.rewards
     require_one_meaning(night, credits, "attribute", since)
     require_known_propensities(night, impressions, since)
@@ -87,11 +87,15 @@ def matured_logs(
         .of_issue(night.only),
         "credits": bucket_input(night, credits, credit_columns, since),
     }
+    known = known_features(night)
+    if known:
+        inputs["features"] = features_input(night, logs.features, since).of_users_in("impressions")
     work = Work(inputs, night.program.buckets)
     if weighted:
         maturity = _observed_maturity(night, work, arms)
-        return Logs(work, Matured(night.name, night.ds, maturity.counts_until, maturity))
-    return Logs(work, Matured(night.name, night.ds, matured_before(night.ds, rewards.longest_window)))
+        return Logs(work, Matured(night.name, night.ds, maturity.counts_until, maturity, known))
+    counts_until = matured_before(night.ds, rewards.longest_window)
+    return Logs(work, Matured(night.name, night.ds, counts_until, features=known))
 
 
 def _observed_maturity(night: IssueNight, work: Work, arms: Sequence[str]) -> Maturity:
@@ -128,11 +132,12 @@ def logs_to_weigh(night: IssueNight, impressions: Table, logs: Logs) -> tuple[Lo
 def value_counts(night: Night, logs: Logs, columns: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
     """How often each value of the columns occurs among the impressions that count, as text."""
     nothing, counting = ValueCounts.initial(columns), logs.matured.counting
-    impressions = logs.work.inputs["impressions"].columns(("occurred_at", *columns))
+    narrow = logs.narrow(columns).work
+    counted = {name: given for name, given in narrow.inputs.items() if name != "credits"}
     found = night.engine.fold(
         {"counts": nothing},
-        lambda tables: [("counts", nothing.update(counting(tables["impressions"])))],
-        replace(logs.work, inputs={"impressions": impressions}),
+        lambda tables: [("counts", nothing.update(counting(tables)))],
+        replace(narrow, inputs=counted),
     )
     return found["counts"].by_column
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -18,6 +19,8 @@ from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.kernels.trajectories import NEXT
 from nightslate.programs import Issue, Program
+from nightslate.programs.features import context_of
+from nightslate.programs.logs import ActivityColumn, Feature
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.tables import Table, Warehouse
 
@@ -25,12 +28,11 @@ if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't
     from nightslate.models.client import Client
     from nightslate.models.tracking import NightRun, Registry
 
-_CONTEXT = ("impressions", "users", "transitions")
-_FEATURES = {
+_OWN = {
     "category": Column(name="category", type="string", max_length=500),
     "number": Column(name="number", type="double", minimum=-(10**15), maximum=10**15),
 }
-"""What a feature may be that a landing file brings: its square, and sums of such, are numbers still."""
+"""What a column of a program's own may hold: the square of a number, and sums of such, are numbers still."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,30 @@ class Night:
     def contract(self, table: str) -> Contract:
         """The contract of a table of this program: with its own columns, no more slots than it has, and a
         partition for each issue where it tells several apart."""
-        logs, several = self.program.logs, len(self.program.issues) > 1
-        features = logs.context if table in _CONTEXT else logs.arm_features if table == "arms" else ()
-        extra = [replace(_FEATURES[feature.type], name=feature.name) for feature in features]
+        own = [replace(_OWN[column.type], name=column.name) for column in self._own_columns(table)]
         if table == "transitions":
-            extra += [replace(column, name=NEXT + column.name) for column in extra]
-        contract = load(table).with_columns(extra)
-        contract = replace(contract, by_issue=several and contract.tells_issues_apart)
-        return contract.with_maximum("slot", self.program.slots) if table == "impressions" else contract
+            own += [replace(column, name=NEXT + column.name) for column in own]
+        contract = load(table).with_columns(own)
+        if table == "impressions":
+            contract = contract.with_maximum("slot", self.program.slots)
+        if table == "activity":  # whose rows are known by all that they say
+            contract = replace(contract, key=(*contract.key, *(column.name for column in own)))
+            if self.program.features_as_of == "temporal":
+                contract = contract.with_required("landed_at")
+        return replace(contract, by_issue=len(self.program.issues) > 1 and contract.tells_issues_apart)
+
+    def _own_columns(self, table: str) -> Sequence[Feature | ActivityColumn]:
+        """What the program declares of a table."""
+        logs = self.program.logs
+        columns: dict[str, Sequence[Feature | ActivityColumn]] = {
+            "impressions": logs.context,
+            "users": logs.context,
+            "arms": logs.arm_features,
+            "activity": logs.activity.columns if logs.activity else (),
+            "features": context_of(self.program.features),
+            "transitions": self.program.context,
+        }
+        return columns.get(table, ())
 
     def table(self, table: str) -> Table:
         return self.warehouse.table(self.name, self.contract(table))

@@ -118,6 +118,12 @@ def _attribute() -> Run:
     return run
 
 
+def _features() -> Run:
+    from nightslate.pipeline.steps.features import run
+
+    return run
+
+
 def _transitions() -> Run:
     from nightslate.pipeline.steps.transitions import run
 
@@ -172,7 +178,7 @@ def _data_docs() -> Run:
     return run
 
 
-LOGS = ("impressions", "outcomes", "users", "arms", "references")
+LOGS = ("impressions", "outcomes", "users", "arms", "references", "activity")
 
 STEPS = (
     Step(
@@ -193,10 +199,20 @@ STEPS = (
         heavy=True,
     ),
     Step(
+        name="features",
+        does="Aggregates what users did, as it was known at the end of the day and at decisions.",
+        run=_features,
+        reads=("activity", "impressions"),
+        looks_up=("models",),
+        writes=("features",),
+        heavy=True,
+        belongs_to=lambda program: bool(program.features),
+    ),
+    Step(
         name="transitions",
         does="Puts a user's decisions together that follow one another, with their rewards.",
         run=_transitions,
-        reads=("impressions", "credits"),
+        reads=("impressions", "features", "credits"),
         looks_up=("models",),
         writes=("transitions",),
         heavy=True,
@@ -206,7 +222,7 @@ STEPS = (
         name="train",
         does="Fits every learner on rewards that are known; registers the models.",
         run=_train,
-        reads=("impressions", "credits", "transitions", "arms"),
+        reads=("impressions", "features", "credits", "transitions", "arms"),
         looks_up=("promotions",),
         writes=("models", "delays"),
         per_issue=True,
@@ -216,7 +232,7 @@ STEPS = (
         name="evaluate",
         does="Estimates every policy's value off-policy, with intervals.",
         run=_evaluate,
-        reads=("impressions", "credits", "transitions", "arms", "models"),
+        reads=("impressions", "features", "credits", "transitions", "arms", "models"),
         writes=("evaluations", "sweeps", "evidence"),
         per_issue=True,
         heavy=True,
@@ -233,7 +249,7 @@ STEPS = (
         name="score",
         does="Ranks tonight's arms for every user; stages the slates.",
         run=_score,
-        reads=("users", "arms", "models"),
+        reads=("users", "arms", "features", "models"),
         looks_up=("promotions",),
         writes=("slates:staged", "allocations", "assignments"),
         per_issue=True,

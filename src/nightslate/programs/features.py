@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from nightslate.programs.logs import TAKEN, Boundaries, Feature, Logs
 from nightslate.programs.strict import NAME_PATTERN, Duration, Name, Share, Strict, Text, Worth
 
 SESSION_GAP = timedelta(minutes=30)
@@ -26,13 +28,14 @@ class _Aggregation(Strict):
 
     `where`: what columns have to be, all of them; a list is any of its values. `window`, or `windows` for a
     feature of each; without either, all that is kept. `default`: the value where there is nothing to
-    aggregate."""
+    aggregate. `boundaries`: in a program, the ends of intervals that make categories of a number."""
 
     source: Literal["activity"] = "activity"
     where: Condition = Field(default={})
     window: Duration | None = None
     windows: Annotated[tuple[Duration, ...], Field(strict=False)] = ()
     default: Worth | None = None
+    boundaries: Boundaries = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -104,8 +107,9 @@ _ZERO_OF_NOTHING = ("count", "sum", "distinct", "rate_per_session")
 
 
 @dataclass(frozen=True)
-class Feature:
-    """One column of features. window: None where all that is kept counts."""
+class Aggregate:
+    """One column of features: its name, and over which window what is aggregated. window: None where all that
+    is kept counts."""
 
     name: str
     spec: FeatureSpec
@@ -119,23 +123,24 @@ class Feature:
         return self.spec.default
 
 
+FeatureSpecs = dict[Name, FeatureSpec]
+
+
 class FeaturesFile(Strict):
     """A file of features. `columns`: the types of columns of activity where they don't follow from their
     use: a number is what is summed, a category what is compared with text."""
 
-    features: dict[Name, FeatureSpec] = Field(min_length=1, max_length=1000)
+    features: FeatureSpecs = Field(min_length=1, max_length=1000)
     columns: dict[Name, ColumnType] = Field(default={})
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        names = [feature.name for feature in self.each]
-        twice = [name for place, name in enumerate(names) if name in names[:place]]
-        if twice:
-            raise ValueError(f"features: two are called {twice[0]}")
-        too_long = [name for name in names if not re.fullmatch(NAME_PATTERN, name)]
-        if too_long:
-            raise ValueError(f"features: {too_long[0]} is too long for a name")
+        require_names(self.each)
         for name, spec in self.features.items():
+            if spec.boundaries:
+                raise ValueError(
+                    f"features.{name}: boundaries are for programs, which make categories of them"
+                )
             if isinstance(spec, OfNumbers | Quantile) and self.columns.get(spec.column) == "category":
                 raise ValueError(
                     f"features.{name}: {spec.aggregation} is of numbers, not columns.{spec.column}: category"
@@ -143,13 +148,9 @@ class FeaturesFile(Strict):
         return self
 
     @property
-    def each(self) -> tuple[Feature, ...]:
+    def each(self) -> tuple[Aggregate, ...]:
         """The features of all windows, in the order of the file."""
-        return tuple(
-            Feature(f"{name}_{in_short(window)}" if window in spec.windows else name, spec, window)
-            for name, spec in self.features.items()
-            for window in spec.windows or (spec.window,)
-        )
+        return aggregates(self.features)
 
     def type_of(self, column: str) -> ColumnType | None:
         """As declared, or as it is used; None where its values may be of either type."""
@@ -166,9 +167,34 @@ class FeaturesFile(Strict):
     @property
     def column_names(self) -> tuple[str, ...]:
         """The columns of activity that are looked at, but for those that all activity has."""
-        specs = self.features.values()
-        compared = [name for condition in conditions(specs) for name in condition]
-        return tuple(dict.fromkeys([*compared, *aggregated_columns(specs)]))
+        return columns_looked_at(self.features.values())
+
+
+def aggregates(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
+    """The features of all windows, in the order in which they are declared."""
+    return tuple(
+        Aggregate(f"{name}_{in_short(window)}" if window in spec.windows else name, spec, window)
+        for name, spec in specs.items()
+        for window in spec.windows or (spec.window,)
+    )
+
+
+def require_names(found: Sequence[Aggregate]) -> None:
+    """Raise ValueError where two features share a name, or one is too long for a name."""
+    names = [each.name for each in found]
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise ValueError(f"features: two are called {twice[0]}")
+    too_long = [name for name in names if not re.fullmatch(NAME_PATTERN, name)]
+    if too_long:
+        raise ValueError(f"features: {too_long[0]} is too long for a name")
+
+
+def columns_looked_at(specs: Iterable[FeatureSpec]) -> tuple[str, ...]:
+    """The columns that features compare or aggregate, each once."""
+    specs = list(specs)
+    compared = [name for condition in conditions(specs) for name in condition]
+    return tuple(dict.fromkeys([*compared, *aggregated_columns(specs)]))
 
 
 def aggregated_columns(specs: Iterable[FeatureSpec]) -> tuple[str, ...]:
@@ -196,3 +222,54 @@ def in_short(window: timedelta) -> str:
         if window % length == timedelta(0):
             return f"{window // length}{unit}"
     return f"{window // timedelta(minutes=1)}m"
+
+
+def context_of(specs: FeatureSpecs) -> tuple[Feature, ...]:
+    """Features as columns of contexts."""
+    return tuple(
+        Feature(
+            name=each.name,
+            type="category" if isinstance(each.spec.default, str) else "number",
+            boundaries=each.spec.boundaries,
+        )
+        for each in aggregates(specs)
+    )
+
+
+def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
+    """Raise ValueError for a feature that the program's activity can't be aggregated to."""
+    if not specs:
+        return
+    if logs.activity is None:
+        raise ValueError("features: they are made of activity; declare `logs.activity` with its columns")
+    require_names(aggregates(specs))
+    types: dict[str, str] = {**logs.activity.types, "kind": "category"}
+    taken = {feature.name for feature in logs.context} | TAKEN["context"]
+    for each in aggregates(specs):
+        _require_declared(each, types)
+        if each.name in taken:
+            raise ValueError(f"features: the name {each.name!r} is taken by another column of contexts")
+        if each.window is None:
+            raise ValueError(f"features.{each.name}: a window is needed, such as 28d")
+        if each.window > logs.activity.kept:
+            raise ValueError(
+                f"features.{each.name}: its window is longer than activity is kept,"
+                f" logs.activity.keep_days: {logs.activity.keep_days}"
+            )
+
+
+def _require_declared(each: Aggregate, types: Mapping[str, str]) -> None:
+    spec, place = each.spec, f"features.{each.name}"
+    for name in columns_looked_at([spec]):
+        if name not in types:
+            near = difflib.get_close_matches(name, types, n=1)
+            hint = f"; is {near[0]} what is meant?" if near else ""
+            raise ValueError(f"{place}: {name!r} is no column of logs.activity (there: {list(types)}){hint}")
+    if isinstance(spec, OfNumbers | Quantile) and types[spec.column] != "number":
+        raise ValueError(f"{place}: {spec.aggregation} is of numbers, and {spec.column} is a category")
+    if each.default is None:
+        raise ValueError(f"{place}: say its `default`, which users have that did nothing of the kind")
+    of_text = isinstance(spec, Last) and types[spec.column] == "category"
+    if of_text != isinstance(each.default, str):
+        kind = "text" if of_text else "a number"
+        raise ValueError(f"{place}: its default has to be {kind}, as its values are; got {each.default!r}")

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
+from nightslate.programs.features import FeatureSpecs, context_of
 from nightslate.programs.learners import LearnerSpec
-from nightslate.programs.logs import Logs, require_crossing
+from nightslate.programs.logs import Feature, Logs, require_crossing
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
 from nightslate.programs.slates import SlateGoals, require_consistent
@@ -24,7 +25,7 @@ MARGINAL_SLOTS = 3
 ONLY = "all"
 """The issue of a program that does not tell several apart."""
 
-OF_THE_PROGRAM = ("program", "start_date", "logs")
+OF_THE_PROGRAM = ("program", "start_date", "logs", "features")
 """What an issue has from its program, and can't say itself."""
 
 _RESERVED = {"champion": "whichever learner was promoted last", "logged": "the policy that wrote the logs"}
@@ -57,6 +58,7 @@ class Issue(SlateGoals):
     name: Name
     start_date: date
     logs: Logs
+    features: FeatureSpecs = Field(default={}, max_length=1000)
     arms: ArmChoice = ArmChoice()
     eligible: dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] = Field(default={})
     slots: int = Field(ge=1, le=100)
@@ -109,14 +111,14 @@ class Issue(SlateGoals):
         }
         require_matured(self.rewards, windows)
         require_known_rewards(self.evaluation, self.rewards)
-        require_crossing(self.logs, self.learners.values())
+        require_crossing(self.logs, self.context, self.learners.values())
         return self
 
     def _require_choosable(self) -> None:
         """Raise ValueError unless arms and users are chosen by categories that the logs have."""
         chosen = (
             ("arms.where", "logs.arm_features", self.arms.where, self.logs.arm_features),
-            ("eligible", "logs.context", self.eligible, self.logs.context),
+            ("eligible", "logs.context or features", self.eligible, self.context),
         )
         for key, place, names, declared in chosen:
             categories = [feature.name for feature in declared if feature.type == "category"]
@@ -138,6 +140,11 @@ class Issue(SlateGoals):
             )
         if self.judged_by not in self.estimators:
             raise ValueError(f"gate.estimator: {self.judged_by!r} is not one of {list(self.estimators)}")
+
+    @property
+    def context(self) -> tuple[Feature, ...]:
+        """What is known of a user when a decision is made: columns that land, and features."""
+        return (*self.logs.context, *context_of(self.features))
 
     @property
     def unit(self) -> Unit:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from nightslate.programs.learners import LearnerSpec, Linear
-from nightslate.programs.strict import MOST_ROWS, Name, Share, Strict, Worth
+from nightslate.programs.strict import MOST_ROWS, Days, Name, Share, Strict, Text, Worth
 
 LANDED = "_SUCCESS"
 """The marker beside the files of a log's day: they are all there."""
@@ -32,6 +33,7 @@ TAKEN = {
         *("reward", "bucket", "ds"),
     },
     "arm_features": {"arm_id", "bucket", "ds"},
+    "activity": {"user_id", "occurred_at", "kind", "landed_at", "known_at", "bucket", "ds"},
 }
 """The columns that tables with a program's own have anyway, and those that a night adds. Contracts are not
 read here, where DAG files are parsed; a test holds this against them."""
@@ -43,6 +45,9 @@ SQL_WORDS = {
 """What Delta's reader of constraints never takes for a column."""
 
 
+Boundaries = Annotated[tuple[Worth, ...], Field(strict=False)]  # YAML has lists, not tuples
+
+
 class Feature(Strict):
     """A column of contexts or arms: a category (one-hot over the values seen) or a number (as it is).
 
@@ -51,7 +56,7 @@ class Feature(Strict):
 
     name: Name
     type: Literal["category", "number"]
-    boundaries: Annotated[tuple[Worth, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    boundaries: Boundaries = ()
 
     @model_validator(mode="after")
     def _has_intervals(self) -> Feature:
@@ -68,6 +73,41 @@ Features = Annotated[tuple[Feature, ...], Field(strict=False, max_length=1000)]
 Cross = Annotated[tuple[Name, Name], Field(strict=False)]
 
 
+class ActivityColumn(Strict):
+    """A column of activity of a program's own: text, or a number. A row need not have a value."""
+
+    name: Name
+    type: Literal["category", "number"]
+
+
+class Activity(Strict):
+    """What users do, event by event, as it comes. `columns`: those beside `user_id`, `occurred_at`, `kind`
+    and `landed_at`. `kinds`: those that are known; others are counted, and kept. `keep_days`: how far back
+    features may look."""
+
+    columns: Annotated[tuple[ActivityColumn, ...], Field(strict=False, max_length=1000)] = ()
+    kinds: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    keep_days: Days = 35
+
+    @model_validator(mode="after")
+    def _has_names_of_its_own(self) -> Activity:
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names):
+            raise ValueError(f"columns: a column is declared twice in {names}")
+        _require_free("activity", names)
+        return self
+
+    @property
+    def types(self) -> dict[str, Literal["category", "number"]]:
+        """Of its columns, by name."""
+        return {column.name: column.type for column in self.columns}
+
+    @property
+    def kept(self) -> timedelta:
+        """How far back features may look."""
+        return timedelta(days=self.keep_days)
+
+
 class Rejects(Strict):
     """How much of a day's landing a night tolerates in quarantine before it stops."""
 
@@ -80,7 +120,8 @@ class Logs(Strict):
 
     `conditional`: the probability of this arm in this slot given the slots before it.
     `marginal`: the probability of this arm in this slot, whatever came before.
-    `crosses`: the pairs of a context feature and an arm feature that interact; None: all of them.
+    `crosses`: the pairs of a context feature and an arm feature that interact; None: all of them. `activity`:
+    the log of what users do beside what they are shown, if there is one.
     """
 
     propensity: Literal["conditional", "marginal"]
@@ -88,6 +129,7 @@ class Logs(Strict):
     arm_features: Features = ()
     crosses: Annotated[tuple[Cross, ...], Field(strict=False)] | None = None
     references: bool = False
+    activity: Activity | None = None
     rejects: Rejects = Rejects()
 
     @model_validator(mode="after")
@@ -101,10 +143,6 @@ class Logs(Strict):
                 raise ValueError(f"a column is declared twice in {names}")
             _require_free(key, names)
         crosses = self.crosses or ()
-        for cross in crosses:
-            for name, (key, names) in zip(cross, columns.items(), strict=True):
-                if name not in names:
-                    raise ValueError(f"crosses: {name!r} is not one of logs.{key} (there: {names})")
         if len(set(crosses)) < len(crosses):
             raise ValueError(f"crosses: a pair is named twice in {[list(cross) for cross in crosses]}")
         return self
@@ -112,7 +150,8 @@ class Logs(Strict):
     @property
     def names(self) -> tuple[str, ...]:
         """The landing logs a night waits for."""
-        return ("impressions", "outcomes", "users", "arms", *(("references",) if self.references else ()))
+        more = {"references": self.references, "activity": self.activity is not None}
+        return ("impressions", "outcomes", "users", "arms", *(name for name, lands in more.items() if lands))
 
 
 def _require_free(key: str, names: list[str]) -> None:
@@ -130,8 +169,17 @@ def _require_free(key: str, names: list[str]) -> None:
             )
 
 
-def require_crossing(logs: Logs, learners: Iterable[LearnerSpec]) -> None:
-    """Raise ValueError where crosses are named and no learner looks at the features of arms."""
+def require_crossing(logs: Logs, context: Iterable[Feature], learners: Iterable[LearnerSpec]) -> None:
+    """Raise ValueError where crosses name what is no feature of contexts or of arms, and where no learner
+    looks at those of arms."""
+    there = {
+        "logs.context or features": [feature.name for feature in context],
+        "logs.arm_features": [feature.name for feature in logs.arm_features],
+    }
+    for cross in logs.crosses or ():
+        for name, (place, names) in zip(cross, there.items(), strict=True):
+            if name not in names:
+                raise ValueError(f"logs.crosses: {name!r} is not one of {place} (there: {names})")
     kinds = list(learners)
     pooled = (isinstance(one, Linear) and one.pooling != "disjoint" for one in kinds)
     if logs.crosses is not None and not (any(pooled) or "epsilon_greedy" in (one.kind for one in kinds)):

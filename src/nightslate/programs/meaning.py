@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from nightslate.programs.features import aggregates
 from nightslate.programs.issue import ONLY, Issue
 from nightslate.programs.spec import Program
 
 Meaning = Mapping[str, str]
 """What a program says, by key, in words: equal words, equal rows from equal logs."""
+
+_NOT_STORED = {"windows", "window", "boundaries"}
+"""Of a feature: what its values do not depend on, or is said by its name's own window."""
 
 PROPENSITY, SLOTS, SKEW = "logs.propensity", "slots", "rewards.skew"
 
@@ -82,6 +86,17 @@ def _of_credits(issue: Issue) -> Meaning:
     return {key: _words(value) for key, value in {**said, **of_all}.items()}
 
 
+def _of_features(program: Program) -> Meaning:
+    specs = {
+        f"features.{each.name}": json.dumps(
+            {**each.spec.model_dump(mode="json", exclude=_NOT_STORED), "window": _words(each.window)},
+            sort_keys=True,
+        )
+        for each in aggregates(program.features)
+    }
+    return {"features_as_of": program.features_as_of, **specs}
+
+
 def _of_transitions(issue: Issue) -> Meaning:
     if issue.sequence is None:
         return {}
@@ -95,6 +110,7 @@ def _of_transitions(issue: Issue) -> Meaning:
 _OF_PROGRAM: Mapping[str, Callable[[Program], Meaning]] = {
     "impressions": lambda program: {PROPENSITY: program.logs.propensity},
     "outcomes": lambda program: {SKEW: _words(program.skew)},
+    "features": lambda program: _of_features(program),
 }
 _OF_ISSUE: Mapping[str, Callable[[Issue], Meaning]] = {
     "impressions": _of_slots,

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from nightslate.errors import SpecError
+from nightslate.programs.features import FeatureSpecs, context_of, require_computable
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
-from nightslate.programs.logs import Logs
+from nightslate.programs.logs import Feature, Logs
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 
 _OF_ISSUES = {*Issue.model_fields} - {*OF_THE_PROGRAM, "name"}
@@ -18,7 +19,10 @@ _OF_ISSUES = {*Issue.model_fields} - {*OF_THE_PROGRAM, "name"}
 
 class Program(Strict):
     """The whole of `dags/NAME.yaml`. What an issue can say may be said beside `issues` too: for all of them,
-    or, in a program without that key, for the one that it has."""
+    or, in a program without that key, for the one that it has.
+
+    `features_as_of`: what models learn from and score by is known as of the end of the day before the
+    decision (`snapshot`), or as of the decision (`temporal`)."""
 
     program: Name
     description: Text
@@ -27,6 +31,8 @@ class Program(Strict):
     engine: Literal["local", "spark"] | None = None
     buckets: int = Field(default=8, ge=1, le=4096, description="user buckets of the tables; fixed for ever")
     logs: Logs
+    features: FeatureSpecs = Field(default={}, max_length=1000)
+    features_as_of: Literal["snapshot", "temporal"] = "snapshot"
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="before")
@@ -47,6 +53,11 @@ class Program(Strict):
                 raise ValueError(f"issues.{name}: {reserved[0]} is said once, for the whole program")
         whole = {name: {**for_all, **issue, **of_program, "name": name} for name, issue in issues.items()}
         return {**own, "issues": whole}
+
+    @model_validator(mode="after")
+    def _can_compute_features(self) -> Program:
+        require_computable(self.features, self.logs)
+        return self
 
     @model_validator(mode="after")
     def _can_tell_issues_apart(self) -> Program:
@@ -73,6 +84,11 @@ class Program(Strict):
             raise SpecError(f"{self.program} has the issues {', '.join(self.issues)}: say which one")
         (issue,) = self.issues.values()
         return issue
+
+    @property
+    def context(self) -> tuple[Feature, ...]:
+        """What is known of a user when a decision is made: columns that land, and features."""
+        return (*self.logs.context, *context_of(self.features))
 
     @property
     def slots(self) -> int:

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from nightslate.files.features.features import Summary
-from nightslate.programs.features import Feature, OfColumn, in_short
+from nightslate.programs.features import Aggregate, OfColumn, in_short
 from nightslate.reports.numbers import count, percent, significant
 from nightslate.reports.terminal import add_row, table_of
 
@@ -56,7 +56,7 @@ def _described(values: pa.ChunkedArray) -> dict[str, float]:
     return described
 
 
-def _in_words(feature: Feature) -> str:
+def _in_words(feature: Aggregate) -> str:
     spec = feature.spec
     name = spec.aggregation.replace("_", " ")
     return f"{name} of {spec.column}" if isinstance(spec, OfColumn) else name

@@ -16,7 +16,7 @@ from nightslate.pipeline.plan import plan
 from nightslate.pipeline.running import run_task
 from nightslate.tables import Warehouse
 
-from . import test_issues, test_sequences, world
+from . import test_features, test_issues, test_sequences, world
 
 Land = Callable[[Path], object]
 
@@ -73,6 +73,14 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         ),
         pytest.param(
             test_issues.PROGRAM, test_issues.SPEC, land_issues, test_issues.DAYS[-1:], False, id="two issues"
+        ),
+        pytest.param(
+            test_features.PROGRAM,
+            test_features.TEMPORAL,
+            test_features.land_all,
+            test_features.DAYS[-1:],
+            False,
+            id="features",
         ),
     ],
 )

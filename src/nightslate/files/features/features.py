@@ -21,7 +21,7 @@ from nightslate.files.users import Users
 from nightslate.files.writing import require_writable, write
 from nightslate.kernels.features import AT, USER, features_as_of
 from nightslate.programs.days import microseconds
-from nightslate.programs.features import Feature, FeaturesFile
+from nightslate.programs.features import Aggregate, FeaturesFile
 from nightslate.records.overlap import examples, hardly_any
 
 
@@ -32,7 +32,7 @@ class Summary:
     such events; refused: bad rows by file and reason; notes: what a person should know besides."""
 
     rows: pa.Table
-    features: tuple[Feature, ...]
+    features: tuple[Aggregate, ...]
     activity: int
     moments: int
     events: int

@@ -16,8 +16,8 @@ from nightslate.core.attribution import Rule
 from nightslate.engines import Tables, Work
 from nightslate.kernels.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
 from nightslate.kernels.credits import attributed, known_keys
+from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.lookback import days_attributed_to, days_looked_back_on, shared_with_other_nights
-from nightslate.pipeline.matured_logs import bucket_input
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
 from nightslate.programs import Issue

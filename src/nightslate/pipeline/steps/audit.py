@@ -9,8 +9,8 @@ from nightslate.engines import Input, Tables, Work
 from nightslate.errors import ContractError
 from nightslate.kernels.audit import faults
 from nightslate.kernels.eligibility import EligibleUsers
+from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.experiments import assignment_recorded
-from nightslate.pipeline.matured_logs import bucket_input
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.tables import Staged, Table
 

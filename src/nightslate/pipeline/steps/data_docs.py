@@ -23,11 +23,13 @@ def run(
     users: Table,
     arms: Table,
     references: Table,
+    activity: Table,
     slates: Table,
 ) -> str:
     """Writes reports/expectations/<program>."""
     tables = {
-        table.contract.name: table for table in (impressions, outcomes, users, arms, references, slates)
+        table.contract.name: table
+        for table in (impressions, outcomes, users, arms, references, activity, slates)
     }
     days = {**dict.fromkeys(night.program.logs.names, night.ds), "slates": night.slate_date}
     samples = {

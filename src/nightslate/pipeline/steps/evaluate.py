@@ -19,10 +19,11 @@ from nightslate.pipeline.arms import offered_arms
 from nightslate.pipeline.cohort_models import cohorts, waited_for
 from nightslate.pipeline.evidence_table import CHANGED, take_evidence
 from nightslate.pipeline.fitting import known_reward_range
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.units import task_of
-from nightslate.pipeline.units.results import Evaluated, LogTables
+from nightslate.pipeline.units.results import Evaluated
 from nightslate.programs.days import first_day
 from nightslate.programs.evaluation import Evaluation
 from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
@@ -33,6 +34,7 @@ from nightslate.tables import Table
 def run(
     night: IssueNight,
     impressions: Table,
+    features: Table,
     credits: Table,
     transitions: Table,
     arms: Table,
@@ -42,7 +44,7 @@ def run(
     evidence: Table,
 ) -> str:
     """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
-    rules, logs = night.issue.evaluation, LogTables(impressions, credits, transitions)
+    rules, logs = night.issue.evaluation, LogTables(impressions, features, credits, transitions)
     interval, whole = _interval(rules), cohorts(night, models, credits)
     found = task_of(night).evaluated(night, logs, offered_arms(night, arms), whole, interval)
     rewards = known_reward_range(night)

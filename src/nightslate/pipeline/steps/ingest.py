@@ -11,13 +11,14 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
-from nightslate.engines import Input
+from nightslate.engines import Input, Work
 from nightslate.errors import ContractError, SpecError
 from nightslate.kernels.conform import Conformer
 from nightslate.kernels.log_completion import CheckedOutcomes, CompletedImpressions
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.kernels.shown_for import ShownFor
 from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind
+from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids, chosen
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.landing_files import (
@@ -45,6 +46,8 @@ from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
 from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
 from nightslate.tables import Table
 
+_KINDS_NAMED = 5
+
 Logs = Mapping[str, Table]
 """The tables of the program's landing logs, by log."""
 
@@ -56,6 +59,7 @@ def run(
     users: Table,
     arms: Table,
     references: Table,
+    activity: Table,
     quarantine: Table,
     slates: Table,
     models: Table,
@@ -71,6 +75,7 @@ def run(
         "users": users,
         "arms": arms,
         "references": references,
+        "activity": activity,
     }
     logs = {name: tables[name] for name in night.program.logs.names}
     with shared_with_other_nights():
@@ -86,7 +91,7 @@ def _days_to_take_in(night: Night, logs: Logs, models: Table) -> list[date]:
     changed = otherwise_meant(night, "outcomes", written["outcomes"])
     days = [
         day
-        for day in days_looked_back_on(night, models, with_attribution=True)
+        for day in days_looked_back_on(night, models, with_logs_before=True)
         if day in changed or not all(day in days for days in written.values())
     ]
     landed = {day for day in days if has_landed(night.at(day))}
@@ -117,14 +122,36 @@ def _ingest(night: Night, logs: Logs, quarantine: Table, slates: Table) -> str:
         ingested[log] = take_in(night, logs[log], files[log], conformer, completion)
     rejected = _quarantine(night, quarantine, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
+    unknown = _unknown_kinds(night, ingested)
     for log, result in ingested.items():
         said = with_meaning(night, log, meant if log == "impressions" else {})
         forms = {ID_FORMS: json.dumps(forms_of(files[log], KEYS, pointed[log]), ensure_ascii=False)}
         logs[log].publish(result.staged, {**said, **layout, **forms})
     copies = sum(result.copies for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.copies} {log}" for log, r in ingested.items())
-    done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped"
+    done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped{unknown}"
     return done + _refused_files(ingested) + _pointed_ids(pointed) + readable_by_all(night, files)
+
+
+def _unknown_kinds(night: Night, ingested: Mapping[str, TakenIn]) -> str:
+    """Activity of kinds that the program does not name: it is kept, and a feature may be of it."""
+    declared = night.program.logs.activity
+    if declared is None or not declared.kinds:
+        return ""
+    schema = arrow_contracts.schema(night.contract("activity"))
+    of_kinds = Input(ingested["activity"].staged.data_files, schema).columns(("kind",))
+    counted = ValueCounts.initial(("kind",))
+    kinds = night.engine.fold(
+        {"kinds": counted},
+        lambda tables: [("kinds", counted.update(tables["activity"]))],
+        Work({"activity": of_kinds}, night.program.buckets),
+    )
+    found = kinds["kinds"].by_column["kind"]
+    unknown = {kind: rows for kind, rows in sorted(found.items()) if kind not in declared.kinds}
+    if not unknown:
+        return ""
+    named = f"{', '.join(list(unknown)[:_KINDS_NAMED])}{', ...' if len(unknown) > _KINDS_NAMED else ''}"
+    return f"; {sum(unknown.values())} of kinds of activity that the program does not name: {named}"
 
 
 def _refused_files(ingested: Mapping[str, TakenIn]) -> str:

@@ -167,7 +167,7 @@ def _newest_transitions(night: IssueNight, transitions: Table) -> pa.Table:
         if rows >= _DECISIONS and file.day < since:
             break
         since, rows = file.day, rows + file.rows
-    columns = [*TRANSITION_COLUMNS, *(feature.name for feature in night.program.logs.context)]
+    columns = [*TRANSITION_COLUMNS, *(feature.name for feature in night.program.context)]
     return snapshot.to_arrow(since, night.ds, columns)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -21,14 +21,19 @@ from nightslate.kernels.exposure import exposures
 from nightslate.kernels.lists import matrix
 from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
 from nightslate.pipeline.arms import arm_ids, offered_arms
+from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
 from nightslate.pipeline.cohort_models import scored_by
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
-from nightslate.pipeline.matured_logs import bucket_input
+from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.slate_goals import adjustment, goals, priorities, reached
+from nightslate.programs.days import end_of
 from nightslate.programs.variants import Variant
 from nightslate.tables import Attempt, Staged, Table
+
+Served = Callable[[Tables], pa.Table]
+"""The users of a unit that get slates, with their contexts."""
 
 _ORDER = [("user_id", "ascending"), ("issue", "ascending")]
 
@@ -37,6 +42,7 @@ def run(
     night: IssueNight,
     users: Table,
     arms: Table,
+    features: Table,
     models: Table,
     promotions: Table,
     slates: Table,
@@ -60,18 +66,16 @@ def run(
         adjustment=adjustment(night, offered),
         randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
     )
-    context = (feature.name for feature in night.program.logs.context)
-    of_day = bucket_input(night, users, ("user_id", *context), night.ds)
-    work, served = Work({"users": of_day}, night.program.buckets), EligibleUsers(issue.eligible)
+    work, served = _users_with_features(night, users, features)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
-    if issue.exposure and of_day.rows:
+    if issue.exposure and work.inputs["users"].rows:
         staged, met = _with_goals(night, work, scoring, served, attempts, offered)
     else:
 
         def scored(tables: Tables) -> dict[str, pa.Table]:
-            users = served(tables["users"])
+            users = served(tables)
             return _written(scoring, users, scoring.scored(users), attempts)
 
         staged, met = night.engine.write(scored, work, attempts), ""
@@ -80,6 +84,21 @@ def run(
     if "assignments" in staged:
         assignments.publish(staged["assignments"], night.commit_metadata)
     return f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}{met}"
+
+
+def _users_with_features(night: IssueNight, users: Table, features: Table) -> tuple[Work, Served]:
+    """The users of the day, and who among those of a unit of them gets slates, with all that is known of each
+    at its end."""
+    context = (feature.name for feature in night.program.logs.context)
+    inputs = {"users": bucket_input(night, users, ("user_id", *context), night.ds)}
+    known, eligible, moment = known_features(night), EligibleUsers(night.issue.eligible), end_of(night.ds)
+    if known is None:
+        return Work(inputs, night.program.buckets), lambda tables: eligible(tables["users"])
+    inputs["features"] = features_input(night, features, night.slate_date).of_users_in("users")
+    return (
+        Work(inputs, night.program.buckets),
+        lambda tables: eligible(known.as_of(tables["users"], tables["features"], moment)),
+    )
 
 
 def _has_begun(night: IssueNight) -> bool:
@@ -102,7 +121,7 @@ def _with_goals(
     night: IssueNight,
     work: Work,
     scoring: Scoring,
-    served: EligibleUsers,
+    served: Served,
     attempts: Mapping[str, Attempt],
     offered: pa.Table,
 ) -> tuple[dict[str, Staged], str]:
@@ -112,7 +131,7 @@ def _with_goals(
     places = {(unit.bucket, unit.part): place for place, unit in enumerate(work.units)}
 
     def choices(unit: Unit) -> Iterator[tuple[Part, pa.Table]]:
-        for chosen in scoring.choices(served(unit.read()["users"])):
+        for chosen in scoring.choices(served(unit.read())):
             yield ("choices", places[unit.bucket, unit.part]), chosen
 
     with night.engine.exchange(choices, work.units, work.rows, night.scratch) as chosen:

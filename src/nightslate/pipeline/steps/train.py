@@ -7,10 +7,10 @@ from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.champion_reigns import untaught_champion
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import nights_without_models, shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.units import task_of
-from nightslate.pipeline.units.results import LogTables
 from nightslate.programs.meaning import policy_settings
 from nightslate.tables import Table
 
@@ -18,6 +18,7 @@ from nightslate.tables import Table
 def run(
     night: IssueNight,
     impressions: Table,
+    features: Table,
     credits: Table,
     transitions: Table,
     arms: Table,
@@ -27,7 +28,7 @@ def run(
 ) -> str:
     """This night's models, and those of earlier nights that never ran and whose models tonight's cohorts are
     weighed by: so the order in which nights run changes nothing."""
-    logs = LogTables(impressions, credits, transitions)
+    logs = LogTables(impressions, features, credits, transitions)
     with shared_with_other_nights():
         offered, wanted = arms.snapshot().days(), nights_without_models(night, models)
         trained = _train(night, logs, arms, models, delays)

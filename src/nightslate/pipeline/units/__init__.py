@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from nightslate.core.ope.intervals import Interval
 from nightslate.kernels.progressive import Cohorts
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.units.impressions import OnImpressions
-from nightslate.pipeline.units.results import Evaluated, LogTables, Trained
+from nightslate.pipeline.units.results import Evaluated, Trained
 from nightslate.pipeline.units.trajectories import OnTrajectories
 from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY
 

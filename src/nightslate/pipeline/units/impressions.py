@@ -18,6 +18,7 @@ from nightslate.kernels.progressive import Cohorts, Progressive
 from nightslate.kernels.training import AnyLearner, Earned, Lessons, encoder_for, winsorised
 from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.fitting import categories, described_arms, known_reward_range, learners, model_seed
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import (
     lessons_learnt,
     logs_to_weigh,
@@ -27,7 +28,7 @@ from nightslate.pipeline.matured_logs import (
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.observed_delays import delays_found
 from nightslate.pipeline.slot_examination import examination_metrics, examined, in_words, surface_column
-from nightslate.pipeline.units.results import Evaluated, LogTables, Trained
+from nightslate.pipeline.units.results import Evaluated, Trained
 
 _REWARD_MODEL = "reward model"
 
@@ -38,9 +39,9 @@ class OnImpressions:
     def trained(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> Trained:
         """Every learner, fitted on the training window."""
         arms, window = arm_ids(offered), night.issue.training.window_days
-        matured = matured_logs(night, logs.impressions, logs.credits, arms, window)
+        matured = matured_logs(night, logs, arms, window)
         counts = value_counts(night, matured, (*categories(night), *surface_column(night)))
-        encoder = encoder_for(night.program.logs.context, counts)
+        encoder = encoder_for(night.program.context, counts)
         examination = examined(night, matured, counts, folds=1)
         fitted = learners(night)
         lessons = Lessons(matured.matured, fitted, encoder, arms, 1, examination.for_folds)
@@ -66,10 +67,10 @@ class OnImpressions:
     ) -> Evaluated:
         """Every learner, cross-fitted over the evaluation window; and on the cohorts."""
         issue, rules, arms = night.issue, night.issue.evaluation, arm_ids(offered)
-        learnt_from = matured_logs(night, logs.impressions, logs.credits, arms, rules.window_days)
-        context = [feature.name for feature in night.program.logs.context]
+        learnt_from = matured_logs(night, logs, arms, rules.window_days)
+        context = [feature.name for feature in night.program.context]
         counts = value_counts(night, learnt_from, (*{*context, *surface_column(night), "arm_id"},))
-        encoder = encoder_for(night.program.logs.context, counts)
+        encoder = encoder_for(night.program.context, counts)
         seen = winsorised(encoder, counts)
         examination = examined(night, learnt_from, counts, rules.folds)
         fitted = learners(night)

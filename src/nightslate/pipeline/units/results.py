@@ -10,18 +10,8 @@ from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.policies.learner import Policy
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.progressive import Cohorts, Found
-from nightslate.tables import Table
 
 Rows = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class LogTables:
-    """The tables that a night learns from."""
-
-    impressions: Table
-    credits: Table
-    transitions: Table
 
 
 @dataclass(frozen=True)

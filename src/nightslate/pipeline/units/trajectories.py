@@ -33,11 +33,12 @@ from nightslate.kernels.trajectory_sums import SUMMED, TrajectorySums
 from nightslate.kernels.transitions import SAMPLED_BY, SamplingCounts, sampled, transitions, up_to
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids
+from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.fitting import categories, described_arms, model_seed
-from nightslate.pipeline.matured_logs import bucket_input
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.stored_meaning import require_one_meaning
-from nightslate.pipeline.units.results import Evaluated, LogTables, Trained
+from nightslate.pipeline.units.results import Evaluated, Trained
 from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner
 from nightslate.programs.sequence import Sequence
@@ -50,7 +51,7 @@ class OnTrajectories:
     def trained(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> Trained:
         """Every learner on the trajectories that ended in the window."""
         known = _known(night, logs.transitions, night.issue.training.window_days, folds=1)
-        encoder, arms = encoder_for(night.program.logs.context, known.counts), arm_ids(offered)
+        encoder, arms = encoder_for(night.program.context, known.counts), arm_ids(offered)
         described, policies, curves = described_arms(night, offered, encoder), {}, {}
         rows = sampled(_sample(night, known), rules(night).max_rows, night.name)
         taught = transitions(rows, encoder, arms)
@@ -75,7 +76,7 @@ class OnTrajectories:
         epsilon."""
         issue, evaluation, arms = night.issue, night.issue.evaluation, arm_ids(offered)
         known = _known(night, logs.transitions, evaluation.window_days, evaluation.folds)
-        encoder, possible = encoder_for(night.program.logs.context, known.counts), evaluation.reward_range
+        encoder, possible = encoder_for(night.program.context, known.counts), evaluation.reward_range
         evaluator = SequenceEvaluator(
             program=night.name,
             arms=arms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from nightslate.pipeline.arms import arm_ids, offered_arms
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import matured_logs
 from nightslate.pipeline.night import IssueNight
 from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
@@ -77,9 +78,11 @@ class HomepageSimulation:
 
     def _counts_until(self, night: IssueNight) -> float:
         """Up to when impressions count tonight, in days since the first."""
-        impressions, credits, arms = (night.table(name) for name in ("impressions", "credits", "arms"))
-        offered, window = arm_ids(offered_arms(night, arms)), night.issue.evaluation.window_days
-        until = matured_logs(night, impressions, credits, offered, window).matured.counts_until
+        offered, window = (
+            arm_ids(offered_arms(night, night.table("arms"))),
+            night.issue.evaluation.window_days,
+        )
+        until = matured_logs(night, LogTables.of(night), offered, window).matured.counts_until
         first = datetime.combine(night.program.start_date, datetime.min.time(), UTC)
         days: float = (until - first) / timedelta(days=1)
         return days

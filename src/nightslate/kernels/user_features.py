@@ -1,0 +1,116 @@
+"""The features of users as the warehouse keeps them, and beside what is learnt from or scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import Ints
+from nightslate.kernels.features import AT, KNOWN, USER, features_as_of, that_matter
+from nightslate.programs.days import end_of
+from nightslate.programs.features import Aggregate
+from nightslate.records.instants import INSTANT
+
+AS_OF, LANDED, KIND, DAY = "as_of", "landed_at", "kind", "ds"
+ACTIVITY_COLUMNS = (USER, AT, KIND, LANDED, DAY)
+"""What every program has of activity."""
+
+JOINED_BY = {"impressions": (USER, AT), "features": (USER, AS_OF)}
+"""The columns that say which features stand beside which impression."""
+
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class FeaturesOfDay:
+    """Of each user with activity: as of the end of the day, and, if `of_decisions`, of each decision."""
+
+    aggregates: tuple[Aggregate, ...]
+    ds: date
+    of_decisions: bool
+
+    def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """Rows of the table `features` for some users, from their `activity` of the windows before, and their
+        `impressions` of the day."""
+        activity = tables["activity"]
+        users = pc.unique(activity[USER])
+        moments = [pa.table({USER: users, AS_OF: pa.repeat(pa.scalar(end_of(self.ds), INSTANT), len(users))})]
+        if self.of_decisions:
+            shown = tables["impressions"].select([USER, AT]).rename_columns([USER, AS_OF])
+            moments.append(shown.filter(pc.is_in(shown[USER], users)).cast(moments[0].schema))
+        asked = pa.concat_tables(moments).group_by([USER, AS_OF], use_threads=False).aggregate([])
+        asked = asked.sort_by([(USER, "ascending"), (AS_OF, "ascending")])
+        numbered = that_matter(_known(activity), self.aggregates)
+        numbered = numbered.set_column(
+            numbered.schema.get_field_index(USER), USER, _places(numbered[USER], users)
+        )
+        at = np.asarray(asked[AS_OF].cast(pa.int64()).combine_chunks())
+        found = features_as_of(numbered, self.aggregates, np.asarray(_places(asked[USER], users)), at, at)
+        return pa.table({**_by_name(asked), **_by_name(found)})
+
+
+@dataclass(frozen=True)
+class KnownFeatures:
+    """Which features stand beside rows of logs. defaults: of each feature, for users who have none;
+    of_decisions: whether they are as of the decision, or as of the end of the day before it."""
+
+    defaults: Mapping[str, float | str]
+    of_decisions: bool
+
+    def beside(self, rows: pa.Table, features: pa.Table) -> pa.Table:
+        """Rows of users at `occurred_at`, with those of their features that are read."""
+        at = rows[AT].cast(INSTANT)
+        return self._joined(rows, features, at if self.of_decisions else pc.floor_temporal(at, unit="day"))
+
+    def as_of(self, rows: pa.Table, features: pa.Table, moment: datetime) -> pa.Table:
+        """Users, with their features at one moment."""
+        moments = pa.repeat(pa.scalar(moment, INSTANT), rows.num_rows)
+        return self._joined(rows, features, pa.chunked_array([moments]))
+
+    def _joined(self, rows: pa.Table, features: pa.Table, moment: pa.ChunkedArray) -> pa.Table:
+        place = _place_of(rows[USER], moment, features[USER], features[AS_OF].cast(INSTANT))
+        for name, default in self.defaults.items():
+            if name in features.column_names:
+                values = features[name].combine_chunks().take(place)
+                rows = rows.append_column(name, pc.fill_null(values, pa.scalar(default, values.type)))
+        return rows
+
+
+def _known(activity: pa.Table) -> pa.Table:
+    """With the time at which each event was known."""
+    over = pc.add(activity[DAY].cast(pa.timestamp("us")), pa.scalar(_ONE_DAY)).cast(INSTANT)
+    return activity.append_column(KNOWN, pc.coalesce(activity[LANDED], over))
+
+
+def _place_of(
+    users: pa.ChunkedArray, moments: pa.ChunkedArray, of_users: pa.ChunkedArray, of_moments: pa.ChunkedArray
+) -> pa.Array:
+    """(n,) which of m rows is of this user and moment; null where none is."""
+    known_users, known_moments = pc.unique(of_users), pc.unique(of_moments)
+
+    def keys(user: pa.ChunkedArray, moment: pa.ChunkedArray) -> Ints:
+        of_user, of_moment = (
+            np.asarray(pc.fill_null(pc.index_in(values, among), -1)).astype(np.int64)
+            for values, among in ((user, known_users), (moment, known_moments))
+        )
+        return np.where((of_user < 0) | (of_moment < 0), -1, of_user * len(known_moments) + of_moment)
+
+    there, wanted = keys(of_users, of_moments), keys(users, moments)
+    order = np.argsort(there, kind="stable")
+    place = np.searchsorted(there, wanted, sorter=order)
+    found = np.append(order, -1)[place]
+    is_there = (wanted >= 0) & (np.append(there, -1)[found] == wanted)
+    return pa.array(found, mask=~is_there)
+
+
+def _places(users: pa.ChunkedArray, among: pa.Array) -> pa.ChunkedArray:
+    return pc.index_in(users, among).cast(pa.int64())
+
+
+def _by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return dict(zip(table.column_names, table.columns, strict=True))

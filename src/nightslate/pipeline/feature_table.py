@@ -1,0 +1,30 @@
+"""The table of features as other steps read it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from nightslate.engines import Input
+from nightslate.kernels.user_features import JOINED_BY, KnownFeatures
+from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.night import Night
+from nightslate.pipeline.stored_meaning import require_one_meaning
+from nightslate.programs.features import aggregates
+from nightslate.tables import Table
+
+
+def known_features(night: Night) -> KnownFeatures | None:
+    """What stands beside rows of logs; None where the program has no features."""
+    program = night.program
+    defaults = {each.name: each.default for each in aggregates(program.features)}
+    known = {name: default for name, default in defaults.items() if default is not None}
+    return KnownFeatures(known, program.features_as_of == "temporal") if known else None
+
+
+def features_input(night: Night, features: Table, since: date) -> Input:
+    """The features that decisions from the day `since` on were made by, and those of the end of ds. Raises
+    SpecError where some of them are what an earlier program said."""
+    before = since - timedelta(days=1)
+    require_one_meaning(night, features, "features", before)
+    names = [each.name for each in aggregates(night.program.features)]
+    return bucket_input(night, features, (*JOINED_BY["features"], *names), before)

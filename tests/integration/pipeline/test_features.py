@@ -1,0 +1,273 @@
+"""A program with features of activity: as of the end of the day before, and as of decisions."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from nightslate import programs
+from nightslate.engines import LocalEngine
+from nightslate.errors import SpecError
+from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.pipeline.log_tables import LogTables
+from nightslate.pipeline.matured_logs import matured_logs
+from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.plan import plan
+from nightslate.pipeline.running import run_step, run_task
+from tests.oracles.features import feature_as_of
+
+from . import world
+
+PROGRAM = "helpful"
+DAYS = [date(2024, 5, 1) + timedelta(days=number) for number in range(4)]
+USERS, ARMS = 30, ("call", "nothing", "tour")
+LOGS, TO_EVALUATE = ("ingest", "attribute", "features"), ("train", "evaluate")
+PURE = ("activity", "features", "impressions", "credits", "models", "evaluations", "evidence")
+
+SPEC = """
+program: helpful
+description: Help for users by what they did before.
+start_date: 2024-05-01
+buckets: 2
+slots: 1
+depth: 3
+floor: 0.3
+logs:
+  propensity: marginal
+  context: [{name: segment, type: category}]
+  arm_features: [{name: about, type: category}]
+  activity:
+    columns: [{name: page, type: category}, {name: seconds, type: number}]
+    kinds: [view, error]
+  crosses: [[errors_2d, about], [segment, about]]
+features:
+  errors: {aggregation: count, where: {kind: error}, windows: [12h, 2d]}
+  pricing_seconds:
+    {aggregation: sum, column: seconds, where: {page: pricing}, window: 36h, boundaries: [1, 50]}
+  last_page: {aggregation: last, column: page, window: 2d, default: none}
+features_as_of: snapshot
+rewards: {values: {click: 1.0}, window: 6h}
+learners:
+  uniform: {kind: uniform}
+  linear_thompson: {kind: linear_thompson, draws: 32, pooling: hybrid}
+variants:
+  personalised: {share: 0.5, policy: linear_thompson}
+  randomised: {share: 0.5, policy: uniform}
+evaluation: {folds: 2, resamples: 100, reward_range: [0.0, 1.0]}
+gate: {first_champion: uniform, min_ess: 10.0, min_users: 2}
+"""
+TEMPORAL = SPEC.replace("features_as_of: snapshot", "features_as_of: temporal")
+FEATURES: dict[str, dict[str, Any]] = {
+    "errors_12h": {"aggregation": "count", "where": {"kind": "error"}, "window": timedelta(hours=12)},
+    "errors_2d": {"aggregation": "count", "where": {"kind": "error"}, "window": timedelta(days=2)},
+    "pricing_seconds": {
+        "aggregation": "sum",
+        "column": "seconds",
+        "where": {"page": "pricing"},
+        "window": timedelta(hours=36),
+    },
+    "last_page": {"aggregation": "last", "column": "page", "window": timedelta(days=2)},
+}
+NOTHING = {"errors_12h": 0.0, "errors_2d": 0.0, "pricing_seconds": 0.0, "last_page": "none"}
+
+
+def write_program(spec: str) -> None:
+    (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(spec)
+
+
+def activity(number: int) -> list[dict[str, Any]]:
+    """Of some users. Half of what they do is known at once, the rest up to a day and a half later."""
+    random, start = np.random.default_rng(number), datetime.combine(DAYS[number], datetime.min.time(), UTC)
+    events = []
+    for _ in range(120):
+        at = start + timedelta(seconds=int(random.integers(86_400)))
+        late = timedelta(seconds=int(random.integers(130_000))) * int(random.integers(2))
+        events.append(
+            {
+                "user_id": f"user-{random.integers(USERS - 5)}",
+                "occurred_at": at,
+                "kind": str(random.choice(["view", "error", "hover"])),
+                "landed_at": at + late,
+                "page": str(random.choice(["pricing", "help", "home"])),
+                "seconds": float(random.integers(1, 60)) if random.integers(4) else None,
+            }
+        )
+    return events
+
+
+def land(home: Path, number: int, log_of_day: list[dict[str, Any]] | None = None) -> None:
+    random, day = np.random.default_rng(100 + number), DAYS[number]
+    start = datetime.combine(day, datetime.min.time(), UTC)
+    shown: list[dict[str, Any]] = []
+    done: list[dict[str, Any]] = []
+    for row in range(60):
+        user, arm = int(random.integers(USERS)), str(random.choice(ARMS))
+        at, name = start + timedelta(minutes=20 * row), f"{day}-{row}"
+        of_user = {"user_id": f"user-{user}", "segment": segment(user)}
+        impression = {"impression_id": name, "decision_id": name, "slot": 1, "occurred_at": at.isoformat()}
+        shown.append({**impression, **of_user, "arm_id": arm, "propensity": 1 / 3})
+        if random.random() < 0.3:
+            outcome = {"outcome_id": name, "user_id": f"user-{user}", "kind": "click", "value": 1.0}
+            done.append(
+                {**outcome, "occurred_at": (at + timedelta(seconds=9)).isoformat(), "impression_id": name}
+            )
+    people = [{"user_id": f"user-{user}", "segment": segment(user)} for user in range(USERS)]
+    logs = {
+        "impressions": shown,
+        "outcomes": done,
+        "users": people,
+        "arms": [{"arm_id": arm, "about": arm[0]} for arm in ARMS],
+        "activity": [as_landed(each) for each in (activity(number) if log_of_day is None else log_of_day)],
+    }
+    for log, rows in logs.items():
+        folder = home / "landing" / PROGRAM / log / f"ds={day}"
+        folder.mkdir(parents=True, exist_ok=True)
+        world.write_json_lines(folder / "part-0.jsonl", rows)
+        (folder / "_SUCCESS").touch()
+
+
+def land_all(home: Path) -> None:
+    for number in range(len(DAYS)):
+        land(home, number)
+
+
+def as_landed(event: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in event.items()}
+
+
+def segment(user: int) -> str:
+    return ("new", "old")[user % 2]
+
+
+def night(home: Path, number: int) -> Night:
+    return Night(programs.find(PROGRAM), DAYS[number], home, LocalEngine(processes=1))
+
+
+def run_night(home: Path, number: int, *steps: str) -> None:
+    for task in plan(programs.find(PROGRAM)):
+        if not steps or task.step.name in steps:
+            run_task(task, night(home, number))
+
+
+def pure_rows(home: Path) -> dict[str, list[str]]:
+    return {name: sorted(map(repr, night(home, 0).table(name).rows().to_pylist())) for name in PURE}
+
+
+def known(day_events: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [{**event, "known_at": event["landed_at"]} for events in day_events for event in events]
+
+
+def pseudonyms() -> dict[str, str]:
+    names = [f"user-{user}" for user in range(USERS)]
+    return dict(zip(Pseudonymiser.from_environment()(pa.array(names)).to_pylist(), names, strict=True))
+
+
+def by_definition(user: str, at: datetime) -> dict[str, Any]:
+    events = known([activity(number) for number in range(len(DAYS))])
+    found = {name: feature_as_of(events, spec, user, at, at) for name, spec in FEATURES.items()}
+    return {name: NOTHING[name] if value is None else value for name, value in found.items()}
+
+
+@pytest.fixture(scope="module", params=["snapshot", "temporal"])
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
+    """After four nights."""
+    home = tmp_path_factory.mktemp("features")
+    write_program(TEMPORAL if request.param == "temporal" else SPEC)
+    land_all(home)
+    for number in range(len(DAYS) - 1):
+        run_night(home, number, *LOGS, *TO_EVALUATE)
+    run_night(home, len(DAYS) - 1)
+    return home
+
+
+def learnt_from(home: Path) -> tuple[IssueNight, pl.DataFrame]:
+    last = night(home, len(DAYS) - 1).of_issue("all")
+    logs = matured_logs(last, LogTables.of(last), ARMS, 28)
+    rows = [logs.rows(unit.read()) for unit in logs.work.units]
+    return last, pl.concat([pl.DataFrame(pl.from_arrow(part)) for part in rows])
+
+
+def test_what_is_learnt_from_is_what_was_known(home: Path) -> None:
+    """Of every impression the features as of the end of the day before, or as of the decision."""
+    last, rows = learnt_from(home)
+    assert rows.height > 100
+    names, different = pseudonyms(), 0
+    for row in rows.rows(named=True):
+        at = row["occurred_at"]
+        if last.program.features_as_of == "snapshot":
+            at = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        wanted = by_definition(names[row["user_id"]], at)
+        assert {name: row[name] for name in wanted} == wanted
+        different += wanted != NOTHING
+    assert different > 50
+
+
+def test_users_are_scored_by_what_is_known_at_the_end_of_the_day(home: Path) -> None:
+    last = night(home, len(DAYS) - 1)
+    end = datetime.combine(last.slate_date, datetime.min.time(), UTC)
+    found = pl.DataFrame(pl.from_arrow(last.rows("features"))).filter(pl.col("as_of") == end)
+    names = pseudonyms()
+    assert found.height == USERS - 5
+    for row in found.rows(named=True):
+        assert {name: row[name] for name in NOTHING} == by_definition(names[row["user_id"]], end)
+
+
+def test_nights_in_any_order_leave_the_same_rows(home: Path, tmp_path: Path) -> None:
+    land_all(tmp_path)
+    for number in (3, 1, 0, 2, 3):
+        run_night(tmp_path, number, *LOGS, *TO_EVALUATE)
+    assert pure_rows(tmp_path) == pure_rows(home)
+
+
+def test_a_feature_that_is_edited_is_computed_anew(home: Path, tmp_path: Path) -> None:
+    spec = TEMPORAL if programs.find(PROGRAM).features_as_of == "temporal" else SPEC
+    try:
+        write_program(spec.replace("where: {kind: error}", "where: {kind: view}"))
+        land_all(tmp_path)
+        for number in range(len(DAYS)):
+            run_night(tmp_path, number, *LOGS)
+        write_program(spec)
+        with pytest.raises(SpecError, match=r"features.errors_2d was .* and is .*run the step features"):
+            run_step("train", night(tmp_path, 3).of_issue("all"))
+        assert "computed anew" in run_step("features", night(tmp_path, 3))
+    finally:
+        write_program(spec)
+    assert pure_rows(tmp_path)["features"] == pure_rows(home)["features"]
+
+
+def test_what_can_be_no_activity_is_kept_out_by_name(tmp_path: Path, program: None) -> None:
+    write_program(SPEC.replace("  crosses", "  rejects: {max_share: 0.5}\n  crosses"))
+    good = activity(0)
+    bad = [
+        good[0] | {"occurred_at": good[0]["occurred_at"] + timedelta(days=1)},
+        good[0] | {"occurred_at": None},
+        good[0] | {"kind": None},
+        good[0] | {"user_id": None},
+        good[0] | {"seconds": "long"},
+    ]
+    land(tmp_path, 0, [*good, good[5], *bad])
+    said = run_step("ingest", night(tmp_path, 0))
+    assert f"{len(good)} activity" in said
+    assert "5 rows quarantined, 1 copies dropped" in said
+    clauses = set(night(tmp_path, 0).rows("quarantine")["clause"].to_pylist())
+    assert clauses == {
+        "occurred_at < 2024-05-02",
+        "occurred_at is required",
+        "kind is required",
+        "user_id is required",
+        "seconds is double",
+    }
+    unknown = sum(event["kind"] == "hover" for event in good)
+    assert f"{unknown} of kinds of activity that the program does not name: hover" in said
+
+
+def test_decisions_need_to_know_when_activity_landed(tmp_path: Path, program: None) -> None:
+    write_program(TEMPORAL)
+    land(tmp_path, 0, [{**event, "landed_at": None} for event in activity(0)])
+    with pytest.raises(Exception, match="activity: 120 of 120 rows of 2024-05-01 break the contract"):
+        run_step("ingest", night(tmp_path, 0))
