@@ -26,6 +26,12 @@ class ContractError(NightslateError):
     exit_code = 65
 
 
+class LeakError(NightslateError):
+    """Features look at what happened, or was known, after the moment that they speak for."""
+
+    exit_code = 70
+
+
 class ModelError(NightslateError):
     """A model file is missing, or is not the one that was recorded (its digest differs)."""
 

@@ -111,7 +111,8 @@ def test_every_landing_log_is_explained() -> None:
     logs = [row[0] for row in table("docs/programs.md", "log")]
     with_references = Program.model_fields["logs"].annotation
     assert with_references is not None
-    assert logs == list(with_references(propensity="marginal", references=True).names)
+    everything = {"propensity": "marginal", "references": True, "activity": {}}
+    assert logs == list(with_references.model_validate(everything).names)
 
 
 def test_every_step_is_explained_in_order() -> None:
@@ -166,7 +167,8 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
     steps = [task.step for task in plan(load(PROJECT / "dags" / "onboarding_401k.yaml"))]
     shown = [name for name in names if name != "landing"]
     assert sorted(shown) == sorted(step.name for step in steps)
-    assert {*STEP_NAMES} - {*shown} == {"transitions"}  # of programs whose decisions follow one another
+    of_some_programs = {"features", "transitions"}  # of activity; of decisions that follow one another
+    assert {*STEP_NAMES} - {*shown} == of_some_programs
     assert names.count("landing") == 1
     boxes = [node.get("class") for node in root if node.get("class") in ("spark", "python")]
     assert boxes.count("spark") == 1 + sum(step.heavy for step in steps)  # one in the legend

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Ints
+from nightslate.errors import LeakError
 from nightslate.kernels.features import AT, KNOWN, USER, features_as_of, that_matter
+from nightslate.kernels.leaks import AS_OF, leaking
 from nightslate.programs.days import end_of
 from nightslate.programs.features import Aggregate
 from nightslate.records.instants import INSTANT
 
-AS_OF, LANDED, KIND, DAY = "as_of", "landed_at", "kind", "ds"
+LANDED, KIND, DAY = "landed_at", "kind", "ds"
 ACTIVITY_COLUMNS = (USER, AT, KIND, LANDED, DAY)
 """What every program has of activity."""
 
@@ -36,22 +38,35 @@ class FeaturesOfDay:
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Rows of the table `features` for some users, from their `activity` of the windows before, and their
-        `impressions` of the day."""
-        activity = tables["activity"]
-        users = pc.unique(activity[USER])
-        moments = [pa.table({USER: users, AS_OF: pa.repeat(pa.scalar(end_of(self.ds), INSTANT), len(users))})]
+        `impressions` of the day. Raises LeakError where what was not there yet would change them."""
+        events = that_matter(_known(tables["activity"]), self.aggregates)
+        moments = self._moments(pc.unique(tables["activity"][USER]), tables)
+        leaks = leaking(self._computed, events, moments, f"{self.ds}")
+        if leaks:
+            raise LeakError(
+                f"features of {self.ds} look at what was not known at their moment: {', '.join(leaks)}; this"
+                " is a fault of nightslate, and nothing was written"
+            )
+        return self._computed(events, moments)
+
+    def _moments(self, users: pa.Array, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """What features are wanted of: each user and moment once, in order."""
+        end = pa.repeat(pa.scalar(end_of(self.ds), INSTANT), len(users))
+        moments = [pa.table({USER: users, AS_OF: end})]
         if self.of_decisions:
             shown = tables["impressions"].select([USER, AT]).rename_columns([USER, AS_OF])
             moments.append(shown.filter(pc.is_in(shown[USER], users)).cast(moments[0].schema))
         asked = pa.concat_tables(moments).group_by([USER, AS_OF], use_threads=False).aggregate([])
-        asked = asked.sort_by([(USER, "ascending"), (AS_OF, "ascending")])
-        numbered = that_matter(_known(activity), self.aggregates)
-        numbered = numbered.set_column(
-            numbered.schema.get_field_index(USER), USER, _places(numbered[USER], users)
-        )
-        at = np.asarray(asked[AS_OF].cast(pa.int64()).combine_chunks())
-        found = features_as_of(numbered, self.aggregates, np.asarray(_places(asked[USER], users)), at, at)
-        return pa.table({**_by_name(asked), **_by_name(found)})
+        return asked.sort_by([(USER, "ascending"), (AS_OF, "ascending")])
+
+    def _computed(self, events: pa.Table, moments: pa.Table) -> pa.Table:
+        users = pc.unique(moments[USER])
+        place = events.schema.get_field_index(USER)
+        numbered = events.set_column(place, USER, pc.fill_null(_places(events[USER], users), -1))
+        at = np.asarray(moments[AS_OF].cast(pa.int64()).combine_chunks())
+        user = np.asarray(_places(moments[USER], users))
+        found = features_as_of(numbered, self.aggregates, user, at, at)
+        return pa.table({**_by_name(moments), **_by_name(found)})
 
 
 @dataclass(frozen=True)

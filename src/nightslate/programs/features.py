@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.logs import TAKEN, Boundaries, Feature, Logs
+from nightslate.programs.logs import SQL_WORDS, TAKEN, Boundaries, Feature, Logs
 from nightslate.programs.strict import NAME_PATTERN, Duration, Name, Share, Strict, Text, Worth
 
 SESSION_GAP = timedelta(minutes=30)
@@ -247,8 +247,9 @@ def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
     taken = {feature.name for feature in logs.context} | TAKEN["context"]
     for each in aggregates(specs):
         _require_declared(each, types)
-        if each.name in taken:
-            raise ValueError(f"features: the name {each.name!r} is taken by another column of contexts")
+        if each.name in taken or each.name in SQL_WORDS:
+            why = "taken by another column of contexts" if each.name in taken else "a word of SQL"
+            raise ValueError(f"features: the name {each.name!r} is {why}; choose another")
         if each.window is None:
             raise ValueError(f"features.{each.name}: a window is needed, such as 28d")
         if each.window > logs.activity.kept:

@@ -1,6 +1,7 @@
 """A program with features of activity: as of the end of the day before, and as of decisions."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from nightslate import programs
+from nightslate.core.features import Events, Moments, Windows
 from nightslate.engines import LocalEngine
-from nightslate.errors import SpecError
+from nightslate.errors import LeakError, SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import matured_logs
@@ -271,3 +273,25 @@ def test_decisions_need_to_know_when_activity_landed(tmp_path: Path, program: No
     land(tmp_path, 0, [{**event, "landed_at": None} for event in activity(0)])
     with pytest.raises(Exception, match="activity: 120 of 120 rows of 2024-05-01 break the contract"):
         run_step("ingest", night(tmp_path, 0))
+
+
+@pytest.mark.parametrize("leak", ["of the moment itself", "of what landed later"])
+def test_a_leak_stops_the_night(
+    tmp_path: Path, program: None, monkeypatch: pytest.MonkeyPatch, leak: str
+) -> None:
+    """Planted: a window that ends after its moment, and events that are known before they landed."""
+    write_program(TEMPORAL)
+    land(tmp_path, 0)
+    run_step("ingest", night(tmp_path, 0))
+    honest = Events.windows
+
+    def late(events: Events, moments: Moments, window: int | None) -> Windows:
+        return honest(events, replace(moments, at=moments.at + 1), window)
+
+    if leak == "of the moment itself":
+        monkeypatch.setattr(Events, "windows", late)
+    else:
+        monkeypatch.setattr(Events, "known_in", lambda _, windows, known: [(np.arange(known.size), windows)])
+    with pytest.raises(LeakError, match="look at what was not known at their moment: errors_12h, errors_2d"):
+        run_step("features", night(tmp_path, 0))
+    assert not night(tmp_path, 0).table("features").snapshot().days()

@@ -24,7 +24,7 @@ BANDIT = {
     "report": {"promote", "publish"},
     "data_docs": {"publish"},
 }
-LANDED = {"impressions", "outcomes", "users", "arms", "references"}
+LANDED = {"impressions", "outcomes", "users", "arms", "references", "activity"}
 
 
 def program(**changed):

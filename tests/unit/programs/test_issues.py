@@ -172,7 +172,7 @@ def test_an_issue_has_arms_by_id_or_by_what_they_are(tmp_path):
         ),
         (
             {"eligible": {"age": ["7"]}},
-            "eligible: 'age' is not a category of logs.context (there: ['device'])",
+            "eligible: 'age' is not a category of logs.context or features (there: ['device'])",
         ),
         ({"eligible": {"topic": ["debt"]}}, "eligible: 'topic' is not a category of logs.context"),
         ({"eligible": {"device": "app"}}, "issues.home.eligible.device: Input should be a valid tuple"),

@@ -51,8 +51,8 @@ def test_a_category_has_no_boundaries(tmp_path):
 @pytest.mark.parametrize(
     ("crosses", "says"),
     [
-        ([["colour", "topic"]], "'colour' is not one of logs.context (there: ['age'])"),
-        ([["topic", "age"]], "'topic' is not one of logs.context (there: ['age'])"),
+        ([["colour", "topic"]], "'colour' is not one of logs.context or features (there: ['age'])"),
+        ([["topic", "age"]], "'topic' is not one of logs.context or features (there: ['age'])"),
         ([["age", "age"]], "'age' is not one of logs.arm_features (there: ['topic'])"),
         ([["age", "topic"], ["age", "topic"]], "crosses: a pair is named twice in"),
         ([["age"]], "crosses.0.1: Field required"),
@@ -80,6 +80,7 @@ def test_names_are_taken_where_a_table_or_a_night_has_them():
     """A night adds the reward of an impression and the bucket of a user to the columns of the contracts."""
     assert TAKEN["context"] == columns("impressions", "users", "transitions") | {"reward", "bucket"}
     assert TAKEN["arm_features"] == columns("arms") | {"bucket"}
+    assert TAKEN["activity"] == columns("activity") | {"known_at", "bucket"}
 
 
 @pytest.mark.parametrize("place", ["context", "arm_features"])
