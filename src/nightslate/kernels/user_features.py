@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +16,10 @@ from nightslate.errors import LeakError
 from nightslate.kernels.features import AT, KNOWN, USER, features_as_of, that_matter
 from nightslate.kernels.leaks import AS_OF, leaking
 from nightslate.programs.days import end_of
-from nightslate.programs.features import Aggregate
+from nightslate.programs.features import Aggregate, columns_looked_at
 from nightslate.records.instants import INSTANT
 
-LANDED, KIND, DAY = "landed_at", "kind", "ds"
-ACTIVITY_COLUMNS = (USER, AT, KIND, LANDED, DAY)
-"""What every program has of activity."""
+LANDED, DAY = "landed_at", "ds"
 
 JOINED_BY = {"impressions": (USER, AT), "features": (USER, AS_OF)}
 """The columns that say which features stand beside which impression."""
@@ -28,45 +27,61 @@ JOINED_BY = {"impressions": (USER, AT), "features": (USER, AS_OF)}
 _ONE_DAY = timedelta(days=1)
 
 
+def columns_read(source: str, aggregates: Iterable[Aggregate]) -> tuple[str, ...]:
+    """What is read of a log for features of it."""
+    landed = [LANDED] if source == "activity" else []
+    looked_at = columns_looked_at(each.spec for each in aggregates)
+    return tuple(dict.fromkeys([USER, AT, *landed, DAY, *looked_at]))
+
+
 @dataclass(frozen=True)
 class FeaturesOfDay:
-    """Of each user with activity: as of the end of the day, and, if `of_decisions`, of each decision."""
+    """Of each user of whom there is anything: as of the end of the day, and, if `of_decisions`, of each
+    decision. aggregates: by the log that they are of."""
 
-    aggregates: tuple[Aggregate, ...]
+    aggregates: Mapping[str, tuple[Aggregate, ...]]
     ds: date
     of_decisions: bool
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """Rows of the table `features` for some users, from their `activity` of the windows before, and their
-        `impressions` of the day. Raises LeakError where what was not there yet would change them."""
-        events = that_matter(_known(tables["activity"]), self.aggregates)
-        moments = self._moments(pc.unique(tables["activity"][USER]), tables)
-        leaks = leaking(self._computed, events, moments, f"{self.ds}")
-        if leaks:
-            raise LeakError(
-                f"features of {self.ds} look at what was not known at their moment: {', '.join(leaks)}; this"
-                " is a fault of nightslate, and nothing was written"
-            )
-        return self._computed(events, moments)
+        """Rows of the table `features` for some users, from the rows of the windows before in the logs that
+        features are of, and their `decisions` of the day. Raises LeakError where what was not there yet would
+        change them."""
+        moments, columns = self._moments(tables), dict[str, pa.ChunkedArray]()
+        for source, aggregates in self.aggregates.items():
+            compute = partial(_computed, aggregates)
+            events = that_matter(_known(tables[source]), aggregates)
+            leaks = leaking(compute, events, moments, f"{self.ds}")
+            if leaks:
+                raise LeakError(
+                    f"features of {self.ds} look at what was not known at their moment: {', '.join(leaks)};"
+                    " this is a fault of nightslate, and nothing was written"
+                )
+            columns |= _by_name(compute(events, moments))
+        return pa.table(columns)
 
-    def _moments(self, users: pa.Array, tables: Mapping[str, pa.Table]) -> pa.Table:
+    def _moments(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """What features are wanted of: each user and moment once, in order."""
+        of_logs = [chunk for source in self.aggregates for chunk in tables[source][USER].chunks]
+        users = pc.unique(pa.chunked_array(of_logs, pa.string()))
         end = pa.repeat(pa.scalar(end_of(self.ds), INSTANT), len(users))
         moments = [pa.table({USER: users, AS_OF: end})]
         if self.of_decisions:
-            shown = tables["impressions"].select([USER, AT]).rename_columns([USER, AS_OF])
-            moments.append(shown.filter(pc.is_in(shown[USER], users)).cast(moments[0].schema))
+            decisions = tables["decisions"].select([USER, AT]).rename_columns([USER, AS_OF])
+            moments.append(decisions.filter(pc.is_in(decisions[USER], users)).cast(moments[0].schema))
         asked = pa.concat_tables(moments).group_by([USER, AS_OF], use_threads=False).aggregate([])
         return asked.sort_by([(USER, "ascending"), (AS_OF, "ascending")])
 
-    def _computed(self, events: pa.Table, moments: pa.Table) -> pa.Table:
-        users = pc.unique(moments[USER])
-        place = events.schema.get_field_index(USER)
-        numbered = events.set_column(place, USER, pc.fill_null(_places(events[USER], users), -1))
-        at = np.asarray(moments[AS_OF].cast(pa.int64()).combine_chunks())
-        user = np.asarray(_places(moments[USER], users))
-        found = features_as_of(numbered, self.aggregates, user, at, at)
-        return pa.table({**_by_name(moments), **_by_name(found)})
+
+def _computed(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.Table) -> pa.Table:
+    """The moments, with features of the events."""
+    users = pc.unique(moments[USER])
+    place = events.schema.get_field_index(USER)
+    numbered = events.set_column(place, USER, pc.fill_null(_places(events[USER], users), -1))
+    at = np.asarray(moments[AS_OF].cast(pa.int64()).combine_chunks())
+    user = np.asarray(_places(moments[USER], users))
+    found = features_as_of(numbered, aggregates, user, at, at)
+    return pa.table({**_by_name(moments), **_by_name(found)})
 
 
 @dataclass(frozen=True)
@@ -96,10 +111,13 @@ class KnownFeatures:
         return rows
 
 
-def _known(activity: pa.Table) -> pa.Table:
-    """With the time at which each event was known."""
-    over = pc.add(activity[DAY].cast(pa.timestamp("us")), pa.scalar(_ONE_DAY)).cast(INSTANT)
-    return activity.append_column(KNOWN, pc.coalesce(activity[LANDED], over))
+def _known(events: pa.Table) -> pa.Table:
+    """With the time at which each event was known: when it landed, or else the end of its day. Numbers as
+    features aggregate them."""
+    over = pc.add(events[DAY].cast(pa.timestamp("us")), pa.scalar(_ONE_DAY)).cast(INSTANT)
+    known = pc.coalesce(events[LANDED], over) if LANDED in events.column_names else over
+    fields = [f.with_type(pa.float64()) if pa.types.is_integer(f.type) else f for f in events.schema]
+    return events.cast(pa.schema(fields)).append_column(KNOWN, known)
 
 
 def _place_of(

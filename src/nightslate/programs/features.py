@@ -17,6 +17,7 @@ from nightslate.programs.strict import NAME_PATTERN, Duration, Name, Share, Stri
 SESSION_GAP = timedelta(minutes=30)
 """As in the analytics of the web."""
 
+SourceName = Literal["activity", "impressions", "outcomes"]
 ColumnType = Literal["category", "number"]
 Value = Annotated[str, Field(max_length=500)] | bool | int | Worth
 Values = Value | Annotated[tuple[Value, ...], Field(strict=False, min_length=1, max_length=1000)]
@@ -24,13 +25,13 @@ Condition = dict[Name, Values]
 
 
 class _Aggregation(Strict):
-    """Of those events that a condition holds for, over [moment - window, moment).
+    """Of those events of a log that a condition holds for, over [moment - window, moment).
 
     `where`: what columns have to be, all of them; a list is any of its values. `window`, or `windows` for a
     feature of each; without either, all that is kept. `default`: the value where there is nothing to
     aggregate. `boundaries`: in a program, the ends of intervals that make categories of a number."""
 
-    source: Literal["activity"] = "activity"
+    source: SourceName = "activity"
     where: Condition = Field(default={})
     window: Duration | None = None
     windows: Annotated[tuple[Duration, ...], Field(strict=False)] = ()
@@ -137,6 +138,8 @@ class FeaturesFile(Strict):
     def _is_consistent(self) -> Self:
         require_names(self.each)
         for name, spec in self.features.items():
+            if spec.source != "activity":
+                raise ValueError(f"features.{name}: {spec.source} are logs of programs; a file has activity")
             if spec.boundaries:
                 raise ValueError(
                     f"features.{name}: boundaries are for programs, which make categories of them"
@@ -237,35 +240,47 @@ def context_of(specs: FeatureSpecs) -> tuple[Feature, ...]:
 
 
 def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
-    """Raise ValueError for a feature that the program's activity can't be aggregated to."""
-    if not specs:
-        return
-    if logs.activity is None:
-        raise ValueError("features: they are made of activity; declare `logs.activity` with its columns")
+    """Raise ValueError for a feature that the program's logs can't be aggregated to."""
     require_names(aggregates(specs))
-    types: dict[str, str] = {**logs.activity.types, "kind": "category"}
+    types = columns_of(logs)
     taken = {feature.name for feature in logs.context} | TAKEN["context"]
     for each in aggregates(specs):
-        _require_declared(each, types)
+        source = each.spec.source
+        if source not in types:
+            raise ValueError(
+                f"features.{each.name}: it is of activity; declare `logs.activity` with its columns"
+            )
+        _require_declared(each, types[source])
         if each.name in taken or each.name in SQL_WORDS:
             why = "taken by another column of contexts" if each.name in taken else "a word of SQL"
             raise ValueError(f"features: the name {each.name!r} is {why}; choose another")
         if each.window is None:
             raise ValueError(f"features.{each.name}: a window is needed, such as 28d")
-        if each.window > logs.activity.kept:
+        if source == "activity" and logs.activity and each.window > logs.activity.kept:
             raise ValueError(
                 f"features.{each.name}: its window is longer than activity is kept,"
                 f" logs.activity.keep_days: {logs.activity.keep_days}"
             )
 
 
-def _require_declared(each: Aggregate, types: Mapping[str, str]) -> None:
+def columns_of(logs: Logs) -> dict[SourceName, dict[str, ColumnType]]:
+    """What features may compare and aggregate of each log that there is: the type of each column."""
+    of_logs: dict[SourceName, dict[str, ColumnType]] = {
+        "impressions": {"arm_id": "category", "slot": "number", "surface": "category", "issue": "category"},
+        "outcomes": {"kind": "category", "value": "number", "arm_id": "category"},
+    }
+    if logs.activity is not None:
+        of_logs["activity"] = {"kind": "category", **logs.activity.types}
+    return of_logs
+
+
+def _require_declared(each: Aggregate, types: Mapping[str, ColumnType]) -> None:
     spec, place = each.spec, f"features.{each.name}"
     for name in columns_looked_at([spec]):
         if name not in types:
             near = difflib.get_close_matches(name, types, n=1)
             hint = f"; is {near[0]} what is meant?" if near else ""
-            raise ValueError(f"{place}: {name!r} is no column of logs.activity (there: {list(types)}){hint}")
+            raise ValueError(f"{place}: {name!r} is no column of {spec.source} (there: {list(types)}){hint}")
     if isinstance(spec, OfNumbers | Quantile) and types[spec.column] != "number":
         raise ValueError(f"{place}: {spec.aggregation} is of numbers, and {spec.column} is a category")
     if each.default is None:

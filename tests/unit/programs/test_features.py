@@ -38,7 +38,7 @@ def test_features_are_columns_of_contexts(tmp_path):
 @pytest.mark.parametrize(
     ("name", "feature", "says"),
     [
-        ("n", {**COUNT, "where": {"pagee": "a"}}, "'pagee' is no column of logs.activity"),
+        ("n", {**COUNT, "where": {"pagee": "a"}}, "'pagee' is no column of activity"),
         ("n", {**COUNT, "where": {"pagee": "a"}}, "is page what is meant?"),
         ("n", {"aggregation": "sum", "column": "page", "window": "1d"}, "page is a category"),
         ("n", {"aggregation": "count"}, "features.n: a window is needed"),
@@ -50,6 +50,7 @@ def test_features_are_columns_of_contexts(tmp_path):
         ("reward", COUNT, "the name 'reward' is taken by another column of contexts"),
         ("interval", COUNT, "the name 'interval' is a word of SQL"),
         ("n", {**COUNT, "source": "clicks"}, "features.n.count.source"),
+        ("n", {**COUNT, "source": "outcomes", "where": {"page": "a"}}, "'page' is no column of outcomes"),
     ],
 )
 def test_what_can_not_be_computed(tmp_path, name, feature, says):
@@ -58,6 +59,8 @@ def test_what_can_not_be_computed(tmp_path, name, feature, says):
 
 def test_features_need_activity(tmp_path):
     assert "declare `logs.activity`" in refusal(tmp_path, {**SPEC, "features": {"n": COUNT}})
+    of_clicks = {**COUNT, "source": "outcomes", "where": {"kind": "click"}}
+    assert load(write(tmp_path, {**SPEC, "features": {"n": of_clicks}})).context[-1].name == "n"
 
 
 def test_columns_of_activity_have_names_of_their_own(tmp_path):
