@@ -204,7 +204,7 @@ STEPS = (
         run=_features,
         reads=("activity", "impressions", "outcomes"),
         looks_up=("models",),
-        writes=("features",),
+        writes=("features", "feature_drift"),
         heavy=True,
         belongs_to=lambda program: bool(program.features),
     ),
@@ -275,7 +275,8 @@ STEPS = (
         does="Writes the page of the night.",
         run=_report,
         reads=(
-            *(*LOGS, "quarantine", "credits", "unattributed", "transitions", "models", "delays"),
+            *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
+            *("models", "delays"),
             *("evaluations", "sweeps", "evidence", "promotions", "ledger", "slates"),
         ),
         per_issue=True,

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.core.features import MOVED, STABLE
 from nightslate.reports import estimands, plots, reign_plots, sequence_plots
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
@@ -91,7 +92,20 @@ def page(report: NightReport) -> str:
         sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
         ledger=report.ledger.sort_by("promoted_on").to_pylist(),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
+        drift=None if report.drift is None else _drift(report.drift),
     )
+
+
+def _drift(drift: pa.Table) -> list[dict[str, Any]]:
+    """Features, those that have moved the most first, with a word on how far."""
+    rows = sorted(drift.to_pylist(), key=lambda row: (-(row["psi"] or 0.0), row["feature"]))
+    return [{**row, "moved": _how_far(row["psi"])} for row in rows]
+
+
+def _how_far(psi: float | None) -> str:
+    if psi is None:
+        return "no days before"
+    return "stable" if psi < STABLE else "moving" if psi <= MOVED else "moved"
 
 
 def _issues(report: NightReport) -> list[str]:

@@ -34,6 +34,7 @@ class NightReport:
     sequences: of each fitted_q learner; None for a program without sequences.
     untaught: a word on a champion that no row has taught.
     delays: rows of the table of that name; None for a program that weights no young impressions.
+    drift: rows of the table `feature_drift`; None for a program without features.
     """
 
     program: str
@@ -66,6 +67,7 @@ class NightReport:
     provenance: Mapping[str, str] = field(default_factory=dict)
     sequences: Sequence[SequenceFigures] | None = None
     delays: pa.Table | None = None
+    drift: pa.Table | None = None
 
     @property
     def unit(self) -> str:

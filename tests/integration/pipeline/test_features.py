@@ -318,3 +318,15 @@ def test_a_leak_stops_the_night(
     with pytest.raises(LeakError, match="look at what was not known at their moment: errors_12h, errors_2d"):
         run_step("features", night(tmp_path, 0))
     assert not night(tmp_path, 0).table("features").snapshot().days()
+
+
+def test_the_page_says_how_far_features_are_from_the_days_before(home: Path) -> None:
+    last = night(home, len(DAYS) - 1)
+    rows = {row["feature"]: row for row in last.rows("feature_drift").to_pylist()}
+    assert rows.keys() == NOTHING.keys()
+    assert rows["errors_2d"]["users_before"] > rows["errors_2d"]["users"] > 0
+    assert rows["last_page"]["mean"] is None
+    assert all(row["psi"] >= 0 for row in rows.values())
+    page = last.warehouse.report(PROGRAM, last.ds, None).read_text("utf-8")
+    assert "<h2>Features</h2>" in page
+    assert all(name in page for name in NOTHING)

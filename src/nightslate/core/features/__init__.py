@@ -14,9 +14,12 @@ from nightslate.core.features.aggregations import (
     total,
 )
 from nightslate.core.features.events import SECOND, Events, Moments, Windows
+from nightslate.core.features.stability import MOVED, STABLE, population_stability, tenths
 
 __all__ = [
+    "MOVED",
     "SECOND",
+    "STABLE",
     "Events",
     "Moments",
     "Windows",
@@ -26,8 +29,10 @@ __all__ = [
     "least",
     "mean",
     "most",
+    "population_stability",
     "quantile",
     "sessions",
+    "tenths",
     "time_between",
     "time_since_last",
     "total",

@@ -7,19 +7,30 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
+from nightslate.core.features import MOVED
 from nightslate.engines import Tables, Work
-from nightslate.kernels.user_features import FeaturesOfDay, columns_read
+from nightslate.kernels.feature_drift import BEFORE, NOW, counted, drift
+from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
+from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.lookback import days_with_features, shared_with_other_nights
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
-from nightslate.programs.days import days_before
-from nightslate.programs.features import Aggregate, aggregates
+from nightslate.programs.days import days_before, end_of
+from nightslate.programs.features import Aggregate, aggregates, context_of
 from nightslate.tables import Table
+
+_DAYS_BEFORE, _NAMED = 7, 5
 
 
 def run(
-    night: Night, activity: Table, impressions: Table, outcomes: Table, models: Table, features: Table
+    night: Night,
+    activity: Table,
+    impressions: Table,
+    outcomes: Table,
+    models: Table,
+    features: Table,
+    feature_drift: Table,
 ) -> str:
     """Those of the day, and before it of the days whose decisions are learnt from which no night of theirs
     has computed yet, or under other features than the program has by now."""
@@ -31,7 +42,8 @@ def run(
         for day in sorted((landed - known.keys()) | changed.keys()):
             _write(night.at(day), logs, features)
         anew = f"; {in_words(changed)}, and computed anew" if changed else ""
-        return f"{_write(night, logs, features)}{anew}"
+        written = _write(night, logs, features)
+        return f"{written}{_drift(night, features, feature_drift)}{anew}"
 
 
 def _write(night: Night, logs: Mapping[str, Table], features: Table) -> str:
@@ -61,6 +73,30 @@ def _write(night: Night, logs: Mapping[str, Table], features: Table) -> str:
     staged = night.engine.write(in_order, work, {"features": features.begin(night.ds)})["features"]
     features.publish(staged, with_meaning(night, "features"))
     return f"{len(wanted)} features of {staged.rows} moments from {events} events"
+
+
+def _drift(night: Night, features: Table, feature_drift: Table) -> str:
+    """Records how far tonight's features are from those of the days before. A word on those that moved."""
+    first, columns = night.ds - timedelta(days=_DAYS_BEFORE), context_of(night.program.features)
+    names = [column.name for column in columns]
+    read = bucket_input(night, features, (*JOINED_BY["features"], *names), first)
+    nothing, end = ValueCounts.initial(names), end_of(night.ds)
+    found = night.engine.fold(
+        {BEFORE: nothing, NOW: nothing},
+        lambda tables: counted(tables["features"], nothing, end),
+        Work({"features": read}, night.program.buckets),
+    )
+    before, now = found[BEFORE].by_column, found[NOW].by_column
+    rows = [drift(each.name, before[each.name], now[each.name], each.type == "number") for each in columns]
+    typed = feature_drift.typed([{**row, "first_day": first} for row in rows])
+    feature_drift.replace(night.ds, typed, night.commit_metadata)
+    moved = {row["feature"]: row["psi"] for row in rows if row["psi"] is not None and row["psi"] > MOVED}
+    if not moved:
+        return ""
+    worst = sorted(moved, key=lambda name: -moved[name])
+    listed = ", ".join(f"{name} {moved[name]:.2f}" for name in worst[:_NAMED])
+    more = ", ..." if len(worst) > _NAMED else ""
+    return f"; WARNING: {len(worst)} features have moved since {first} (population stability): {listed}{more}"
 
 
 def _first_day(night: Night, of_log: Sequence[Aggregate]) -> date:

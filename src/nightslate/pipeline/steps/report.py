@@ -116,6 +116,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         weighs_decisions=issue.slots_weighed > 1,
         sequences=_sequences(night, tables, tracked, cross_fitted(logged)),
         delays=tonight("delays") if rewards.maturity == "ipcw" else None,
+        drift=tonight("feature_drift") if night.program.features else None,
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,
