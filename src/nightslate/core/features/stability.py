@@ -23,7 +23,7 @@ def population_stability(before: Ints, now: Ints) -> float:
 
 
 def tenths(values: Floats, counts: Ints) -> Floats:
-    """Up to nine ends of classes that hold about a tenth each of values (k,), of which there are so many each.
+    """Up to nine ends of classes that hold about a tenth each of values (k,), which occur so many times each.
     A value that is more than a tenth is a class of its own."""
     order = np.argsort(values)
     share = np.cumsum(counts[order]) / counts.sum()
