@@ -45,7 +45,8 @@ class Attributor:
     `user_topic`, of its user and the topic of its arm; `user`, of its user; `closest`, the first of
     impression, user_arm and user that it says enough for. matches: of kinds that are matched in another way.
     values: what a kind is worth, times the outcome's own value; None: every kind is worth 1. The others are
-    as `Rewards` of a program has them. topics: of arms, by id."""
+    as `Rewards` of a program has them. topics: of arms, by id. at_horizon: kinds that count at the end of a
+    horizon, not when they happen."""
 
     rule: Rule
     match: str
@@ -58,6 +59,7 @@ class Attributor:
     max_outcomes: int = 1000
     skew: timedelta = timedelta(0)
     topics: Mapping[str, str] = field(default_factory=dict)
+    at_horizon: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         unknown = {self.match, *self.matches.values()} - set(MATCHES)
@@ -80,6 +82,8 @@ class Attributor:
 
     def _leave_out(self, done: Events, reasons: Reasons) -> None:
         """What is worth nothing, and what is more than one looks at of one user in one day."""
+        for kind in self.at_horizon:
+            reasons.add("at_horizon", done.by_kind({kind: 1.0}, 0.0) > 0)
         if self.values is not None:
             reasons.add("not_valued", np.isnan(done.by_kind(self.values, np.nan)))
         rest = np.flatnonzero(reasons.none)

@@ -17,6 +17,7 @@ _OVERLAP = pa.schema([(field.name, pa.int64()) for field in fields(Overlap)])
 
 _LEAST_TELLING_FIRST = (
     "not_valued",
+    "at_horizon",
     "unnamed",
     "no_impression",
     "before_impression",

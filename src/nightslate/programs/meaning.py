@@ -72,7 +72,7 @@ def _of_credits(issue: Issue) -> Meaning:
         }
         for kind, worth in rewards.values.items()
     }
-    of_all = {
+    of_all: dict[str, object] = {
         "rewards.decay": rewards.decay,
         "rewards.cap": rewards.cap,
         "rewards.max_outcomes": rewards.max_outcomes,
@@ -82,6 +82,10 @@ def _of_credits(issue: Issue) -> Meaning:
         "rewards.attribution.topic": rules.topic,
         "rewards.attribution.max_touches": rules.max_touches,
     }
+    if rewards.survival:
+        of_all["rewards.survival.unless"] = rewards.survival.unless
+        of_all["rewards.survival.value"] = rewards.survival.value
+        of_all["start_date"] = issue.start_date
     said = {f"{key}.{kind}": value for kind, each in by_kind.items() for key, value in each.items()}
     return {key: _words(value) for key, value in {**said, **of_all}.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +13,9 @@ from nightslate.programs.strict import MOST_ROWS, Duration, Name, Strict, Text, 
 
 RuleName = Literal["last_touch", "first_touch", "linear", "time_decay", "position", "shapley"]
 Match = Literal["closest", "impression", "user_arm", "user_topic", "user"]
+
+SURVIVAL = "survival"
+"""The kind of outcome that staying is."""
 
 MAX_TOUCHES, SKEW = 100, "5m"
 """What programs and `nightslate attribute` go by unless they are told."""
@@ -45,6 +48,16 @@ class Attribution(Strict):
         return "user_topic" in (self.match, *self.matches.values())
 
 
+class Survival(Strict):
+    """Staying as a reward: the absence of an event. Horizons follow one another from the program's start on,
+    each as long as the window of the kind `unless`. At the end of one, every user who was shown anything in
+    it has one outcome, shared by the rule among all that the user was shown: `value` if there was no outcome
+    of the kind `unless`, else what that kind is worth."""
+
+    unless: Name
+    value: Worth = 1.0
+
+
 class Rewards(Strict):
     """What an outcome is worth, by kind, and how long after an impression it still counts.
 
@@ -67,6 +80,7 @@ class Rewards(Strict):
     maturity: Literal["exclude", "ipcw"] = "exclude"
     min_seen: float = Field(default=0.2, gt=0, le=1)
     attribution: Attribution = Attribution()
+    survival: Survival | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Rewards:
@@ -74,12 +88,35 @@ class Rewards(Strict):
             unknown = sorted(set(by_kind) - set(self.values))
             if unknown:
                 raise ValueError(f"{key}: {unknown} are no kinds of values, which has {sorted(self.values)}")
+        if self.survival:
+            self._require_survival(self.survival)
         return self
+
+    def _require_survival(self, survival: Survival) -> None:
+        if SURVIVAL in self.values:
+            raise ValueError(f"values: {SURVIVAL!r} is what staying is called; choose another name")
+        if self.window_of(survival.unless) % timedelta(days=1):
+            raise ValueError("survival: its horizon, the window of its kind `unless`, is of whole days")
+        if self.maturity == "ipcw":
+            raise ValueError(
+                "survival: all of a horizon becomes known at its end, so young impressions say nothing of it;"
+                " use maturity: exclude"
+            )
 
     @property
     def longest_window(self) -> timedelta:
         """Once it is over, no outcome of any kind can change the reward of an impression."""
-        return max(self.window_of(kind) for kind in self.values)
+        kinds = [*self.values, *([self.survival.unless] if self.survival else [])]
+        return max(self.window_of(kind) for kind in kinds)
+
+    def horizon_ending(self, start: date, ds: date) -> date | None:
+        """The first day of the horizon of staying that ends with `ds`, of a program that starts on `start`;
+        None where none ends then."""
+        if self.survival is None:
+            return None
+        days = self.window_of(self.survival.unless).days
+        over = (ds - start).days + 1
+        return ds - timedelta(days=days - 1) if over > 0 and over % days == 0 else None
 
     def window_of(self, kind: str) -> timedelta:
         """How long after an impression an outcome of this kind counts."""

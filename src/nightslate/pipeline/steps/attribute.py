@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
@@ -16,6 +16,7 @@ from nightslate.core.attribution import Rule
 from nightslate.engines import Tables, Work
 from nightslate.kernels.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
 from nightslate.kernels.credits import attributed, known_keys
+from nightslate.kernels.survival import Survival, surviving
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.lookback import days_attributed_to, days_looked_back_on, shared_with_other_nights
 from nightslate.pipeline.night import Night
@@ -87,7 +88,21 @@ def attributor(night: Night, issue: Issue, arms: Table) -> Attributor:
         max_outcomes=rewards.max_outcomes,
         skew=rewards.skew,
         topics=_topics(night, arms, rules.topic) if rules.topic else {},
+        at_horizon=frozenset([rewards.survival.unless] if rewards.survival else []),
     )
+
+
+def _horizons(night: Night, attributors: Mapping[str, Attributor]) -> list[Survival]:
+    """Those that end with this night, of whichever issues."""
+    several, found = len(night.program.issues) > 1, []
+    for name, issue in night.program.issues.items():
+        rewards = issue.rewards
+        first = rewards.horizon_ending(night.program.start_date, night.ds)
+        if rewards.survival and first:
+            unless, value = rewards.survival.unless, rewards.survival.value
+            of_issue = name if several else None
+            found.append(surviving(attributors[name], unless, value, first, night.ds, of_issue))
+    return found
 
 
 def _topics(night: Night, arms: Table, topic: str) -> dict[str, str]:
@@ -102,19 +117,25 @@ def _attribute(night: Night, tables: _Tables) -> str:
     outcomes = bucket_input(night, tables.outcomes, OUTCOME_COLUMNS, night.ds)
     several = len(night.program.issues) > 1
     columns = (*IMPRESSION_COLUMNS, *((ISSUE,) if several else ()))
-    shown = bucket_input(night, tables.impressions, columns, days_attributed_to(night)[0])
-    inputs = {"outcomes": outcomes, "impressions": shown.of_users_in("outcomes")}
-    work = Work(inputs, night.program.buckets)
     attributors = {
         name: attributor(night, issue, tables.arms) for name, issue in night.program.issues.items()
     }
+    horizons = _horizons(night, attributors)
+    shown = bucket_input(night, tables.impressions, columns, days_attributed_to(night)[0])
+    inputs = {"outcomes": outcomes, "impressions": shown if horizons else shown.of_users_in("outcomes")}
+    if horizons:
+        first = min(horizon.first for horizon in horizons)
+        inputs["left"] = bucket_input(night, tables.outcomes, OUTCOME_COLUMNS, first)
+    work = Work(inputs, night.program.buckets)
     keys = {
         name: [(column, "ascending") for column in table.contract.key]
         for name, table in tables.written.items()
     }
 
     def in_order(rows: Tables) -> dict[str, pa.Table]:
-        return {name: found.sort_by(keys[name]) for name, found in attributed(attributors, rows).items()}
+        made = attributed(attributors, rows)
+        made["credits"] = pa.concat_tables([made["credits"], *(each.credits(rows) for each in horizons)])
+        return {name: found.sort_by(keys[name]) for name, found in made.items()}
 
     staged = night.engine.write(
         in_order, work, {name: table.begin(night.ds) for name, table in tables.written.items()}
