@@ -46,6 +46,11 @@ def read_json_lines(blocks: Iterator[bytes]) -> Iterator[Chunk]:
         records += count
 
 
+def is_object(text: bytes) -> bool:
+    """Whether text is one object, in which line breaks may stand between values."""
+    return not isinstance(_object(text), Wrong)
+
+
 def _parsed(lines: Lines, count: int, texts: dict[str, pa.DataType]) -> pa.Table | None:
     """The rows of lines, if each is one object and all have the same types. texts: of columns whose text
     Arrow would take for times; those of this block are added to it."""

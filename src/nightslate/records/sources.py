@@ -30,6 +30,9 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_UTF_8 = (b"\xff\xfe", b"\xfe\xff")
 _BREAK, _RETURN = b"\n\r"
 
+NOT_ANY_LINE = (_BOM, *_NOT_UTF_8)
+"""What means something else where a file begins with it."""
+
 
 def format_of(path: Path) -> tuple[Format, str | None]:
     """The format of a file's records, and its compression. Raises UnusableFileError for another suffix."""

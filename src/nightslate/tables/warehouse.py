@@ -19,9 +19,13 @@ class Warehouse:
 
     home: Path
 
+    def landing_log(self, program: str, log: str) -> Path:
+        """The folder of one log, with one folder a day."""
+        return self.home / "landing" / _plain(program) / _plain(log)
+
     def landing(self, program: str, log: str, ds: date) -> Path:
         """The folder of one log of one day, as it came; complete once it holds _SUCCESS."""
-        return self.home / "landing" / _plain(program) / _plain(log) / f"ds={ds.isoformat()}"
+        return self.landing_log(program, log) / f"ds={ds.isoformat()}"
 
     def scratch(self, program: str) -> Path:
         """Where the tasks of a step leave rows to one another. Nothing in it outlives the step."""
