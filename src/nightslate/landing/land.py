@@ -143,7 +143,7 @@ class Landing:
         if batch.reopens:
             self.log.reopen(batch.reopens)
         self._batches.mark_done(self._number)
-        self.landed.closed += batch.closes
+        self.landed.closed = tuple(sorted({*self.landed.closed, *batch.closes}))
         self.landed.reopened = batch.reopens or self.landed.reopened
 
     def _complete_begun(self) -> None:

@@ -13,7 +13,7 @@ from nightslate.landing.options import Source
 
 _ANSWER_SECONDS = 10.0
 _STALL_SECONDS = 30.0
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.05
 _POLL_MESSAGES = 1000
 
 

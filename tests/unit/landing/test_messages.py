@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightslate.landing.messages import DAYS_AFTER, DAYS_BEFORE, days, line
-from nightslate.records.json_lines import read_json_lines
+from nightslate.records.json_lines import is_object, read_json_lines
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 STAMP = int(NOON.timestamp() * 1000)
@@ -51,9 +51,9 @@ def test_what_is_no_object_never_becomes_a_row_and_an_object_keeps_its_values(va
 
 
 @given(st.binary(max_size=40))
-def test_the_bytes_of_a_message_can_be_had_again(value):
+def test_the_bytes_of_a_message_that_is_no_object_can_be_had_again(value):
     found = line(value)
-    if found != value:
+    if found != value and not is_object(value):
         assert json.loads(found).encode("latin-1") == value
 
 
