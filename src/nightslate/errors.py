@@ -15,7 +15,7 @@ class SpecError(NightslateError):
 
 
 class LandingError(NightslateError):
-    """The logs of a day are not there: no _SUCCESS marker."""
+    """The logs of a day are not there: no _SUCCESS marker. Or messages that were to land are gone."""
 
     exit_code = 66
 

@@ -53,7 +53,7 @@ for line in sys.stdin:
     folder = str(Path(home, name))
     pid = os.fork()
     if not pid:
-        os.dup2(2, 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.environ["NIGHTSLATE_HOME"] = folder
         if moment.endswith("s"):
             signal.setitimer(signal.ITIMER_REAL, float(moment[:-1]))

@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from tests.integration.pipeline import world
 
 from nightslate.errors import CommitConflictError, LandingError, MachineError, SpecError, UnavailableError
+from nightslate.landing import land as landings
 from nightslate.landing import topic as topics
 from nightslate.landing.batches import Batches
 from nightslate.landing.messages import line
@@ -20,11 +21,8 @@ from nightslate.landing.messages import line
 from . import broker, landed
 from .landed import FIRST, HOUR, MIDNIGHT, land, lines, outcome, outcomes
 
-if (platform.system(), platform.machine()) not in {
-    ("Linux", "x86_64"),
-    ("Linux", "aarch64"),
-    ("Darwin", "arm64"),
-}:
+MACHINES = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"), ("Darwin", "arm64")}
+if (platform.system(), platform.machine()) not in MACHINES:
     pytest.skip("the broker of these tests is not made for this machine", allow_module_level=True)
 
 NAMES = (f"outcomes.{number}" for number in itertools.count())
@@ -274,6 +272,31 @@ def test_expired_offsets_stop_by_name_with_numbers_and_are_recorded_when_told(
     said = land(tmp_path, source, "--restart")
     assert f"{low - 10:,} offsets are recorded as lost" in said
     assert sum(lines(tmp_path).values()) == 10 + 60 - low
+
+
+def test_messages_that_expire_before_a_killed_run_is_completed_are_named(
+    tmp_path: Path, cluster: tuple[Producer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record is there, of its file the beginning, and now its messages are gone."""
+    _owner, address = cluster
+    source = f"kafka://{address}/gone"
+    messages = [(0, outcome(n, MIDNIGHT), MIDNIGHT) for n in range(20)]
+    broker.produce(address, "gone", messages[:10])
+    land(tmp_path, source)
+    broker.produce(address, "gone", messages[10:])
+    with monkeypatch.context() as killed:
+        killed.setattr(landings, "put_settled", lambda path, content: path.write_bytes(content[:50]))
+        killed.setattr(Batches, "mark_done", lambda *_: None)
+        land(tmp_path, source)
+    for _ in range(50):
+        broker.produce(address, "gone", [(0, b"x" * 200_000, MIDNIGHT)])
+
+    with pytest.raises(LandingError, match=r"the next offset to land is 10, and the broker has \d+ to 70"):
+        land(tmp_path, source)
+    said = land(tmp_path, source, "--restart")
+
+    assert "offsets are recorded as lost" in said
+    assert Counter(value for value in lines(tmp_path) if value[:1] == b"{") == produced(messages[:10])
 
 
 def test_an_end_before_what_has_landed_stops_by_name_with_numbers(
