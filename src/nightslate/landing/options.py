@@ -33,6 +33,12 @@ class Source:
     def __str__(self) -> str:
         return f"kafka://{self.servers}/{self.topic}"
 
+    def without_secrets(self, text: str) -> str:
+        """A message of librdkafka's without the values of settings."""
+        for _, value in self.settings:
+            text = text.replace(f'"{value}"', "its value")
+        return text
+
 
 @dataclass(frozen=True)
 class Until:

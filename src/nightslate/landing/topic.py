@@ -45,7 +45,7 @@ class Topic:
         try:
             self._consumer = confluent_kafka.Consumer({**common, **ours})
         except confluent_kafka.KafkaException as error:
-            raise SpecError(f"--config: {error.args[0].str()}") from error
+            raise SpecError(f"--config: {source.without_secrets(error.args[0].str())}") from None
         self._common = common
         self.at_end: set[int] = set()
 

@@ -95,6 +95,37 @@ def test_the_day_is_that_of_the_event_where_it_tells_one_and_else_of_the_message
     assert days([value], [STAMP], by_event=False) == [DAY]
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(
+                    at(when)
+                    for when in ("2024-02-20T23:59:59Z", "2024-02-21T00:00:00.5+01:00", "2024-02-22", "")
+                ),
+                *(
+                    b'{"occurred_at": ' + value + b"}"
+                    for value in (b"1", b"1e300", b"null", b"{}", b"[]", b"true")
+                ),
+                *(
+                    b"{}",
+                    b"[]",
+                    b"\x80",
+                    b'{"a": "\\ud800"}',
+                    b'{"occurred_at": "2024-02-20T00:00:00Z", "a": 1} ',
+                ),
+                b'{"occurred_at": "2024-02-20T00:00:00Z", "occurred_at": "2024-02-21T00:00:00Z"}',
+            ]
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_day_does_not_depend_on_what_else_is_in_the_batch(values):
+    alone = [days([value], [STAMP], by_event=True)[0] for value in values]
+    assert days(values, [STAMP] * len(values), by_event=True) == alone
+
+
 def test_how_far_an_event_may_be_from_its_message():
     for distance, near in ((-DAYS_BEFORE, 1), (-DAYS_BEFORE - 1, 0), (DAYS_AFTER, 1), (DAYS_AFTER + 1, 0)):
         event = NOON + timedelta(days=distance)

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from nightslate.errors import SpecError
-from nightslate.landing.options import Until, closing, source, until
+from nightslate.landing.options import Source, Until, closing, source, until
+from nightslate.landing.topic import Topic
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,13 @@ def test_a_line_that_is_no_setting_is_named_and_not_repeated(tmp_path, text):
     config.write_text(f"\n{text}\n")
     with pytest.raises(SpecError, match="line 2") as error:
         source("kafka://a:9092/x", config)
+    assert "secret" not in str(error.value)
+
+
+def test_a_setting_that_librdkafka_refuses_is_named_without_its_value():
+    wrong = Source("127.0.0.1:1", "x", (("security.protocol", "secret"),))
+    with pytest.raises(SpecError, match=r'--config: .*"security\.protocol"') as error:
+        Topic(wrong)
     assert "secret" not in str(error.value)
 
 
