@@ -49,7 +49,6 @@ class Landing:
         a LandingError else stops. Raises SpecError where the log is fed from another topic."""
         self.topic, self.log, self.landed = topic, log, Landed()
         self._restart, self._batches = restart, Batches(log.records)
-        log.make_folder()
         self._number, last = self._batches.last()
         self._last = last or Batch.before_the_first(topic.source.topic)
         self.next = dict(self._last.next)
@@ -105,6 +104,7 @@ class Landing:
         found = beginning(self.topic, self.next, self._last.topic_id, self._restart)
         made_smaller = self.next.keys() - found.offsets.keys()
         self.next, self._last = found.offsets, self._last.of_topic(found.topic_id)
+        self.log.make_folder()
         if found.skips or made_smaller:
             self.landed.skipped += sum(max(to - after, 0) for after, to in found.skips.values())
             kept = {p: stamp for p, stamp in self._last.newest.items() if p in found.offsets}

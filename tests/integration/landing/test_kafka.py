@@ -178,6 +178,30 @@ def test_two_at_once_land_once(tmp_path: Path, address: str, topic: str, source:
     assert lines(tmp_path / "home") == produced(messages)
 
 
+def test_a_run_that_slept_while_another_went_on_changes_nothing(
+    tmp_path: Path, address: str, topic: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has put its record, and wakes up once its files are written, their day is closed and all has landed."""
+    messages = outcomes(300)
+    broker.produce(address, topic, messages)
+    seen = []
+
+    def asleep(path: Path, text: bytes) -> None:
+        monkeypatch.setattr(landings, "put_settled", awake)
+        land(tmp_path, source, "--close", str(FIRST))
+        seen.append(lines(tmp_path))
+        awake(path, text)
+        seen.append(lines(tmp_path))
+
+    awake = landings.put_settled
+    monkeypatch.setattr(landings, "put_settled", asleep)
+    with pytest.raises(CommitConflictError, match="another process lands into this log"):
+        land(tmp_path, source, "--flush-size", "50")
+    assert seen == [produced(messages)] * 2
+    assert lines(tmp_path) == produced(messages)
+    assert landed.closed(tmp_path) == [f"ds={FIRST}"]
+
+
 def test_killed_anywhere_and_run_again_no_message_is_lost_or_doubled(
     tmp_path: Path, address: str, topic: str, source: str
 ) -> None:
