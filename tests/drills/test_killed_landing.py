@@ -28,19 +28,20 @@ def test_landing_is_killed_at_every_change_of_a_file_and_at_any_time(tmp_path: P
         broker.create(address, "outcomes", 3)
         broker.produce(address, "outcomes", messages)
         options = ("--flush-size", str(BATCH), "--close", str(landed.FIRST), *landed.impatient(tmp_path))
-        with landed.runs(tmp_path, f"kafka://{address}/outcomes", *options) as runs:
+        with landed.forking() as process:
+            runs = landed.Runs(process, f"kafka://{address}/outcomes", options)
             for moment in itertools.count(1):
                 home = tmp_path / str(moment)
-                first = runs.run(home.name, str(moment))
+                first = runs.run(home, str(moment))
                 if not first:
                     break
                 again = [str(chance.randrange(1, 60)), f"{chance.uniform(0.01, 0.5):.3f}s"]
-                for code in (first, *(runs.run(home.name, other) for other in again)):
+                for code in (first, *(runs.run(home, other) for other in again)):
                     assert code in STRUCK | {0}
                     kills[code] += 1
                     if landed.closed(home):
                         assert landed.lines(home) == expected, moment
-                assert runs.run(home.name) == 0
+                assert runs.run(home) == 0
                 assert landed.lines(home) == expected, moment
                 assert landed.closed(home) == [f"ds={landed.FIRST}"]
     struck = kills[-signal.SIGKILL] + kills[-signal.SIGALRM]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nightslate.errors import LandingError
+from nightslate.errors import LandingError, UnavailableError
 from nightslate.landing.topic import Topic, out_of_bounds
 
 
@@ -23,9 +23,15 @@ def beginning(topic: Topic, landed: Mapping[int, int], known_id: str, restart: b
     """Each partition goes on at the offset after those landed, and begins at the first that it has.
 
     Raises LandingError where it does not have that offset any more, or is another topic by now; with
-    `restart` it goes on at the first that it has."""
+    `restart` it goes on at the first that it has. Raises UnavailableError where the broker does not tell the
+    topic's id, which it did before."""
     bounds = {partition: topic.bounds(partition) for partition in topic.partitions()}
     found_id = topic.id()
+    if known_id and not found_id and not restart:
+        raise UnavailableError(
+            f"{topic.source}: the broker does not tell the topic's id, so nobody knows whether it is still"
+            f" the topic that was landed, {known_id}. Nothing was read; try again"
+        )
     offsets = {partition: landed.get(partition, low) for partition, (low, _) in bounds.items()}
     gone = sorted(landed.keys() - bounds.keys())
     made_anew = bool(known_id and found_id and known_id != found_id) or bool(gone)

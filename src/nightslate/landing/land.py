@@ -102,10 +102,10 @@ class Landing:
 
     def _begin(self) -> None:
         found = beginning(self.topic, self.next, self._last.topic_id, self._restart)
-        made_smaller = self.next.keys() - found.offsets.keys()
+        gone = self.next.keys() - found.offsets.keys()
         self.next, self._last = found.offsets, self._last.of_topic(found.topic_id)
         self.log.make_folder()
-        if found.skips or made_smaller:
+        if found.skips or gone:
             self.landed.skipped += sum(max(to - after, 0) for after, to in found.skips.values())
             kept = {p: stamp for p, stamp in self._last.newest.items() if p in found.offsets}
             self._put(newest=kept, skips=found.skips)

@@ -1,13 +1,15 @@
-"""`killed.py HOME ARGUMENTS...`: runs `nightslate land ARGUMENTS` in a process of its own for each line on
-standard input, and says how it ended.
+"""Runs `nightslate land` in processes of their own, some of which are killed, and says how they ended.
 
-A line is `FOLDER MOMENT`: the warehouse below HOME, and when it is killed. 7: by SIGKILL before the 7th
-change of a file in the warehouse, of which writing is three: opening it, half of it, all of it. .25s: by
-SIGALRM, which nobody handles either, after so many seconds. 0: it is left alone. The processes are forked
-from this one, which has imported everything: that takes seconds, a run a moment. They leave what they write
-to the kernel, which no signal kills.
+A line on standard input is a JSON list of runs that start at once, each [HOME, MOMENT, ARGUMENTS]: the
+warehouse, when it is killed, and what the command is asked for. MOMENT "7": by SIGKILL before the 7th change
+of a file in the warehouse, of which writing is three: opening it, half of it, all of it. ".25s": by SIGALRM,
+which nobody handles either, after so many seconds. "0": it is left alone.
+
+The processes are forked from this one, which has imported everything: that takes seconds, a run a moment.
+They leave what they write to the kernel, which no signal kills.
 """
 
+import json
 import os
 import signal
 import sys
@@ -46,20 +48,23 @@ def kill_before(moment: int, folder: str) -> None:
     sys.addaudithook(watch)
 
 
-os.fsync = lambda _: None
-home, *arguments = sys.argv[1:]
-for line in sys.stdin:
-    name, moment = line.split()
-    folder = str(Path(home, name))
+def started(home: str, moment: str, arguments: list[str]) -> int:
+    """The process that runs the command."""
     pid = os.fork()
     if not pid:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.environ["NIGHTSLATE_HOME"] = folder
+        os.environ["NIGHTSLATE_HOME"] = home
         if moment.endswith("s"):
             signal.setitimer(signal.ITIMER_REAL, float(moment[:-1]))
         else:
-            kill_before(int(moment), folder)
+            kill_before(int(moment), home)
         sys.argv = ["nightslate", "land", *arguments]
         main()
         os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    return pid
+
+
+os.fsync = lambda _: None
+for line in sys.stdin:
+    pids = [started(*run) for run in json.loads(line)]
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]), flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -70,33 +69,31 @@ def closed(home: Path) -> list[str]:
 
 
 class Runs:
-    """Processes that land into warehouses below a folder, each killed at a moment of its own."""
+    """Processes that land, each into a warehouse of its own or not, and killed or not: see `killed.py`."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], source: str, options: tuple[str, ...]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._asked, self._answers = process.stdin, process.stdout
+        self._arguments = ["--from", source, *LOG, *options]
 
-    def start(self, name: str, moment: str = "0") -> None:
-        """Into the warehouse of this name, to be killed at a moment of `killed.py`."""
-        print(name, moment, file=self._asked, flush=True)
+    def run(self, home: Path, moment: str = "0") -> int:
+        """The exit code of one; minus the signal where it was killed."""
+        (code,) = self.at_once(home, moment)
+        return code
 
-    def code(self) -> int:
-        """The exit code of what was started; minus the signal where it was killed."""
-        return int(self._answers.readline())
-
-    def run(self, name: str, moment: str = "0") -> int:
-        self.start(name, moment)
-        return self.code()
+    def at_once(self, home: Path, *moments: str) -> list[int]:
+        """The exit codes of several."""
+        runs = [(str(home), moment, self._arguments) for moment in moments]
+        print(json.dumps(runs), file=self._asked, flush=True)
+        return [int(code) for code in json.loads(self._answers.readline())]
 
 
 @contextmanager
-def runs(home: Path, source: str, *options: str) -> Iterator[Runs]:
-    script = Path(__file__).with_name("killed.py")
-    command = [sys.executable, str(script), str(home), "--from", source, *LOG, *options]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ}
-    ) as process:
-        yield Runs(process)
+def forking() -> Iterator[subprocess.Popen[str]]:
+    """The process that `Runs` are forked from."""
+    command = [sys.executable, str(Path(__file__).with_name("killed.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
         assert process.stdin is not None
         process.stdin.close()

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 from confluent_kafka import Producer
@@ -25,6 +26,7 @@ MACHINES = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"), ("D
 if (platform.system(), platform.machine()) not in MACHINES:
     pytest.skip("the broker of these tests is not made for this machine", allow_module_level=True)
 
+Forking = Popen[str]
 NAMES = (f"outcomes.{number}" for number in itertools.count())
 
 
@@ -42,6 +44,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         environment.setenv("NIGHTSLATE_DAGS", str(dags))
         environment.setenv("NIGHTSLATE_PSEUDONYM_KEY", "a key of the tests alone")
         yield
+
+
+@pytest.fixture(scope="module")
+def forking(program: None) -> Iterator[Forking]:
+    with landed.forking() as process:
+        yield process
 
 
 @pytest.fixture
@@ -161,27 +169,22 @@ def test_every_message_is_a_row_or_a_reject_of_the_night(
     assert "2001 outcomes, 40 users; 8 rows quarantined" in said
 
 
-def test_two_at_once_land_once(tmp_path: Path, address: str, topic: str, source: str) -> None:
+def test_several_at_once_land_once(
+    tmp_path: Path, address: str, topic: str, source: str, forking: Forking
+) -> None:
     messages = outcomes(120)
     broker.produce(address, topic, messages)
-    with (
-        landed.runs(tmp_path, source, "--flush-size", "3", *landed.impatient(tmp_path)) as one,
-        landed.runs(tmp_path, source, "--flush-size", "5", *landed.impatient(tmp_path)) as other,
-    ):
-        codes = []
-        while codes[-2:] != [0, 0]:
-            one.start("home")
-            other.start("home")
-            codes += [one.code(), other.code()]
-    assert set(codes) <= {0, CommitConflictError.exit_code}
-    assert CommitConflictError.exit_code in codes
+    runs = landed.Runs(forking, source, ("--flush-size", "3", *landed.impatient(tmp_path)))
+    codes = runs.at_once(tmp_path / "home", "0", "0", "0")
+    assert {*codes} == {0, CommitConflictError.exit_code}
+    assert runs.run(tmp_path / "home") == 0
     assert lines(tmp_path / "home") == produced(messages)
 
 
 def test_a_run_that_slept_while_another_went_on_changes_nothing(
     tmp_path: Path, address: str, topic: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has put its record, and wakes up once its files are written, their day is closed and all has landed."""
+    """It has put its record, and wakes up once its files are written, their day is closed and all landed."""
     messages = outcomes(300)
     broker.produce(address, topic, messages)
     seen = []
@@ -203,25 +206,26 @@ def test_a_run_that_slept_while_another_went_on_changes_nothing(
 
 
 def test_killed_anywhere_and_run_again_no_message_is_lost_or_doubled(
-    tmp_path: Path, address: str, topic: str, source: str
+    tmp_path: Path, address: str, topic: str, source: str, forking: Forking
 ) -> None:
     """At a sample of the moments; `make drills` takes them all, with more messages."""
     messages = outcomes(120)
     broker.produce(address, topic, messages)
-    options = ("--flush-size", "60", "--close", str(FIRST), *landed.impatient(tmp_path))
-    with landed.runs(tmp_path, source, *options) as started:
-        for moment in itertools.count(1, 11):
-            home = tmp_path / str(moment)
-            code = started.run(home.name, str(moment))
-            if not code:
-                break
-            assert code == -signal.SIGKILL
-            if landed.closed(home):
-                assert lines(home) == produced(messages), moment
-            started.run(home.name, str(moment % 11 + 1))  # and killed again, early
-            assert started.run(home.name) == 0
+    runs = landed.Runs(
+        forking, source, ("--flush-size", "60", "--close", str(FIRST), *landed.impatient(tmp_path))
+    )
+    for moment in itertools.count(1, 11):
+        home = tmp_path / str(moment)
+        code = runs.run(home, str(moment))
+        if not code:
+            break
+        assert code == -signal.SIGKILL
+        if landed.closed(home):
             assert lines(home) == produced(messages), moment
-            assert landed.closed(home) == [f"ds={FIRST}"]
+        runs.run(home, str(moment % 11 + 1))  # and killed again, early
+        assert runs.run(home) == 0
+        assert lines(home) == produced(messages), moment
+        assert landed.closed(home) == [f"ds={FIRST}"]
     assert moment > 80
 
 
@@ -251,6 +255,16 @@ def test_a_topic_that_was_made_anew_stops_by_name_and_goes_on_when_told(tmp_path
             land(tmp_path, source, "--restart")
             assert "0 messages" in land(tmp_path, source)
     assert lines(tmp_path) == produced(first + second)
+
+
+def test_a_topic_whose_id_the_broker_does_not_tell_this_time_is_not_taken_for_the_same(
+    tmp_path: Path, address: str, topic: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.produce(address, topic, outcomes(30))
+    land(tmp_path, source)
+    monkeypatch.setattr(topics.Topic, "id", lambda _: "")
+    with pytest.raises(UnavailableError, match="whether it is still the topic"):
+        land(tmp_path, source)
 
 
 def test_a_broker_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
