@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nightslate.programs.strict import MOST_ROWS, Share, Strength, Strict, Worth
+
+Layers = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(strict=False, min_length=1, max_length=20)
+]
+
+
+def _only_layers_are_several(parameters: dict[str, object]) -> dict[str, object]:
+    lists = [name for name, value in parameters.items() if isinstance(value, tuple)]
+    if set(lists) - {"hidden_layer_sizes"}:
+        raise ValueError(f"{', '.join(lists)}: hidden_layer_sizes alone is a list, of whole numbers")
+    return parameters
+
+
+Parameters = Annotated[
+    dict[str, bool | int | float | str | Layers | None], AfterValidator(_only_layers_are_several)
+]
+"""What the constructor of an estimator takes."""
 
 
 class UniformLearner(Strict):
@@ -76,8 +93,10 @@ class EpsilonGreedyLearner(Forgetful, Sampled):
         "random_forest_classifier",
         "extra_trees_regressor",
         "extra_trees_classifier",
+        "mlp_regressor",
+        "mlp_classifier",
     ] = "hist_gradient_boosting_regressor"
-    parameters: dict[str, bool | int | float | str | None] = Field(default={})
+    parameters: Parameters = Field(default={})
     epsilon: Share = 0.1
 
 
@@ -85,9 +104,13 @@ class Regressor(Strict):
     """What fits a Q. `parameters`: what the estimator's constructor takes."""
 
     estimator: Literal[
-        "ridge", "hist_gradient_boosting_regressor", "random_forest_regressor", "extra_trees_regressor"
+        "ridge",
+        "hist_gradient_boosting_regressor",
+        "random_forest_regressor",
+        "extra_trees_regressor",
+        "mlp_regressor",
     ] = "hist_gradient_boosting_regressor"
-    parameters: dict[str, bool | int | float | str | None] = Field(default={})
+    parameters: Parameters = Field(default={})
 
 
 class FittedQLearner(Regressor):

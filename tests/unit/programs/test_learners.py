@@ -4,12 +4,13 @@ from dataclasses import MISSING, fields
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from nightslate.core.attribution import Rule
 from nightslate.core.fitted_q import FittedQ
 from nightslate.core.policies import LEARNERS
 from nightslate.kernels.attribution import Attributor
-from nightslate.programs.learners import FittedQLearner, LearnerSpec
+from nightslate.programs.learners import EpsilonGreedyLearner, FittedQLearner, LearnerSpec
 from nightslate.programs.rewards import MAX_TOUCHES, Rewards
 
 SPECS = get_args(get_args(LearnerSpec)[0])
@@ -40,3 +41,13 @@ def test_which_regressor_fitted_q_goes_by_stands_once():
 def test_attribution_has_the_same_limits_everywhere():
     assert defaults(Rule)["max_touches"] == MAX_TOUCHES
     assert defaults(Attributor)["max_outcomes"] == Rewards.model_fields["max_outcomes"].default
+
+
+@pytest.mark.parametrize("spec", [EpsilonGreedyLearner, FittedQLearner])
+def test_layers_alone_are_a_list(spec):
+    (kind,) = get_args(spec.model_fields["kind"].annotation)
+    said = spec(kind=kind, estimator="mlp_regressor", parameters={"hidden_layer_sizes": [8, 4], "alpha": 1})
+    assert said.parameters == {"hidden_layer_sizes": (8, 4), "alpha": 1}
+    for wrong in ({"max_iter": [8]}, {"hidden_layer_sizes": []}, {"hidden_layer_sizes": [8, 0.5]}):
+        with pytest.raises(ValidationError, match=next(iter(wrong))):
+            spec(kind=kind, estimator="mlp_regressor", parameters=wrong)

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from nightslate.core.arrays import Floats
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.policies.standardised_mlp import fit_standardised
 
 # By module and class, loaded when used: scikit-learn and skops take seconds, which every process would pay.
 ESTIMATORS = {
@@ -24,6 +25,8 @@ ESTIMATORS = {
     "random_forest_classifier": ("sklearn.ensemble", "RandomForestClassifier"),
     "extra_trees_regressor": ("sklearn.ensemble", "ExtraTreesRegressor"),
     "extra_trees_classifier": ("sklearn.ensemble", "ExtraTreesClassifier"),
+    "mlp_regressor": ("sklearn.neural_network", "MLPRegressor"),
+    "mlp_classifier": ("sklearn.neural_network", "MLPClassifier"),
 }
 
 # Every estimator's own public classes and numpy's arrays are known to skops; these are the private ones.
@@ -34,7 +37,10 @@ _RESERVED = ("n_jobs", "random_state", "warm_start")
 _SEEDS = 2**32
 _SCHEMA = "schema.json"
 
-Setting = bool | int | float | str | None
+Setting = bool | int | float | str | tuple[int, ...] | None
+"""A tuple is one of layers' sizes."""
+
+_LAYERS = "hidden_layer_sizes"
 
 
 def estimator_class(name: str) -> Any:
@@ -53,9 +59,12 @@ def build(name: str, parameters: Mapping[str, Setting], seed: int) -> Any:
     unknown = sorted(parameters.keys() - set(free))
     if unknown:
         raise InvalidInputError(f"parameters of {name} has {', '.join(unknown)}; it takes {', '.join(free)}")
-    bad = [key for key, value in parameters.items() if not isinstance(value, Setting)]
+    bad = [key for key, value in parameters.items() if not _is_setting(key, value)]
     if bad:
-        raise InvalidInputError(f"parameters of {name}: {', '.join(bad)} must be a number, a word or nothing")
+        raise InvalidInputError(
+            f"parameters of {name}: {', '.join(bad)} must be a number, a word or nothing, and {_LAYERS} a"
+            " whole number over 0 or several of them"
+        )
     return kind(**parameters, random_state=seed % _SEEDS)
 
 
@@ -64,6 +73,8 @@ def fitted(estimator: Any, design: Floats, target: Floats, weights: Floats | Non
     depend on how many there are. Raises InvalidInputError where scikit-learn finds something wrong."""
     try:
         with threadpool_limits(limits=1):
+            if hasattr(estimator, _LAYERS):
+                return fit_standardised(estimator, design, target, weights)
             return estimator.fit(design, target, sample_weight=weights)
     except ValueError as error:
         raise InvalidInputError(f"{type(estimator).__name__} can't be fitted: {error}") from error
@@ -108,6 +119,13 @@ def from_array(content: NDArray[np.uint8]) -> Any:
     if type(model) not in map(estimator_class, ESTIMATORS):
         raise InvalidInputError(f"{type(model).__name__} is not one of {', '.join(ESTIMATORS)}")
     return model
+
+
+def _is_setting(name: str, value: object) -> bool:
+    if name != _LAYERS:
+        return value is None or isinstance(value, bool | int | float | str)
+    sizes = value if isinstance(value, tuple) else (value,)
+    return bool(sizes) and all(type(size) is int and size > 0 for size in sizes)
 
 
 def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

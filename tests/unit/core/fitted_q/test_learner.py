@@ -7,7 +7,7 @@ from tests.unit.core.fitted_q.worlds import ARMS, KEYS, PLAIN, noisy
 
 from nightslate.core import arrays
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.fitted_q import FittedQ, FittedQPolicy, choosing
+from nightslate.core.fitted_q import FittedQ, FittedQPolicy, Transitions, choosing
 from nightslate.core.policies.learner import Arms, Policy, RewardModel
 from nightslate.core.policies.sklearn_models import ESTIMATORS
 
@@ -17,6 +17,7 @@ SMALL = {
     "hist_gradient_boosting_regressor": {"max_iter": 3},
     "random_forest_regressor": {"n_estimators": 3, "min_samples_leaf": 5},
     "extra_trees_regressor": {"n_estimators": 3, "min_samples_leaf": 5},
+    "mlp_regressor": {"hidden_layer_sizes": (8,), "max_iter": 5},
 }
 
 
@@ -153,3 +154,36 @@ def test_parameters_may_be_a_mapping_or_pairs_and_settings_are_values():
     assert learner == FittedQ("ridge", learner.parameters)
     assert (FittedQ.kind, FittedQ.forgetting) == ("fitted_q", 1.0)
     assert hash(learner) != hash(FittedQ("extra_trees_regressor"))
+
+
+def test_a_network_finds_action_values_that_no_sum_of_columns_says():
+    """The arm of the state's parity earns; which state follows is up to the arm, and then it is over."""
+    generator, rows = np.random.default_rng(2), 3000
+    at, arm, last = (
+        generator.integers(0, 5, rows),
+        generator.integers(0, ARMS, rows),
+        generator.random(rows) < 0.5,
+    )
+    pays = ((np.arange(5)[:, None] - np.arange(ARMS)) % 2 == 0) * np.linspace(1, 3, 5)[:, None]
+    after = (np.arange(5)[:, None] + np.arange(ARMS) + 1) % 5
+    truth = np.stack([pays + pays.max(axis=1)[after], pays])  # by whether it is the last decision
+
+    def vectors(at, last):
+        return np.column_stack([np.ones(len(at)), at, last])
+
+    transitions = Transitions(
+        states=vectors(at, last),
+        actions=arm,
+        rewards=pays[at, arm] + generator.normal(0, 0.5, rows),
+        next_states=np.where(last[:, None], 0.0, vectors(after[at, arm], np.ones(rows))),
+        next_eligible=np.repeat(~last[:, None], ARMS, axis=1),
+        terminal=last,
+    )
+    every = vectors(np.tile(np.arange(5), 2), np.repeat([0, 1], 5))
+
+    def error(estimator, **parameters):
+        policy = FittedQ(estimator, parameters, iterations=3).fit(transitions, PLAIN, seed=1)
+        return np.sqrt(np.mean((policy.action_values(every) - truth.reshape(-1, ARMS)) ** 2))
+
+    assert error("ridge") > 1.0
+    assert error("mlp_regressor", hidden_layer_sizes=(64, 64), learning_rate_init=0.01) < 0.3

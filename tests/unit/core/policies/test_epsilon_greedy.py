@@ -24,6 +24,7 @@ SMALL = {
         for forest in ("random_forest", "extra_trees")
         for kind in ("regressor", "classifier")
     },
+    **{f"mlp_{kind}": {"max_iter": 5, "hidden_layer_sizes": (4, 3)} for kind in ("regressor", "classifier")},
 }
 
 
@@ -168,6 +169,14 @@ def test_a_sample_counts_for_all_rows():
         ({"parameters": {"random_state": 1}}, "has random_state; it takes"),
         ({"parameters": {"n_jobs": 2}, "estimator": "random_forest_regressor"}, "has n_jobs; it takes"),
         ({"parameters": {"max_iter": [1]}}, "max_iter must be a number, a word or nothing"),
+        ({"parameters": {"max_iter": (1,)}}, "max_iter must be a number, a word or nothing"),
+        *(
+            (
+                {"estimator": "mlp_regressor", "parameters": {"hidden_layer_sizes": layers}},
+                "hidden_layer_sizes must",
+            )
+            for layers in ((), (0,), (8, 2.5), (True,), [8], "8", None)
+        ),
         ({"epsilon": 1.5}, "epsilon"),
         ({"epsilon": float("nan")}, "epsilon"),
         ({"max_rows": 1}, "max_rows"),
@@ -206,4 +215,29 @@ def test_a_program_may_name_every_estimator_and_its_parameters():
     learner = EpsilonGreedy(**spec.model_dump(exclude={"kind"}))
     assert learner.parameters == (("alpha", 2), ("solver", "svd"))
     assert learner == EpsilonGreedy(estimator="ridge", parameters=learner.parameters)
+    spec = EpsilonGreedyLearner(
+        kind="epsilon_greedy", estimator="mlp_classifier", parameters={"hidden_layer_sizes": [8, 4]}
+    )
+    assert EpsilonGreedy(**spec.model_dump(exclude={"kind"})).parameters == (("hidden_layer_sizes", (8, 4)),)
     assert hash(learner) != hash(EpsilonGreedy())
+
+
+@pytest.mark.parametrize(
+    ("neural", "linear"), [("mlp_regressor", "ridge"), ("mlp_classifier", "logistic_regression")]
+)
+def test_a_network_finds_what_no_sum_of_columns_says(neural, linear):
+    """Arm 0 is worth .5 to all, arm 1 .9 to the half in the middle and .1 to the others."""
+    generator = np.random.default_rng(4)
+    age = generator.normal(40.0, 10.0, 4000)
+    contexts, arms = np.column_stack([np.ones(age.size), age]), generator.integers(0, 2, age.size)
+    truth = np.column_stack([np.full(age.size, 0.5), np.where(np.abs(age - 40) < 6.745, 0.9, 0.1)])
+    rewards = (generator.random(age.size) < truth[np.arange(age.size), arms]) * 1.0
+    crossed = Arms(PLAIN.keys[:2], np.array([[1.0, 0.0], [1.0, 1.0]]), np.ones((2, 2), dtype=np.bool_))
+
+    def worth(estimator):
+        learner = EpsilonGreedy(estimator=estimator, epsilon=0.0)
+        policy = learner.fit(learner.initial(2, 2).update(contexts, arms, rewards), crossed, seed=1)
+        return (policy.weights(contexts) * truth).sum(axis=1).mean()
+
+    assert worth(linear) < 0.56
+    assert worth(neural) > 0.66  # the best is .7

@@ -27,6 +27,9 @@ EVERY_LEARNER = {
     },
     "epsilon_greedy": LEARNERS["epsilon_greedy"](parameters={"max_iter": 10}),
     "epsilon_greedy ridge": LEARNERS["epsilon_greedy"](estimator="ridge"),
+    "epsilon_greedy network": LEARNERS["epsilon_greedy"](
+        estimator="mlp_regressor", parameters={"hidden_layer_sizes": 4, "solver": "lbfgs", "max_iter": 10}
+    ),
 }
 TAKE_NO_NEGATIVE_REWARDS = ("logistic_thompson", "logistic_ucb")
 

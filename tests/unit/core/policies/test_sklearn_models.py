@@ -8,19 +8,27 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.linear_model import Lasso
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import FunctionTransformer
 
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.policies.sklearn_models import ESTIMATORS, build, estimator_class, from_array, to_array
+from nightslate.core.policies.sklearn_models import (
+    ESTIMATORS,
+    build,
+    estimator_class,
+    fitted,
+    from_array,
+    to_array,
+)
 
 DESIGN = np.random.default_rng(0).normal(size=(200, 4))
 LABELS = (DESIGN[:, 0] > 0.3) * 1.0
 
 
 def small(name):
-    few = "max_iter" if name.startswith("hist") else "n_estimators"
+    few = "max_iter" if name.startswith(("hist", "mlp")) else "n_estimators"
     parameters = {few: 3} if few in estimator_class(name)().get_params() else {}
-    return build(name, parameters, seed=0).fit(DESIGN, LABELS)
+    return fitted(build(name, parameters, seed=0), DESIGN, LABELS, None)
 
 
 def as_array(content):
@@ -67,12 +75,22 @@ def touch(values):
     return values
 
 
+def with_a_touch(network):
+    network.coefs_.append(FunctionTransformer(touch))
+    return network
+
+
 def test_types_that_are_not_ours_are_refused_before_they_are_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for model, message in (
         (FunctionTransformer(touch), "not a model that was saved here: .*untrusted.*touch"),
         (Lasso().fit(DESIGN, LABELS), "Lasso is not one of ridge"),
         ({"ridge": 1}, "dict is not one of ridge"),
+        (with_a_touch(small("mlp_regressor")), "not a model that was saved here: .*untrusted.*touch"),
+        (
+            MLPClassifier(max_iter=1).fit(DESIGN, LABELS),  # with the state of its descent
+            "not a model that was saved here: .*untrusted.*AdamOptimizer",
+        ),
     ):
         with pytest.raises(InvalidInputError, match=f"(?is){message}"):
             from_array(as_array(skops.io.dumps(model)))

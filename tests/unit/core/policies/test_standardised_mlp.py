@@ -1,0 +1,106 @@
+"""Networks see standardised numbers, and are kept for the numbers as they are."""
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from nightslate.core.policies.sklearn_models import build, fitted, from_array, to_array
+
+ROWS = 600
+NETWORKS = ("mlp_regressor", "mlp_classifier")
+SETTINGS = [
+    {},
+    {"hidden_layer_sizes": 8},
+    {"hidden_layer_sizes": (8, 4), "activation": "tanh"},
+    {"solver": "lbfgs"},
+    {"early_stopping": True},
+    {"solver": "sgd", "learning_rate": "adaptive"},
+]
+
+
+def numbers():
+    """A constant, two numbers of very different scale, a flag, and a flag that is never up."""
+    generator = np.random.default_rng(5)
+    flag = (generator.random(ROWS) < 0.2) * 1.0
+    columns = np.ones(ROWS), generator.normal(300, 100, ROWS), generator.normal(0, 0.01, ROWS), flag
+    return np.column_stack([*columns, np.zeros(ROWS)])
+
+
+def targets(design):
+    """Nothing that a sum of columns says."""
+    noise = np.random.default_rng(6).normal(0, 5, len(design))
+    return 50 * np.sign((design[:, 1] - 300) * design[:, 2]) + 20 * design[:, 3] + noise
+
+
+def network(name="mlp_regressor", weights=None, seed=3, scale=1.0, **settings):
+    design = numbers()
+    target = targets(design) * scale if name == "mlp_regressor" else (targets(design) > 0) * 1.0
+    return fitted(build(name, {"max_iter": 40, **settings}, seed), design, target, weights)
+
+
+def predicted(model, design):
+    return model.predict_proba(design) if hasattr(model, "predict_proba") else model.predict(design)
+
+
+def test_it_is_scikit_learns_network_of_standardised_numbers():
+    """Told apart from a pipeline that standardises all columns by the flag, which stays as it is."""
+    design = np.delete(numbers(), 3, axis=1)
+    target = targets(numbers())
+    z = (target - target.mean()) / target.std()
+    pipeline = make_pipeline(StandardScaler(), MLPRegressor(max_iter=40, random_state=3)).fit(design, z)
+    ours = fitted(build("mlp_regressor", {"max_iter": 40}, 3), design, target, None)
+    np.testing.assert_allclose(
+        ours.predict(design), target.mean() + target.std() * pipeline.predict(design), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_saved_and_loaded_it_predicts_the_same_bits(name, settings):
+    model = network(name, **settings)
+    np.testing.assert_array_equal(
+        predicted(from_array(to_array(model)), numbers()), predicted(model, numbers())
+    )
+    np.testing.assert_array_equal(to_array(network(name, **settings)), to_array(model))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_number_of_threads_has_no_say_and_the_seed_has(name):
+    models = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            models.append(to_array(network(name)))
+    np.testing.assert_array_equal(*models)
+    assert not np.allclose(predicted(network(name, seed=4), numbers()), predicted(network(name), numbers()))
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_unit_of_rewards_has_no_say(unit):
+    np.testing.assert_allclose(
+        network(scale=unit).predict(numbers()),
+        unit * network().predict(numbers()),
+        rtol=1e-6,
+        atol=1e-6 * unit,
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_flag_that_was_never_up_says_nothing(name):
+    other = numbers()
+    other[:, 4] = 1.0
+    np.testing.assert_array_equal(predicted(network(name), other), predicted(network(name), numbers()))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_weight_is_a_number_of_rows(name):
+    """Where the descent sees all rows at once; with batches, which rows meet in one is by lot."""
+    times = np.random.default_rng(9).integers(0, 4, ROWS)
+    settings = {"max_iter": 3, "solver": "lbfgs"}
+    weighted = network(name, times.astype(float), **settings)
+    design = np.repeat(numbers(), times, axis=0)
+    target = targets(numbers()) if name == "mlp_regressor" else (targets(numbers()) > 0) * 1.0
+    repeated = fitted(build(name, settings, 3), design, np.repeat(target, times), None)
+    np.testing.assert_allclose(predicted(weighted, numbers()), predicted(repeated, numbers()), rtol=1e-6)
