@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.kernels.buckets import dealt_out, user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.examination import Examination
-from nightslate.kernels.rewards import folds_of
+from nightslate.kernels.rewards import Costs, folds_of
 from nightslate.kernels.units import Units, samples_of, units_of
 
 LOGGED = "logged"
@@ -58,7 +58,7 @@ class _Seen:
 class Evaluator:
     """How a night evaluates. `supported` (arms,): whether the logs show the arm at all. `slots`: of a
     decision that is weighed as a whole; 1 where impressions stand alone. `rewards`: the range of one, for
-    intervals that are guaranteed."""
+    intervals that are guaranteed. `costs`: what showing arms costs."""
 
     arms: tuple[str, ...]
     supported: Bools
@@ -68,6 +68,7 @@ class Evaluator:
     slots: int
     crossfit: CrossFit
     rewards: RewardRange | None = None
+    costs: Costs = field(default_factory=dict)
 
     @property
     def folds(self) -> int:
@@ -90,13 +91,23 @@ class Evaluator:
         units = units_of(rows, self.arms, self.slots)
         seen = self._seen(units, program)
         q, examined = self._expectations(units, seen)
-        targets = [units.target(weights, q, self.supported, examined) for weights in self._weights(seen)]
+        costs = self.costs_apart(self.arms)
+        targets = [
+            units.target(weights, q, self.supported, examined, costs) for weights in self._weights(seen)
+        ]
         return add(state, samples_of(units, targets), units.users, units.ids)
 
     def expectations(self, units: Units, program: str) -> tuple[Floats, Floats | float]:
-        """What a model that was fitted on other users expects of each arm (n, arms), looked at; and how
-        likely the slots are that."""
+        """What a model that was fitted on other users expects of each arm (n, arms), looked at and before
+        `costs_apart`; and how likely the slots are that."""
         return self._expectations(units, self._seen(units, program))
+
+    def costs_apart(self, arms: Sequence[str]) -> Floats | None:
+        """(arms,) what showing each costs, where what it earns depends on whether it is looked at: its cost
+        does not. None where costs are a part of what is expected."""
+        if not (self.costs and self.crossfit.examination):
+            return None
+        return np.array([self.costs.get(arm, 0.0) for arm in arms])
 
     def _seen(self, units: Units, program: str) -> _Seen:
         fold_of = folds_of(units.users, program, self.folds)
@@ -107,6 +118,9 @@ class Evaluator:
         q = np.empty((len(seen.contexts), len(self.arms)))
         for fold, at in seen.by_fold():
             q[at] = self.crossfit.reward_model[fold].expected_rewards(seen.contexts[at])
+        costs = self.costs_apart(self.arms)
+        if costs is not None:
+            q += costs
         examined = np.ones(units.reward.shape)
         for fold, examination in enumerate(self.crossfit.examination):
             mine = np.flatnonzero(seen.fold_of == fold)

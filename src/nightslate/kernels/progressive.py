@@ -189,8 +189,9 @@ class Progressive:
             among_ours = units if alike else units_of(shown, evaluator.arms, evaluator.slots)
             q, examined = evaluator.expectations(among_ours, self.program)
             q, supported = among(q, evaluator.arms, cohort.arms), self._supported(cohort.arms)
+            costs = evaluator.costs_apart(cohort.arms)
             targets = [
-                units.target(model.weights(units.first, evaluator.floor), q, supported, examined)
+                units.target(model.weights(units.first, evaluator.floor), q, supported, examined, costs)
                 for model in cohort.models.values()
             ]
             names = (LOGGED, *cohort.models)

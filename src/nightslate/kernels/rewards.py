@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
@@ -37,22 +37,28 @@ CREDIT_COLUMNS = ("impression_id", "credit")
 REWARDED_BY = ("occurred_at", "impression_id")
 """What `rewarded` looks at of impressions, and puts them in the order of."""
 
+Costs = Mapping[str, float]
+"""What showing an arm costs, by its id, in units of reward; arms that it lacks cost nothing."""
+
 
 @dataclass(frozen=True)
 class Matured:
     """Which impressions a night learns from. Those up to `counts_until` count: those whose window is over,
-    or, with `maturity`, those too whose credits of by now tell what they will be. `features`: those of users
-    that stand beside them."""
+    or, with `maturity`, those too whose credits of by now tell what they will be. `costs`: what is taken off
+    what each earns. `features`: those of users that stand beside them."""
 
     program: str
     ds: date
     counts_until: datetime
     maturity: Maturity | None = None
+    costs: Costs = field(default_factory=dict)
     features: KnownFeatures | None = None
 
     def rows(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Those among the `impressions` of some users, with rewards from their `credits`."""
-        found = rewarded(tables["impressions"], tables["credits"], self.counts_until, self.maturity)
+        found = rewarded(
+            tables["impressions"], tables["credits"], self.counts_until, self.maturity, self.costs
+        )
         return self._with_features(found, tables)
 
     def counting(self, tables: Mapping[str, pa.Table]) -> pa.Table:
@@ -71,10 +77,14 @@ class Matured:
 
 
 def rewarded(
-    impressions: pa.Table, credited: pa.Table, counts_until: datetime, maturity: Maturity | None = None
+    impressions: pa.Table,
+    credited: pa.Table,
+    counts_until: datetime,
+    maturity: Maturity | None = None,
+    costs: Costs | None = None,
 ) -> pa.Table:
     """The impressions that count and their `reward`, in a total order: the sum of their credits so far, each
-    as what it stands for by now.
+    as what it stands for by now, less what showing their arm costs, which is known at once.
 
     Younger impressions are left out: that no outcome has come says nothing about them."""
     kept = _old_enough(impressions, counts_until)
@@ -86,7 +96,15 @@ def rewarded(
     total = credited.group_by("impression_id", use_threads=False).aggregate([("credit", "sum")])
     place = pc.index_in(rows["impression_id"], total["impression_id"].combine_chunks())
     reward = pc.fill_null(total["credit_sum"].combine_chunks().take(place.combine_chunks()), 0.0)
+    if costs:
+        reward = pc.subtract(reward, pa.array(costs_of(rows, costs)))
     return rows.append_column("reward", reward)
+
+
+def costs_of(rows: pa.Table, costs: Costs) -> Floats:
+    """(n,) what showing each row's arm costs."""
+    amounts = np.array([*costs.values(), 0.0])
+    return amounts[place_in(rows["arm_id"], pa.array(list(costs), pa.string()))]
 
 
 def _old_enough(impressions: pa.Table, counts_until: datetime) -> pa.ChunkedArray:

@@ -20,7 +20,7 @@ from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder, Intervals, Places, crossed, most_frequent
 from nightslate.kernels.examination import POSITION_COLUMNS, Examination
 from nightslate.kernels.folds import Key, of_others, states_of_others
-from nightslate.kernels.rewards import Matured, arm_places, folds_of
+from nightslate.kernels.rewards import Matured, arm_places, costs_of, folds_of
 from nightslate.programs.logs import Feature
 
 AnyLearner = Learner[Any]
@@ -179,6 +179,7 @@ class Lessons:
         if places.min(initial=0) < 0:
             rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
         contexts, rewards = self.encoder(rows), rows["reward"].to_numpy()
+        costs = self._costs_apart(rows)
         ages = self.matured.ages(rows)
         taught = dict.fromkeys(self._taught_as.values())
         seen_by = {**dict.fromkeys(taught, contexts), **{n: see(contexts) for n, see in self.seen_as.items()}}
@@ -187,9 +188,17 @@ class Lessons:
             for name in taught:
                 forgetting = self.learners[name].forgetting
                 weights = e[at] * forgetting ** ages[at] if self.examined or forgetting < 1 else None
-                states[name, fold] = states[name, fold].update(
-                    seen_by[name][at], places[at], rewards[at] / e[at], weights
-                )
+                if costs is None:
+                    worth = rewards[at] / e[at]
+                else:
+                    worth = (rewards[at] + costs[at]) / e[at] - costs[at]
+                states[name, fold] = states[name, fold].update(seen_by[name][at], places[at], worth, weights)
+
+    def _costs_apart(self, rows: pa.Table) -> Floats | None:
+        """(n,) what showing each row's arm cost, where it earned by being looked at: it cost as much where it
+        was not. None where rows are as good as looked at, or nothing costs."""
+        costs = self.matured.costs
+        return costs_of(rows, costs) if self.examined and costs else None
 
     def _by_fold(self, rows: pa.Table) -> Iterator[tuple[int, Bools, Floats]]:
         """The folds that rows teach, which rows (n,) and how likely their slots are looked at (n,)."""

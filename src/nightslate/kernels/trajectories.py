@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Ints
-from nightslate.kernels.rewards import rewarded
+from nightslate.kernels.rewards import Costs, rewarded
 from nightslate.programs.days import end_of, matured_before, microseconds
 
 NEXT = "next_"
@@ -33,17 +33,19 @@ IMPRESSION_COLUMNS = (
 @dataclass(frozen=True)
 class Trajectories:
     """Which decisions follow one another: those of a user, no two more than `gap` apart. Of a trajectory that
-    lasts longer than `longest`, its last decisions within so long."""
+    lasts longer than `longest`, its last decisions within so long. `costs`: what is taken off what each
+    earns."""
 
     gap: timedelta
     longest: timedelta
+    costs: Costs = field(default_factory=dict)
 
     def ended_on(self, ds: date, impressions: pa.Table, credited: pa.Table) -> pa.Table:
         """The transitions of all trajectories whose end is known on the night of ds and not the night before:
         on it the gap after their last decision is over. In the order of users, and of time.
 
         impressions: all of some users up to ds, with any context columns. credited: theirs, known at ds."""
-        rows = rewarded(impressions, credited, end_of(ds))
+        rows = rewarded(impressions, credited, end_of(ds), costs=self.costs)
         rows = rows.sort_by([(name, "ascending") for name in ("user_id", "occurred_at", "impression_id")])
         time = np.asarray(rows["occurred_at"].cast(pa.int64()), dtype=np.int64)
         first, last = self._ends(pc.unique(rows["user_id"]), rows["user_id"], time)

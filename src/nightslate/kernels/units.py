@@ -74,11 +74,16 @@ class Impressions(_Shown):
         return examination.of_impressions(self.first.take(pa.array(units)))
 
     def target(
-        self, weights: NDArray[np.floating], expected: Floats, supported: Bools, examined: Floats | float
+        self,
+        weights: NDArray[np.floating],
+        expected: Floats,
+        supported: Bools,
+        examined: Floats | float,
+        costs: Floats | None = None,
     ) -> Target:
         """What a policy with these weights (n, A) would have done, see `in_slots`."""
         slots = self.first["slot"].to_numpy()
-        return in_slots(weights, self.shown, slots, expected, supported, self.eligible, examined)
+        return in_slots(weights, self.shown, slots, expected, supported, self.eligible, examined, costs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +131,16 @@ class Decisions(_Shown):
         return examination.of_all_slots(self.first.take(pa.array(units)))
 
     def target(
-        self, weights: NDArray[np.floating], expected: Floats, supported: Bools, examined: Floats | float
+        self,
+        weights: NDArray[np.floating],
+        expected: Floats,
+        supported: Bools,
+        examined: Floats | float,
+        costs: Floats | None = None,
     ) -> Target:
         """What a policy with these weights (n, A) would have done, see `slot_by_slot`."""
-        return slot_by_slot(weights, self.shown, self.has_slot, expected, supported, self.eligible, examined)
+        shown = self.shown, self.has_slot
+        return slot_by_slot(weights, *shown, expected, supported, self.eligible, examined, costs)
 
 
 Units = Impressions | Decisions

@@ -8,9 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.pipeline.night import IssueNight
+from nightslate.programs.days import first_day
 from nightslate.programs.issue import ArmChoice
 from nightslate.programs.slates import ExposureGoal
 from nightslate.tables import Table
+
+_MOST_NAMED = 10
 
 
 def offered_arms(night: IssueNight, arms: Table) -> pa.Table:
@@ -26,6 +29,21 @@ def chosen(arms: pa.Table, choice: ArmChoice) -> pa.Table:
 def arm_ids(offered: pa.Table) -> tuple[str, ...]:
     """The ids of arms, in their order."""
     return tuple(offered["arm_id"].to_pylist())
+
+
+def costs_of_no_arm(night: IssueNight, arms: Table) -> str:
+    """A word on costs of arms that were not on offer on any day that learners are fitted on: by a slip of
+    their ids they would cost nothing. Empty where there are none."""
+    costs, window = night.issue.rewards.costs, night.issue.training.window_days
+    if not costs:
+        return ""
+    offered = arms.snapshot().to_arrow(first_day(night.ds, window), night.ds, ["arm_id"])
+    unknown = sorted({*costs} - {*pc.unique(offered["arm_id"]).to_pylist()})
+    if not unknown:
+        return ""
+    named = ", ".join(map(repr, unknown[:_MOST_NAMED]))
+    more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+    return f"rewards.costs has {named}{more}: no arm of the {window} days up to {night.ds} is called so"
 
 
 def belonging(arms: pa.Table, choice: ArmChoice | ExposureGoal) -> pa.ChunkedArray:

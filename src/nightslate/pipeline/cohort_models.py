@@ -57,6 +57,8 @@ def _stakes(night: IssueNight, known: tuple[float | None, float | None]) -> Stak
     low, high = issue.reward_range or known
     if low is None or high is None:
         return None
+    if issue.reward_range is None and issue.rewards.dearest:
+        low = min(low, -issue.rewards.dearest)  # what earns nothing is worth, whether or not it was seen yet
     if at_once > 1:
         low, high = at_once * min(0.0, low), at_once * max(0.0, high)
     gate = issue.gate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 from nightslate.core.hashing import seed
@@ -36,7 +38,9 @@ def model_seed(night: IssueNight, learner: str) -> int:
     return seed(night.name, night.issue.name, learner, night.ds.isoformat())
 
 
-def known_reward_range(night: IssueNight) -> RewardRange | None:
-    """What one reward can be; rewards that are estimates may be more."""
-    known = night.issue.evaluation.reward_range
-    return RewardRange(*known) if known and night.issue.rewards.maturity == "exclude" else None
+def known_reward_range(night: IssueNight, arms: Iterable[str]) -> RewardRange | None:
+    """What one reward of these arms can be; rewards that are estimates may be more."""
+    known, rewards = night.issue.evaluation.reward_range, night.issue.rewards
+    if known is None or rewards.maturity == "ipcw":
+        return None
+    return RewardRange(*rewards.less_costs(known, arms))

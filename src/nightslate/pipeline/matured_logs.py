@@ -53,10 +53,15 @@ class Logs:
         """Of one unit the impressions that count, with rewards."""
         return self.matured.rows(tables)
 
+    def before_costs(self) -> Logs:
+        """The same impressions with what they earn, whatever showing them costs."""
+        return replace(self, matured=replace(self.matured, costs={}))
+
     def narrow(self, columns: Iterable[str]) -> Logs:
         """The same impressions, but no more is read of them than these columns and what rewards come from."""
         weighted, joined = self.matured.maturity is not None, self.matured.features is not None
-        rewarded_by = {*REWARDED_BY, *(SEEN_IN["impressions"] if weighted else ())}
+        of_arms = ("arm_id",) if self.matured.costs else ()
+        rewarded_by = {*REWARDED_BY, *of_arms, *(SEEN_IN["impressions"] if weighted else ())}
         needed = {"impressions": {*rewarded_by, *(JOINED_BY["impressions"] if joined else ()), *columns}}
         if joined:
             needed["features"] = {*JOINED_BY["features"], *columns}
@@ -93,9 +98,10 @@ def matured_logs(night: IssueNight, logs: LogTables, arms: Sequence[str], window
     work = Work(inputs, night.program.buckets)
     if weighted:
         maturity = _observed_maturity(night, work, arms)
-        return Logs(work, Matured(night.name, night.ds, maturity.counts_until, maturity, known))
-    counts_until = matured_before(night.ds, rewards.longest_window)
-    return Logs(work, Matured(night.name, night.ds, counts_until, features=known))
+        until = maturity.counts_until
+        return Logs(work, Matured(night.name, night.ds, until, maturity, rewards.costs, known))
+    until = matured_before(night.ds, rewards.longest_window)
+    return Logs(work, Matured(night.name, night.ds, until, costs=rewards.costs, features=known))
 
 
 def _observed_maturity(night: IssueNight, work: Work, arms: Sequence[str]) -> Maturity:

@@ -28,7 +28,10 @@ def examined(
     randomised = Randomised(rules.variant, by_propensity=night.issue.slots_weighed == 1)
     surfaces = (*sorted(counts["surface"]), None)
     traffic = FoldedTraffic(night.name, randomised, surfaces, night.issue.slots, folds)
-    sums = night.engine.fold(traffic.initial(), lambda tables: traffic.update(logs.rows(tables)), logs.work)
+    earned = logs.before_costs()  # a slot that is not looked at earns nothing, and costs what it costs
+    sums = night.engine.fold(
+        traffic.initial(), lambda tables: traffic.update(earned.rows(tables)), earned.work
+    )
     return FoldExaminations(surfaces, tuple(sums[fold] for fold in range(folds)), rules.prior_strength)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, context_of
-from nightslate.programs.learners import LearnerSpec
+from nightslate.programs.learners import LearnerSpec, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
@@ -96,6 +96,7 @@ class Issue(SlateGoals):
             )
         self._require_choosable()
         require_fitting_learners(self.sequence, self.learners)
+        require_learners_of_losses(self.rewards.dearest, self.learners)
         if self.sequence:
             days = self.evaluation.window_days
             require_trajectories(self.sequence, self.slots, self.rewards, days, self.examination)
@@ -161,9 +162,11 @@ class Issue(SlateGoals):
 
     @property
     def reward_range(self) -> tuple[float, float] | None:
-        """The least and the most that one impression can earn, where the program says it. What it says of a
-        trajectory is for intervals alone: evidence goes by what trajectories have earned."""
-        return self.evaluation.reward_range if self.unit is not TRAJECTORY else None
+        """The least and the most that an impression of whatever arm can be worth, where the program says what
+        it can earn. What it says of a trajectory is for intervals alone: evidence goes by what trajectories
+        have earned."""
+        known = self.evaluation.reward_range if self.unit is not TRAJECTORY else None
+        return known and (known[0] - self.rewards.dearest, known[1])
 
     @property
     def salt(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -139,3 +140,21 @@ LearnerSpec = Annotated[
     | FittedQLearner,
     Field(discriminator="kind"),
 ]
+
+_OF_SUCCESSES = ("logistic_regression", "classifier")
+
+
+def require_learners_of_losses(dearest: float, learners: Mapping[str, LearnerSpec]) -> None:
+    """Raise ValueError where an arm costs something and a learner takes rewards for shares of a success:
+    an impression that earns nothing is worth less than nothing then."""
+    unfit = [
+        name
+        for name, learner in learners.items()
+        if isinstance(learner, LogisticThompsonLearner | LogisticUCBLearner)
+        or (isinstance(learner, EpsilonGreedyLearner) and learner.estimator.endswith(_OF_SUCCESSES))
+    ]
+    if dearest and unfit:
+        raise ValueError(
+            f"rewards.costs: {unfit} are for rewards that are not negative, and one that earns nothing is"
+            " worth less what its arm costs; take linear learners, or a regressor"
+        )

@@ -32,7 +32,7 @@ def meaning(program: Program, table: str) -> Meaning:
 def meaning_of_evidence(issue: Issue) -> Meaning:
     """What its evidence is about. Capital multiplies over days, so they have to be in one currency."""
     discount = issue.sequence.discount if issue.sequence else None
-    rewards = _of_transitions(issue) or _of_credits(issue)
+    rewards = _of_transitions(issue) or {**_of_credits(issue), **_of_costs(issue)}
     return {**rewards, **_of_slots(issue), "sequence.discount": _words(discount)}
 
 
@@ -101,12 +101,19 @@ def _of_features(program: Program) -> Meaning:
     return {"features_as_of": program.features_as_of, **specs}
 
 
+def _of_costs(issue: Issue) -> Meaning:
+    """Credits are what impressions earn: what these cost is taken off where rewards are read. An arm that
+    costs nothing is as one of which nothing is said."""
+    return {f"rewards.costs.{arm}": _words(cost) for arm, cost in issue.rewards.costs.items() if cost}
+
+
 def _of_transitions(issue: Issue) -> Meaning:
     if issue.sequence is None:
         return {}
     of_sequence = {"gap": issue.sequence.gap, "longest": issue.sequence.longest}
     return {
         **_of_credits(issue),
+        **_of_costs(issue),
         **{f"sequence.{key}": _words(value) for key, value in of_sequence.items()},
     }
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from nightslate.programs.logs import Logs
-from nightslate.programs.strict import MOST_ROWS, Duration, Name, Strict, Text, Worth
+from nightslate.programs.strict import MOST_ROWS, MOST_WORTH, Duration, Name, Strict, Text, Worth
 
+Cost = Annotated[float, Field(ge=0, le=MOST_WORTH)]
 RuleName = Literal["last_touch", "first_touch", "linear", "time_decay", "position", "shapley"]
 Match = Literal["closest", "impression", "user_arm", "user_topic", "user"]
 
@@ -62,15 +63,16 @@ class Rewards(Strict):
     """What an outcome is worth, by kind, and how long after an impression it still counts.
 
     `name` is what one unit is called in reports; a `rate` is a probability, shown in percent. `windows`: of
-    kinds with a window of their own. `decay`: the half-life of an outcome's worth to an impression. `cap`:
-    the most that a user can earn in a day; `max_outcomes`: outcomes of a user in a day beyond so many are not
-    attributed. `skew`: how much earlier than the impression that it names an outcome may seem. `maturity`:
-    whether young impressions are left out or weighted; `min_seen`: those that have had less than this share
-    of their time are left out in any case."""
+    kinds with a window of their own. `costs`: what showing an arm costs, by its id. `decay`: the half-life of
+    an outcome's worth to an impression. `cap`: the most that a user can earn in a day; `max_outcomes`:
+    outcomes of a user in a day beyond so many are not attributed. `skew`: how much earlier than the
+    impression that it names an outcome may seem. `maturity`: whether young impressions are left out or
+    weighted; `min_seen`: those that have had less than this share of their time are left out in any case."""
 
     name: Text = "reward per impression"
     rate: bool = False
     values: dict[Name, Worth] = Field(min_length=1, max_length=1000)
+    costs: dict[Text, Cost] = Field(default={}, max_length=10_000)
     window: Duration
     windows: dict[Name, Duration] = Field(default={})
     decay: Duration | None = None
@@ -90,6 +92,8 @@ class Rewards(Strict):
                 raise ValueError(f"{key}: {unknown} are no kinds of values, which has {sorted(self.values)}")
         if self.survival:
             self._require_survival(self.survival)
+        if self.rate and self.dearest:
+            raise ValueError("costs: a probability less a cost is no probability; leave out rate")
         return self
 
     def _require_survival(self, survival: Survival) -> None:
@@ -117,6 +121,17 @@ class Rewards(Strict):
         days = self.window_of(self.survival.unless).days
         over = (ds - start).days + 1
         return ds - timedelta(days=days - 1) if over > 0 and over % days == 0 else None
+
+    @property
+    def dearest(self) -> float:
+        """What the arm that costs most costs."""
+        return max(self.costs.values(), default=0.0)
+
+    def less_costs(self, earned: tuple[float, float], arms: Iterable[str]) -> tuple[float, float]:
+        """The least and the most that an impression of one of these arms is worth, if what it earns lies
+        between the two."""
+        costs = [self.costs.get(arm, 0.0) for arm in arms]
+        return earned[0] - max(costs, default=0.0), earned[1] - min(costs, default=0.0)
 
     def window_of(self, kind: str) -> timedelta:
         """How long after an impression an outcome of this kind counts."""

@@ -32,7 +32,8 @@ class NightReport:
     weighs_decisions: whether the slots of a decision are weighed as a whole.
     provenance: versions and digests, by name.
     sequences: of each fitted_q learner; None for a program without sequences.
-    untaught: a word on a champion that no row has taught.
+    untaught: a word on a champion that no row has taught. costs_of_no_arm: one on costs whose arms nobody has
+    seen.
     delays: rows of the table of that name; None for a program that weights no young impressions.
     drift: rows of the table `feature_drift`; None for a program without features.
     """
@@ -63,6 +64,7 @@ class NightReport:
     strangers: str = ""
     weighs_decisions: bool = False
     untaught: str = ""
+    costs_of_no_arm: str = ""
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     sequences: Sequence[SequenceFigures] | None = None

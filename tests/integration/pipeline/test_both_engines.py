@@ -57,11 +57,13 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         ),
         pytest.param(
             world.PROGRAM,
-            world.SPEC.replace("propensity: marginal", "propensity: conditional"),
+            world.SPEC.replace("propensity: marginal", "propensity: conditional").replace(
+                "  window: 1d", "  window: 1d\n  costs: {a: 0.1, c: 0.7}"
+            ),
             world.land_all,
             world.DAYS[-1:],
             False,
-            id="decisions of two slots",
+            id="decisions of two slots, of arms that cost",
         ),
         pytest.param(
             test_sequences.PROGRAM,

@@ -111,6 +111,34 @@ def test_a_young_impression_earns_what_its_credits_stand_for():
     assert rewards(plain) == {"i0": 1.5}
 
 
+def test_what_an_arm_costs_is_known_at_once_and_comes_off_once_an_impression():
+    """However young the impression is: what it has earned is scaled, its cost is not."""
+    rows = impressions(*[NOON - 2 * HOUR] * 4, arms=["dear", "dear", "free", "cheap"])
+    known = pa.table(
+        {
+            "impression_id": ["i0", "i0", "i2"],
+            "credit": [1.0, 0.5, 1.0],
+            "kind": ["task"] * 3,
+            "lag_seconds": [60.0] * 3,
+        }
+    )
+    costs, weighted = {"dear": 0.75, "cheap": 0.25, "never shown": 9.0}, maturity(min_seen=1 / 16)
+    found = rewarded(rows, known, weighted.counts_until, weighted, costs)
+    assert rewards(found) == {"i0": 4 * 1.5 - 0.75, "i1": -0.75, "i2": 4.0, "i3": -0.25}
+    assert rewards(rewarded(rows, known, NOON, costs=costs)) == {
+        "i0": 0.75,
+        "i1": -0.75,
+        "i2": 1.0,
+        "i3": -0.25,
+    }
+    place = rows.column_names.index("arm_id")
+    coded = rows.set_column(place, "arm_id", rows["arm_id"].dictionary_encode())
+    assert rewards(rewarded(coded, known, NOON, costs=costs))["i1"] == -0.75
+    assert rewarded(rows, known, NOON, costs={}).equals(rewarded(rows, known, NOON))
+    of_night = Matured("shop", date(2026, 11, 16), NOON, costs=costs)
+    assert rewards(of_night.rows({"impressions": rows, "credits": known}))["i3"] == -0.25
+
+
 def test_young_impressions_without_any_credit_count_as_0():
     weighted = maturity(min_seen=0.5)
     rows = impressions(NOON - 4 * HOUR, NOON - 4 * HOUR + MICROSECOND)

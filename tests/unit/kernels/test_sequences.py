@@ -133,3 +133,11 @@ def test_a_sample_of_transitions_does_not_depend_on_their_order():
     assert sorted(few["impression_id"].to_pylist()) == sorted(again["impression_id"].to_pylist())
     assert few.num_rows == 10
     assert sampled(rows, 1000, "shop").num_rows == rows.num_rows
+
+
+def test_decisions_of_trajectories_earn_less_what_their_arms_cost():
+    how = Trajectories(gap=2 * DAY, longest=10 * DAY, costs={"b": 0.25})
+    found = ended(ROWS, date(2026, 11, 18), credited(i1=1.0, i3=1.0), how)
+    assert dict(zip(found["arm_id"].to_pylist(), found["reward"].to_pylist(), strict=True)) == {"b": 0.75}
+    found = ended(ROWS, date(2026, 11, 23), credited(i1=1.0), how)
+    assert found["reward"].to_pylist() == [-0.25]

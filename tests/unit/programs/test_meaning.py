@@ -95,6 +95,20 @@ def test_evidence_is_in_one_currency(tmp_path):
     assert differences(before, dearer) == {"rewards.values.click": "rewards.values.click was 1.0 and is 10.0"}
 
 
+def test_costs_come_off_where_rewards_are_read_so_credits_stay_and_what_holds_rewards_does_not(tmp_path):
+    free, dear = (program(tmp_path, costs=costs) for costs in ({"a": 0}, {"b": 1.5, "a": 0.0}))
+    assert meaning(free, "credits") == meaning(dear, "credits") == meaning(program(tmp_path), "credits")
+    says = {"rewards.costs.b": "rewards.costs.b was not there and is 1.5"}
+    assert differences(meaning(free, "transitions"), meaning(dear, "transitions")) == says
+    assert differences(meaning_of_evidence(free.only_issue), meaning_of_evidence(dear.only_issue)) == says
+    shop = with_("rewards", {"values": {"click": 1.0}, "window": "12h"})
+    evidence = []
+    for costs in ({}, {"b": 1.5}):
+        shop["rewards"]["costs"] = costs
+        evidence.append(meaning_of_evidence(load(write(tmp_path, shop)).only_issue))
+    assert differences(*evidence) == says
+
+
 def test_evidence_of_decisions_depends_on_how_many_they_are_and_on_what_later_ones_count(tmp_path):
     later = program(tmp_path, sequence={"gap": "2d", "discount": 0.5}).only_issue
     found = differences(meaning_of_evidence(program(tmp_path).only_issue), meaning_of_evidence(later))

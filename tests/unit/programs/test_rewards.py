@@ -65,3 +65,52 @@ def test_outcomes_may_be_matched_by_a_topic_of_the_arms(tmp_path):
 )
 def test_what_rewards_may_not_say(tmp_path, spec, says):
     assert says in refusal(tmp_path, spec)
+
+
+def test_arms_cost_what_is_said_and_the_others_nothing(tmp_path):
+    spec = rewards(costs={"chat": 2, "tip 7": 0.25}) | {"evaluation": {"reward_range": [-1.0, 3.0]}}
+    issue = load(write(tmp_path, spec)).only_issue
+    assert issue.rewards.dearest == 2.0
+    assert issue.rewards.less_costs((-1.0, 3.0), ("chat", "tip 7")) == (-3.0, 2.75)
+    assert issue.rewards.less_costs((-1.0, 3.0), ("tip 7", "nothing")) == (-1.25, 3.0)
+    assert issue.rewards.less_costs((-1.0, 3.0), ()) == (-1.0, 3.0)
+    assert issue.reward_range == (-3.0, 3.0)  # whatever arm is shown
+
+
+@pytest.mark.parametrize(
+    ("costs", "says"),
+    [
+        ({"a": -0.5}, "rewards.costs.a: Input should be greater than or equal to 0"),
+        ({"a": "dear"}, "rewards.costs.a: Input should be a valid number"),
+        ({7: 0.5}, "Input should be a valid string"),
+        ({"a": 1e13}, "rewards.costs.a: Input should be less than or equal to"),
+    ],
+)
+def test_costs_that_are_none(tmp_path, costs, says):
+    assert says in refusal(tmp_path, rewards(costs=costs))
+
+
+def test_a_probability_has_no_costs(tmp_path):
+    assert "a probability less a cost is no probability" in refusal(
+        tmp_path, rewards(rate=True, costs={"a": 0.1})
+    )
+    load(write(tmp_path, rewards(rate=True, costs={"a": 0})))
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        {"kind": "logistic_thompson"},
+        {"kind": "logistic_ucb"},
+        {"kind": "epsilon_greedy", "estimator": "logistic_regression"},
+        {"kind": "epsilon_greedy", "estimator": "mlp_classifier"},
+    ],
+)
+def test_learners_of_successes_know_no_costs(tmp_path, learner):
+    spec = rewards(costs={"a": 0.1})
+    spec["learners"]["of_successes"] = learner
+    assert "rewards.costs: ['of_successes'] are for rewards that are not negative" in refusal(tmp_path, spec)
+    spec["learners"]["of_successes"] = {"kind": "epsilon_greedy", "estimator": "ridge"}
+    load(write(tmp_path, spec))
+    spec["learners"]["of_successes"], spec["rewards"]["costs"] = learner, {"a": 0}
+    load(write(tmp_path, spec))

@@ -35,19 +35,23 @@ def in_slots(
     supported: Bools,
     eligible: Bools,
     examined: Floats | float = 1.0,
+    costs: Floats | None = None,
 ) -> Target:
     """Of single impressions, whatever stands in the slots before: weights and expected rewards (n, A), shown
     (n,) places of arms, slots (n,) from 1, supported (A,), eligible (n, A). Rewards are expected of arms that
-    are looked at; `examined` (n,) is how likely each slot is."""
+    are looked at; `examined` (n,) is how likely each slot is; costs (A,) come off whether or not it is."""
     chance = np.zeros(weights.shape)
     enough = eligible.sum(axis=1) >= slots
     for slot in np.unique(slots):
         rows = enough & (slots == slot)
         chance[rows] = marginal_propensities(weights[rows], int(slot), eligible[rows])
+    v_target, q_logged = (chance * expected).sum(axis=1) * examined, _at(expected, shown) * examined
+    if costs is not None:
+        v_target, q_logged = v_target - chance @ costs, q_logged - _of_arms(costs, shown)
     return Target(
         propensity=_at(chance, shown),
-        v_target=(chance * expected).sum(axis=1) * examined,
-        q_logged=_at(expected, shown) * examined,
+        v_target=v_target,
+        q_logged=q_logged,
         unsupported_mass=chance[:, ~supported].sum(axis=1),
     )
 
@@ -60,10 +64,12 @@ def slot_by_slot(
     supported: Bools,
     eligible: Bools,
     examined: Floats | float = 1.0,
+    costs: Floats | None = None,
 ) -> Target:
     """Of decisions, slot by slot given the slots before: weights and expected rewards (n, A) of a slot, shown
     and has_slot (n, K), supported (A,), eligible (n, A). Rewards are expected of arms that are looked at;
-    `examined` (n, K) is how likely each slot is. The unsupported mass is that of the first slot.
+    `examined` (n, K) is how likely each slot is; costs (A,) come off whether or not it is. The unsupported
+    mass is that of the first slot.
 
     Slots that a decision does not have are as `SlateSample` wants them: of probability 1, worth nothing. The
     model expects of a slot its own reward only, which leaves cascade-DR as right as with any other."""
@@ -71,21 +77,31 @@ def slot_by_slot(
     total = left.sum(axis=1)
     unsupported = _share(left[:, ~supported].sum(axis=1), total)
     propensity, v_target = np.ones(shown.shape), np.zeros(shown.shape)
-    q_logged = np.zeros(shown.shape)
+    q_logged, v_costs = np.zeros(shown.shape), np.zeros(shown.shape)
     for slot in range(shown.shape[1]):
         there, place = has_slot[:, slot], shown[:, slot]
         propensity[:, slot] = np.where(there, _share(_at(left, place), total), 1.0)
         v_target[:, slot] = np.where(there, _share(np.vecdot(left, expected), total), 0.0)
         q_logged[:, slot] = np.where(there, _at(expected, place), 0.0)
+        if costs is not None:
+            v_costs[:, slot] = np.where(there, _share(left @ costs, total), 0.0)
         known = np.flatnonzero(place != NOT_THERE)
         left[known, place[known]] = 0.0
         total = left.sum(axis=1)
-    return Target(propensity, v_target * examined, q_logged * examined, unsupported)
+    v_target, q_logged = v_target * examined, q_logged * examined
+    if costs is not None:
+        v_target, q_logged = v_target - v_costs, q_logged - _of_arms(costs, shown)
+    return Target(propensity, v_target, q_logged, unsupported)
 
 
 def _share(part: Floats, total: Floats) -> Floats:
     """(n,) a part of the weight that is left (n,); 0 where none is."""
     return np.asarray(np.divide(part, total, out=np.zeros_like(part), where=total > 0))
+
+
+def _of_arms(values: Floats, places: Ints) -> Floats:
+    """The value (A,) of the arm at each place; 0 for an arm that is not there."""
+    return np.append(values, 0.0)[places]
 
 
 def _at(values: Floats, places: Ints) -> Floats:

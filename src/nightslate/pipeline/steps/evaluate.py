@@ -18,7 +18,6 @@ from nightslate.core.ope.results import results
 from nightslate.pipeline.arms import offered_arms
 from nightslate.pipeline.cohort_models import cohorts, waited_for
 from nightslate.pipeline.evidence_table import CHANGED, take_evidence
-from nightslate.pipeline.fitting import known_reward_range
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
@@ -47,8 +46,7 @@ def run(
     rules, logs = night.issue.evaluation, LogTables(impressions, features, credits, transitions)
     interval, whole = _interval(rules), cohorts(night, models, credits)
     found = task_of(night).evaluated(night, logs, offered_arms(night, arms), whole, interval)
-    rewards = known_reward_range(night)
-    estimated = partial(results, confidence=rules.confidence, interval=interval, rewards=rewards)
+    estimated = partial(results, confidence=rules.confidence, interval=interval, rewards=found.rewards)
     cross_fitted = estimated(found.cross_fitted)
     by_estimand = {
         PROGRESSIVE: _progressive(found, estimated),

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
+from nightslate.pipeline.arms import costs_of_no_arm
 from nightslate.pipeline.champion_reigns import Reign, untaught_champion
 from nightslate.pipeline.evidence_table import CHANGED
 from nightslate.pipeline.night import IssueNight
@@ -96,6 +97,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         evidence=reign.evidence,
         models=tonight("models"),
         untaught=untaught_champion(night, tables["promotions"], tables["models"]),
+        costs_of_no_arm=costs_of_no_arm(night, tables["arms"]),
         quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night.ds, tables),
         strangers=tables["unattributed"].snapshot().metadata(night.ds).get(STRANGERS, ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nightslate.errors import ContractError
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
-from nightslate.pipeline.arms import arm_ids, offered_arms
+from nightslate.pipeline.arms import arm_ids, costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import untaught_champion
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import nights_without_models, shared_with_other_nights
@@ -37,8 +37,8 @@ def run(
                 earlier = night.at(day)
                 _train(earlier, logs, arms, models, delays)
                 earlier.run().finish()  # of that night there is nothing more to do
-    untaught = untaught_champion(night, promotions, models)
-    return f"{trained}{f'. Look: {untaught}' if untaught else ''}"
+    warnings = untaught_champion(night, promotions, models), costs_of_no_arm(night, arms)
+    return trained + "".join(f". Look: {warning}" for warning in warnings if warning)
 
 
 def _train(night: IssueNight, logs: LogTables, arms: Table, models: Table, delays: Table) -> str:

@@ -48,7 +48,7 @@ def _write(night: IssueNight, impressions: Table, features: Table, credits: Tabl
     if known:
         inputs["features"] = features_input(night, features, since).of_users_in("impressions")
     ds = night.ds
-    trajectories = Trajectories(sequence.gap, sequence.longest)
+    trajectories = Trajectories(sequence.gap, sequence.longest, night.issue.rewards.costs)
 
     def ended(tables: Tables) -> dict[str, pa.Table]:
         shown = tables["impressions"]

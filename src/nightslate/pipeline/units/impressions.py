@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.ope.bounded_model import Bounded
+from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.ope.intervals import Interval
 from nightslate.core.policies import Arms, LinearThompson
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator
@@ -86,7 +87,8 @@ class OnImpressions:
         taught, earned = lessons_learnt(night, learnt_from, lessons)
         described = described_arms(night, offered, encoder)
         crossfit = _crossfit(night, described, fitted, taught, examination.for_folds)
-        least, most = _possible(night, earned)
+        rewards = known_reward_range(night, {*arms, *counts["arm_id"]})
+        least, most = _possible(rewards, earned)
         evaluator = Evaluator(
             arms=arms,
             supported=np.array([arm in counts["arm_id"] for arm in arms]),
@@ -97,7 +99,8 @@ class OnImpressions:
             crossfit=replace(
                 crossfit, reward_model=[Bounded(model, seen, least, most) for model in crossfit.reward_model]
             ),
-            rewards=known_reward_range(night) if interval.guaranteed else None,
+            rewards=rewards if interval.guaranteed else None,
+            costs=issue.rewards.costs,
         )
         weighed, left_out = logs_to_weigh(night, logs.impressions, learnt_from)
         how = Progressive(cohorts, evaluator, frozenset(counts["arm_id"]), night.name)
@@ -110,14 +113,14 @@ class OnImpressions:
             cohorts=cohorts,
             progressive=progressive,
             units=f"{issue.unit.name}s that count",
+            rewards=rewards,
             metrics=examination_metrics(examination, "evaluation.examination"),
             words=in_words(examination) + left_out,
         )
 
 
-def _possible(night: IssueNight, earned: Earned) -> tuple[float, float]:
+def _possible(known: RewardRange | None, earned: Earned) -> tuple[float, float]:
     """The range of rewards, or else of those that there were: a model expects nothing outside of it."""
-    known = known_reward_range(night)
     if known:
         return known.low, known.high
     low, high = earned.range

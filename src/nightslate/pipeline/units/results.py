@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.policies.learner import Policy
 from nightslate.kernels.encoding import Encoder
@@ -33,12 +34,13 @@ class Trained:
 @dataclass(frozen=True)
 class Evaluated:
     """The sums of all policies, cross-fitted by user; and what the cohorts say. units: what they are of;
-    tables: what else the night writes, by table."""
+    rewards: what one reward can be, where that is known; tables: what else the night writes, by table."""
 
     cross_fitted: EvaluationState
     cohorts: Cohorts
     progressive: Found
     units: str
+    rewards: RewardRange | None
     metrics: Mapping[str, float]
     words: str = ""
     tables: Mapping[str, Rows] = field(default_factory=dict)

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 
 from nightslate.core.fitted_q import FittedQ, FittedQPolicy
-from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.ope.intervals import Interval
 from nightslate.core.ope.results import results
@@ -34,7 +33,7 @@ from nightslate.kernels.transitions import SAMPLED_BY, SamplingCounts, sampled, 
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.bucket_inputs import bucket_input
-from nightslate.pipeline.fitting import categories, described_arms, model_seed
+from nightslate.pipeline.fitting import categories, described_arms, known_reward_range, model_seed
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.stored_meaning import require_one_meaning
@@ -76,7 +75,8 @@ class OnTrajectories:
         epsilon."""
         issue, evaluation, arms = night.issue, night.issue.evaluation, arm_ids(offered)
         known = _known(night, logs.transitions, evaluation.window_days, evaluation.folds)
-        encoder, possible = encoder_for(night.program.context, known.counts), evaluation.reward_range
+        encoder = encoder_for(night.program.context, known.counts)
+        rewards = known_reward_range(night, {*arms, *known.counts["arm_id"]})
         evaluator = SequenceEvaluator(
             program=night.name,
             arms=arms,
@@ -88,7 +88,7 @@ class OnTrajectories:
             discount=rules(night).discount,
             steps=known.sums.steps,
             logged_arms=frozenset(known.counts["arm_id"]),
-            rewards=RewardRange(*possible) if possible and interval.guaranteed else None,
+            rewards=rewards if interval.guaranteed else None,
             cohorts=cohorts,
         )
 
@@ -106,6 +106,7 @@ class OnTrajectories:
             cohorts=cohorts,
             progressive=found.progressive,
             units="trajectories",
+            rewards=rewards,
             metrics={
                 f"{name}.ess.step_{step}": float(ess)
                 for name, by_step in found.ess_by_step.items()
