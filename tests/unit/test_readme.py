@@ -67,7 +67,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
         key = f"{prefix}{name}" + folded(field.annotation)
         for one in inner:
             yield from keys(one, f"{key}.")
-        if not inner:
+        if not inner or isinstance(field.get_default(), float):  # a number, or what a model says instead
             yield key, default(field)
 
 

@@ -38,7 +38,7 @@ class CrossFit:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What models look at: m contexts (m, d) that differ, or are of users of other folds; which of them each
     unit has (n,); and the fold of each unit (n,)."""
 
@@ -76,7 +76,7 @@ class Evaluator:
 
     def initial(self, program: str) -> EvaluationState:
         """The state of no rows."""
-        policies = (LOGGED, *self.crossfit.policies)
+        policies = (LOGGED, *self._weighed)
         return EvaluationState.initial(
             policies,
             self.estimators,
@@ -109,12 +109,17 @@ class Evaluator:
             return None
         return np.array([self.costs.get(arm, 0.0) for arm in arms])
 
-    def _seen(self, units: Units, program: str) -> _Seen:
+    @property
+    def _weighed(self) -> tuple[str, ...]:
+        """The policies that `_weights` are of."""
+        return tuple(self.crossfit.policies)
+
+    def _seen(self, units: Units, program: str) -> Seen:
         fold_of = folds_of(units.users, program, self.folds)
         first, context_of = self.encoder.distinct(units.first, apart=fold_of)
-        return _Seen(self.encoder(units.first.take(pa.array(first))), context_of, fold_of)
+        return Seen(self.encoder(units.first.take(pa.array(first))), context_of, fold_of)
 
-    def _expectations(self, units: Units, seen: _Seen) -> tuple[Floats, Floats | float]:
+    def _expectations(self, units: Units, seen: Seen) -> tuple[Floats, Floats | float]:
         q = np.empty((len(seen.contexts), len(self.arms)))
         for fold, at in seen.by_fold():
             q[at] = self.crossfit.reward_model[fold].expected_rewards(seen.contexts[at])
@@ -127,7 +132,7 @@ class Evaluator:
             examined[mine] = units.examined(examination, mine)
         return q.take(seen.context_of, axis=0), examined
 
-    def _weights(self, seen: _Seen) -> Iterator[Float32s]:
+    def _weights(self, seen: Seen) -> Iterator[Float32s]:
         """(n, arms) of each policy, as they would be stored: of each user by what others taught."""
         for policies in self.crossfit.policies.values():
             weights = np.empty((len(seen.contexts), len(self.arms)), dtype=np.float32)

@@ -4,7 +4,8 @@ what is still to come, that were fitted on the other users."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -22,15 +23,13 @@ from nightslate.core.policies.learner import Policy
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.cross_fitting import LOGGED, add
 from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.epsilon_sweeps import EPSILONS
 from nightslate.kernels.folds import Key
 from nightslate.kernels.progressive import Cohorts, Found, Weighed, among, found_of, states_of
 from nightslate.kernels.rewards import folds_of
 from nightslate.kernels.trajectory_rows import TrajectoryRows, began, chosen_by
 
 SequenceLearner = FittedQ | Uniform
-
-EPSILONS: tuple[float, ...] = tuple(np.linspace(0, 2 / 3, 10).tolist())
-"""How often the action values of a night are played otherwise than greedily."""
 
 _CROSS_FITTED: Key = ("cross-fitted", 0)
 _SWEEP, _WEIGHTS = "sweep", "cumulative weights"
@@ -103,44 +102,109 @@ class SequenceFitter:
 
 
 @dataclass(frozen=True)
-class SequenceEvaluator:
-    """How the trajectories of a night are evaluated. `fits`: for the users of each fold what was fitted on
-    all others. `floor`: of a policy's weights; action values are swept without one. `judged_by`: the
-    estimator of the sweep. `steps`: of the longest trajectory. `logged_arms`: those that the logs show at
-    all. `rewards`: the range of one, for intervals that are guaranteed. `cohorts`: of the days on which
-    trajectories began."""
+class SequenceSetup:
+    """What trajectories are weighed by. `folds`: of users. `judged_by`: the estimator of sweeps. `steps`: of
+    the longest trajectory. `logged_arms`: those that the logs show at all. `epsilons`: by learner those that
+    its action values are played at, `EPSILONS` where it is not named. `rewards`: the range of one, for
+    intervals that are guaranteed."""
 
     program: str
     arms: tuple[str, ...]
     encoder: Encoder
-    fits: Sequence[Mapping[str, FoldFit]]
-    floor: float
-    estimators: tuple[str, ...]
+    folds: int
     judged_by: str
     discount: float
     steps: int
     logged_arms: frozenset[str]
-    cohorts: Cohorts
     rewards: RewardRange | None = None
+    epsilons: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def by_fold(self, rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+        """The transitions of the users of each fold."""
+        fold_of = folds_of(user_keys(rows), self.program, self.folds)
+        for fold in np.unique(fold_of):
+            yield int(fold), rows.filter(pa.array(fold_of == fold))
+
+    def held(self, rows: pa.Table, arms: tuple[str, ...]) -> TrajectoryRows:
+        """Transitions of whole trajectories as arrays."""
+        return TrajectoryRows.of_table(rows, self.encoder, arms, self.logged_arms, self.steps, self.discount)
+
+    def empty(self, policies: tuple[str, ...], estimators: tuple[str, ...]) -> EvaluationState:
+        """What no trajectories say."""
+        bootstrap = seed(self.program, "bootstrap")
+        return EvaluationState.initial(
+            policies, estimators, slots=self.steps, seed=bootstrap, rewards=self.rewards
+        )
+
+
+@dataclass(frozen=True)
+class SequenceSweep:
+    """Action values of learners, played epsilon-greedily without a floor. `policies`: for the users of each
+    fold what was fitted on all others."""
+
+    setup: SequenceSetup
+    policies: Sequence[Mapping[str, FittedQPolicy]]
+
+    def initial(self) -> dict[Key, EvaluationState]:
+        """What no trajectories say, by the place of the learner."""
+        estimators = (self.setup.judged_by,)
+        return {
+            (_SWEEP, at): self.setup.empty(tuple(map(str, self._epsilons(name))), estimators)
+            for at, name in enumerate(self._learners)
+        }
+
+    def update(self, rows: pa.Table) -> Iterator[tuple[Key, Any]]:
+        """What the transitions `rows` of all trajectories of some users say."""
+        states: dict[Key, Any] = {**self.initial()}
+        for fold, mine in self.setup.by_fold(rows):
+            held = self.setup.held(mine, self.setup.arms)
+            for name, policy in self.policies[fold].items():
+                self.add(states, held, name, policy.action_values(held.states))
+        yield from states.items()
+
+    def add(self, states: dict[Key, Any], held: TrajectoryRows, learner: str, values: Floats) -> None:
+        """Adds what trajectories say of a learner's action values (m, A)."""
+        key = (_SWEEP, self._learners.index(learner))
+        states[key] = states[key].update(held.of_epsilons(values, self._epsilons(learner)), held.users)
+
+    def found(self, states: Mapping[Key, Any]) -> dict[str, EvaluationState]:
+        """By learner."""
+        return {name: states[_SWEEP, at] for at, name in enumerate(self._learners)}
+
+    @property
+    def _learners(self) -> list[str]:
+        return list(self.policies[0])
+
+    def _epsilons(self, learner: str) -> tuple[float, ...]:
+        return self.setup.epsilons.get(learner, EPSILONS)
+
+
+@dataclass(frozen=True)
+class SequenceEvaluator:
+    """How the trajectories of a night are evaluated. `fits`: for the users of each fold what was fitted on
+    all others. `floor`: of a policy's weights. `cohorts`: of the days on which trajectories began."""
+
+    setup: SequenceSetup
+    fits: Sequence[Mapping[str, FoldFit]]
+    floor: float
+    estimators: tuple[str, ...]
+    cohorts: Cohorts
 
     def initial(self) -> dict[Key, Any]:
         """What no trajectories say."""
         names = (LOGGED, *self._learners)
-        swept = tuple(map(str, EPSILONS))
         return {
-            _CROSS_FITTED: self._empty(names, self.estimators),
-            **{(_SWEEP, at): self._empty(swept, (self.judged_by,)) for at in range(len(self._swept))},
-            **{(_WEIGHTS, at): WeightSums.initial(self.steps) for at in range(len(names))},
+            _CROSS_FITTED: self.setup.empty(names, self.estimators),
+            **self._sweep.initial(),
+            **{(_WEIGHTS, at): WeightSums.initial(self.setup.steps) for at in range(len(names))},
             **states_of(self._no_cohorts()),
         }
 
     def update(self, rows: pa.Table) -> Iterator[tuple[Key, Any]]:
         """What the transitions `rows` of all trajectories of some users say."""
         states, found = self.initial(), self._no_cohorts()
-        fold_of = folds_of(user_keys(rows), self.program, len(self.fits))
-        for fold in np.unique(fold_of):
-            mine = rows.filter(pa.array(fold_of == fold))
-            held = self._held(mine, self.arms)
+        for fold, mine in self.setup.by_fold(rows):
+            held = self.setup.held(mine, self.setup.arms)
             expected = self._add(states, held, self.fits[fold])
             found = self.cohorts.add(found, list(self._by_cohort(mine, expected)))
         yield from {**states, **states_of(found)}.items()
@@ -151,7 +215,7 @@ class SequenceEvaluator:
         return SequenceEvaluation(
             states[_CROSS_FITTED],
             found_of(states, self.cohorts),
-            {name: states[_SWEEP, at] for at, name in enumerate(self._swept)},
+            self._sweep.found(states),
             {name: effective_size(*sums) for name, sums in weights.items()},
         )
 
@@ -159,22 +223,18 @@ class SequenceEvaluator:
     def _learners(self) -> list[str]:
         return list(self.fits[0])
 
-    @property
-    def _swept(self) -> list[str]:
-        """The learners whose action values there are."""
-        return [name for name, fit in self.fits[0].items() if isinstance(fit.policy, FittedQPolicy)]
-
-    def _empty(self, policies: tuple[str, ...], estimators: tuple[str, ...]) -> EvaluationState:
-        bootstrap = seed(self.program, "bootstrap")
-        return EvaluationState.initial(
-            policies, estimators, slots=self.steps, seed=bootstrap, rewards=self.rewards
-        )
+    @cached_property
+    def _sweep(self) -> SequenceSweep:
+        """Of the learners whose action values there are."""
+        policies = [
+            {name: fit.policy for name, fit in fits.items() if isinstance(fit.policy, FittedQPolicy)}
+            for fits in self.fits
+        ]
+        return SequenceSweep(self.setup, policies)
 
     def _no_cohorts(self) -> Found:
-        return self.cohorts.initial(self.estimators, self.steps, self.program, self.rewards)
-
-    def _held(self, rows: pa.Table, arms: tuple[str, ...]) -> TrajectoryRows:
-        return TrajectoryRows.of_table(rows, self.encoder, arms, self.logged_arms, self.steps, self.discount)
+        setup = self.setup
+        return self.cohorts.initial(self.estimators, setup.steps, setup.program, setup.rewards)
 
     def _add(
         self, states: dict[Key, Any], held: TrajectoryRows, fits: Mapping[str, FoldFit]
@@ -183,9 +243,9 @@ class SequenceEvaluator:
         samples, expected = {LOGGED: held.of_logging_policy()}, {}
         for name, fit in fits.items():
             if isinstance(fit.policy, FittedQPolicy):
-                values, key = fit.policy.action_values(held.states), (_SWEEP, self._swept.index(name))
+                values = fit.policy.action_values(held.states)
                 weights = fit.policy.chosen(values)
-                states[key] = states[key].update(held.of_epsilons(values, EPSILONS), held.users)
+                self._sweep.add(states, held, name, values)
             else:
                 weights = fit.policy.weights(held.states)
             expected[name] = fit.model.action_values(held.states)
@@ -202,11 +262,13 @@ class SequenceEvaluator:
         for day in sorted(self.cohorts.by_day.keys() & {*begun.astype(object).tolist()}):
             at, cohort = np.flatnonzero(begun == np.datetime64(day)), self.cohorts.by_day[day]
             shown = rows.take(pa.array(at))
-            theirs = self._held(shown, cohort.arms)
+            theirs = self.setup.held(shown, cohort.arms)
             samples: dict[str, Logged] = {LOGGED: theirs.of_logging_policy()}
             for name, model in cohort.models.items():
                 weights = model.weights(shown, self.floor)
-                samples[name] = theirs.of_policy(weights, among(expected[name][at], self.arms, cohort.arms))
+                samples[name] = theirs.of_policy(
+                    weights, among(expected[name][at], self.setup.arms, cohort.arms)
+                )
             yield Weighed(
                 day, pa.chunked_array([theirs.ids]), theirs.users, chosen_by(shown, theirs), samples
             )

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pyarrow as pa
 
 from nightslate.core.hashing import seed
 from nightslate.core.ope.estimator import RewardRange
+from nightslate.core.ope.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.training import AnyLearner, arms_of
 from nightslate.pipeline.night import IssueNight
+from nightslate.programs.learners import LearnerSpec
 
 
-def learners(night: IssueNight) -> dict[str, AnyLearner]:
-    """The issue's learners by name, sorted."""
+def learners(night: IssueNight, epsilons: Mapping[str, float]) -> dict[str, AnyLearner]:
+    """The issue's learners by name, sorted. epsilons: of those whose epsilon the night chooses."""
     return {
-        name: LEARNERS[spec.kind](**spec.model_dump(exclude={"kind"}))
+        name: LEARNERS[spec.kind](**settings(spec, epsilons.get(name)))
         for name, spec in sorted(night.issue.learners.items())
     }
+
+
+def settings(spec: LearnerSpec, epsilon: float | None) -> dict[str, Any]:
+    """What a learner is built with; the epsilon that the night chooses, where it does."""
+    said = spec.model_dump(exclude={"kind"})
+    return said if epsilon is None else {**said, "epsilon": epsilon}
+
+
+def interval_of(night: IssueNight) -> Interval:
+    """How intervals of estimates are made."""
+    rules = night.issue.evaluation
+    return Bootstrap(rules.resamples) if rules.interval == Bootstrap.name else INTERVALS[rules.interval]
 
 
 def described_arms(night: IssueNight, offered: pa.Table, contexts: Encoder) -> Arms:

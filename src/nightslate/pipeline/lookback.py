@@ -33,7 +33,8 @@ def days_learnt_from(night: Night, models: Table) -> list[date]:
     for each in night.issues:
         training, evaluation = each.issue.training.window_days, each.issue.evaluation.window_days
         firsts.append(first_day(night.ds, max(training, evaluation)))
-        firsts += [first_day(day, training) for day in nights_without_models(each, models)]
+        taught_by = max(training, evaluation) if each.issue.epsilon_ranges else training
+        firsts += [first_day(day, taught_by) for day in nights_without_models(each, models)]
     return _days_up_to(night.ds, (night.ds - min(firsts)).days)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, context_of
-from nightslate.programs.learners import LearnerSpec, require_learners_of_losses
+from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
@@ -167,6 +167,12 @@ class Issue(SlateGoals):
         have earned."""
         known = self.evaluation.reward_range if self.unit is not TRAJECTORY else None
         return known and (known[0] - self.rewards.dearest, known[1])
+
+    @property
+    def epsilon_ranges(self) -> dict[str, EpsilonRange]:
+        """The learners whose epsilon each night chooses, and between which ends."""
+        epsilons = {name: getattr(learner, "epsilon", None) for name, learner in self.learners.items()}
+        return {name: said for name, said in epsilons.items() if isinstance(said, EpsilonRange)}
 
     @property
     def salt(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nightslate.programs.strict import MOST_ROWS, Share, Strength, Strict, Worth
 
@@ -25,6 +25,24 @@ Parameters = Annotated[
     dict[str, bool | int | float | str | Layers | None], AfterValidator(_only_layers_are_several)
 ]
 """What the constructor of an estimator takes."""
+
+
+class EpsilonRange(Strict):
+    """`epsilon: auto`: each night takes the epsilon between these ends of which its sweep promises most."""
+
+    least: Share = 0.02
+    most: Share = 0.3
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> EpsilonRange:
+        if not self.least < self.most:
+            raise ValueError(f"epsilon: least, {self.least}, is not under most, {self.most}")
+        return self
+
+
+Epsilon = Annotated[
+    Share | EpsilonRange, BeforeValidator(lambda said: EpsilonRange() if said == "auto" else said)
+]
 
 
 class UniformLearner(Strict):
@@ -98,7 +116,7 @@ class EpsilonGreedyLearner(Forgetful, Sampled):
         "mlp_classifier",
     ] = "hist_gradient_boosting_regressor"
     parameters: Parameters = Field(default={})
-    epsilon: Share = 0.1
+    epsilon: Epsilon = 0.1
 
 
 class Regressor(Strict):
@@ -125,8 +143,14 @@ class FittedQLearner(Regressor):
     ensemble: int = Field(default=1, ge=1, le=100)
     double: bool = False
     choose: Literal["greedy", "epsilon_greedy", "softmax"] = "greedy"
-    epsilon: Share = 0.1
+    epsilon: Epsilon = 0.1
     temperature: Strength = 1.0
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> FittedQLearner:
+        if isinstance(self.epsilon, EpsilonRange) and self.choose != "epsilon_greedy":
+            raise ValueError(f"epsilon: a night chooses it where choose is epsilon_greedy, not {self.choose}")
+        return self
 
 
 LearnerSpec = Annotated[

@@ -17,6 +17,7 @@ from nightslate.core.features import MOVED, STABLE
 from nightslate.reports import estimands, plots, reign_plots, sequence_plots
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
+from nightslate.reports.epsilons import explored
 from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, short, signed, significant
 from nightslate.reports.reigns import Heard, growths, heard
@@ -91,6 +92,7 @@ def page(report: NightReport) -> str:
         exposure=_exposure(report.exposure),
         sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
         ledger=report.ledger.sort_by("promoted_on").to_pylist(),
+        explored=None if report.sweeps is None else explored(report.sweeps),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
         drift=None if report.drift is None else _drift(report.drift),
     )

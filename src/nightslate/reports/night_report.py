@@ -34,6 +34,8 @@ class NightReport:
     sequences: of each fitted_q learner; None for a program without sequences.
     untaught: a word on a champion that no row has taught. costs_of_no_arm: one on costs whose arms nobody has
     seen.
+    sweeps: rows of the table of that name, of learners whose epsilon the night chose; None where it chose
+    none.
     delays: rows of the table of that name; None for a program that weights no young impressions.
     drift: rows of the table `feature_drift`; None for a program without features.
     """
@@ -65,6 +67,7 @@ class NightReport:
     weighs_decisions: bool = False
     untaught: str = ""
     costs_of_no_arm: str = ""
+    sweeps: pa.Table | None = None
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     sequences: Sequence[SequenceFigures] | None = None

@@ -41,8 +41,8 @@ class Play:
     _seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
 
     def run(self, days: int, progress: Progress) -> Report:
-        """Play so many days and their nights. Raises SpecError where there are logs of the program already:
-        a simulation starts from nothing."""
+        """Play so many days and their nights. Raises SpecError where there are logs of the program already,
+        for a simulation starts from nothing, and where its arms cost something."""
         first = self.program.start_date
         simulation = WORLDS[self.program.program](self._setup())
         progress(0, simulation.label)
@@ -58,7 +58,12 @@ class Play:
         return Night(self.program, ds, self.home, self.engine, PSEUDONYMISE)
 
     def _setup(self) -> Setup:
-        first = self.program.start_date
+        first, costs = self.program.start_date, self.program.only_issue.rewards.costs
+        if costs:
+            raise SpecError(
+                f"{self.program.program}: rewards.costs has {', '.join(sorted(costs))}, and what worlds"
+                " call true values are before costs; leave costs out to simulate"
+            )
         landing = Warehouse(self.home).landing(self.program.program, "impressions", first).parents[1]
         if landing.exists():
             raise SpecError(f"{landing} is there already: a simulation starts from nothing, in a new home")

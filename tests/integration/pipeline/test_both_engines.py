@@ -57,8 +57,10 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         ),
         pytest.param(
             world.PROGRAM,
-            world.SPEC.replace("propensity: marginal", "propensity: conditional").replace(
-                "  window: 1d", "  window: 1d\n  costs: {a: 0.1, c: 0.7}"
+            world.SPEC.replace("propensity: marginal", "propensity: conditional")
+            .replace("  window: 1d", "  window: 1d\n  costs: {a: 0.1, c: 0.7}")
+            .replace(
+                "learners:", "learners:\n  greedy: {kind: epsilon_greedy, estimator: ridge, epsilon: auto}"
             ),
             world.land_all,
             world.DAYS[-1:],
@@ -67,7 +69,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         ),
         pytest.param(
             test_sequences.PROGRAM,
-            test_sequences.SPEC,
+            test_sequences.SPEC.replace("fitted_q,", "fitted_q, choose: epsilon_greedy, epsilon: auto,"),
             land_sequences,
             (test_sequences.NIGHT,),
             False,

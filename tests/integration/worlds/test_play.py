@@ -124,3 +124,11 @@ def test_a_simulation_starts_from_nothing(played: Played, program: Program) -> N
     home, _, _ = played
     with pytest.raises(SpecError, match="starts from nothing"):
         Play(program, home, users=400, seed=1).run(1, print)
+
+
+def test_a_world_whose_truth_knows_no_costs_is_not_played_with_any(tmp_path: Path, program: Program) -> None:
+    issue = program.only_issue
+    rewards = issue.rewards.model_copy(update={"costs": {"m01": 0.1}})
+    dear = program.model_copy(update={"issues": {"all": issue.model_copy(update={"rewards": rewards})}})
+    with pytest.raises(SpecError, match=r"onboarding_401k: rewards.costs has m01, .*; leave costs out"):
+        Play(dear, tmp_path, users=400, seed=1).run(1, lambda *_: None)

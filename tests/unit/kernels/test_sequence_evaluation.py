@@ -1,5 +1,6 @@
 """Cross-fitted evaluation of trajectories, against what is known by hand."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -13,13 +14,19 @@ from nightslate.core.policies import Arms, Uniform
 from nightslate.core.policies.popularity import PopularityPolicy
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.epsilon_sweeps import EPSILONS
 from nightslate.kernels.evidence import Pair
 from nightslate.kernels.folds import of_others
 from nightslate.kernels.progressive import Cohort, Cohorts
 from nightslate.kernels.rewards import folds_of
 from nightslate.kernels.scoring import ScoredBy
 from nightslate.kernels.trajectories import Trajectories
-from nightslate.kernels.trajectory_evaluation import EPSILONS, SequenceEvaluator, SequenceFitter
+from nightslate.kernels.trajectory_evaluation import (
+    SequenceEvaluator,
+    SequenceFitter,
+    SequenceSetup,
+    SequenceSweep,
+)
 from nightslate.kernels.transitions import transitions
 
 ARMS = ("a", "b")
@@ -96,19 +103,25 @@ def evaluation(rows, parts=1, **changed):
     settings = {**WEIGHED_BY, **{k: v for k, v in changed.items() if k in WEIGHED_BY}}
     fold_of = folds_of(user_keys(rows), "shop", FOLDS)
     others = (rows.filter(pa.array(of_others(fold_of, fold, FOLDS))) for fold in range(FOLDS))
-    how = SequenceEvaluator(
-        fits=[fitter(transitions(each, settings["encoder"], settings["arms"])) for each in others],
-        floor=fitter.floor,
+    setup = SequenceSetup(
+        folds=FOLDS,
         discount=fitter.discount,
         steps=2,
         logged_arms=frozenset(rows["arm_id"].to_pylist()),
-        **settings,
+        **{k: v for k, v in settings.items() if k not in ("estimators", "cohorts")},
     )
+    fits = [fitter(transitions(each, setup.encoder, setup.arms)) for each in others]
+    how = SequenceEvaluator(setup, fits, fitter.floor, settings["estimators"], settings["cohorts"])
+    return how.found(gone_through(how, rows, parts))
+
+
+def gone_through(how, rows, parts=1):
+    """The states of rows whose users come in so many parts."""
     states, part_of = how.initial(), user_keys(rows) % parts
     for part in range(parts):
         for key, state in how.update(rows.filter(pa.array(part_of == part))):
             states[key] = states[key].merge(state)
-    return how.found(states)
+    return states
 
 
 def values(state):
@@ -155,6 +168,31 @@ def test_the_sweep_goes_from_the_best_arm_to_nearly_any(found):
     assert found["0.0", "traj_dr"].value == pytest.approx(1.0, abs=1e-12)
     for epsilon in EPSILONS:
         assert found[str(epsilon), "traj_dr"].value == pytest.approx((1 - epsilon) ** 2, abs=0.03)
+
+
+def test_a_sweep_by_itself_is_that_of_the_evaluation(found):
+    """Over the epsilons that it is told, in whatever parts users come."""
+    fold_of = folds_of(user_keys(ROWS), "shop", FOLDS)
+    others = (ROWS.filter(pa.array(of_others(fold_of, fold, FOLDS))) for fold in range(FOLDS))
+    learner, weighed_by = FITTED_BY["learners"]["fitted_q"], {**WEIGHED_BY}
+    del weighed_by["estimators"], weighed_by["cohorts"]
+    setup = SequenceSetup(
+        **weighed_by, folds=FOLDS, discount=1.0, steps=2, logged_arms=frozenset(ROWS["arm_id"].to_pylist())
+    )
+    policies = [
+        {"fitted_q": learner.fit(transitions(each, setup.encoder, ARMS), FITTED_BY["described"], 1)}
+        for each in others
+    ]
+    same = SequenceSweep(setup, policies)
+    for parts in (1, 3):
+        swept = values(same.found(gone_through(same, ROWS, parts))["fitted_q"])
+        assert swept.keys() == values(found.sweeps["fitted_q"]).keys()
+        for key, estimate in values(found.sweeps["fitted_q"]).items():
+            assert swept[key].value == pytest.approx(estimate.value, rel=1e-12)
+    told = SequenceSweep(replace(setup, epsilons={"fitted_q": (0.0, 0.125)}), policies)
+    swept = values(told.found(gone_through(told, ROWS))["fitted_q"])
+    assert [policy for policy, _ in swept] == ["0.0", "0.125"]
+    assert swept["0.125", "traj_dr"].value == pytest.approx(0.875**2, abs=0.03)
 
 
 def test_the_effective_sample_shrinks_with_every_step(found):

@@ -10,7 +10,12 @@ from nightslate.core.attribution import Rule
 from nightslate.core.fitted_q import FittedQ
 from nightslate.core.policies import LEARNERS
 from nightslate.kernels.attribution import Attributor
-from nightslate.programs.learners import EpsilonGreedyLearner, FittedQLearner, LearnerSpec
+from nightslate.programs.learners import (
+    EpsilonGreedyLearner,
+    EpsilonRange,
+    FittedQLearner,
+    LearnerSpec,
+)
 from nightslate.programs.rewards import MAX_TOUCHES, Rewards
 
 SPECS = get_args(get_args(LearnerSpec)[0])
@@ -51,3 +56,28 @@ def test_layers_alone_are_a_list(spec):
     for wrong in ({"max_iter": [8]}, {"hidden_layer_sizes": []}, {"hidden_layer_sizes": [8, 0.5]}):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             spec(kind=kind, estimator="mlp_regressor", parameters=wrong)
+
+
+@pytest.mark.parametrize("spec", [EpsilonGreedyLearner, FittedQLearner])
+def test_a_night_may_choose_the_epsilon_between_two_ends(spec):
+    (kind,) = get_args(spec.model_fields["kind"].annotation)
+    of_kind = {"kind": kind} | ({"choose": "epsilon_greedy"} if kind == "fitted_q" else {})
+    assert spec(**of_kind, epsilon="auto").epsilon == EpsilonRange(least=0.02, most=0.3)
+    assert spec(**of_kind, epsilon={"least": 0.05}).epsilon == EpsilonRange(least=0.05, most=0.3)
+    assert spec(**of_kind, epsilon=0.25).epsilon == 0.25
+    for wrong, says in (
+        ("car", "epsilon"),
+        (1.5, "epsilon"),
+        ({"least": 0.3, "most": 0.3}, "is not under most"),
+        ({"least": -0.1}, "greater than or equal to 0"),
+        ({"most": 0.5, "lest": 0.1}, "lest"),
+    ):
+        with pytest.raises(ValidationError, match=says):
+            spec(**of_kind, epsilon=wrong)
+
+
+def test_no_epsilon_is_chosen_where_none_is_played():
+    with pytest.raises(
+        ValidationError, match="a night chooses it where choose is epsilon_greedy, not greedy"
+    ):
+        FittedQLearner(kind="fitted_q", epsilon="auto")

@@ -33,8 +33,11 @@ class EpsilonGreedyPolicy(ArrayRecord):
 
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): epsilon / A for each arm, and 1 - epsilon for the best; ties share evenly."""
-        best = best_shares(self.expected_rewards(contexts))
-        return np.asarray(self.epsilon / len(self.columns) + (1 - self.epsilon) * best)
+        return self.chosen(self.expected_rewards(contexts), float(self.epsilon))
+
+    def chosen(self, expected: Floats, epsilon: float) -> Floats:
+        """(n, A) -> (n, A): the same by what is expected of each arm, at another epsilon."""
+        return np.asarray(epsilon / len(self.columns) + (1 - epsilon) * best_shares(expected))
 
     def expected_rewards(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): what the estimator predicts, be it out of the range of rewards; 0 if there were

@@ -13,18 +13,18 @@ import pyarrow as pa
 
 from nightslate.core.ope.estimate import Estimate
 from nightslate.core.ope.evaluation_state import EvaluationState
-from nightslate.core.ope.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.ope.results import results
 from nightslate.pipeline.arms import offered_arms
 from nightslate.pipeline.cohort_models import cohorts, waited_for
 from nightslate.pipeline.evidence_table import CHANGED, take_evidence
+from nightslate.pipeline.fitting import interval_of
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.units import task_of
 from nightslate.pipeline.units.results import Evaluated
+from nightslate.pipeline.units.sweeps import epsilons_tonight, in_words
 from nightslate.programs.days import first_day
-from nightslate.programs.evaluation import Evaluation
 from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
 from nightslate.reports.estimands import in_words as estimand
 from nightslate.tables import Table
@@ -44,8 +44,9 @@ def run(
 ) -> str:
     """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
     rules, logs = night.issue.evaluation, LogTables(impressions, features, credits, transitions)
-    interval, whole = _interval(rules), cohorts(night, models, credits)
-    found = task_of(night).evaluated(night, logs, offered_arms(night, arms), whole, interval)
+    interval, whole = interval_of(night), cohorts(night, models, credits)
+    epsilons = epsilons_tonight(night, models)
+    found = task_of(night).evaluated(night, logs, offered_arms(night, arms), whole, epsilons)
     estimated = partial(results, confidence=rules.confidence, interval=interval, rewards=found.rewards)
     cross_fitted = estimated(found.cross_fitted)
     by_estimand = {
@@ -71,7 +72,7 @@ def run(
     waits = f"; evidence of days before waits for the outcomes of {', '.join(map(str, waiting))}"
     return (
         f"{len(night.issue.learners)} policies on {first.n} {found.units} of {first.clusters}"
-        f" users{found.words}{warning}; {taken.in_words}{waits if waiting else ''}"
+        f" users{found.words}{in_words(epsilons)}{warning}; {taken.in_words}{waits if waiting else ''}"
     )
 
 
@@ -95,10 +96,6 @@ def _window(night: IssueNight) -> list[date]:
 def _ends(days: Sequence[date]) -> dict[str, date | None]:
     """The days shown that an estimate is about, which are in order."""
     return {"first_day": days[0] if days else None, "last_day": days[-1] if days else None}
-
-
-def _interval(rules: Evaluation) -> Interval:
-    return Bootstrap(rules.resamples) if rules.interval == Bootstrap.name else INTERVALS[rules.interval]
 
 
 def _track(night: IssueNight, rows: pa.Table, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:

@@ -98,6 +98,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         models=tonight("models"),
         untaught=untaught_champion(night, tables["promotions"], tables["models"]),
         costs_of_no_arm=costs_of_no_arm(night, tables["arms"]),
+        sweeps=tonight("sweeps") if issue.epsilon_ranges else None,
         quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night.ds, tables),
         strangers=tables["unattributed"].snapshot().metadata(night.ds).get(STRANGERS, ""),

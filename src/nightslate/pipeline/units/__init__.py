@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import pyarrow as pa
 
-from nightslate.core.ope.intervals import Interval
 from nightslate.kernels.progressive import Cohorts
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight
@@ -23,9 +23,15 @@ class Task(Protocol):
         """Every learner on what is known of the training window; `offered`: the arms of the day."""
 
     def evaluated(
-        self, night: IssueNight, logs: LogTables, offered: pa.Table, cohorts: Cohorts, interval: Interval
+        self,
+        night: IssueNight,
+        logs: LogTables,
+        offered: pa.Table,
+        cohorts: Cohorts,
+        epsilons: Mapping[str, float],
     ) -> Evaluated:
-        """Every learner on users that it was not fitted on, and on the cohorts by models of before."""
+        """Every learner on users that it was not fitted on, and on the cohorts by models of before.
+        `epsilons`: of the learners whose epsilon the night has chosen."""
 
 
 TASKS: dict[str, Task] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,26 @@ import pyarrow as pa
 
 from nightslate.core.ope.bounded_model import Bounded
 from nightslate.core.ope.estimator import RewardRange
-from nightslate.core.ope.intervals import Interval
 from nightslate.core.policies import Arms, LinearThompson
+from nightslate.engines import Tables
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator
-from nightslate.kernels.examination import Examination
+from nightslate.kernels.epsilon_sweeps import EpsilonSweeps
+from nightslate.kernels.examination import Examination, FoldExaminations
+from nightslate.kernels.folds import Key
 from nightslate.kernels.progressive import Cohorts, Progressive
 from nightslate.kernels.training import AnyLearner, Earned, Lessons, encoder_for, winsorised
 from nightslate.pipeline.arms import arm_ids
-from nightslate.pipeline.fitting import categories, described_arms, known_reward_range, learners, model_seed
+from nightslate.pipeline.fitting import (
+    categories,
+    described_arms,
+    interval_of,
+    known_reward_range,
+    learners,
+    model_seed,
+)
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import (
+    Logs,
     lessons_learnt,
     logs_to_weigh,
     matured_logs,
@@ -30,6 +40,8 @@ from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.observed_delays import delays_found
 from nightslate.pipeline.slot_examination import examination_metrics, examined, in_words, surface_column
 from nightslate.pipeline.units.results import Evaluated, Trained
+from nightslate.pipeline.units.sweeps import Swept, epsilon_metrics, epsilons_swept
+from nightslate.pipeline.units.sweeps import in_words as epsilons_in_words
 
 _REWARD_MODEL = "reward model"
 
@@ -44,7 +56,8 @@ class OnImpressions:
         counts = value_counts(night, matured, (*categories(night), *surface_column(night)))
         encoder = encoder_for(night.program.context, counts)
         examination = examined(night, matured, counts, folds=1)
-        fitted = learners(night)
+        epsilons = self._epsilons(night, logs, offered)
+        fitted = learners(night, epsilons)
         lessons = Lessons(matured.matured, fitted, encoder, arms, 1, examination.for_folds)
         states, earned = lessons_learnt(night, matured, lessons)
         described = described_arms(night, offered, encoder)
@@ -58,65 +71,123 @@ class OnImpressions:
             encoder=encoder,
             policies=policies,
             reward_range=earned.range,
-            metrics={"matured_impressions": rows, **examination_metrics(examination), **delays.metrics},
-            words=f"{rows} impressions that count{in_words(examination)}{delays.words}",
+            metrics={
+                "matured_impressions": rows,
+                **examination_metrics(examination),
+                **delays.metrics,
+                **epsilon_metrics(epsilons),
+            },
+            words=f"{rows} impressions that count{in_words(examination)}{delays.words}"
+            f"{epsilons_in_words(epsilons)}",
             tables=delays.tables,
         )
 
     def evaluated(
-        self, night: IssueNight, logs: LogTables, offered: pa.Table, cohorts: Cohorts, interval: Interval
+        self,
+        night: IssueNight,
+        logs: LogTables,
+        offered: pa.Table,
+        cohorts: Cohorts,
+        epsilons: Mapping[str, float],
     ) -> Evaluated:
         """Every learner, cross-fitted over the evaluation window; and on the cohorts."""
-        issue, rules, arms = night.issue, night.issue.evaluation, arm_ids(offered)
-        learnt_from = matured_logs(night, logs, arms, rules.window_days)
-        context = [feature.name for feature in night.program.context]
-        counts = value_counts(night, learnt_from, (*{*context, *surface_column(night), "arm_id"},))
-        encoder = encoder_for(night.program.context, counts)
-        seen = winsorised(encoder, counts)
-        examination = examined(night, learnt_from, counts, rules.folds)
-        fitted = learners(night)
-        lessons = Lessons(
-            matured=learnt_from.matured,
-            learners={**fitted, _REWARD_MODEL: _reward_model(night)},
-            encoder=encoder,
-            arms=arms,
-            folds=rules.folds,
-            examined=examination.for_folds,
-            seen_as={_REWARD_MODEL: seen},
-        )
-        taught, earned = lessons_learnt(night, learnt_from, lessons)
-        described = described_arms(night, offered, encoder)
-        crossfit = _crossfit(night, described, fitted, taught, examination.for_folds)
-        rewards = known_reward_range(night, {*arms, *counts["arm_id"]})
-        least, most = _possible(rewards, earned)
-        evaluator = Evaluator(
-            arms=arms,
-            supported=np.array([arm in counts["arm_id"] for arm in arms]),
-            encoder=encoder,
-            floor=issue.floor,
-            estimators=issue.estimators,
-            slots=issue.slots_weighed,
-            crossfit=replace(
-                crossfit, reward_model=[Bounded(model, seen, least, most) for model in crossfit.reward_model]
-            ),
-            rewards=rewards if interval.guaranteed else None,
-            costs=issue.rewards.costs,
-        )
-        weighed, left_out = logs_to_weigh(night, logs.impressions, learnt_from)
-        how = Progressive(cohorts, evaluator, frozenset(counts["arm_id"]), night.name)
-        states = night.engine.fold(
-            how.initial(), lambda tables: how.update(weighed.rows(tables)), weighed.work
-        )
+        setup = _set_up(night, logs, offered, learners(night, epsilons))
+        weighed, left_out = logs_to_weigh(night, logs.impressions, setup.logs)
+        how = Progressive(cohorts, setup.evaluator, frozenset(setup.counts["arm_id"]), night.name)
+        sweeps = _sweeps(night, setup.evaluator)
+
+        def update(tables: Tables) -> Iterator[tuple[Key, Any]]:
+            rows = weighed.rows(tables)
+            yield from how.update(rows)
+            yield from sweeps.update(rows)
+
+        states = night.engine.fold({**how.initial(), **sweeps.initial()}, update, weighed.work)
         cross_fitted, progressive = how.found(states)
+        swept = Swept.of(night, sweeps.found(states), setup.evaluator.rewards).rows(epsilons)
         return Evaluated(
             cross_fitted=cross_fitted,
             cohorts=cohorts,
             progressive=progressive,
-            units=f"{issue.unit.name}s that count",
-            rewards=rewards,
-            metrics=examination_metrics(examination, "evaluation.examination"),
-            words=in_words(examination) + left_out,
+            units=f"{night.issue.unit.name}s that count",
+            rewards=setup.rewards,
+            metrics=examination_metrics(setup.examination, "evaluation.examination"),
+            words=in_words(setup.examination) + left_out,
+            tables={"sweeps": swept} if swept else {},
         )
+
+    def _epsilons(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> dict[str, float]:
+        """Of the learners whose epsilon the night chooses, by the sweep that `evaluated` makes as well: over
+        the evaluation window, of each user's rows by what the others taught."""
+        unset = dict.fromkeys(night.issue.epsilon_ranges, 0.0)
+        if not unset:
+            return {}
+        chosen = {name: learner for name, learner in learners(night, unset).items() if name in unset}
+        setup = _set_up(night, logs, offered, chosen)
+        weighed, _ = logs_to_weigh(night, logs.impressions, setup.logs)
+        sweeps = _sweeps(night, setup.evaluator)
+        states = night.engine.fold(
+            sweeps.initial(), lambda tables: sweeps.update(weighed.rows(tables)), weighed.work
+        )
+        return Swept.of(night, sweeps.found(states), setup.evaluator.rewards).chosen()
+
+
+@dataclass(frozen=True)
+class _SetUp:
+    """The impressions of the evaluation window, what is counted in them, how likely slots are looked at, how
+    policies are evaluated on them, and what one reward can be, where that is known."""
+
+    logs: Logs
+    counts: Mapping[str, Mapping[str, int]]
+    examination: FoldExaminations
+    evaluator: Evaluator
+    rewards: RewardRange | None
+
+
+def _set_up(
+    night: IssueNight, logs: LogTables, offered: pa.Table, fitted: Mapping[str, AnyLearner]
+) -> _SetUp:
+    """Learners, and the reward model, fitted for the users of each fold on all others."""
+    issue, rules, arms = night.issue, night.issue.evaluation, arm_ids(offered)
+    learnt_from = matured_logs(night, logs, arms, rules.window_days)
+    context = [feature.name for feature in night.program.context]
+    counts = value_counts(night, learnt_from, (*{*context, *surface_column(night), "arm_id"},))
+    encoder = encoder_for(night.program.context, counts)
+    seen = winsorised(encoder, counts)
+    examination = examined(night, learnt_from, counts, rules.folds)
+    lessons = Lessons(
+        matured=learnt_from.matured,
+        learners={**fitted, _REWARD_MODEL: _reward_model(night)},
+        encoder=encoder,
+        arms=arms,
+        folds=rules.folds,
+        examined=examination.for_folds,
+        seen_as={_REWARD_MODEL: seen},
+    )
+    taught, earned = lessons_learnt(night, learnt_from, lessons)
+    described = described_arms(night, offered, encoder)
+    crossfit = _crossfit(night, described, fitted, taught, examination.for_folds)
+    rewards = known_reward_range(night, {*arms, *counts["arm_id"]})
+    least, most = _possible(rewards, earned)
+    evaluator = Evaluator(
+        arms=arms,
+        supported=np.array([arm in counts["arm_id"] for arm in arms]),
+        encoder=encoder,
+        floor=issue.floor,
+        estimators=issue.estimators,
+        slots=issue.slots_weighed,
+        crossfit=replace(
+            crossfit, reward_model=[Bounded(model, seen, least, most) for model in crossfit.reward_model]
+        ),
+        rewards=rewards if interval_of(night).guaranteed else None,
+        costs=issue.rewards.costs,
+    )
+    return _SetUp(learnt_from, counts, examination, evaluator, rewards)
+
+
+def _sweeps(night: IssueNight, evaluator: Evaluator) -> EpsilonSweeps:
+    """Of the learners whose epsilon the night chooses, by the one estimator that the gate has."""
+    of_night = replace(evaluator, estimators=(night.issue.judged_by,))
+    return EpsilonSweeps.of(of_night, epsilons_swept(night), night.name)
 
 
 def _possible(known: RewardRange | None, earned: Earned) -> tuple[float, float]:

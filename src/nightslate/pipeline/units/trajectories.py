@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from nightslate.core.fitted_q import FittedQ, FittedQPolicy
-from nightslate.core.ope.evaluation_state import EvaluationState
-from nightslate.core.ope.intervals import Interval
-from nightslate.core.ope.results import results
+from nightslate.core.fitted_q import FittedQ, FittedQPolicy, Transitions
+from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.policies import Uniform
 from nightslate.engines import Tables, Work
 from nightslate.errors import SpecError
@@ -26,6 +25,8 @@ from nightslate.kernels.trajectory_evaluation import (
     SequenceEvaluator,
     SequenceFitter,
     SequenceLearner,
+    SequenceSetup,
+    SequenceSweep,
     fitted,
 )
 from nightslate.kernels.trajectory_sums import SUMMED, TrajectorySums
@@ -33,11 +34,19 @@ from nightslate.kernels.transitions import SAMPLED_BY, SamplingCounts, sampled, 
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.bucket_inputs import bucket_input
-from nightslate.pipeline.fitting import categories, described_arms, known_reward_range, model_seed
+from nightslate.pipeline.fitting import (
+    categories,
+    described_arms,
+    interval_of,
+    known_reward_range,
+    model_seed,
+    settings,
+)
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.stored_meaning import require_one_meaning
 from nightslate.pipeline.units.results import Evaluated, Trained
+from nightslate.pipeline.units.sweeps import Swept, epsilon_metrics, epsilons_swept, in_words
 from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner
 from nightslate.programs.sequence import Sequence
@@ -54,7 +63,8 @@ class OnTrajectories:
         described, policies, curves = described_arms(night, offered, encoder), {}, {}
         rows = sampled(_sample(night, known), rules(night).max_rows, night.name)
         taught = transitions(rows, encoder, arms)
-        for name, learner in _learners(night).items():
+        epsilons = self._epsilons(night, logs, offered)
+        for name, learner in _learners(night, epsilons).items():
             policy = fitted(learner, taught, described, model_seed(night, name))
             policies[name] = policy, len(taught.rewards)
             if isinstance(policy, FittedQPolicy):
@@ -63,44 +73,35 @@ class OnTrajectories:
             encoder=encoder,
             policies=policies,
             reward_range=known.sums.range,
-            metrics={"transitions": known.sums.rows, "trajectories": known.sums.trajectories},
-            words=f"{known.sums.rows} decisions of {known.sums.trajectories} trajectories that are over",
+            metrics={
+                "transitions": known.sums.rows,
+                "trajectories": known.sums.trajectories,
+                **epsilon_metrics(epsilons),
+            },
+            words=f"{known.sums.rows} decisions of {known.sums.trajectories} trajectories that are over"
+            f"{in_words(epsilons)}",
             curves=curves,
         )
 
     def evaluated(
-        self, night: IssueNight, logs: LogTables, offered: pa.Table, cohorts: Cohorts, interval: Interval
+        self,
+        night: IssueNight,
+        logs: LogTables,
+        offered: pa.Table,
+        cohorts: Cohorts,
+        epsilons: Mapping[str, float],
     ) -> Evaluated:
         """Every learner on trajectories of users that it was not fitted on, and its action values at every
         epsilon."""
-        issue, evaluation, arms = night.issue, night.issue.evaluation, arm_ids(offered)
-        known = _known(night, logs.transitions, evaluation.window_days, evaluation.folds)
-        encoder = encoder_for(night.program.context, known.counts)
-        rewards = known_reward_range(night, {*arms, *known.counts["arm_id"]})
-        evaluator = SequenceEvaluator(
-            program=night.name,
-            arms=arms,
-            encoder=encoder,
-            fits=_fits(night, known, encoder, offered),
-            floor=issue.floor,
-            estimators=issue.estimators,
-            judged_by=issue.judged_by,
-            discount=rules(night).discount,
-            steps=known.sums.steps,
-            logged_arms=frozenset(known.counts["arm_id"]),
-            rewards=rewards if interval.guaranteed else None,
-            cohorts=cohorts,
-        )
+        issue, (known, setup, rewards) = night.issue, _set_up(night, logs, offered)
+        fits = _fits(night, known, setup.encoder, offered, _learners(night, epsilons))
+        evaluator = SequenceEvaluator(setup, fits, issue.floor, issue.estimators, cohorts)
 
         def update(tables: Tables) -> Iterator[tuple[Key, Any]]:
             return evaluator.update(tables["transitions"])
 
         found = evaluator.found(night.engine.fold(evaluator.initial(), update, known.work))
-        sweeps = [
-            {"issue": issue.name, **row}
-            for name, state in found.sweeps.items()
-            for row in _sweep(name, state, evaluation.confidence, interval)
-        ]
+        swept = Swept.of(night, found.sweeps, setup.rewards)
         return Evaluated(
             cross_fitted=found.state,
             cohorts=cohorts,
@@ -112,8 +113,32 @@ class OnTrajectories:
                 for name, by_step in found.ess_by_step.items()
                 for step, ess in enumerate(by_step, start=1)
             },
-            tables={"sweeps": sweeps},
+            tables={"sweeps": swept.rows(epsilons)},
         )
+
+    def _epsilons(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> dict[str, float]:
+        """Of the learners whose epsilon the night chooses, by the sweep that `evaluated` makes as well: over
+        the evaluation window, of each user's trajectories by what the others taught."""
+        if not night.issue.epsilon_ranges:
+            return {}
+        known, setup, _ = _set_up(night, logs, offered)
+        described, seeds = described_arms(night, offered, setup.encoder), partial(model_seed, night)
+        learners = {
+            name: learner
+            for name, learner in _learners(night, dict.fromkeys(night.issue.epsilon_ranges, 0.0)).items()
+            if isinstance(learner, FittedQ) and name in night.issue.epsilon_ranges
+        }
+        sweep = SequenceSweep(
+            setup,
+            [
+                {name: learner.fit(taught, described, seeds(name)) for name, learner in learners.items()}
+                for taught in _taught(night, known, setup.encoder, offered)
+            ],
+        )
+        found = night.engine.fold(
+            sweep.initial(), lambda tables: sweep.update(tables["transitions"]), known.work
+        )
+        return Swept.of(night, sweep.found(found), setup.rewards).chosen()
 
 
 @dataclass(frozen=True)
@@ -156,23 +181,54 @@ def _sample(night: IssueNight, known: _Known) -> pa.Table:
     return rows.sort_by("ds")
 
 
+def _set_up(
+    night: IssueNight, logs: LogTables, offered: pa.Table
+) -> tuple[_Known, SequenceSetup, RewardRange | None]:
+    """The trajectories of the evaluation window, what they are weighed by, and what one reward can be, where
+    that is known."""
+    issue, evaluation, arms = night.issue, night.issue.evaluation, arm_ids(offered)
+    known = _known(night, logs.transitions, evaluation.window_days, evaluation.folds)
+    rewards = known_reward_range(night, {*arms, *known.counts["arm_id"]})
+    setup = SequenceSetup(
+        program=night.name,
+        arms=arms,
+        encoder=encoder_for(night.program.context, known.counts),
+        folds=evaluation.folds,
+        judged_by=issue.judged_by,
+        discount=rules(night).discount,
+        steps=known.sums.steps,
+        logged_arms=frozenset(known.counts["arm_id"]),
+        rewards=rewards if interval_of(night).guaranteed else None,
+        epsilons=epsilons_swept(night),
+    )
+    return known, setup, rewards
+
+
 def _fits(
-    night: IssueNight, known: _Known, encoder: Encoder, offered: pa.Table
+    night: IssueNight,
+    known: _Known,
+    encoder: Encoder,
+    offered: pa.Table,
+    learners: Mapping[str, SequenceLearner],
 ) -> list[Mapping[str, FoldFit]]:
     """For the users of each fold what all others teach."""
-    learners, folds, most = _learners(night), night.issue.evaluation.folds, rules(night).max_rows
     fitter = SequenceFitter(
         described=described_arms(night, offered, encoder),
         learners=learners,
         seeds={name: model_seed(night, name) for name in learners},
         floor=night.issue.floor,
-        judge=_judge(night),
+        judge=_judge(night, learners),
         discount=rules(night).discount,
     )
-    rows = _sample(night, known)
+    return [fitter(taught) for taught in _taught(night, known, encoder, offered)]
+
+
+def _taught(night: IssueNight, known: _Known, encoder: Encoder, offered: pa.Table) -> Iterator[Transitions]:
+    """For the users of each fold the transitions of all others, or a sample of them."""
+    folds, most, rows = night.issue.evaluation.folds, rules(night).max_rows, _sample(night, known)
     fold_of, arms = folds_of(user_keys(rows), night.name, folds), arm_ids(offered)
     others = (rows.filter(pa.array(of_others(fold_of, fold, folds))) for fold in range(folds))
-    return [fitter(transitions(sampled(each, most, night.name), encoder, arms)) for each in others]
+    return (transitions(sampled(each, most, night.name), encoder, arms) for each in others)
 
 
 def rules(night: IssueNight) -> Sequence:
@@ -182,37 +238,18 @@ def rules(night: IssueNight) -> Sequence:
     return night.issue.sequence
 
 
-def _judge(night: IssueNight) -> FittedQ:
+def _judge(night: IssueNight, learners: Mapping[str, SequenceLearner]) -> FittedQ:
     """As many iterations as the first learner has, with the regressor of the evaluation."""
-    learner = next(each for each in _learners(night).values() if isinstance(each, FittedQ))
+    learner = next(each for each in learners.values() if isinstance(each, FittedQ))
     return replace(learner, **night.issue.evaluation.regressor.model_dump(), ensemble=1, double=False)
 
 
-def _learners(night: IssueNight) -> dict[str, SequenceLearner]:
-    """The program's learners by name, sorted."""
+def _learners(night: IssueNight, epsilons: Mapping[str, float]) -> dict[str, SequenceLearner]:
+    """The program's learners by name, sorted. epsilons: of those whose epsilon the night chooses."""
     discount = rules(night).discount
     return {
-        name: FittedQ(discount=discount, **spec.model_dump(exclude={"kind"}))
+        name: FittedQ(discount=discount, **settings(spec, epsilons.get(name)))
         if isinstance(spec, FittedQLearner)
         else Uniform()
         for name, spec in sorted(night.issue.learners.items())
     }
-
-
-def _sweep(
-    learner: str, state: EvaluationState, confidence: float, interval: Interval
-) -> list[dict[str, Any]]:
-    """A row for each epsilon, by the one estimator of the state."""
-    return [
-        {
-            "learner": learner,
-            "epsilon": float(found.policy),
-            **{
-                name: getattr(found, name)
-                for name in ("estimator", "value", "stderr", "lower", "upper", "confidence")
-            },
-            **{name: getattr(found, name) for name in ("ess", "n", "clusters")},
-        }
-        for found in results(state, confidence, interval)
-        if found.reference is None
-    ]
