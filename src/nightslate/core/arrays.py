@@ -1,6 +1,6 @@
 """Array types, checks of what comes in, and the walk over rows that keeps memory bounded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -18,6 +18,10 @@ Keys = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 
 CHUNK_BYTES = 8 * 2**20
+
+BLOCK = 64
+"""Rows that BLAS multiplies at once where their bits matter: it takes them by fours, eights or sixteens, and
+what is left over in another way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,3 +89,22 @@ def row_chunks(rows: int, bytes_per_row: int) -> Iterator[slice]:
     """Slices that cover `rows` rows, each of about CHUNK_BYTES of intermediate results."""
     step = max(1, CHUNK_BYTES // max(1, bytes_per_row))
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
+def in_equal_blocks(function: Callable[[Floats], Floats], rows: Floats, bytes_per_row: int) -> Floats:
+    """A function of rows (n, d) -> (n, k), called for blocks of so many rows each, with zeros after the last.
+
+    BLAS sums up in another order for few rows than for many. In blocks of one size a row gets the same bits
+    whatever rows there are beside it, on one kind of CPU with one thread."""
+    size = min(BLOCK, max(1, CHUNK_BYTES // bytes_per_row))
+    blocks = [
+        function(filled_up(rows[start : start + size], size))[: len(rows) - start]
+        for start in range(0, len(rows), size)
+    ]
+    return np.concatenate(blocks) if blocks else function(rows)
+
+
+def filled_up(rows: Floats, size: int) -> Floats:
+    """Rows (n, d), and after them so many of zeros that all are a multiple of `size`."""
+    lacking = -len(rows) % size
+    return np.concatenate([rows, np.zeros((lacking, rows.shape[1]))]) if lacking else rows

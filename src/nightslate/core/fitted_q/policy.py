@@ -1,12 +1,13 @@
 """A fitted Q function, and the policy that chooses by it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite
+from nightslate.core.arrays import BLOCK, ArrayRecord, Floats, Ints, filled_up, finite
 from nightslate.core.fitted_q.choosing import CHOICES, choosing
 from nightslate.core.fitted_q.members import Member, from_arrays, mean_of
 from nightslate.core.policies.designs import Pairs
@@ -34,8 +35,7 @@ class FittedQPolicy(ArrayRecord):
 
     def action_values(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the discounted sum of rewards from here on that is expected of each arm."""
-        contexts = finite("contexts", contexts, (len(contexts), int(self.features)))
-        return Pairs(self.columns, self.crosses).predicted(mean_of(self.members), contexts)
+        return self._predicted(mean_of(self.members), contexts)
 
     def expected_rewards(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the action values, as a `RewardModel` of all rewards from here on."""
@@ -43,7 +43,10 @@ class FittedQPolicy(ArrayRecord):
 
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the probability of each arm, see `choosing`."""
-        return self.chosen(self.action_values(contexts))
+        predict = mean_of(self.members)
+        return self.chosen(
+            self._predicted(lambda design: predict(filled_up(design, BLOCK))[: len(design)], contexts)
+        )
 
     def chosen(self, action_values: Floats) -> Floats:
         """(n, A) -> (n, A): the probability of each arm by its action value."""
@@ -53,6 +56,10 @@ class FittedQPolicy(ArrayRecord):
             float(self.epsilon),
             float(self.temperature),
         )
+
+    def _predicted(self, predict: Callable[[Floats], Floats], contexts: Floats) -> Floats:
+        contexts = finite("contexts", contexts, (len(contexts), int(self.features)))
+        return Pairs(self.columns, self.crosses).predicted(predict, contexts)
 
     @cached_property
     def members(self) -> list[Member]:

@@ -103,7 +103,10 @@ class Policy(Protocol):
     """A fitted learner."""
 
     def weights(self, contexts: Floats) -> Floats:
-        """(n, d) -> (n, A): the probability of each arm before the exploration floor; rows sum to 1."""
+        """(n, d) -> (n, A): the probability of each arm before the exploration floor; rows sum to 1.
+
+        A row's are the same to the last bit whatever contexts there are beside its own (on one kind of CPU,
+        with one BLAS thread): what is asked for one user alone is what a night publishes."""
 
     def arrays(self) -> dict[str, AnyArray]:
         """All of the policy: what a model file holds."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import Bools, Floats, row_chunks
+from nightslate.core.arrays import Bools, Floats, in_equal_blocks, row_chunks
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.learner import Arms
 from nightslate.core.policies.linear_posterior import TIE, LinearPolicy, LinearRegression
@@ -55,11 +55,12 @@ class LinearThompsonPolicy(LinearPolicy):
     def _shares(self, contexts: Floats, within: Floats) -> Floats:
         """(n, d) -> (n, A): the shares of draws where scores `within` (n,) of the highest are as high."""
         arms, draws, _ = self.coefficients.shape
-        shares = np.empty((len(contexts), arms))
-        for chunk in row_chunks(len(contexts), bytes_per_row=10 * arms * draws):
-            won = _winners(self.coefficients, contexts[chunk], within[chunk])
-            shares[chunk] = np.einsum("akn,kn->na", won, 1 / (draws * won.sum(axis=0)))
-        return shares
+
+        def shares(rows: Floats) -> Floats:
+            won = _winners(self.coefficients, rows[:, :-1], rows[:, -1])
+            return np.asarray(np.einsum("akn,kn->na", won, 1 / (draws * won.sum(axis=0))))
+
+        return in_equal_blocks(shares, np.column_stack([contexts, within]), 10 * arms * draws)
 
 
 @dataclass(frozen=True)

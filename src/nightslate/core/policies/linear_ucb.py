@@ -1,11 +1,12 @@
 """Upper confidence bounds on Bayesian linear regressions (Li, Chu, Langford and Schapire 2010)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from nightslate.core.arrays import Floats, row_chunks
+from nightslate.core.arrays import Floats, in_equal_blocks
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.learner import Arms
 from nightslate.core.policies.linear_posterior import TIE, LinearPolicy, LinearRegression
@@ -24,7 +25,10 @@ class LinearUCBPolicy(LinearPolicy):
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the softmax of the bounds x . mean_a + alpha width_a, in units of `temperature`
         times the context's mean width; where that is 0, the highest bounds share evenly."""
-        contexts = self._checked(contexts)
+        arms, features, _ = self.root.shape
+        return in_equal_blocks(self._weights, self._checked(contexts), 16 * arms * features)
+
+    def _weights(self, contexts: Floats) -> Floats:
         widths = self._widths(contexts)
         bounds = contexts @ self.mean.T + self.alpha * widths
         below = bounds.max(axis=1, keepdims=True) - bounds
@@ -37,12 +41,14 @@ class LinearUCBPolicy(LinearPolicy):
     def _widths(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the posterior standard deviation of each arm's mean reward."""
         arms, features, _ = self.root.shape
-        columns = self.root.transpose(1, 0, 2).reshape(features, arms * features)
-        widths = np.empty((len(contexts), arms))
-        for chunk in row_chunks(len(contexts), bytes_per_row=16 * arms * features):
-            parts = (contexts[chunk] @ columns).reshape(-1, arms, features)
-            widths[chunk] = np.sqrt(np.einsum("nad,nad->na", parts, parts))
-        return widths
+        parts = (contexts @ self._columns).reshape(-1, arms, features)
+        return np.asarray(np.sqrt(np.einsum("nad,nad->na", parts, parts)))
+
+    @cached_property
+    def _columns(self) -> Floats:
+        """(d, A d): the roots beside each other."""
+        arms, features, _ = self.root.shape
+        return self.root.transpose(1, 0, 2).reshape(features, arms * features)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.unit.core.fitted_q.worlds import ARMS, KEYS, PLAIN, noisy
+from threadpoolctl import threadpool_limits
 
 from nightslate.core import arrays
 from nightslate.core.errors import InvalidInputError
@@ -53,6 +54,25 @@ def test_chunks_have_no_say(monkeypatch):
     monkeypatch.setattr(arrays, "CHUNK_BYTES", 8 * ARMS * 20)
     assert_same(learner.fit(noisy(), PLAIN, seed=3), whole)
     np.testing.assert_array_equal(whole.action_values(noisy().states), values)
+
+
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_a_state_has_the_same_weights_to_the_last_bit_whatever_others_there_are(estimator):
+    """Of so many features, what BLAS does with three rows is not what it does with four."""
+    learner = FittedQ(estimator, SMALL[estimator], iterations=2, choose="softmax", temperature=0.3)
+    rows, generator = noisy(), np.random.default_rng(4)
+    more = generator.normal(size=(2, len(rows.rewards), 40))
+    more[1][rows.terminal] = 0.0
+    wide = {
+        "states": np.hstack([rows.states, more[0]]),
+        "next_states": np.hstack([rows.next_states, more[1]]),
+    }
+    policy, states = learner.fit(replace(rows, **wide), PLAIN, seed=3), wide["states"][:130]
+    with threadpool_limits(limits=1):
+        whole = policy.weights(states)
+        for size in (1, 2, 7, 64, 100):
+            parts = [policy.weights(states[at : at + size]) for at in range(0, len(states), size)]
+            assert np.concatenate(parts).tobytes() == whole.tobytes(), size
 
 
 def test_the_seed_is_used():

@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.hashing import seed
@@ -94,6 +95,23 @@ def test_a_policy_of_no_rows_prefers_nothing(learner):
 
 def test_no_users_get_no_weights(learner):
     assert fitted(learner).weights(np.empty((0, FEATURES))).shape == (0, ARMS)
+
+
+def test_a_context_has_the_same_weights_to_the_last_bit_whatever_others_there_are(learner):
+    """Of so many arms and features, BLAS takes one way for one row, another for a few, a third for many."""
+    arms, features, rows = 30, 60, 130
+    generator = np.random.default_rng(2)
+    contexts = np.column_stack([np.ones(1000), generator.normal(size=(1000, features - 1))])
+    shown, rewards = generator.integers(0, arms, 1000), (generator.random(1000) < 0.3) * 1.0
+    described = Arms.plain(seed("arm", str(arm)) for arm in range(arms))
+    policy = learner.fit(learner.initial(arms, features).update(contexts, shown, rewards), described, seed=11)
+    with threadpool_limits(limits=1):
+        whole = policy.weights(contexts[:rows])
+        for size in (1, 2, 7, 64, 100):
+            parts = [policy.weights(contexts[at : min(at + size, rows)]) for at in range(0, rows, size)]
+            assert np.concatenate(parts).tobytes() == whole.tobytes(), size
+        turned = policy.weights(contexts[:rows][::-1].copy())[::-1]
+        assert turned.tobytes() == whole.tobytes()
 
 
 def test_merging_eight_parts_in_any_order_is_one_pass(learner):
