@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.contracts import arrow, load
-from nightslate.core.arrays import Float32s, Floats
+from nightslate.core.arrays import Bools, Float32s, Floats, Keys
 from nightslate.core.hashing import mix, seed
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy
@@ -19,7 +20,7 @@ from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.lists import matrix
-from nightslate.kernels.slate_ids import ids_of_alike
+from nightslate.kernels.slate_ids import ids_of_alike, slate_ids
 from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.kernels.training import arm_key
 
@@ -50,6 +51,11 @@ class ScoredBy:
         """(n, A) of the arms for users with these contexts, as they are stored before any goal is looked
         at."""
         return mix_floor(self.choices(rows), floor)
+
+    @cached_property
+    def arm_keys(self) -> Keys:
+        """(A,) what stands in for the arms wherever one needs randomness of its own."""
+        return np.array([arm_key(arm) for arm in self.arms], dtype=np.uint64)
 
     def choices(self, rows: pa.Table) -> Floats:
         """(n, A) the probability of each arm for users with these contexts: worked out once for all users
@@ -86,49 +92,60 @@ class Scoring:
             for variant, model in self.variants.items():
                 mine = chunk.filter(pa.array(variant_of == variant))
                 if mine.num_rows:
-                    probabilities = model.choices(mine)
-                    columns = {
-                        "variant": pa.repeat(variant, mine.num_rows),
-                        "user_id": mine["user_id"].combine_chunks(),
-                        "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
-                    }
-                    yield pa.table(columns, schema=CHOICES)
+                    yield chosen(variant, model, mine)
 
     def slates(self, choices: pa.Table) -> pa.Table:
         """`SLATES` for users of any variants."""
-        parts = (self._slates(variant, mine) for variant, mine in by_variant(choices))
+        parts = (self.slates_among(variant, mine) for variant, mine in by_variant(choices))
         return pa.concat_tables([SLATES.empty_table(), *parts])
 
     def adjustment_of(self, variant: str) -> WeightAdjustment:
         """What is added to the choices of a variant's model."""
         return WeightAdjustment() if variant in self.randomised else self.adjustment
 
-    def _slates(self, variant: str, choices: pa.Table) -> pa.Table:
+    def slates_among(self, variant: str, choices: pa.Table, eligible: Bools | None = None) -> pa.Table:
+        """`SLATES` for users of one variant, in their order. eligible (n, A): which arms of the model are
+        candidates of each; None for all. A ranking is as long as the shortest list of candidates allows."""
         model, adjustment = self.variants[variant], self.adjustment_of(variant)
         weights = adjustment.weights(matrix(choices["probabilities"]), model.arms, self.floor)
         night = seed(self.program, self.issue, self.slate_date.isoformat(), "ranking")
         keys = mix(user_keys(choices), night)
-        arm_keys = np.array([arm_key(arm) for arm in model.arms], dtype=np.uint64)
-        arms, depth = pa.array(model.arms, pa.string()), min(self.depth, len(model.arms))
-        rankings, propensities = adjustment.ranked(weights, model.arms, keys, arm_keys, depth)
+        fewest = (
+            len(model.arms) if eligible is None else int(eligible.sum(axis=1).min(initial=len(model.arms)))
+        )
+        arms, depth = pa.array(model.arms, pa.string()), min(self.depth, fewest)
+        rankings, propensities = adjustment.ranked(weights, model.arms, keys, model.arm_keys, depth, eligible)
         same = {
             "issue": self.issue,
             "policy": model.learner,
             "model_digest": model.digest,
-            "candidates": model.arms,
-            "groups": adjustment.groups_of(model.arms),
             "penalty": adjustment.penalty,
         }
+        groups = adjustment.groups_of(model.arms)
         columns = {
             **{name: choices[name] for name in ("user_id", "variant")},
             **{n: pa.repeat(pa.scalar(value, SLATES.field(n).type), len(keys)) for n, value in same.items()},
-            "weights": _lists(pa.array(weights.ravel()), len(arms)),
+            "candidates": _of_candidates("candidates", model.arms, len(keys), eligible),
+            "groups": _of_candidates("groups", groups, len(keys), eligible),
+            "weights": _weights_of_candidates(weights, eligible),
             "ranking": _lists(arms.take(pa.array(rankings.ravel())), depth),
             "propensities": _lists(pa.array(propensities.ravel()), depth),
         }
         slates = pa.table([columns[name] for name in _UNNAMED.names], schema=_UNNAMED)
-        ids = ids_of_alike(slates, self.program, self.slate_date)
+        identified = ids_of_alike if eligible is None else slate_ids
+        ids = identified(slates, self.program, self.slate_date)
         return slates.append_column(SLATES.field("slate_id"), ids).select(SLATES.names)
+
+
+def chosen(variant: str, model: ScoredBy, users: pa.Table) -> pa.Table:
+    """`CHOICES` of users who are in one variant."""
+    probabilities = model.choices(users)
+    columns = {
+        "variant": pa.repeat(variant, users.num_rows),
+        "user_id": users["user_id"].combine_chunks(),
+        "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
+    }
+    return pa.table(columns, schema=CHOICES)
 
 
 def in_chunks(rows: pa.Table) -> Iterator[pa.Table]:
@@ -147,3 +164,24 @@ def _lists(values: pa.Array, length: int) -> pa.Array:
     """Flat values as lists of equal length."""
     offsets = pa.array(np.arange(0, len(values) + 1, length, dtype=np.int32))
     return pa.ListArray.from_arrays(offsets, values)
+
+
+def _of_candidates(
+    name: str, of_arms: Sequence[str | None] | None, n: int, eligible: Bools | None
+) -> pa.Array:
+    """(n,) a column of `SLATES` that lists something of each candidate, given that of all arms."""
+    if of_arms is None or eligible is None:
+        return pa.repeat(pa.scalar(of_arms, SLATES.field(name).type), n)
+    return _kept(pa.array(of_arms, pa.string()).take(pa.array(np.nonzero(eligible)[1])), eligible)
+
+
+def _weights_of_candidates(weights: Float32s, eligible: Bools | None) -> pa.Array:
+    if eligible is None:
+        return _lists(pa.array(weights.ravel()), weights.shape[1])
+    return _kept(pa.array(weights[eligible]), eligible)
+
+
+def _kept(values: pa.Array, eligible: Bools) -> pa.Array:
+    """Flat values of all that is eligible (n, A) as lists by row."""
+    offsets = np.append(0, np.cumsum(eligible.sum(axis=1))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)

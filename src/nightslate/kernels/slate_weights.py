@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nightslate.core.arrays import AnyArray, Float32s, Floats, Ints, Keys
+from nightslate.core.arrays import AnyArray, Bools, Float32s, Floats, Ints, Keys
 from nightslate.core.policies.diversity import DiversityPenalty
 from nightslate.core.policies.diversity_exposure import diversified_inclusion
 from nightslate.core.policies.exploration import mix_floor
@@ -41,15 +41,22 @@ class WeightAdjustment:
         return None if self.penalty is None else [self.groups.get(arm) for arm in arms]
 
     def ranked(
-        self, weights: AnyArray, arms: tuple[str, ...], user_keys: Keys, arm_keys: Keys, depth: int
+        self,
+        weights: AnyArray,
+        arms: tuple[str, ...],
+        user_keys: Keys,
+        arm_keys: Keys,
+        depth: int,
+        eligible: Bools | None = None,
     ) -> tuple[Ints, Floats]:
-        """(n, depth) rankings, and the propensity of each ranked arm given those before it."""
+        """(n, depth) rankings of eligible (n, A) arms (None: of all), and the propensity of each ranked arm
+        given those before it."""
         diversity = self._diversity(arms)
         if diversity is None:
-            rankings = sample_rankings(weights, user_keys, arm_keys, depth)
-            return rankings, conditional_propensities(weights, rankings)
-        rankings = diversity.sample_rankings(weights, user_keys, arm_keys, depth)
-        return rankings, diversity.conditional_propensities(weights, rankings)
+            rankings = sample_rankings(weights, user_keys, arm_keys, depth, eligible)
+            return rankings, conditional_propensities(weights, rankings, eligible)
+        rankings = diversity.sample_rankings(weights, user_keys, arm_keys, depth, eligible)
+        return rankings, diversity.conditional_propensities(weights, rankings, eligible)
 
     def exposures(self, weights: AnyArray, arms: tuple[str, ...], slots: int) -> Floats:
         """(arms,) the expected number of these n users who are shown each arm in one of the first slots."""

@@ -15,6 +15,7 @@ from nightslate.core.policies import LEARNERS
 from nightslate.core.policies.learner import Policy
 from nightslate.errors import ModelError
 from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.scoring import ScoredBy
 
 _ARRAYS, _DESCRIPTION = "policy.npz", "model.json"
 _FORMAT = 2
@@ -89,6 +90,11 @@ class ModelFile:
             encoder=Encoder.from_json(content["encoder"]),
             policy=_POLICY_TYPES[content["kind"]].from_arrays(unpack(archive)),
         )
+
+
+def scored_by(model: ModelFile) -> ScoredBy:
+    """A model file as scoring needs it."""
+    return ScoredBy(model.learner, model.digest, model.arms, model.encoder, model.policy)
 
 
 def _read(file: Path, place: str) -> bytes:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag
 from mlflow.entities.model_registry import ModelVersion
 
 from nightslate.errors import ModelError
 from nightslate.models.client import AbsentError, Client, TakenError, connect, mapped
 from nightslate.models.files import ModelFile
+from nightslate.models.packages import Package
 from nightslate.programs.issue import ONLY
+from nightslate.tables import Snapshot
 
 __all__ = ["CHAMPION", "NightRun", "Registry", "connect"]
 
@@ -27,10 +31,13 @@ REASON = "nightslate.failed"
 _ISSUE = "nightslate.issue"
 """The tag of a run that says why its night failed."""
 
+_PACKAGE = "nightslate.package"
 _REASON_LENGTH = 1000
 _MOST_AT_ONCE = 100
 """Settings, tags or figures in a request: MLflow takes no more of some of these."""
 _GIVEN_UP = timedelta(days=1)
+_DATASET_DIGEST = 12
+"""Characters: MLflow takes 36 at most."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,22 @@ class NightRun:
         fresh = [Param(name, str(value)) for name, value in params.items() if name not in known]
         for some in _batched(fresh, _MOST_AT_ONCE):
             self.client.log_batch(self.id, params=some)
+
+    def log_version(self, learner: str, digest: str, version: str) -> None:
+        """Which version of the registered model a learner of the night has."""
+        self.log_params({f"{learner}.digest": digest, f"{learner}.version": version})
+
+    def version_of(self, learner: str) -> str | None:
+        """What `log_version` has said of a learner; None where it has said nothing."""
+        version = self.run.data.params.get(f"{learner}.version")
+        return None if version is None else str(version)
+
+    def log_tables(self, tables: Iterable[Snapshot], context: str) -> None:
+        """What the run has read, and what for: Delta tables, each as of its version; those that nobody has
+        written yet are left out."""
+        tag = InputTag("mlflow.data.context", context)
+        read = [DatasetInput(_dataset(each), [tag]) for each in tables if each.version >= 0]
+        self.client.log_inputs(self.id, read)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Facts that a rerun of a step may change; what is there is replaced."""
@@ -136,18 +159,20 @@ class Registry:
         """What MLflow knows it by."""
         return self.program if self.issue == ONLY else f"{self.program}.{self.issue}"
 
-    def register(self, model: ModelFile, run: NightRun, ds: date) -> str:
-        """The version that holds this model; a new one unless these very bytes are registered and still
-        there. Where they are damaged, the new version takes over the aliases too."""
-        before = self._find(model.digest)
-        if before is not None and self._is_sound(before, model.digest):
+    def register(self, model: ModelFile, package: Package, run: NightRun, ds: date) -> str:
+        """The version that holds this model in this package; a new one unless these very bytes are
+        registered and still there. Where they are damaged, the new version takes over the aliases too."""
+        before = next(self._found(model.digest, package.digest), None)
+        if before is not None and self._is_sound(before, model.digest, package):
             return str(before.version)
         folder = f"models/{model.learner}"
         with tempfile.TemporaryDirectory() as local:
             model.save(Path(local))
+            package.save(Path(local))
             self.client.log_artifacts(run.id, local, folder)
         tags = {
             "nightslate.digest": model.digest,
+            _PACKAGE: package.digest,
             "nightslate.learner": model.learner,
             "nightslate.ds": ds.isoformat(),
         }
@@ -160,31 +185,46 @@ class Registry:
         return str(created.version)
 
     def load(self, digest: str) -> ModelFile:
-        """The model with that digest, verified. Raises ModelError if there is none or its files differ."""
-        return self._load(self._registered(digest), digest)
+        """The model with that digest, verified, of whichever version has it whole. Raises ModelError if there
+        is none or its files differ."""
+        versions = self._registered(digest)
+        for version in versions[:-1]:
+            with suppress(ModelError):
+                return self._load(version, digest)
+        return self._load(versions[-1], digest)
 
     def _load(self, version: ModelVersion, digest: str) -> ModelFile:
+        with self._copy(version) as copy:
+            return ModelFile.load(copy, digest, place=str(version.source).removeprefix("file://"))
+
+    @contextmanager
+    def _copy(self, version: ModelVersion) -> Iterator[Path]:
+        """A folder with the files of a version; an empty one, which says what is missing, if there are
+        none."""
         from mlflow.artifacts import download_artifacts
 
-        source, uri = str(version.source), self.client.tracking_uri
+        uri = self.client.tracking_uri
         with tempfile.TemporaryDirectory() as local:
             copy = local
-            with suppress(AbsentError), mapped(uri):  # whose empty copy says which file is missing
-                copy = download_artifacts(artifact_uri=source, dst_path=local, tracking_uri=uri)
-            return ModelFile.load(Path(copy), digest, place=source.removeprefix("file://"))
+            with suppress(AbsentError), mapped(uri):
+                copy = download_artifacts(artifact_uri=version.source, dst_path=local, tracking_uri=uri)
+            yield Path(copy)
 
-    def _is_sound(self, version: ModelVersion, digest: str) -> bool:
-        try:
-            self._load(version, digest)
-        except ModelError:
-            return False
-        return True
+    def _is_sound(self, version: ModelVersion, digest: str, package: Package) -> bool:
+        with self._copy(version) as copy:
+            try:
+                ModelFile.load(copy, digest)
+            except ModelError:
+                return False
+            return package.is_in(copy)
 
-    def promote(self, digest: str) -> str:
-        """Point the alias @champion at the model with that digest; returns its version."""
-        version = str(self._registered(digest).version)
-        self.client.set_registered_model_alias(self.name, CHAMPION, version)
-        return version
+    def promote(self, digest: str, version: str | None = None) -> str:
+        """Point the alias @champion at the model with that digest: at the version that is named if it has
+        it, else at the newest that does. Returns the version."""
+        has_it = [str(each.version) for each in self._registered(digest)]
+        chosen = version if version in has_it else has_it[0]
+        self.client.set_registered_model_alias(self.name, CHAMPION, chosen)
+        return chosen
 
     def champion_version(self) -> str | None:
         """The version that @champion points at, if it points at one."""
@@ -193,21 +233,35 @@ class Registry:
             return None if version is None else str(version)
         return None
 
-    def _registered(self, digest: str) -> ModelVersion:
-        version = self._find(digest)
-        if version is None:
+    def _registered(self, digest: str) -> list[ModelVersion]:
+        found = list(self._found(digest))
+        if not found:
             raise ModelError(f"MLflow has no version of {self.name} with digest {digest}: rerun `train`")
-        return version
+        return found
 
-    def _find(self, digest: str) -> ModelVersion | None:
-        """The newest version with that digest: where there are several, the older ones were damaged."""
+    def _found(self, digest: str, package: str | None = None) -> Iterator[ModelVersion]:
+        """The versions with that digest, the newest first. Where there are several of one package, the older
+        ones were damaged."""
         wanted = f"name = '{self.name}' AND tags.`nightslate.digest` = '{digest}'"
+        wanted += f" AND tags.`{_PACKAGE}` = '{package}'" if package else ""
         found = self.client.search_model_versions(wanted)
-        return max(found, key=lambda version: int(version.version), default=None)
+        yield from sorted(found, key=lambda version: int(version.version), reverse=True)
 
     def _aliases(self, version: ModelVersion) -> list[str]:
         """What points at a version: a search for versions does not say."""
         return list(self.client.get_model_version(self.name, str(version.version)).aliases)
+
+
+def _dataset(table: Snapshot) -> Dataset:
+    """A version of a table as MLflow has it: it knows one by its name and its digest."""
+    name, delta = "/".join(table.path.parts[-2:]), {"path": str(table.path)}
+    identity = f"{table.delta.metadata().id if table.delta else ''} {table.version}"
+    return Dataset(
+        name=name,
+        digest=hashlib.sha256(identity.encode()).hexdigest()[:_DATASET_DIGEST],
+        source_type="delta_table",
+        source=json.dumps({**delta, "delta_table_version": table.version}),
+    )
 
 
 def _of_issue(issue: str) -> str:

@@ -8,8 +8,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.evidence import Stakes
 from nightslate.kernels.progressive import Cohort, Cohorts
-from nightslate.kernels.scoring import ScoredBy
-from nightslate.models.files import ModelFile
+from nightslate.models.files import scored_by
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.cohorts import cohorts_of, modelled_on, window_of
 from nightslate.tables import Table
@@ -44,11 +43,6 @@ def _lacks(night: IssueNight, credits: Table) -> dict[date, set[date]]:
     attributed = credits.snapshot().written().keys()
     days = cohorts_of(night.issue, night.ds)
     return {day: window_of(night.issue, day) - attributed for day in days}
-
-
-def scored_by(model: ModelFile) -> ScoredBy:
-    """A model file as scoring needs it."""
-    return ScoredBy(model.learner, model.digest, model.arms, model.encoder, model.policy)
 
 
 def _stakes(night: IssueNight, known: tuple[float | None, float | None]) -> Stakes | None:

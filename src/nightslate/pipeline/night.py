@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 
 from nightslate import programs, settings
-from nightslate.contracts import Column, Contract, load
+from nightslate.contracts import Contract, load
+from nightslate.contracts.features import feature_column
 from nightslate.engines import Engine, LocalEngine
 from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
@@ -28,11 +29,6 @@ if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't
     from nightslate.models.client import Client
     from nightslate.models.tracking import NightRun, Registry
 
-_OWN = {
-    "category": Column(name="category", type="string", max_length=500),
-    "number": Column(name="number", type="double", minimum=-(10**15), maximum=10**15),
-}
-"""What a column of a program's own may hold: the square of a number, and sums of such, are numbers still."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class Night:
     def contract(self, table: str) -> Contract:
         """The contract of a table of this program: with its own columns, no more slots than it has, and a
         partition for each issue where it tells several apart."""
-        own = [replace(_OWN[column.type], name=column.name) for column in self._own_columns(table)]
+        own = [feature_column(column.name, column.type) for column in self._own_columns(table)]
         if table == "transitions":
             own += [replace(column, name=NEXT + column.name) for column in own]
         contract = load(table).with_columns(own)

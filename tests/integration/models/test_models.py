@@ -9,19 +9,25 @@ import time
 from datetime import date
 from io import BytesIO
 
+import mlflow.data
 import numpy as np
 import pytest
+from deltalake import DeltaTable
 
+from nightslate.contracts import load
 from nightslate.core.fitted_q import FittedQ, Transitions
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.errors import DamageError, ModelError, UnavailableError
 from nightslate.kernels.encoding import Encoder
 from nightslate.models.files import ModelFile
+from nightslate.models.packages import Package
 from nightslate.models.tracking import NightRun, Registry, connect
+from nightslate.tables import Warehouse
 
 DS = date(2026, 11, 16)
 ARMS = ("a", "b", "c")
+PACKAGE = Package({"MLmodel": b"flavors: {}", "release.json": b"{}"})
 ENCODER = Encoder(("colour", "age"), (("blue", "red"), None))
 
 
@@ -183,10 +189,10 @@ def test_the_store_lies_in_the_warehouse_or_where_the_environment_says(client, h
 
 def test_a_model_is_registered_once_however_often_it_is_fitted(client, home, night):
     registry, run = night
-    assert registry.register(fitted(), run, DS) == "1"
-    assert registry.register(fitted("uniform"), run, DS) == "2"
+    assert registry.register(fitted(), PACKAGE, run, DS) == "1"
+    assert registry.register(fitted("uniform"), PACKAGE, run, DS) == "2"
     again = NightRun.start(client, home, registry.program, DS)
-    assert registry.register(fitted(), again, DS) == "1"
+    assert registry.register(fitted(), PACKAGE, again, DS) == "1"
     assert registry.load(fitted().digest).digest == fitted().digest
     assert registry.load(fitted("uniform").digest).kind == "uniform"
 
@@ -209,7 +215,7 @@ def test_a_digest_that_nobody_registered_is_a_clear_error(night):
 
 def test_an_artifact_that_was_changed_is_refused(night, home):
     registry, run = night
-    registry.register(fitted(), run, DS)
+    registry.register(fitted(), PACKAGE, run, DS)
     (file,) = (home / "mlflow" / "artifacts" / run.id).rglob("policy.npz")
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ModelError, match=r"policy\.npz is not the file that was recorded"):
@@ -231,6 +237,14 @@ def lose_one(folder):
     (folder / "model.json").unlink()
 
 
+def lose_the_package(folder):
+    (folder / "MLmodel").unlink()
+
+
+def change_the_package(folder):
+    (folder / "release.json").write_bytes(b"[]")
+
+
 def become_a_file(folder):
     shutil.rmtree(folder)
     folder.write_text("")
@@ -248,7 +262,7 @@ def become_a_file(folder):
 def test_training_again_heals_a_damaged_artifact(night, client, home, damage, named):
     registry, run = night
     digest = fitted().digest
-    registry.register(fitted(), run, DS)
+    registry.register(fitted(), PACKAGE, run, DS)
     registry.promote(digest)
     folder = artifacts(home, run)
     damage(folder)
@@ -257,10 +271,48 @@ def test_training_again_heals_a_damaged_artifact(night, client, home, damage, na
     ):
         registry.load(digest)
     again = NightRun.start(client, home, registry.program, DS)
-    assert registry.register(fitted(), again, DS) == "2"
+    assert registry.register(fitted(), PACKAGE, again, DS) == "2"
     assert registry.load(digest).digest == digest
     assert registry.champion_version() == "2"
-    assert registry.register(fitted(), again, DS) == "2"
+    assert registry.register(fitted(), PACKAGE, again, DS) == "2"
+
+
+@pytest.mark.parametrize("damage", [lose_the_package, change_the_package])
+def test_training_again_heals_a_damaged_package(night, client, home, damage):
+    registry, run = night
+    registry.register(fitted(), PACKAGE, run, DS)
+    registry.promote(fitted().digest)
+    damage(artifacts(home, run))
+    assert registry.load(fitted().digest).digest == fitted().digest
+    again = NightRun.start(client, home, registry.program, DS)
+    assert registry.register(fitted(), PACKAGE, again, DS) == "2"
+    assert registry.champion_version() == "2"
+
+
+def test_a_model_in_another_package_is_another_version(night, client, home):
+    """As after a change of what is asked of slates: the model learnt nothing, and is served otherwise."""
+    registry, run = night
+    other, digest = Package({**PACKAGE.files, "release.json": b"[]"}), fitted().digest
+    assert registry.register(fitted(), PACKAGE, run, DS) == "1"
+    registry.promote(digest)
+    assert registry.register(fitted(), other, NightRun.start(client, home, registry.program, DS), DS) == "2"
+    assert registry.champion_version() == "1"
+    for package, version in ((PACKAGE, "1"), (other, "2"), (PACKAGE, "1")):
+        assert registry.register(fitted(), package, run, DS) == version
+        assert registry.promote(digest, version) == registry.champion_version() == version
+    assert registry.promote(digest) == registry.promote(digest, "3") == "2"
+
+
+def test_a_model_is_loaded_from_whichever_version_has_it_whole(night, client, home):
+    registry, run = night
+    registry.register(fitted(), PACKAGE, run, DS)
+    later = NightRun.start(client, home, registry.program, DS)
+    registry.register(fitted(), Package({"MLmodel": b"newer"}), later, DS)
+    flip(artifacts(home, later))
+    assert registry.load(fitted().digest).digest == fitted().digest
+    flip(artifacts(home, run))
+    with pytest.raises(ModelError, match=r"policy\.npz is not the file that was recorded"):
+        registry.load(fitted().digest)
 
 
 def test_a_store_that_is_garbage_is_named_with_what_to_do(tmp_path, monkeypatch):
@@ -288,7 +340,7 @@ def test_artifacts_that_cannot_be_written_are_named(night, home):
     shutil.rmtree(folder, ignore_errors=True)
     folder.write_text("")
     with pytest.raises(DamageError, match=rf"^{folder}/.*: Not a directory"):
-        registry.register(fitted(), run, DS)
+        registry.register(fitted(), PACKAGE, run, DS)
 
 
 def test_a_server_that_does_not_answer_may_be_tried_again(tmp_path, monkeypatch):
@@ -306,7 +358,7 @@ def test_what_mlflow_refuses_is_a_model_error(night):
 
 def test_one_model_at_a_time_is_champion(night):
     registry, run = night
-    versions = {kind: registry.register(fitted(kind), run, DS) for kind in ("uniform", "popularity")}
+    versions = {kind: registry.register(fitted(kind), PACKAGE, run, DS) for kind in ("uniform", "popularity")}
     for kind in ("uniform", "popularity", "popularity", "uniform"):
         assert registry.promote(fitted(kind).digest) == versions[kind]
         assert registry.champion_version() == versions[kind]
@@ -314,7 +366,7 @@ def test_one_model_at_a_time_is_champion(night):
 
 def test_programs_do_not_see_each_others_models(night, client):
     registry, run = night
-    registry.register(fitted(), run, DS)
+    registry.register(fitted(), PACKAGE, run, DS)
     with pytest.raises(ModelError):
         Registry(client, "another_program").load(fitted().digest)
 
@@ -350,6 +402,25 @@ def test_what_a_run_is_told_it_keeps(client, night):
     assert kept.info.status == "FINISHED"
     assert {file.path for file in client.list_artifacts(run.id)} == {"pages", "raw"}
     assert [file.path for file in client.list_artifacts(run.id, "pages")] == ["pages/night.html"]
+
+
+def test_a_run_says_which_versions_of_tables_it_has_read(client, home, night):
+    _, run = night
+    table = Warehouse(home).table("some_program", load("references"))
+    run.log_tables([table.snapshot()], "training")
+    row = {"policy": "bts", "impressions": 1000, "reward": 5.0}
+    for _ in range(2):
+        table.replace(DS, table.typed([row]), {})
+    before = table.snapshot(1)
+    run.log_tables([before, table.snapshot()], "training")
+    (first, second) = client.get_run(run.id).inputs.dataset_inputs
+    for read, version in ((first, before.version), (second, table.snapshot().version)):
+        assert read.dataset.name == "some_program/references"
+        assert [(tag.key, tag.value) for tag in read.tags] == [("mlflow.data.context", "training")]
+        source = mlflow.data.get_source(read)
+        assert (source.path, source.delta_table_version) == (str(table.path), version)
+        assert DeltaTable(source.path, version=version).version() == version
+    assert first.dataset.digest != second.dataset.digest
 
 
 def test_a_night_that_starts_anew_ends_the_runs_that_were_killed(client, home, night):

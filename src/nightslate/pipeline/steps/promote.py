@@ -52,8 +52,9 @@ def run(
     promotions.replace(night.ds, promotions.typed(rows), night.commit_metadata)
     write_ledger(night, promotions, evidence, ledger)
     if max(promotions.snapshot().days()) == night.ds:
-        version = night.registry.promote(digest_of(night, models, after))
-        night.run().log_params({"champion_after": after, "champion_version": version})
+        run = night.run()
+        version = night.registry.promote(digest_of(night, models, after), run.version_of(after))
+        run.log_params({"champion_after": after, "champion_version": version})
     return f"champion {champion} -> {after}" if winner else f"champion stays {champion}, look {reign.look}"
 
 

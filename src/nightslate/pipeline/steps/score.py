@@ -20,10 +20,10 @@ from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.exposure import exposures
 from nightslate.kernels.lists import matrix
 from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
+from nightslate.models.files import scored_by
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
-from nightslate.pipeline.cohort_models import scored_by
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import IssueNight

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from nightslate.errors import ContractError
 from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
@@ -10,8 +12,11 @@ from nightslate.pipeline.champion_reigns import untaught_champion
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import nights_without_models, shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.releases import release_of
 from nightslate.pipeline.units import task_of
 from nightslate.programs.meaning import policy_settings
+from nightslate.serving.mlmodel import package
+from nightslate.serving.release import RELEASES
 from nightslate.tables import Table
 
 
@@ -43,6 +48,7 @@ def run(
 
 def _train(night: IssueNight, logs: LogTables, arms: Table, models: Table, delays: Table) -> str:
     """The same logs up to ds give the same models, digest for digest."""
+    read = [table.snapshot() for table in (logs.impressions, logs.credits, logs.transitions, arms)]
     offered, issue = offered_arms(night, arms), night.issue
     ids, of_several = arm_ids(offered), f" of the issue {night.only}" if night.only else ""
     if len(ids) < issue.slots:
@@ -51,12 +57,15 @@ def _train(night: IssueNight, logs: LogTables, arms: Table, models: Table, delay
     tracked = NightRun.start(night.mlflow, night.home, night.name, night.ds, issue.name)
     facts = {"ds": night.ds, "arms": len(ids), "features": trained.encoder.width, **night.commit_metadata}
     tracked.log_params(facts)
+    tracked.log_tables(read, "training")
     low, high = trained.reward_range
-    rows = []
+    rows, releases = [], []
     for name, (policy, count) in trained.policies.items():
         model = ModelFile(issue.learners[name].kind, name, ids, trained.encoder, policy)
-        version = night.registry.register(model, tracked, night.ds)
-        tracked.log_params({f"{name}.digest": model.digest, f"{name}.version": version})
+        release = release_of(night, offered, model)
+        version = night.registry.register(model, package(release), tracked, night.ds)
+        releases.append(release.digest)
+        tracked.log_version(name, model.digest, version)
         rows.append(
             {
                 "issue": issue.name,
@@ -69,7 +78,8 @@ def _train(night: IssueNight, logs: LogTables, arms: Table, models: Table, delay
                 "settings": policy_settings(issue, name),
             }
         )
-    models.replace(night.ds, models.typed(rows), night.commit_metadata)
+    recorded = {**night.commit_metadata, RELEASES: json.dumps(releases)}
+    models.replace(night.ds, models.typed(rows), recorded)
     for name, found in trained.tables.items():
         table = {"delays": delays}[name]
         table.replace(night.ds, table.typed(found), night.commit_metadata)

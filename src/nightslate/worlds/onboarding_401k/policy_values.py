@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats
-from nightslate.models.files import ModelFile
-from nightslate.pipeline.cohort_models import scored_by
+from nightslate.models.files import ModelFile, scored_by
 from nightslate.pipeline.night import IssueNight
 from nightslate.worlds.onboarding_401k.landing import profiles
 from nightslate.worlds.onboarding_401k.messages import MESSAGES

@@ -1,0 +1,66 @@
+"""What MLflow imports to load a model of ours: no pickle, and nothing but files that a night has recorded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate import settings
+from nightslate.contracts import load
+from nightslate.errors import ModelError
+from nightslate.models.files import ModelFile, scored_by
+from nightslate.serving.mlmodel import example
+from nightslate.serving.ranking import ServedModel
+from nightslate.serving.release import RELEASE, RELEASES, Release
+from nightslate.serving.requests import read
+from nightslate.tables import Snapshot, Warehouse
+
+
+def _load_pyfunc(path: str) -> ServedModel:
+    """The model in a folder. Raises ModelError unless the warehouse of $NIGHTSLATE_HOME has recorded its
+    release, and with it all of its files."""
+    folder = Path(path)
+    release = _recorded_release(folder / RELEASE)
+    model = scored_by(ModelFile.load(folder, release.model_digest))
+    # scikit-learn and its threads are loaded when they are used: before the first request
+    one = pa.Table.from_pylist([example(release)]).to_pandas()
+    model.choices(read(one, release.context, model.arms).users)
+    return ServedModel(release, model)
+
+
+def _recorded_release(file: Path) -> Release:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{file} can't be read ({error.strerror}): a night's `train` writes it") from error
+    release, home = Release.from_json(content, str(file)), settings.home()
+    contract = replace(load("models"), by_issue=release.by_issue)
+    models = Warehouse(home).table(release.program, contract).of_issue(release.issue).snapshot()
+    if models.version < 0:
+        raise ModelError(
+            f"there is no table {release.program}/models in {home} that could vouch for {file}: set"
+            " NIGHTSLATE_HOME to the warehouse whose nights trained the model"
+        )
+    if release.digest not in _releases(models) or not _trained(models, release):
+        raise ModelError(
+            f"{file} is not what a night of {release.program} in {home} has recorded: its sha256 is"
+            f" {release.digest}, of a model with digest {release.model_digest}. Train the night of this model"
+            " again (clear its task `train`)"
+        )
+    return release
+
+
+def _releases(models: Snapshot) -> set[str]:
+    """The digests that commits to the table know of."""
+    commits = [commit for commit in models.written().values() if commit]
+    return {digest for each in commits for digest in json.loads(each.metadata.get(RELEASES, "[]"))}
+
+
+def _trained(models: Snapshot, release: Release) -> bool:
+    """Whether a row of the table has the digest of the release's model."""
+    rows = models.to_arrow(columns=["digest"])
+    return bool(pc.any(pc.equal(rows["digest"], release.model_digest)).as_py())

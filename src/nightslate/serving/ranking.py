@@ -1,0 +1,118 @@
+"""A released model: it ranks the arms for the rows of a request as a night does for all users of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from threadpoolctl import ThreadpoolController
+
+from nightslate.core.arrays import Ints
+from nightslate.errors import ContractError, NightslateError
+from nightslate.kernels.assignments import Assignment
+from nightslate.kernels.eligibility import EligibleUsers
+from nightslate.kernels.scoring import SLATES, ScoredBy, Scoring, chosen
+from nightslate.kernels.slate_weights import WeightAdjustment
+from nightslate.serving.mlmodel import VARIANT
+from nightslate.serving.release import Release
+from nightslate.serving.requests import Frame, Request, read
+from nightslate.serving.response import rows_of
+
+_ROW = "row"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What MLflow's python_function calls. Bits are those of a night on one kind of CPU: BLAS has one thread
+    while it ranks, so one request is ranked at a time in a process."""
+
+    release: Release
+    model: ScoredBy
+    _threads: ThreadpoolController = field(default_factory=ThreadpoolController, repr=False)
+    _one_at_a_time: Lock = field(default_factory=Lock, repr=False)
+
+    def predict(self, model_input: Frame, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The slate of each row, in their order, with its day. Raises MlflowException for what is wrong with
+        the request, which MLflow's server answers with 400."""
+        try:
+            request = read(model_input, self.release.context, self.model.arms)
+            variant = self._variant((params or {}).get(VARIANT))
+            with self._one_at_a_time, self._threads.limit(limits=1):
+                slates, days = self._slates(request, variant)
+        except NightslateError as error:
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
+        return rows_of(slates, days)
+
+    def _variant(self, asked: str | None) -> str:
+        known, variant = self.release.variants, asked or self.release.variant
+        if variant not in known:
+            raise ContractError(
+                f"{VARIANT} {variant!r} does not show {self.release.learner}: choose from {sorted(known)}"
+            )
+        return variant
+
+    def _slates(self, request: Request, variant: str) -> tuple[pa.Table, list[date]]:
+        """`SLATES` of the rows in their order, and their days. Who may get no arm has an empty ranking, and
+        no slate of which there could be an id."""
+        users = request.users.append_column(_ROW, pa.array(np.arange(request.users.num_rows)))
+        users = EligibleUsers(self.release.eligible)(users)
+        rows, eligible = users[_ROW].to_numpy(), request.eligible
+        if eligible is not None:
+            some = eligible[rows].any(axis=1)
+            rows, users = rows[some], users.filter(pa.array(some))
+        choices = chosen(variant, self.model, users)
+        parts, order = [], []
+        for day, at in _alike(request, rows, self.release.depth):
+            among = None if eligible is None else eligible[rows[at]]
+            mine = choices if len(at) == len(rows) else choices.take(pa.array(at))
+            parts.append(self._scoring(variant, request.days[day]).slates_among(variant, mine, among))
+            order.append(rows[at])
+        none = np.setdiff1d(np.arange(request.users.num_rows), rows)
+        if len(none):
+            parts.append(self._without_slate(request.users["user_id"].take(pa.array(none)), variant))
+            order.append(none)
+        slates = pa.concat_tables([SLATES.empty_table(), *parts])
+        if len(parts) > 1:
+            slates = slates.take(pa.array(np.argsort(np.concatenate(order))))
+        return slates, [request.days[place] for place in request.day_of]
+
+    def _scoring(self, variant: str, slate_date: date) -> Scoring:
+        """Everybody of a request is in the variant that it says."""
+        release = self.release
+        return Scoring(
+            program=release.program,
+            issue=release.issue,
+            slate_date=slate_date,
+            depth=release.depth,
+            floor=release.floor,
+            assignment=Assignment.at_first(release.program, {variant: 1.0}, slate_date),
+            variants={variant: self.model},
+            adjustment=WeightAdjustment(release.multipliers, release.penalty, release.groups),
+            randomised=frozenset() if release.variants[variant] else frozenset({variant}),
+        )
+
+    def _without_slate(self, users: pa.ChunkedArray, variant: str) -> pa.Table:
+        said = {
+            "issue": self.release.issue,
+            "variant": variant,
+            "policy": self.model.learner,
+            "model_digest": self.model.digest,
+            **{name: [] for name in ("candidates", "weights", "ranking", "propensities")},
+        }
+        return pa.Table.from_pylist([{"user_id": user, **said} for user in users.to_pylist()], SLATES)
+
+
+def _alike(request: Request, rows: Ints, depth: int) -> Iterator[tuple[int, Ints]]:
+    """The day, and which of some rows of a request are for it and have rankings of one length."""
+    key = request.day_of[rows] * (depth + 1)
+    if request.eligible is not None:
+        key += np.minimum(request.eligible[rows].sum(axis=1), depth)
+    for one in np.unique(key).tolist():
+        yield one // (depth + 1), np.flatnonzero(key == one)

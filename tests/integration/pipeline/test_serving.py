@@ -1,0 +1,204 @@
+"""The champion as MLflow loads and serves it, after real nights: the slates that these have published."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import polars as pl
+import pytest
+import yaml
+from deltalake import DeltaTable
+
+from nightslate.errors import ModelError
+from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.plan import plan
+from nightslate.pipeline.running import run_step
+from nightslate.programs import load
+from tests.scoring_server import served
+
+from . import world
+from .conftest import relocate
+
+DAY = world.DAYS[1]
+NEXT = DAY + timedelta(days=1)
+CHAMPION = f"models:/{world.PROGRAM}@champion"
+Row = dict[str, Any]
+
+
+def night(home: Path, day: Any = DAY, **changes: Any) -> IssueNight:
+    """The tiny program with a champion whose weights BLAS has a say in."""
+    spec = yaml.safe_load(world.SPEC)
+    spec["learners"]["linear_ucb"] = {"kind": "linear_ucb"}
+    spec["gate"]["first_champion"] = "linear_ucb"
+    path = home / "tiny.yaml"
+    path.write_text(yaml.safe_dump(spec | changes))
+    return Night(load(path), day, home).of_issue("all")
+
+
+def run(home: Path, tonight: IssueNight) -> None:
+    for task in plan(tonight.program):
+        run_step(task.name, tonight)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """After two nights. Not to be changed: copy it."""
+    home = tmp_path_factory.mktemp("served") / "home"
+    world.land_all(home)
+    for day in world.DAYS[:2]:
+        run(home, night(home, day))
+    return home
+
+
+@pytest.fixture
+def copied(home: Path, tmp_path: Path) -> Path:
+    shutil.copytree(home, tmp_path / "copied")
+    relocate(tmp_path / "copied", home)
+    return tmp_path / "copied"
+
+
+@pytest.fixture(autouse=True)
+def _mlflow_forgets() -> Iterator[None]:
+    yield
+    mlflow.set_tracking_uri(None)
+
+
+def of_warehouse(home: Path) -> dict[str, str]:
+    return {"NIGHTSLATE_HOME": str(home), "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
+
+
+def loaded(home: Path, monkeypatch: pytest.MonkeyPatch, uri: str = CHAMPION) -> Any:
+    for name, value in of_warehouse(home).items():
+        monkeypatch.setenv(name, value)
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    return mlflow.pyfunc.load_model(uri)
+
+
+def published(home: Path, variant: str = "personalised") -> tuple[list[Row], list[Row]]:
+    """The rows of a request and the slates of a variant, in one order."""
+    tables = home / "tables" / world.PROGRAM
+    users = pl.read_delta(str(tables / "users")).filter(pl.col("ds") == DAY)
+    slates = pl.read_delta(str(tables / "slates")).filter(pl.col("slate_date") == NEXT)
+    mine = slates.filter(pl.col("variant") == variant).sort("user_id")
+    asked = mine.select("user_id", slate_date=pl.lit(str(NEXT))).join(
+        users.select("user_id", "segment", "age"), on="user_id", maintain_order="left"
+    )
+    return asked.to_dicts(), [{**row, "slate_date": str(NEXT)} for row in mine.to_dicts()]
+
+
+def test_the_champion_gives_the_published_slates(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = loaded(home, monkeypatch)
+    asked, slates = published(home)
+    frame = pl.DataFrame(asked).to_pandas()
+    assert len(slates) > 10
+    assert {slate["policy"] for slate in slates} == {"linear_ucb"}
+    assert model.predict(frame) == slates
+    assert [row for at in range(len(frame)) for row in model.predict(frame[at : at + 1])] == slates
+    assert model.predict(model.input_example)[0]["policy"] == "linear_ucb"
+
+
+def test_another_learner_of_the_night_gives_the_slates_of_its_variant(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = night(home).run().version_of("uniform")
+    model = loaded(home, monkeypatch, f"models:/{world.PROGRAM}/{version}")
+    asked, slates = published(home, "randomised")
+    assert model.predict(pl.DataFrame(asked).to_pandas(), {"variant": "randomised"}) == slates
+
+
+def test_the_night_s_run_says_which_tables_training_has_read(home: Path) -> None:
+    inputs = night(home).run().run.inputs.dataset_inputs
+    sources = {one.dataset.name: json.loads(one.dataset.source) for one in inputs}
+    assert set(sources) == {f"tiny/{table}" for table in ("impressions", "credits", "arms")}
+    for source in sources.values():
+        as_read = DeltaTable(source["path"], version=source["delta_table_version"])
+        assert max(as_read.to_pyarrow_table()["ds"].to_pylist()) == DAY
+
+
+def test_mlflows_server_answers_with_the_published_slates(home: Path, tmp_path: Path) -> None:
+    asked, slates = published(home)
+    with served(CHAMPION, of_warehouse(home), tmp_path / "log") as server:
+        whole = server.post({"dataframe_records": asked})
+        assert (whole.status, whole.body) == (200, {"predictions": slates})
+        for row, slate in zip(asked[:5], slates, strict=False):
+            assert server.post({"dataframe_records": [row]}).body == {"predictions": [slate]}
+        few = server.post({"dataframe_records": [asked[0] | {"eligible_arms": ["a", "d"]}]})
+        (row,) = few.body["predictions"]
+        assert (row["candidates"], sorted(row["ranking"])) == (["a", "d"], ["a", "d"])
+        for wrong, said in BAD_REQUESTS:
+            answer = server.post(wrong if isinstance(wrong, bytes) else {"dataframe_records": [wrong]})
+            assert answer.status == 400, wrong
+            assert said in answer.body["message"]
+        many = {"dataframe_records": [asked[0]] * 16_385}
+        assert "16385 rows are more than are ranked at once" in server.post(many).body["message"]
+        assert server.post({"dataframe_records": asked}).body == {"predictions": slates}
+
+
+GOOD = {"user_id": "0" * 32, "slate_date": str(NEXT), "segment": "new", "age": 30.0}
+BAD_REQUESTS: list[tuple[Row | bytes, str]] = [
+    (GOOD | {"eligible_arms": ["a", "sold"]}, "eligible_arms of row 0 names 'sold'"),
+    (GOOD | {"user_id": "anna"}, "user_id of row 0 is no pseudonym"),
+    (GOOD | {"slate_date": "tomorrow"}, "slate_date of row 0 is 'tomorrow', which is no day"),
+    ({name: GOOD[name] for name in ("user_id", "slate_date", "segment")}, "missing inputs ['age']"),
+    (GOOD | {"age": "old"}, "age"),
+    (GOOD | {"age": 1e16}, "age of row 0 is 1e+16"),
+    (GOOD | {"segment": 7}, "segment"),
+    (b"{", "JSON"),
+    (json.dumps({"dataframe_records": [GOOD], "params": {"variant": "x"}}).encode(), "'x' does not show"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "said"),
+    [
+        ("release.json", b'"floor":0.2', b'"floor":0.9', "is not what a night of tiny .* has recorded"),
+        ("release.json", b'"floor"', b'"flour"', r"release\.json is not a release that .*floor"),
+        ("model.json", b"linear_ucb", b"linear_abc", r"model\.json is not the file that was recorded"),
+        ("policy.npz", b"mean", b"meen", r"policy\.npz is not the file that was recorded"),
+    ],
+)
+def test_files_that_no_night_has_recorded_are_not_loaded(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, name: str, before: bytes, after: bytes, said: str
+) -> None:
+    loaded(copied, monkeypatch)
+    for file in (copied / "mlflow" / "artifacts").rglob(name):
+        content = file.read_bytes().replace(b'"floor": 0.2', b'"floor":0.2')
+        file.write_bytes(content.replace(before, after))
+    with pytest.raises(ModelError, match=said):
+        loaded(copied, monkeypatch)
+
+
+def test_a_warehouse_that_does_not_know_the_model_is_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(home, monkeypatch)
+    monkeypatch.setenv("NIGHTSLATE_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(ModelError, match=rf"no table tiny/models in {tmp_path}/elsewhere .* set NIGHTSLATE"):
+        mlflow.pyfunc.load_model(CHAMPION)
+
+
+def test_a_change_of_the_program_is_served_though_the_model_is_the_same(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The floor is no part of the model file: its version is another, and the champion's alias goes there."""
+    before = night(copied).registry.champion_version()
+    run(copied, night(copied, floor=0.4))
+    assert night(copied).registry.champion_version() != before
+    asked, slates = published(copied)
+    assert loaded(copied, monkeypatch).predict(pl.DataFrame(asked).to_pandas()) == slates
+    run(copied, night(copied))
+    assert night(copied).registry.champion_version() == before
+
+
+def test_a_night_that_is_run_again_registers_nothing(copied: Path) -> None:
+    def versions() -> set[str]:
+        return {str(found.version) for found in night(copied).mlflow.search_model_versions()}
+
+    before = versions()
+    run(copied, night(copied))
+    assert versions() == before
