@@ -72,6 +72,8 @@ class Encoder:
         """(m,) a row for each vector that there is among n rows, and (n,) the place of each row's among them;
         apart (n,): rows that differ in it are told apart whatever their vectors."""
         alike = np.zeros(rows.num_rows, dtype=np.int64)
+        if rows.num_rows == 1:
+            return alike, alike
         if apart is not None:
             alike = _told_apart(alike, apart)
         for name, places in zip(self.features, self.places, strict=True):

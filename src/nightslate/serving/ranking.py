@@ -20,10 +20,9 @@ from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import SLATES, ScoredBy, Scoring, chosen
 from nightslate.kernels.slate_weights import WeightAdjustment
-from nightslate.serving.mlmodel import VARIANT
+from nightslate.serving.mlmodel import DAY, VARIANT
 from nightslate.serving.release import Release
 from nightslate.serving.requests import Frame, Request, read
-from nightslate.serving.response import rows_of
 
 _ROW = "row"
 
@@ -39,16 +38,18 @@ class ServedModel:
     _one_at_a_time: Lock = field(default_factory=Lock, repr=False)
 
     def predict(self, model_input: Frame, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The slate of each row, in their order, with its day. Raises MlflowException for what is wrong with
-        the request, which MLflow's server answers with 400."""
+        """The slate of each row, in their order, as a dictionary. A weight, which is a float32, is the float
+        that equals it. Raises MlflowException for what is wrong with the request, which MLflow's server
+        answers with 400."""
         try:
             request = read(model_input, self.release.context, self.model.arms)
             variant = self._variant((params or {}).get(VARIANT))
             with self._one_at_a_time, self._threads.limit(limits=1):
-                slates, days = self._slates(request, variant)
+                slates = self._slates(request, variant)
         except NightslateError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
-        return rows_of(slates, days)
+        days = pa.array([day.isoformat() for day in request.days], pa.string())
+        return list(slates.append_column(DAY, days.take(pa.array(request.day_of))).to_pylist())
 
     def _variant(self, asked: str | None) -> str:
         known, variant = self.release.variants, asked or self.release.variant
@@ -58,9 +59,9 @@ class ServedModel:
             )
         return variant
 
-    def _slates(self, request: Request, variant: str) -> tuple[pa.Table, list[date]]:
-        """`SLATES` of the rows in their order, and their days. Who may get no arm has an empty ranking, and
-        no slate of which there could be an id."""
+    def _slates(self, request: Request, variant: str) -> pa.Table:
+        """`SLATES` of the rows in their order. Who may get no arm has an empty ranking, and no slate of which
+        there could be an id."""
         users = request.users.append_column(_ROW, pa.array(np.arange(request.users.num_rows)))
         users = EligibleUsers(self.release.eligible)(users)
         rows, eligible = users[_ROW].to_numpy(), request.eligible
@@ -81,7 +82,7 @@ class ServedModel:
         slates = pa.concat_tables([SLATES.empty_table(), *parts])
         if len(parts) > 1:
             slates = slates.take(pa.array(np.argsort(np.concatenate(order))))
-        return slates, [request.days[place] for place in request.day_of]
+        return slates
 
     def _scoring(self, variant: str, slate_date: date) -> Scoring:
         """Everybody of a request is in the variant that it says."""

@@ -1,12 +1,13 @@
 """Thompson sampling with Bayesian linear regressions (Agrawal and Goyal 2013)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import Bools, Floats, in_equal_blocks, row_chunks
+from nightslate.core.arrays import Bools, Float32s, Floats, filled_up, row_chunks
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.learner import Arms
 from nightslate.core.policies.linear_posterior import TIE, LinearPolicy, LinearRegression
@@ -28,10 +29,7 @@ class LinearThompsonPolicy(LinearPolicy):
         """(n, d) -> (n, A): the share of draws in which the arm has the highest reward; ties share evenly."""
         contexts = self._checked(contexts)
         arms, draws, features = self.coefficients.shape
-        largest = np.abs(self.coefficients).max(axis=(0, 1))
-        with np.errstate(over="ignore"):
-            single = self.coefficients.astype(np.float32)
-        in_range = bool(np.isfinite(single).all())
+        single, largest, in_range = self._single
         # rounding of both factors, of their products and of their sum, for both scores that are compared
         rounding = 2 * (features + 2) * float(np.finfo(np.float32).eps)
         weights = np.empty((len(contexts), arms))
@@ -55,12 +53,21 @@ class LinearThompsonPolicy(LinearPolicy):
     def _shares(self, contexts: Floats, within: Floats) -> Floats:
         """(n, d) -> (n, A): the shares of draws where scores `within` (n,) of the highest are as high."""
         arms, draws, _ = self.coefficients.shape
-
-        def shares(rows: Floats) -> Floats:
+        shares = np.empty((len(contexts), arms))
+        for chunk in row_chunks(len(contexts), bytes_per_row=10 * arms * draws):
+            # a row alone would be summed up in another order than one of several
+            rows = filled_up(np.column_stack([contexts[chunk], within[chunk]]), 2)
             won = _winners(self.coefficients, rows[:, :-1], rows[:, -1])
-            return np.asarray(np.einsum("akn,kn->na", won, 1 / (draws * won.sum(axis=0))))
+            of_all = np.einsum("akn,kn->na", won, 1 / (draws * won.sum(axis=0)))
+            shares[chunk] = of_all[: chunk.stop - chunk.start]
+        return shares
 
-        return in_equal_blocks(shares, np.column_stack([contexts, within]), 10 * arms * draws)
+    @cached_property
+    def _single(self) -> tuple[Float32s, Floats, bool]:
+        """The coefficients as float32; (d,) the largest of each feature; whether all are in its range."""
+        with np.errstate(over="ignore"):
+            single = self.coefficients.astype(np.float32)
+        return single, np.abs(self.coefficients).max(axis=(0, 1)), bool(np.isfinite(single).all())
 
 
 @dataclass(frozen=True)
