@@ -28,6 +28,7 @@ class ScoringServer:
     """One connection to it."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
     def post(self, body: bytes | Mapping[str, Any]) -> Answer:

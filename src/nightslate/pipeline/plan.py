@@ -251,7 +251,7 @@ STEPS = (
         run=_score,
         reads=("users", "arms", "features", "models"),
         looks_up=("promotions",),
-        writes=("slates:staged", "allocations", "assignments"),
+        writes=("slates:staged", "allocations", "assignments", "multipliers"),
         per_issue=True,
         heavy=True,
     ),

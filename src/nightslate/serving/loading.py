@@ -14,6 +14,7 @@ from nightslate.contracts import load
 from nightslate.errors import ModelError
 from nightslate.models.files import ModelFile, scored_by
 from nightslate.serving.mlmodel import example
+from nightslate.serving.multipliers import Multipliers
 from nightslate.serving.ranking import ServedModel
 from nightslate.serving.release import RELEASE, RELEASES, Release
 from nightslate.serving.requests import read
@@ -29,7 +30,7 @@ def _load_pyfunc(path: str) -> ServedModel:
     # scikit-learn and its threads are loaded when they are used: before the first request
     one = pa.Table.from_pylist([example(release)]).to_pandas()
     model.choices(read(one, release.context, model.arms).users)
-    return ServedModel(release, model)
+    return ServedModel(release, model, Multipliers(release, _snapshot(release, "multipliers")))
 
 
 def _recorded_release(file: Path) -> Release:
@@ -38,8 +39,7 @@ def _recorded_release(file: Path) -> Release:
     except OSError as error:
         raise ModelError(f"{file} can't be read ({error.strerror}): a night's `train` writes it") from error
     release, home = Release.from_json(content, str(file)), settings.home()
-    contract = replace(load("models"), by_issue=release.by_issue)
-    models = Warehouse(home).table(release.program, contract).of_issue(release.issue).snapshot()
+    models = _snapshot(release, "models")
     if models.version < 0:
         raise ModelError(
             f"there is no table {release.program}/models in {home} that could vouch for {file}: set"
@@ -52,6 +52,13 @@ def _recorded_release(file: Path) -> Release:
             " again (clear its task `train`)"
         )
     return release
+
+
+def _snapshot(release: Release, table: str) -> Snapshot:
+    """A table of the program as of now, the rows of the release's issue."""
+    contract = replace(load(table), by_issue=release.by_issue)
+    found = Warehouse(settings.home()).table(release.program, contract)
+    return found.of_issue(release.issue).snapshot()
 
 
 def _releases(models: Snapshot) -> set[str]:

@@ -21,6 +21,7 @@ from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import SLATES, ScoredBy, Scoring, chosen
 from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.serving.mlmodel import DAY, VARIANT
+from nightslate.serving.multipliers import Multipliers
 from nightslate.serving.release import Release
 from nightslate.serving.requests import Frame, Request, read
 
@@ -34,6 +35,7 @@ class ServedModel:
 
     release: Release
     model: ScoredBy
+    multipliers: Multipliers
     _threads: ThreadpoolController = field(default_factory=ThreadpoolController, repr=False)
     _one_at_a_time: Lock = field(default_factory=Lock, repr=False)
 
@@ -86,7 +88,8 @@ class ServedModel:
 
     def _scoring(self, variant: str, slate_date: date) -> Scoring:
         """Everybody of a request is in the variant that it says."""
-        release = self.release
+        release, adjusted = self.release, self.release.variants[variant]
+        multipliers = self.multipliers.of(slate_date) if adjusted else {}
         return Scoring(
             program=release.program,
             issue=release.issue,
@@ -95,8 +98,8 @@ class ServedModel:
             floor=release.floor,
             assignment=Assignment.at_first(release.program, {variant: 1.0}, slate_date),
             variants={variant: self.model},
-            adjustment=WeightAdjustment(release.multipliers, release.penalty, release.groups),
-            randomised=frozenset() if release.variants[variant] else frozenset({variant}),
+            adjustment=WeightAdjustment(multipliers, release.penalty, release.groups),
+            randomised=frozenset() if adjusted else frozenset({variant}),
         )
 
     def _without_slate(self, users: pa.ChunkedArray, variant: str) -> pa.Table:

@@ -18,6 +18,7 @@ from nightslate.pipeline.running import run_step, run_task
 from nightslate.tables.inspection import problems
 
 from . import world
+from .loaded_models import loaded
 
 PROGRAM = "helpdesk"
 DAYS = [date(2024, 5, 1) + timedelta(days=number) for number in range(3)]
@@ -163,6 +164,23 @@ def test_slates_have_the_arms_the_users_and_the_variants_of_their_issue(home: Pa
     assert set(slates.filter(pl.col("issue") == "usability")["variant"]) == {"everyone"}
     both = slates.group_by("user_id").len()
     assert sorted(both["len"].unique().to_list()) == [1, 2]
+
+
+def test_each_issue_has_a_served_model_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = rows(home, "users").filter(pl.col("ds") == DAYS[-1]).sort("user_id")
+    asked = users.select("user_id", "segment", slate_date=pl.lit(str(DAYS[-1] + timedelta(days=1))))
+    slates = rows(home, "slates").filter(pl.col("slate_date") == DAYS[-1] + timedelta(days=1))
+    for issue, variant in {"pricing": "randomised", "usability": "everyone"}.items():
+        model = loaded(home, monkeypatch, f"models:/{PROGRAM}.{issue}@champion")
+        answers = {row["user_id"]: row for row in model.predict(asked.to_pandas())}
+        assert list(answers) == users["user_id"].to_list()
+        mine = slates.filter(pl.col("issue") == issue, pl.col("variant") == variant)
+        assert mine.height > 20
+        for slate in mine.with_columns(pl.col("slate_date").cast(str)).to_dicts():
+            assert answers[slate["user_id"]] == slate
+        without = {user for user, row in answers.items() if not row["ranking"]}
+        not_for = set() if issue == "pricing" else {*users.filter(pl.col("segment") == "old")["user_id"]}
+        assert without == not_for
 
 
 def test_a_reader_sees_the_slates_of_all_issues_change_at_once(home: Path) -> None:

@@ -1,9 +1,8 @@
 """The champion as MLflow loads and serves it, after real nights: the slates that these have published."""
 
 import json
-import os
+import re
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import polars as pl
 import pytest
 import yaml
 from deltalake import DeltaTable
+from mlflow.exceptions import MlflowException
 
 from nightslate.errors import ModelError
 from nightslate.pipeline.night import IssueNight, Night
@@ -23,7 +23,9 @@ from tests.scoring_server import served
 
 from . import world
 from .conftest import relocate
+from .loaded_models import loaded, of_warehouse
 
+PROJECT = Path(__file__).parents[3]
 DAY = world.DAYS[1]
 NEXT = DAY + timedelta(days=1)
 CHAMPION = f"models:/{world.PROGRAM}@champion"
@@ -62,23 +64,6 @@ def copied(home: Path, tmp_path: Path) -> Path:
     return tmp_path / "copied"
 
 
-@pytest.fixture(autouse=True)
-def _mlflow_forgets() -> Iterator[None]:
-    yield
-    mlflow.set_tracking_uri(None)
-
-
-def of_warehouse(home: Path) -> dict[str, str]:
-    return {"NIGHTSLATE_HOME": str(home), "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
-
-
-def loaded(home: Path, monkeypatch: pytest.MonkeyPatch, uri: str = CHAMPION) -> Any:
-    for name, value in of_warehouse(home).items():
-        monkeypatch.setenv(name, value)
-    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
-    return mlflow.pyfunc.load_model(uri)
-
-
 def published(home: Path, variant: str = "personalised") -> tuple[list[Row], list[Row]]:
     """The rows of a request and the slates of a variant, in one order."""
     tables = home / "tables" / world.PROGRAM
@@ -92,7 +77,7 @@ def published(home: Path, variant: str = "personalised") -> tuple[list[Row], lis
 
 
 def test_the_champion_gives_the_published_slates(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = loaded(home, monkeypatch)
+    model = loaded(home, monkeypatch, CHAMPION)
     asked, slates = published(home)
     frame = pl.DataFrame(asked).to_pandas()
     assert len(slates) > 10
@@ -153,6 +138,35 @@ BAD_REQUESTS: list[tuple[Row | bytes, str]] = [
 ]
 
 
+def test_the_snippets_of_the_documentation_run(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in of_warehouse(home).items():
+        monkeypatch.setenv(name, value)  # which MLflow's setting of an address sets, too
+    names = executed("load", {"open_bandit": world.PROGRAM})
+    mlflow.set_tracking_uri(None)
+    assert set(names["slate"]["ranking"]) < set(world.ARMS)
+    with served(CHAMPION, of_warehouse(home), tmp_path / "log") as server:
+        features = {"user_feature_0": "segment", '"user_feature_1": None': '"age": None'}
+        arms = {'["3", "7", "12", "40"]': '["a", "d"]'}
+        names = executed("request", {"5001": str(server.port), **features, **arms})
+        assert names["response"].status == 200
+        (slate,) = names["answer"]["predictions"]
+        assert slate["candidates"] == ["a", "d"]
+
+
+def executed(name: str, instead: dict[str, str]) -> dict[str, Any]:
+    """What the names of a snippet stand for after it ran, on this program instead of the documentation's."""
+    page = (PROJECT / "docs/serving.md").read_text()
+    (code,) = re.findall(rf"^```python {name}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for old, new in instead.items():
+        assert old in code
+        code = code.replace(old, new)
+    names: dict[str, Any] = {}
+    exec(compile(code, f"docs/serving.md:{name}", "exec"), names)  # noqa: S102 (our own documentation)
+    return names
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after", "said"),
     [
@@ -165,18 +179,18 @@ BAD_REQUESTS: list[tuple[Row | bytes, str]] = [
 def test_files_that_no_night_has_recorded_are_not_loaded(
     copied: Path, monkeypatch: pytest.MonkeyPatch, name: str, before: bytes, after: bytes, said: str
 ) -> None:
-    loaded(copied, monkeypatch)
+    loaded(copied, monkeypatch, CHAMPION)
     for file in (copied / "mlflow" / "artifacts").rglob(name):
         content = file.read_bytes().replace(b'"floor": 0.2', b'"floor":0.2')
         file.write_bytes(content.replace(before, after))
     with pytest.raises(ModelError, match=said):
-        loaded(copied, monkeypatch)
+        loaded(copied, monkeypatch, CHAMPION)
 
 
 def test_a_warehouse_that_does_not_know_the_model_is_named(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded(home, monkeypatch)
+    loaded(home, monkeypatch, CHAMPION)
     monkeypatch.setenv("NIGHTSLATE_HOME", str(tmp_path / "elsewhere"))
     with pytest.raises(ModelError, match=rf"no table tiny/models in {tmp_path}/elsewhere .* set NIGHTSLATE"):
         mlflow.pyfunc.load_model(CHAMPION)
@@ -190,9 +204,23 @@ def test_a_change_of_the_program_is_served_though_the_model_is_the_same(
     run(copied, night(copied, floor=0.4))
     assert night(copied).registry.champion_version() != before
     asked, slates = published(copied)
-    assert loaded(copied, monkeypatch).predict(pl.DataFrame(asked).to_pandas()) == slates
+    assert loaded(copied, monkeypatch, CHAMPION).predict(pl.DataFrame(asked).to_pandas()) == slates
     run(copied, night(copied))
     assert night(copied).registry.champion_version() == before
+
+
+def test_exposure_goals_are_those_that_the_night_has_solved(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goal = {"name": "last", "arms": ["d"], "share": 0.35}
+    run(copied, night(copied, exposure=[goal], logs=yaml.safe_load(world.SPEC)["logs"]))
+    asked, slates = published(copied)
+    assert max(slate["weights"][3] for slate in slates) > 0.4
+    model = loaded(copied, monkeypatch, CHAMPION)
+    assert model.predict(pl.DataFrame(asked).to_pandas()) == slates
+    later = [{**row, "slate_date": "2024-03-09"} for row in asked]
+    with pytest.raises(MlflowException, match="no night has solved the exposure goals last for it, only for"):
+        model.predict(pl.DataFrame(later).to_pandas())
 
 
 def test_a_night_that_is_run_again_registers_nothing(copied: Path) -> None:

@@ -3,10 +3,12 @@
 import hashlib
 from datetime import date
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from nightslate.contracts import load
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.kernels.assignments import Assignment
@@ -15,8 +17,10 @@ from nightslate.kernels.scoring import Scoring
 from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.models.files import ModelFile, scored_by
 from nightslate.programs.logs import Feature
+from nightslate.serving.multipliers import Multipliers
 from nightslate.serving.ranking import ServedModel
 from nightslate.serving.release import Release
+from nightslate.tables import Snapshot
 
 ARMS = ("a", "b", "c", "d", "e")
 CONTEXT = (Feature(name="device", type="category"), Feature(name="age", type="number"))
@@ -60,8 +64,16 @@ def release(kind: str = "linear_ucb", adjustment: WeightAdjustment = PLAIN, **ch
     return Release(**{**told, **changes})
 
 
-def served(kind: str = "linear_ucb", adjustment: WeightAdjustment = PLAIN, **changes: object) -> ServedModel:
-    return ServedModel(release(kind, adjustment, **changes), scored_by(model(kind)))
+def served(
+    kind: str = "linear_ucb",
+    adjustment: WeightAdjustment = PLAIN,
+    solved: Snapshot | None = None,
+    **changes: object,
+) -> ServedModel:
+    """solved: what the table `multipliers` has; nothing where it is not given."""
+    released = release(kind, adjustment, **changes)
+    nothing = Snapshot(load("multipliers"), Path(), None)
+    return ServedModel(released, scored_by(model(kind)), Multipliers(released, solved or nothing))
 
 
 def night(

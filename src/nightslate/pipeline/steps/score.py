@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,7 @@ def run(
     slates: Table,
     allocations: Table,
     assignments: Table,
+    multipliers: Table,
 ) -> str:
     """The champion is that of the nights before, so a backfill scores with what was champion then."""
     issue, champion, offered = night.issue, champion_as_of(night, promotions), offered_arms(night, arms)
@@ -71,7 +73,7 @@ def run(
     if _has_begun(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
     if issue.exposure and work.inputs["users"].rows:
-        staged, met = _with_goals(night, work, scoring, served, attempts, offered)
+        staged, met = _with_goals(night, work, scoring, served, attempts, offered, multipliers)
     else:
 
         def scored(tables: Tables) -> dict[str, pa.Table]:
@@ -124,9 +126,10 @@ def _with_goals(
     served: Served,
     attempts: Mapping[str, Attempt],
     offered: pa.Table,
+    solved: Table,
 ) -> tuple[dict[str, Staged], str]:
     """What is written, and what to say of the goals that the slates meet. What models choose is computed
-    once, and gone through again and again."""
+    once, and gone through again and again; the multipliers go to `solved`, for who serves these models."""
     ids, wanted = arm_ids(offered), goals(night, offered)
     places = {(unit.bucket, unit.part): place for place, unit in enumerate(work.units)}
 
@@ -146,7 +149,9 @@ def _with_goals(
             return _written(adjusted, read, slates, attempts)
 
         staged = night.engine.write_parts(ranked, parts, work.rows, attempts)
-    _track(night, ids, wanted, solution)
+    rows = _multiplier_rows(night, ids, solution)
+    solved.replace(night.slate_date, solved.typed(rows), night.commit_metadata)
+    _track(night, wanted, solution, rows)
     got = ", ".join(f"{name} {value:.4g}" for name, value in reached(wanted, solution).items())
     return staged, f"; goals met in {solution.passes} passes: {got}"
 
@@ -185,19 +190,25 @@ def _say_pass(number: int) -> None:
     print(f"score: exposures of all users, pass {number}", flush=True)
 
 
-def _track(night: IssueNight, arms: tuple[str, ...], wanted: tuple[Goal, ...], solution: Solution) -> None:
+def _multiplier_rows(night: IssueNight, arms: tuple[str, ...], solution: Solution) -> list[dict[str, Any]]:
+    """Rows of the table `multipliers`."""
+    by_arm = zip(arms, solution.multipliers.tolist(), solution.exposures.tolist(), strict=True)
+    return [
+        {"issue": night.issue.name, "arm_id": arm, "multiplier": multiplier, "exposures": exposures}
+        for arm, multiplier, exposures in by_arm
+    ]
+
+
+def _track(
+    night: IssueNight, wanted: tuple[Goal, ...], solution: Solution, rows: Sequence[Mapping[str, Any]]
+) -> None:
     tracked, got = night.run(), reached(wanted, solution)
     for goal, multiplier in zip(wanted, solution.by_goal.tolist(), strict=True):
         tracked.log_params({f"exposure.{goal.name}.asked": goal.share or goal.exposures})
         tracked.log_metrics(
             {f"exposure.{goal.name}": got[goal.name], f"exposure.{goal.name}.multiplier": multiplier}
         )
-    by_arm = {
-        arm: {"multiplier": multiplier, "exposures": exposures}
-        for arm, multiplier, exposures in zip(
-            arms, solution.multipliers.tolist(), solution.exposures.tolist(), strict=True
-        )
-    }
+    by_arm = {row["arm_id"]: {name: row[name] for name in ("multiplier", "exposures")} for row in rows}
     tracked.log_file(json.dumps(by_arm, indent=1), "exposure.json")
 
 
