@@ -1,7 +1,10 @@
 """A served model: the slates of a night to the last bit, and exact propensities among eligible arms."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -11,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from tests.unit.serving import shop
-from threadpoolctl import threadpool_limits
+from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
 
 from nightslate.kernels.scoring import SLATES
 from nightslate.kernels.slate_ids import slate_ids
@@ -36,11 +39,41 @@ def test_slates_are_those_of_the_night_to_the_last_bit_whoever_is_asked_for_toge
     assert model.predict(shop.asked(USERS)) == expected
 
 
+class Watched:
+    """A policy that sees how many threads BLAS has, and how many requests are ranked at once."""
+
+    def __init__(self, policy):
+        self.policy, self.inside, self.seen = policy, 0, []
+
+    def weights(self, contexts):
+        self.inside += 1
+        blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        time.sleep(0.01)  # for others to come in
+        self.seen.append((max(blas), self.inside))
+        self.inside -= 1
+        return self.policy.weights(contexts)
+
+
+@contextmanager
+def two_threads():
+    """What a process has that nobody has limited: OpenBLAS listens to the thread that did so last, until it
+    is told to forget it."""
+    before = threadpool_limits(limits=2)
+    OpenBLASController.clear_controlling_thread()
+    yield
+    before.restore_original_limits()
+    OpenBLASController.clear_controlling_thread()
+
+
 def test_neither_threads_of_blas_nor_of_a_server_have_a_say():
     model, frame = shop.served(), shop.asked(USERS)
+    watched = Watched(model.model.policy)
+    model = replace(model, model=replace(model.model, policy=watched))
     expected = model.predict(frame)
-    with threadpool_limits(limits=2), ThreadPoolExecutor(4) as several:
+    with two_threads(), ThreadPoolExecutor(4) as several:
         assert all(found == expected for found in several.map(model.predict, [frame] * 20))
+        assert max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas") == 2
+    assert watched.seen == [(1, 1)] * 21
 
 
 def test_rows_of_several_days_are_ranked_each_for_its_own():
