@@ -51,7 +51,9 @@ def solved(tmp_path, monkeypatch, capsys):
             name="shop",
             engine=engine,
             scratch=warehouse.scratch("shop"),
-            issue=SimpleNamespace(slots=2, exposure_tolerance=1e-4),
+            issue=SimpleNamespace(name="all", slots=2, exposure_tolerance=1e-4),
+            slate_date=DAY,
+            commit_metadata={},
         )
         monkeypatch.setattr(score, "goals", lambda *_: goals)
         monkeypatch.setattr(score, "priorities", lambda *_: np.array(PRIORITIES))
@@ -65,11 +67,15 @@ def solved(tmp_path, monkeypatch, capsys):
             EligibleUsers({}),
         )
         attempts = {"slates": table.begin(DAY), "assignments": assigned.begin(DAY)}
-        written, words = score._with_goals(night, work, how, everybody, attempts, offered)
+        kept = warehouse.table("shop", load("multipliers"))
+        written, words = score._with_goals(night, work, how, everybody, attempts, offered, kept)
         staged = written["slates"]
         assert [path for path in warehouse.scratch("shop").rglob("*") if path.is_file()] == []
         table.verify(staged)
         (solution,) = found
+        by_arm = {row["arm_id"]: (row["multiplier"], row["exposures"]) for row in kept.rows(DAY).to_pylist()}
+        solved_for = zip(solution.multipliers.tolist(), solution.exposures.tolist(), strict=True)
+        assert by_arm == dict(zip(ARMS, solved_for, strict=True))
         schema = arrow.schema(load("slates"))
         read = Input(staged.data_files, schema, partition="slate_date").columns(SLATES.names).read(None)
         slates = {row["user_id"]: row for row in read.to_pylist()}

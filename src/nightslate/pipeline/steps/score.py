@@ -151,7 +151,7 @@ def _with_goals(
         staged = night.engine.write_parts(ranked, parts, work.rows, attempts)
     rows = _multiplier_rows(night, ids, solution)
     solved.replace(night.slate_date, solved.typed(rows), night.commit_metadata)
-    _track(night, wanted, solution, rows)
+    _track(night, wanted, rows, solution)
     got = ", ".join(f"{name} {value:.4g}" for name, value in reached(wanted, solution).items())
     return staged, f"; goals met in {solution.passes} passes: {got}"
 
@@ -200,7 +200,7 @@ def _multiplier_rows(night: IssueNight, arms: tuple[str, ...], solution: Solutio
 
 
 def _track(
-    night: IssueNight, wanted: tuple[Goal, ...], solution: Solution, rows: Sequence[Mapping[str, Any]]
+    night: IssueNight, wanted: tuple[Goal, ...], rows: Sequence[Mapping[str, Any]], solution: Solution
 ) -> None:
     tracked, got = night.run(), reached(wanted, solution)
     for goal, multiplier in zip(wanted, solution.by_goal.tolist(), strict=True):
