@@ -22,7 +22,7 @@ def release_of(night: IssueNight, offered: pa.Table, model: ModelFile) -> Releas
         by_issue=len(night.program.issues) > 1,
         learner=model.learner,
         model_digest=model.digest,
-        context=night.program.logs.context,
+        context=night.program.context,
         eligible=issue.eligible,
         depth=issue.depth,
         floor=issue.floor,
