@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't
     from nightslate.models.tracking import NightRun, Registry
 
 
-
 @dataclass(frozen=True)
 class Night:
     """One night of one program: `ds` is the UTC day of its data, its slates are for the day after.

@@ -15,7 +15,6 @@ from nightslate.core.policies.exposure import Solution
 from nightslate.core.policies.exposure_goals import Goal
 from nightslate.engines import Input, LocalEngine, Work
 from nightslate.kernels.assignments import ASSIGNMENTS
-from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import SLATES
 from nightslate.pipeline.steps import score
 from nightslate.tables import Warehouse
@@ -64,7 +63,7 @@ def solved(tmp_path, monkeypatch, capsys):
         work, offered, everybody = (
             Work({"users": given}, buckets),
             pa.table({"arm_id": ARMS}),
-            EligibleUsers({}),
+            lambda tables: tables["users"],
         )
         attempts = {"slates": table.begin(DAY), "assignments": assigned.begin(DAY)}
         kept = warehouse.table("shop", load("multipliers"))
