@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.contracts import arrow, load
-from nightslate.core.arrays import Bools, Float32s, Floats, Keys
+from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
 from nightslate.core.hashing import mix, seed
 from nightslate.core.policies.exploration import mix_floor
-from nightslate.core.policies.learner import Policy
+from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.first_groups import FirstGroups
 from nightslate.kernels.lists import matrix
 from nightslate.kernels.slate_ids import ids_of_alike, slate_ids
 from nightslate.kernels.slate_weights import WeightAdjustment
@@ -32,9 +33,15 @@ SLATES = arrow.types(load("slates").file_columns)
 _UNNAMED = SLATES.remove(SLATES.get_field_index("slate_id"))
 
 CHOICES = pa.schema(
-    [SLATES.field("variant"), SLATES.field("user_id"), ("probabilities", pa.list_(pa.float64()))]
+    [
+        SLATES.field("variant"),
+        SLATES.field("user_id"),
+        ("probabilities", pa.list_(pa.float64())),
+        ("expected", pa.list_(pa.float64())),
+    ]
 )
-"""A user, and what the model of its variant would choose: the probability of each of the model's arms."""
+"""A user, and what the model of its variant would choose: the probability of each of the model's arms. Where
+it is asked for and known, the reward that the model expects of each."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,19 @@ class ScoredBy:
     def choices(self, rows: pa.Table) -> Floats:
         """(n, A) the probability of each arm for users with these contexts: worked out once for all users
         that have the same."""
+        return self._of_distinct(rows, self.policy.weights)
+
+    def expected_rewards(self, rows: pa.Table) -> Floats | None:
+        """(n, A) what the model expects of each arm for users with these contexts; None where it has no
+        view."""
+        if not isinstance(self.policy, RewardModel):
+            return None
+        return self._of_distinct(rows, self.policy.expected_rewards)
+
+    def _of_distinct(self, rows: pa.Table, of_contexts: Callable[[Floats], Floats]) -> Floats:
         first, context_of = self.encoder.distinct(rows)
         contexts = self.encoder(rows.take(pa.array(first)))
-        return self.policy.weights(contexts).take(context_of, axis=0)
+        return of_contexts(contexts).take(context_of, axis=0)
 
 
 @dataclass(frozen=True)
@@ -85,36 +102,57 @@ class Scoring:
         slates = (self.slates(choices) for choices in self.choices(users))
         return pa.concat_tables([SLATES.empty_table(), *slates])
 
-    def choices(self, users: pa.Table) -> Iterator[pa.Table]:
-        """`CHOICES` of some users, some thousands at a time, and each variant for itself."""
+    def choices(self, users: pa.Table, expecting: bool = False) -> Iterator[pa.Table]:
+        """`CHOICES` of some users, some thousands at a time, and each variant for itself; `expecting`: with
+        the rewards that models expect."""
         for chunk in in_chunks(users):
             variant_of = self.assignment.variants(user_keys(chunk))
             for variant, model in self.variants.items():
                 mine = chunk.filter(pa.array(variant_of == variant))
                 if mine.num_rows:
-                    yield chosen(variant, model, mine)
+                    yield chosen(variant, model, mine, expecting)
 
-    def slates(self, choices: pa.Table) -> pa.Table:
-        """`SLATES` for users of any variants."""
-        parts = (self.slates_among(variant, mine) for variant, mine in by_variant(choices))
-        return pa.concat_tables([SLATES.empty_table(), *parts])
+    def slates(self, choices: pa.Table, first_groups: FirstGroups | None = None) -> pa.Table:
+        """`SLATES` for users of any variants. first_groups: of a draw that settled from which group of arms
+        the first one of each ranking comes."""
+        parts = [SLATES.empty_table()]
+        for variant, places in variants_of(choices):
+            drawn = None if first_groups is None else first_groups.take(places)
+            mine = choices.take(pa.array(places))
+            parts.append(self.slates_among(variant, mine, first_groups=drawn))
+        return pa.concat_tables(parts)
 
     def adjustment_of(self, variant: str) -> WeightAdjustment:
         """What is added to the choices of a variant's model."""
         return WeightAdjustment() if variant in self.randomised else self.adjustment
 
-    def slates_among(self, variant: str, choices: pa.Table, eligible: Bools | None = None) -> pa.Table:
+    def weights(self, variant: str, choices: pa.Table) -> Float32s:
+        """(n, A) of the variant's model's arms, as they are stored for these users."""
+        probabilities, model = matrix(choices["probabilities"]), self.variants[variant]
+        return self.adjustment_of(variant).weights(probabilities, model.arms, self.floor)
+
+    def slates_among(
+        self,
+        variant: str,
+        choices: pa.Table,
+        eligible: Bools | None = None,
+        first_groups: FirstGroups | None = None,
+    ) -> pa.Table:
         """`SLATES` for users of one variant, in their order. eligible (n, A): which arms of the model are
-        candidates of each; None for all. A ranking is as long as the shortest list of candidates allows."""
+        candidates of each; None for all. A ranking is as long as the shortest list of candidates allows.
+        first_groups: see `slates`."""
         model, adjustment = self.variants[variant], self.adjustment_of(variant)
-        weights = adjustment.weights(matrix(choices["probabilities"]), model.arms, self.floor)
+        weights = self.weights(variant, choices)
         night = seed(self.program, self.issue, self.slate_date.isoformat(), "ranking")
         keys = mix(user_keys(choices), night)
         fewest = (
             len(model.arms) if eligible is None else int(eligible.sum(axis=1).min(initial=len(model.arms)))
         )
         arms, depth = pa.array(model.arms, pa.string()), min(self.depth, fewest)
-        rankings, propensities = adjustment.ranked(weights, model.arms, keys, model.arm_keys, depth, eligible)
+        first_among = None if first_groups is None else first_groups.holding(model.arms)
+        rankings, propensities = adjustment.ranked(
+            weights, model.arms, keys, model.arm_keys, depth, eligible, first_among
+        )
         same = {
             "issue": self.issue,
             "policy": model.learner,
@@ -137,13 +175,17 @@ class Scoring:
         return slates.append_column(SLATES.field("slate_id"), ids).select(SLATES.names)
 
 
-def chosen(variant: str, model: ScoredBy, users: pa.Table) -> pa.Table:
-    """`CHOICES` of users who are in one variant."""
+def chosen(variant: str, model: ScoredBy, users: pa.Table, expecting: bool = False) -> pa.Table:
+    """`CHOICES` of users who are in one variant; `expecting`: with the rewards that the model expects."""
     probabilities = model.choices(users)
+    expected = model.expected_rewards(users) if expecting else None
     columns = {
         "variant": pa.repeat(variant, users.num_rows),
         "user_id": users["user_id"].combine_chunks(),
         "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
+        "expected": pa.nulls(users.num_rows, CHOICES.field("expected").type)
+        if expected is None
+        else _lists(pa.array(expected.ravel()), len(model.arms)),
     }
     return pa.table(columns, schema=CHOICES)
 
@@ -156,8 +198,14 @@ def in_chunks(rows: pa.Table) -> Iterator[pa.Table]:
 
 def by_variant(choices: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """The choices for the users of each variant."""
+    for variant, places in variants_of(choices):
+        yield variant, choices.take(pa.array(places))
+
+
+def variants_of(choices: pa.Table) -> Iterator[tuple[str, Ints]]:
+    """Each variant, and where its users are."""
     for variant in sorted(pc.unique(choices["variant"]).to_pylist()):
-        yield variant, choices.filter(pc.equal(choices["variant"], variant))
+        yield variant, pc.indices_nonzero(pc.equal(choices["variant"], variant)).to_numpy()
 
 
 def _lists(values: pa.Array, length: int) -> pa.Array:

@@ -48,22 +48,27 @@ class WeightAdjustment:
         arm_keys: Keys,
         depth: int,
         eligible: Bools | None = None,
+        first_among: Bools | None = None,
     ) -> tuple[Ints, Floats]:
         """(n, depth) rankings of eligible (n, A) arms (None: of all), and the propensity of each ranked arm
-        given those before it."""
+        given those before it. first_among: see `sample_rankings`."""
         diversity = self._diversity(arms)
         if diversity is None:
-            rankings = sample_rankings(weights, user_keys, arm_keys, depth, eligible)
+            rankings = sample_rankings(weights, user_keys, arm_keys, depth, eligible, first_among)
             return rankings, conditional_propensities(weights, rankings, eligible)
-        rankings = diversity.sample_rankings(weights, user_keys, arm_keys, depth, eligible)
+        rankings = diversity.sample_rankings(weights, user_keys, arm_keys, depth, eligible, first_among)
         return rankings, diversity.conditional_propensities(weights, rankings, eligible)
 
     def exposures(self, weights: AnyArray, arms: tuple[str, ...], slots: int) -> Floats:
         """(arms,) the expected number of these n users who are shown each arm in one of the first slots."""
+        return np.asarray(self.inclusion(weights, arms, slots).sum(axis=0))
+
+    def inclusion(self, weights: AnyArray, arms: tuple[str, ...], slots: int) -> Floats:
+        """(n, arms) the probability that each user is shown each arm in one of the first slots."""
         diversity = self._diversity(arms)
         if diversity is None:
-            return np.asarray(inclusion_probabilities(weights, slots).sum(axis=0))
-        return np.asarray(diversified_inclusion(weights, slots, diversity).sum(axis=0))
+            return inclusion_probabilities(weights, slots)
+        return diversified_inclusion(weights, slots, diversity)
 
     def _diversity(self, arms: tuple[str, ...]) -> DiversityPenalty | None:
         return (

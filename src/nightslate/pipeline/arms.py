@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.days import first_day
 from nightslate.programs.issue import ArmChoice
-from nightslate.programs.slates import ExposureGoal
+from nightslate.programs.slates import Budget, ExposureGoal
 from nightslate.tables import Table
 
 _MOST_NAMED = 10
@@ -46,7 +46,7 @@ def costs_of_no_arm(night: IssueNight, arms: Table) -> str:
     return f"rewards.costs has {named}{more}: no arm of the {window} days up to {night.ds} is called so"
 
 
-def belonging(arms: pa.Table, choice: ArmChoice | ExposureGoal) -> pa.ChunkedArray:
+def belonging(arms: pa.Table, choice: ArmChoice | ExposureGoal | Budget) -> pa.ChunkedArray:
     """(n,) which arms are meant: by id, or by the features that all of them have."""
     ids = choice.ids if isinstance(choice, ArmChoice) else choice.arms
     conditions = (

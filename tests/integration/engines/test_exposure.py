@@ -12,7 +12,7 @@ from tests.unit.kernels.test_scoring import ARMS, DAY, people
 from nightslate.contracts import arrow, load
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.exposure import Solution
-from nightslate.core.policies.exposure_goals import Goal
+from nightslate.core.policies.exposure_goals import Budget, Goal
 from nightslate.engines import Input, LocalEngine, Work
 from nightslate.kernels.assignments import ASSIGNMENTS
 from nightslate.kernels.scoring import SLATES
@@ -37,26 +37,28 @@ class Solved:
     files: list
     passes: list
     words: str
+    used: list
 
 
 @pytest.fixture
 def solved(tmp_path, monkeypatch, capsys):
     """Scores users with goals, as a night does; only the goals come from the test and MLflow is left out."""
 
-    def solve(engine, how, buckets, goals=GOALS, users=PEOPLE):
+    def solve(engine, how, buckets, goals=GOALS, users=PEOPLE, budgets=(), slots=2):
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
         warehouse, found = Warehouse(folder), []
         night = SimpleNamespace(
             name="shop",
             engine=engine,
             scratch=warehouse.scratch("shop"),
-            issue=SimpleNamespace(name="all", slots=2, exposure_tolerance=1e-4),
+            issue=SimpleNamespace(name="all", slots=slots, exposure_tolerance=1e-4, floor=how.floor),
             slate_date=DAY,
             commit_metadata={},
         )
         monkeypatch.setattr(score, "goals", lambda *_: goals)
+        monkeypatch.setattr(score, "budgets", lambda *_: budgets)
         monkeypatch.setattr(score, "priorities", lambda *_: np.array(PRIORITIES))
-        monkeypatch.setattr(score, "_track", lambda *tracked: found.append(tracked[-1]))
+        monkeypatch.setattr(score, "_track", lambda *tracked: found.append(tracked[3:]))
         table, assigned = (warehouse.table("shop", load(name)) for name in ("slates", "assignments"))
         given = stored(folder / "users", users, buckets, DAY)
         capsys.readouterr()
@@ -71,7 +73,7 @@ def solved(tmp_path, monkeypatch, capsys):
         staged = written["slates"]
         assert [path for path in warehouse.scratch("shop").rglob("*") if path.is_file()] == []
         table.verify(staged)
-        (solution,) = found
+        ((solution, used),) = found
         by_arm = {row["arm_id"]: (row["multiplier"], row["exposures"]) for row in kept.rows(DAY).to_pylist()}
         solved_for = zip(solution.multipliers.tolist(), solution.exposures.tolist(), strict=True)
         assert by_arm == dict(zip(ARMS, solved_for, strict=True))
@@ -83,7 +85,7 @@ def solved(tmp_path, monkeypatch, capsys):
         files = [(file.bucket, file.path.read_bytes()) for file in staged.data_files]
         schema = arrow.schema(load("assignments"))
         dealt = Input(written["assignments"].data_files, schema).columns(ASSIGNMENTS.names).read(None)
-        return Solved(solution, slates, dealt, files, passes, words)
+        return Solved(solution, slates, dealt, files, passes, words, used)
 
     return solve
 
@@ -164,3 +166,72 @@ def test_goals_that_cannot_be_met_are_named(engine, solved):
     for goal in (Goal("most", (0,), share=0.6), Goal("half", (0,), share=0.49)):
         with pytest.raises(InvalidInputError, match=goal.name):
             solved(engine, how(), 1, (goal,))
+
+
+CALLS = Budget("calls", np.array([0.0, 0.0, 1.0, 0.0, 0.0]), 9.0)
+COST = Budget("cost", np.array([3.0, 0.0, 0.0, 2.0, 0.0]), 130.0)
+
+
+def first_slots(made, costs):
+    """What budgets are held against, by the definition: expected from the weights, and as drawn."""
+    by_arm = dict(zip(ARMS, costs, strict=True))
+    expected = shown = 0.0
+    for slate in made.slates.values():
+        weight = dict(zip(slate["candidates"], slate["weights"], strict=True))
+        expected += sum(by_arm[arm] * weight[arm] for arm in weight) / sum(weight.values())
+        shown += by_arm[slate["ranking"][0]]
+    return expected, shown
+
+
+def test_budgets_are_kept_over_all_users_and_where_one_slot_is_shown_by_what_is_drawn(engine, solved):
+    made = solved(engine, how(), 3, GOALS[:1], budgets=(CALLS, COST), slots=1)
+    (calls, drawn), (cost, _) = (first_slots(made, budget.costs) for budget in (CALLS, COST))
+    assert 9 * (1 - 1e-4) <= calls <= 9
+    assert cost <= 130
+    assert abs(drawn - calls) < 1
+    assert drawn <= 9
+    uses = {use.name: use for use in made.used}
+    assert uses["calls"].expected == pytest.approx(calls, rel=1e-9)
+    assert uses["calls"].multiplier < 1
+    assert uses["calls"].divergence_price > 0
+    assert np.isfinite(uses["calls"].reward_price)
+    uniform = [slate for slate in made.slates.values() if slate["variant"] == "random"]
+    assert uses["calls"].randomised == pytest.approx(0.2 * len(uniform))
+    assert all(slate["weights"] == pytest.approx([0.2] * 5) for slate in uniform)
+    assert "budgets kept in" in made.words
+
+
+def test_budgets_of_several_slots_count_what_is_shown_and_are_drawn_as_ever(solved):
+    adjusted = how(penalty=0.5, groups=GROUPS)
+    made = solved(ALONE, adjusted, 3, (), budgets=(Budget("calls", CALLS.costs, 35.0),))
+    found = by_definition(made.slates.values())
+    assert 35 * (1 - 1e-4) <= found["c"] <= 35 * (1 + 1e-9)
+    multipliers = dict(zip(ARMS, made.solution.multipliers.tolist(), strict=True))
+    directly = replace(adjusted, adjustment=replace(adjusted.adjustment, multipliers=multipliers))
+    assert made.slates == {row["user_id"]: row for row in directly.scored(PEOPLE).to_pylist()}
+    assert made.used[0].divergence_price is None
+
+
+def test_a_rerun_draws_the_same_and_so_does_each_engine(engine, solved):
+    made, again, alone = (
+        solved(runs, how(), 3, (), budgets=(CALLS, COST), slots=1) for runs in (engine, engine, ALONE)
+    )
+    assert (made.slates, made.files) == (again.slates, again.files) == (alone.slates, alone.files)
+    assert made.used == again.used == alone.used
+
+
+def test_buckets_without_users_have_no_length(solved):
+    few = PEOPLE.slice(0, 5)
+    made = solved(ALONE, how(), 64, (), few, (CALLS,), 1)
+    assert set(made.slates) == {*few["user_id"].to_pylist()}
+    assert made.used[0].multiplier == 1
+
+
+def test_a_budget_that_cannot_be_kept_is_named(engine, solved):
+    few = Budget("calls", CALLS.costs, 2.0)
+    with pytest.raises(
+        InvalidInputError, match=r"calls \(at most 2, of which randomised variants use [0-9.]+ and"
+    ):
+        solved(engine, how(), 3, (), budgets=(few,), slots=1)
+    with pytest.raises(InvalidInputError, match=r"together: third \(at least 60 .*\), calls \(at most 9,"):
+        solved(engine, how(), 3, GOALS, budgets=(CALLS,), slots=1)

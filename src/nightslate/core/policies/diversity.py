@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nightslate.core.arrays import Bools, Floats, Ints, Keys, row_chunks
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.plackett_luce import (
+    begun_among,
     checked_rankings,
     exponentials,
     require_arms,
@@ -46,6 +47,7 @@ class DiversityPenalty:
         arm_keys: Keys,
         depth: int,
         eligible: Bools | None = None,
+        first_among: Bools | None = None,
     ) -> Ints:
         """Draw one ranking a row, (n, depth), with the clocks of `plackett_luce.sample_rankings`: a penalty
         of 1 gives the same rankings.
@@ -60,6 +62,8 @@ class DiversityPenalty:
         for chunk in row_chunks(len(kept), bytes_per_row=8 * kept.shape[1] * 4):
             with np.errstate(divide="ignore"):
                 clocks = exponentials(user_keys[chunk], arm_keys) / kept[chunk]
+            if first_among is not None:
+                clocks = begun_among(first_among[chunk], clocks)
             for slot in range(depth):
                 place = clocks.argmin(axis=1)
                 clocks -= np.take_along_axis(clocks, place[:, None], axis=1)

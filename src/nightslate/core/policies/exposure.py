@@ -1,4 +1,5 @@
-"""Exposure goals: what must be shown how often over all users, as one multiplier of weights a goal.
+"""Exposure goals and budgets: what must be shown how often over all users, and what at most, as one
+multiplier of weights a goal or budget.
 
 Exposure is the expected number of slates that show an arm in one of their first slots, summed over users. A
 policy's probabilities are tilted by the multipliers, and only then mixed with the floor:
@@ -9,7 +10,7 @@ The floor holds because it comes last, goals hold because exposures are those of
 what is stored are weights like any other: rankings stay Plackett-Luce and their propensities exact."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -17,26 +18,30 @@ from numpy.typing import NDArray
 
 from nightslate.core.arrays import Bools, Floats, Sums, finite, row_chunks
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.policies.exposure_goals import Goal, membership, require_feasible
+from nightslate.core.policies.exposure_goals import Budget, Goal, Unmoved, require_feasible
+from nightslate.core.policies.exposure_limits import Limits
 from nightslate.core.policies.plackett_luce import marginal_propensities, require_arms, restrict
 
 Exposures = Callable[[Floats], Floats]
 
 _EXACT_SLOTS = (1, 2, 3)
-_LARGEST_LOG_MULTIPLIER = np.log(1e9)
+_SMALLEST_MULTIPLIER = 1e-9
 _LONGEST_STEP = 4.0
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """multipliers (A,): priority times those of the arm's goals. exposures (A,): what they lead to. by_goal
-    (G,): each goal's multiplier, 1 where none is needed. passes: how often exposures were summed."""
+    """multipliers (A,): priority times those of the arm's goals and budgets. exposures (A,): what they lead
+    to. by_goal (G,): each goal's multiplier, 1 where none is needed. by_budget (B,): what each budget
+    multiplies its dearest arms by, beside its cheapest ones, 1 where none is needed. passes: how often
+    exposures were summed to find them."""
 
     multipliers: Floats
     exposures: Floats
     by_goal: Floats
     passes: int
+    by_budget: Floats = field(default_factory=lambda: np.ones(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,56 +96,90 @@ def solve(
     priorities: Floats,
     tolerance: float = 1e-3,
     max_passes: int = 200,
+    budgets: tuple[Budget, ...] = (),
+    unmoved: Unmoved | None = None,
 ) -> Solution:
-    """The multipliers >= 1 with which every goal is met, none larger than needed.
+    """The multipliers with which every goal is met and every budget kept: those of goals >= 1, those of
+    budgets <= 1, none further from 1 than needed.
 
     `exposures` maps multipliers (A,) to totals (A,) over all users, by `ExposureSums`: one call is one pass.
     `priorities` (A,) > 0 are the campaigns' own multipliers and come first. Goals are met up to `tolerance`
     of what they ask for, and a goal with a multiplier over 1 gets no more than it asks for, up to the same.
+    Budgets are kept, and one with a multiplier under 1 is used up but for `tolerance` of it. `unmoved`: the
+    exposures that no multiplier takes away, as far as they are known; they tell sooner what can't be met.
+
+    For one slot these are the multipliers of a projection: of all probabilities (before the floor) that meet
+    goals and budgets, the tilted ones have the least Kullback-Leibler divergence from the policies', summed
+    over users. Its dual, a convex function of the logarithms m >= 0 of all multipliers, is what is solved.
 
     A plain step adds logit(share asked) - logit(share now) to the logarithm m of every goal's multiplier, not
-    below 0. Why plain steps converge, for goals without common arms: (1) The logit of a goal's share of slots
+    below 0; a budget is a goal of the arms that don't use it. Why plain steps converge, for goals without
+    common arms: (1) The logit of a goal's share of slots
     rises with its own m, by at most 1 for 1. For one slot of one user it is m plus a constant; each slot adds
     at most p(1 - p) to the slope of the share, and the mean of that over slots and users is at most
     share (1 - share), for p(1 - p) is concave. (2) It falls with the m of others, whose arms then rank
     earlier in every draw. So a step maps larger m to larger m, and steps from 0 climb to the least fixed
     point, where a goal is met exactly or has m = 0 (Kleene); nothing smaller meets the goals. With common
-    arms a step is divided by the most goals that an arm has: for one slot it descends the convex sum over
-    users of the logarithm of their total weight, less m times what is asked.
+    arms, and with budgets, a step is divided by the most limits that an arm has: for one slot it descends the
+    convex dual, the sum over users of the logarithm of their total weight, less m times what is asked.
 
     Plain steps are many where goals compete, so how the gaps answer to m is learnt on the way (Broyden,
     1965). A step that leaves the widest gap as wide is taken back, and a plain one made. Whatever the path,
-    only multipliers that meet the goals are returned.
+    only multipliers that meet the goals and keep the budgets are returned.
 
-    Raises InvalidInputError, naming the goals, where no slates could meet them, where weights cannot (the
-    floor or eligibility stands against it), and where `max_passes` were not enough, as for goals that
-    the floor keeps from being met together."""
-    priorities = _checked(goals, priorities, slots, tolerance)
-    members = membership(goals, len(priorities))
+    Raises InvalidInputError, naming the goals and budgets with their numbers, where no slates could meet
+    them, where floors alone exceed a budget, where weights cannot (the floor or eligibility stands against
+    it), and where `max_passes` were not enough, as for goals that the floor keeps from being met together."""
+    priorities = _checked(priorities, slots, tolerance)
+    limits = Limits.of(goals, budgets, len(priorities), tolerance)
+    unmoved = unmoved or Unmoved.nothing(len(priorities))
     totals = exposures(priorities)
-    require_feasible(goals, members, float(totals.sum()), slots)
-    plain = np.eye(len(goals)) * members.sum(axis=0).max(initial=1.0)
-    logs, answer = np.zeros(len(goals)), plain
+    require_feasible(goals, budgets, totals, slots, unmoved)
+    _require_room(budgets, totals, lambda factors: exposures(priorities * factors), unmoved)
+    plain = limits.plain
+    logs, answer = np.zeros(len(plain)), plain
     before: tuple[Floats, Floats] | None = None
     for passes in range(1, max_passes + 1):
-        shares, asked = _shares(goals, members, totals)
-        under, over = shares < asked * (1 - tolerance), (logs > 0) & (shares > asked * (1 + tolerance))
-        if not (under | over).any():
-            return Solution(_by_arm(priorities, members, logs), totals, np.exp(logs), passes)
-        if not over.any():
-            _require_within_reach(goals, under & (logs >= _LARGEST_LOG_MULTIPLIER), shares, totals)
-        gap = _logit(asked) - _logit(shares)
+        found = limits.gaps(logs, totals)
+        gap = found.gap
+        if not (found.unmet | found.over).any():
+            by_goal, by_budget = np.exp(logs[: len(goals)]), np.exp(-logs[len(goals) :])
+            return Solution(priorities * limits.by_arm(logs), totals, by_goal, passes, by_budget)
+        if not found.over.any():
+            _require_within_reach(limits, found.unmet & (logs >= limits.farthest), logs, totals)
         if before and answer is not plain and _widest(logs, gap) >= _widest(*before):
             (logs, gap), answer = before, plain
         elif before:
             answer = _learnt(answer, logs - before[0], before[1] - gap)
         before = logs, gap
-        logs = _stepped(logs, gap, answer, plain)
-        totals = exposures(_by_arm(priorities, members, logs))
-    unmet = ", ".join(goals[place].name for place in np.flatnonzero(under | over))
+        logs = _stepped(logs, gap, answer, plain, limits.farthest)
+        totals = exposures(priorities * limits.by_arm(logs))
+    unmet = found.unmet | found.over
+    if not budgets:
+        raise InvalidInputError(
+            f"{max_passes} passes did not meet the exposure goals {limits.names(unmet)}; allow more of them"
+        )
     raise InvalidInputError(
-        f"{max_passes} passes did not meet the exposure goals {unmet}; allow more of them"
+        f"{max_passes} passes did not meet the exposure goals and budgets {limits.in_words(unmet, totals)}:"
+        " it is likely that they, or the floor, stand against each other; ask for less, or allow more"
     )
+
+
+def _require_room(
+    budgets: tuple[Budget, ...], totals: Floats, exposures: Exposures, unmoved: Unmoved
+) -> None:
+    """Raise InvalidInputError where a budget is exceeded even if its arms are left nothing but the floor."""
+    for budget in budgets:
+        if budget.used(totals) <= budget.most:
+            continue
+        at_floor = exposures(np.where(budget.costs > budget.costs.min(), _SMALLEST_MULTIPLIER, 1.0))
+        if budget.used(at_floor) > budget.most:
+            raise InvalidInputError(
+                f"budget {budget.name}: at most {budget.most:.6g}, and where its arms have no more than the"
+                f" floor they still use {budget.used(at_floor):.6g}, of which randomised variants use"
+                f" {budget.used(unmoved.randomised):.6g}; allow more, lower the floor or the share of"
+                " randomised variants"
+            )
 
 
 def _widest(logs: Floats, gap: Floats) -> float:
@@ -153,18 +192,16 @@ def _learnt(answer: Floats, moved: Floats, closed: Floats) -> Floats:
     return answer + np.outer(closed - answer @ moved, moved) / squares if squares > 0 else answer
 
 
-def _stepped(logs: Floats, gap: Floats, answer: Floats, plain: Floats) -> Floats:
+def _stepped(logs: Floats, gap: Floats, answer: Floats, plain: Floats, farthest: Floats) -> Floats:
     """The move that should close all gaps, but those of goals that are slack and stay so. A goal that the
     others would have move away from what it asks for makes its plain step instead."""
     move, active = np.zeros_like(logs), (logs > 0) | (gap > 0)
     move[active] = np.linalg.lstsq(answer[np.ix_(active, active)], gap[active])[0]
     move = np.where(active & (move * gap <= 0), gap / plain.diagonal(), move)
-    return np.clip(logs + np.clip(move, -_LONGEST_STEP, _LONGEST_STEP), 0.0, _LARGEST_LOG_MULTIPLIER)
+    return np.clip(logs + np.clip(move, -_LONGEST_STEP, _LONGEST_STEP), 0.0, farthest)
 
 
-def _checked(goals: tuple[Goal, ...], priorities: Floats, slots: int, tolerance: float) -> Floats:
-    if len({goal.name for goal in goals}) < len(goals):
-        raise InvalidInputError(f"goals must have names of their own, got {[goal.name for goal in goals]}")
+def _checked(priorities: Floats, slots: int, tolerance: float) -> Floats:
     if slots < 1 or not 0 < tolerance < 1:
         raise InvalidInputError(f"slots must be >= 1 and tolerance in (0, 1), got {slots} and {tolerance}")
     priorities = finite("priorities", priorities, np.shape(priorities)[:1])
@@ -173,32 +210,20 @@ def _checked(goals: tuple[Goal, ...], priorities: Floats, slots: int, tolerance:
     return priorities
 
 
-def _shares(goals: tuple[Goal, ...], members: Floats, totals: Floats) -> tuple[Floats, Floats]:
-    """(G,) shares of all exposures as they are, and as they are asked for."""
-    total = float(totals.sum())
-    return members @ totals / total, np.array([goal.required(total) / total for goal in goals])
-
-
-def _require_within_reach(goals: tuple[Goal, ...], stuck: Bools, shares: Floats, totals: Floats) -> None:
-    if stuck.any():
-        total = float(totals.sum())
-        names = ", ".join(
-            f"{goals[g].name} ({shares[g] * total:.6g} of {goals[g].required(total):.6g} exposures)"
-            for g in np.flatnonzero(stuck)
-        )
+def _require_within_reach(limits: Limits, stuck: Bools, logs: Floats, totals: Floats) -> None:
+    if not stuck.any():
+        return
+    words = limits.in_words(stuck, totals)
+    if not limits.budgets:
         raise InvalidInputError(
-            f"exposure goals that no multiplier meets: {names}; the floor, other goals or who is eligible "
+            f"exposure goals that no multiplier meets: {words}; the floor, other goals or who is eligible "
             "stand against them"
         )
-
-
-def _by_arm(priorities: Floats, members: Floats, logs: Floats) -> Floats:
-    return np.asarray(priorities * np.exp(logs @ members))
-
-
-def _logit(shares: Floats) -> Floats:
-    inside = np.clip(shares, 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
+    against = limits.names(~stuck & (logs > 0)) or "no other goal or budget"
+    raise InvalidInputError(
+        f"exposure goals and budgets that no multiplier meets: {words}; the floor, who is eligible or"
+        f" {against} stand against them"
+    )
 
 
 def _rung_when_full(weights: Floats, slots: int) -> Floats:

@@ -1,5 +1,6 @@
-"""What exposure goals ask for, and whether any slates could give it."""
+"""What exposure goals and budgets ask for, and whether any slates could give it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,34 +46,97 @@ def membership(goals: tuple[Goal, ...], n_arms: int) -> Floats:
     return members
 
 
-def require_feasible(goals: tuple[Goal, ...], members: Floats, total: float, slots: int) -> None:
-    """No arm is shown twice on a slate, and slates have so many slots: a linear program. Of goals that don't
-    fit together, those are named that would fit without any one of them."""
-    required = np.array([goal.required(total) for goal in goals]) * (1 - _ROUNDING)
-    places = list(range(len(goals)))
-    if _fit(members, required, total, slots):
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """What exposures may use together: costs (A,) >= 0 of one exposure of each arm, 1 of those that are only
+    counted and 0 of the others; `most` of it at most."""
+
+    name: str
+    costs: Floats
+    most: float
+
+    def __post_init__(self) -> None:
+        if not ((self.costs >= 0) & np.isfinite(self.costs)).all():
+            raise InvalidInputError(f"budget {self.name!r} must have finite costs >= 0")
+        if not 0 < self.most < float("inf"):
+            raise InvalidInputError(f"budget {self.name!r} must allow a number > 0, got {self.most}")
+
+    def used(self, totals: Floats) -> float:
+        """By exposures (A,)."""
+        return float(self.costs @ totals)
+
+
+@dataclass(frozen=True, eq=False)
+class Unmoved:
+    """Exposures (A,) that no multiplier takes away: all of the users whose weights are not multiplied, and
+    what the floor gives to the others in their first slots."""
+
+    randomised: Floats
+    floor: Floats
+
+    @classmethod
+    def nothing(cls, n_arms: int) -> "Unmoved":
+        """Nothing known of them."""
+        return cls(np.zeros(n_arms), np.zeros(n_arms))
+
+    @property
+    def totals(self) -> Floats:
+        return self.randomised + self.floor
+
+
+def require_feasible(
+    goals: tuple[Goal, ...], budgets: tuple[Budget, ...], totals: Floats, slots: int, unmoved: Unmoved
+) -> None:
+    """No arm is shown twice on a slate, slates have so many slots, and some exposures are there whatever the
+    multipliers: a linear program. Of goals and budgets that don't fit together, those are named that would
+    fit without any one of them. totals (A,): any exposures that the users can have."""
+    asked: list[Goal | Budget] = [*goals, *budgets]
+    if _fit(asked, totals, slots, unmoved):
         return
-    for place in tuple(places):
-        others = [other for other in places if other != place]
-        if not _fit(members[others], required[others], total, slots):
-            places = others
-    names = ", ".join(goals[place].name for place in places)
-    raise InvalidInputError(
-        f"exposure goals that no slates can meet: {names}; {slots} slots give {total:.6g} exposures in all, "
-        f"at most {total / slots:.6g} of them to one arm, and together these goals ask for more"
+    for one in tuple(asked):
+        others = [other for other in asked if other is not one]
+        if not _fit(others, totals, slots, unmoved):
+            asked = others
+    total = float(totals.sum())
+    at_hand = (
+        f"{slots} slots give {total:.6g} exposures in all, at most {total / slots:.6g} of them to one arm"
+    )
+    if not any(isinstance(one, Budget) for one in asked):
+        names = ", ".join(one.name for one in asked)
+        raise InvalidInputError(
+            f"exposure goals that no slates can meet: {names}; {at_hand}, and together these goals ask for"
+            " more"
+        )
+    names = ", ".join(_in_words(one, total, unmoved) for one in asked)
+    raise InvalidInputError(f"goals and budgets that no slates can meet together: {names}; {at_hand}")
+
+
+def _in_words(asked: Goal | Budget, total: float, unmoved: Unmoved) -> str:
+    if isinstance(asked, Goal):
+        return f"{asked.name} (at least {asked.required(total):.6g} exposures)"
+    return (
+        f"{asked.name} (at most {asked.most:.6g}, of which randomised variants use"
+        f" {asked.used(unmoved.randomised):.6g} and the floor {asked.used(unmoved.floor):.6g})"
     )
 
 
-def _fit(members: Floats, required: Floats, total: float, slots: int) -> bool:
-    if not len(required):
+def _fit(asked: Sequence[Goal | Budget], totals: Floats, slots: int, unmoved: Unmoved) -> bool:
+    if not asked:
         return True
-    arms = members.shape[1]
+    arms, total = len(totals), float(totals.sum())
+    goals = tuple(one for one in asked if isinstance(one, Goal))
+    budgets = [one for one in asked if isinstance(one, Budget)]
+    required = np.array([goal.required(total) for goal in goals]) * (1 - _ROUNDING)
+    allowed = np.array([budget.most for budget in budgets]) * (1 + _ROUNDING)
+    costs = np.array([budget.costs for budget in budgets]).reshape(-1, arms)
+    upper = max(1 / slots, 1 / arms)
+    lower = np.minimum(unmoved.totals / total * (1 - _ROUNDING), upper)
     found = linprog(
         np.zeros(arms),
-        A_ub=-members,
-        b_ub=-required / total,
+        A_ub=np.vstack([-membership(goals, arms), costs]),
+        b_ub=np.concatenate([-required, allowed]) / total,
         A_eq=np.ones((1, arms)),
         b_eq=[1.0],
-        bounds=(0, max(1 / slots, 1 / arms)),
+        bounds=np.column_stack([lower, np.full(arms, upper)]),
     )
     return bool(found.status == 0)

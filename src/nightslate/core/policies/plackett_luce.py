@@ -39,14 +39,20 @@ def restrict(weights: NDArray[np.floating], eligible: Bools | None = None) -> Fl
 
 
 def sample_rankings(
-    weights: NDArray[np.floating], user_keys: Keys, arm_keys: Keys, depth: int, eligible: Bools | None = None
+    weights: NDArray[np.floating],
+    user_keys: Keys,
+    arm_keys: Keys,
+    depth: int,
+    eligible: Bools | None = None,
+    first_among: Bools | None = None,
 ) -> Ints:
     """Draw one ranking a row: (n, depth) places of arms, best first.
 
     `user_keys` (n,) and `arm_keys` (A,) are the only randomness. Each (user, arm) has an exponential clock
     with the arm's weight as its rate, and arms rank in the order in which the clocks ring (the Gumbel trick
     without its logarithm of weights). So the order of arms and of rows has no say, and dropping an arm leaves
-    the order of the others as it was. Raises InvalidInputError where a row has fewer than `depth` eligible
+    the order of the others as it was. `first_among` (n, A): the arms among which the first one is, where that
+    was drawn before; None for all. Raises InvalidInputError where a row has fewer than `depth` eligible
     arms."""
     kept = restrict(weights, eligible)
     require_arms(kept, depth)
@@ -55,6 +61,8 @@ def sample_rankings(
     for chunk in row_chunks(len(kept), bytes_per_row=8 * kept.shape[1] * 4):
         with np.errstate(divide="ignore"):
             clocks = exponentials(user_keys[chunk], arm_keys) / kept[chunk]
+        if first_among is not None:
+            clocks = begun_among(first_among[chunk], clocks)
         first = np.argpartition(clocks, depth - 1, axis=1)[:, :depth]
         order = np.argsort(np.take_along_axis(clocks, first, axis=1), axis=1)
         rankings[chunk] = np.take_along_axis(first, order, axis=1)
@@ -64,6 +72,13 @@ def sample_rankings(
 def exponentials(user_keys: Keys, arm_keys: Keys) -> Floats:
     """(n, A): the exponential clock of each user and arm at rate 1, a hash of their keys."""
     return np.asarray(-np.log(uniform(mix(user_keys[:, None], arm_keys[None, :]))))
+
+
+def begun_among(first: Bools, clocks: Floats) -> Floats:
+    """Clocks (n, A) of which one of the arms in `first` (n, A) rings first. The others start when it has
+    rung: what is left on a clock is exponential whatever it has run so far, so all after it is as it was."""
+    rung = np.where(first, clocks, np.inf).min(axis=1, keepdims=True)
+    return np.asarray(np.where(first, clocks, clocks + rung))
 
 
 def conditional_propensities(

@@ -8,19 +8,18 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Floats
 from nightslate.core.policies.exposure import Solution, solve
-from nightslate.core.policies.exposure_goals import Goal
+from nightslate.core.policies.exposure_goals import Budget, Goal, Unmoved
+from nightslate.core.policies.exposure_prices import reward_prices
 from nightslate.engines import Tables, Work
 from nightslate.engines.exchange import Part, Rows
 from nightslate.engines.work import Unit
 from nightslate.kernels.eligibility import EligibleUsers
-from nightslate.kernels.exposure import exposures
-from nightslate.kernels.lists import matrix
 from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
+from nightslate.kernels.systematic_draws import slates
 from nightslate.models.files import scored_by
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.bucket_inputs import bucket_input
@@ -28,7 +27,9 @@ from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.slate_budgets import BudgetUse, budgets, drawn_groups, track, uses
 from nightslate.pipeline.slate_goals import adjustment, goals, priorities, reached
+from nightslate.pipeline.user_choices import UserChoices
 from nightslate.programs.days import end_of
 from nightslate.programs.variants import Variant
 from nightslate.tables import Attempt, Staged, Table
@@ -72,7 +73,7 @@ def run(
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
-    if issue.exposure and work.inputs["users"].rows:
+    if (issue.exposure or issue.budgets) and work.inputs["users"].rows:
         staged, met = _with_goals(night, work, scoring, served, attempts, offered, multipliers)
     else:
 
@@ -130,60 +131,82 @@ def _with_goals(
 ) -> tuple[dict[str, Staged], str]:
     """What is written, and what to say of the goals that the slates meet. What models choose is computed
     once, and gone through again and again; the multipliers go to `solved`, for who serves these models."""
-    ids, wanted = arm_ids(offered), goals(night, offered)
+    ids, wanted, limits = arm_ids(offered), goals(night, offered), budgets(night, offered)
     places = {(unit.bucket, unit.part): place for place, unit in enumerate(work.units)}
 
     def choices(unit: Unit) -> Iterator[tuple[Part, pa.Table]]:
-        for chosen in scoring.choices(served(unit.read())):
+        for chosen in scoring.choices(served(unit.read()), expecting=bool(limits)):
             yield ("choices", places[unit.bucket, unit.part]), chosen
 
     with night.engine.exchange(choices, work.units, work.rows, night.scratch) as chosen:
-        parts = [(*at, chosen["choices", place]) for at, place in places.items()]
-        solution = _solved(night, [rows for *_, rows in parts], scoring, wanted, offered)
+        rows_of = [chosen["choices", place] for place in places.values()]
+        users = UserChoices(night.engine, rows_of, ids, night.issue.slots)
+        solution, used = _solved(night, users, scoring, wanted, limits, offered)
         multipliers = dict(zip(ids, solution.multipliers.tolist(), strict=True))
         adjusted = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=multipliers))
+        groups = drawn_groups(limits, solution, offered) if night.issue.slots == 1 else ()
+        begins = users.begins(adjusted, groups)
 
-        def ranked(rows: Rows) -> dict[str, pa.Table]:
+        def ranked(item: tuple[Rows, Sequence[int]]) -> dict[str, pa.Table]:
+            rows, begins = item
             read = rows.read(CHOICES)
-            slates = pa.concat_tables([SLATES.empty_table(), *map(adjusted.slates, in_chunks(read))])
-            return _written(adjusted, read, slates, attempts)
+            made = slates(read, adjusted, groups, begins) if groups else map(adjusted.slates, in_chunks(read))
+            return _written(adjusted, read, pa.concat_tables([SLATES.empty_table(), *made]), attempts)
 
+        parts = [(*at, item) for at, item in zip(places, zip(rows_of, begins, strict=True), strict=True)]
         staged = night.engine.write_parts(ranked, parts, work.rows, attempts)
     rows = _multiplier_rows(night, ids, solution)
     solved.replace(night.slate_date, solved.typed(rows), night.commit_metadata)
-    _track(night, wanted, rows, solution)
-    got = ", ".join(f"{name} {value:.4g}" for name, value in reached(wanted, solution).items())
-    return staged, f"; goals met in {solution.passes} passes: {got}"
+    _track(night, rows, wanted, solution, used)
+    got = [f"{name} {value:.4g}" for name, value in reached(wanted, solution).items()]
+    met = f"; goals met in {solution.passes} passes: {', '.join(got)}" if got else ""
+    kept = [f"{use.name} {use.expected:.6g} of {use.most:.6g}" for use in used]
+    return staged, met + (f"; budgets kept in {solution.passes} passes: {', '.join(kept)}" if kept else "")
 
 
 def _solved(
-    night: IssueNight, choices: Sequence[Rows], scoring: Scoring, goals: Sequence[Goal], offered: pa.Table
-) -> Solution:
-    """The multipliers of arms that meet the goals over all users.
+    night: IssueNight,
+    users: UserChoices,
+    scoring: Scoring,
+    goals: tuple[Goal, ...],
+    budgets: tuple[Budget, ...],
+    offered: pa.Table,
+) -> tuple[Solution, list[BudgetUse]]:
+    """The multipliers of arms that meet the goals and keep the budgets over all users, and what comes of each
+    budget.
 
     Randomised users count and are not adjusted, so what they are shown is summed once. Raises
-    InvalidInputError that names the goals which can't be met."""
-    arms, slots, passes = arm_ids(offered), night.issue.slots, count(1)
-    adjusted = frozenset(scoring.variants) - scoring.randomised
+    InvalidInputError that names the goals and budgets which can't be met."""
+    passes, adjusted = count(1), frozenset(scoring.variants) - scoring.randomised
+    randomised = users.exposures(scoring, scoring.randomised)
+    unmoved = Unmoved(randomised, users.floor_exposures(scoring, adjusted)) if budgets else None
 
-    def over_users(now: Scoring, variants: frozenset[str]) -> Floats:
-        def totals(rows: Rows) -> pa.Table:
-            return pa.table({"totals": [exposures(rows.read(CHOICES), now, variants, arms, slots)]})
-
-        found = night.engine.run(totals, choices, sum(rows.count for rows in choices))
-        nothing = np.zeros(len(arms))
-        return np.asarray(sum((matrix(of["totals"])[0] for of in found), nothing))
-
-    unadjusted = over_users(scoring, scoring.randomised)
+    def multiplied(multipliers: Floats) -> Scoring:
+        by_arm = dict(zip(users.arms, multipliers.tolist(), strict=True))
+        return replace(scoring, adjustment=replace(scoring.adjustment, multipliers=by_arm))
 
     def over_all_users(multipliers: Floats) -> Floats:
         _say_pass(next(passes))
-        by_arm = dict(zip(arms, multipliers.tolist(), strict=True))
-        now = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=by_arm))
-        return unadjusted + over_users(now, adjusted)
+        return randomised + users.exposures(multiplied(multipliers), adjusted)
+
+    def with_reward(multipliers: Floats) -> tuple[Floats, float]:
+        now = multiplied(multipliers)
+        return randomised + users.exposures(now, adjusted), users.expected_reward(now, adjusted)
 
     tolerance = night.issue.exposure_tolerance
-    return solve(tuple(goals), over_all_users, slots, priorities(night, offered), tolerance)
+    solution = solve(
+        goals,
+        over_all_users,
+        night.issue.slots,
+        priorities(night, offered),
+        tolerance,
+        budgets=budgets,
+        unmoved=unmoved,
+    )
+    if not budgets:
+        return solution, []
+    rewards = reward_prices(goals, budgets, solution, with_reward)
+    return solution, uses(night, budgets, solution, randomised, rewards)
 
 
 def _say_pass(number: int) -> None:
@@ -200,7 +223,11 @@ def _multiplier_rows(night: IssueNight, arms: tuple[str, ...], solution: Solutio
 
 
 def _track(
-    night: IssueNight, wanted: tuple[Goal, ...], rows: Sequence[Mapping[str, Any]], solution: Solution
+    night: IssueNight,
+    rows: Sequence[Mapping[str, Any]],
+    wanted: tuple[Goal, ...],
+    solution: Solution,
+    used: Sequence[BudgetUse],
 ) -> None:
     tracked, got = night.run(), reached(wanted, solution)
     for goal, multiplier in zip(wanted, solution.by_goal.tolist(), strict=True):
@@ -210,6 +237,7 @@ def _track(
         )
     by_arm = {row["arm_id"]: {name: row[name] for name in ("multiplier", "exposures")} for row in rows}
     tracked.log_file(json.dumps(by_arm, indent=1), "exposure.json")
+    track(tracked, used)
 
 
 def _scored_by(night: IssueNight, models: Table, variant: Variant, champion: str) -> ScoredBy:
