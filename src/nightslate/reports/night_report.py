@@ -11,6 +11,17 @@ import pyarrow as pa
 from nightslate.reports.numbers import Reward
 from nightslate.reports.sequence import SequenceFigures
 
+BUDGETS = pa.schema(
+    [
+        ("name", pa.string()),
+        *(
+            (name, pa.float64())
+            for name in ("most", "expected", "shown", "randomised", "multiplier", "reward_price")
+        ),
+        ("divergence_price", pa.float64()),
+    ]
+)
+
 
 @dataclass(frozen=True)
 class NightReport:
@@ -38,6 +49,8 @@ class NightReport:
     none.
     delays: rows of the table of that name; None for a program that weights no young impressions.
     drift: rows of the table `feature_drift`; None for a program without features.
+    budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
+    multiplier changes), multiplier, reward_price, divergence_price; None for a program without budgets.
     """
 
     program: str
@@ -73,6 +86,7 @@ class NightReport:
     sequences: Sequence[SequenceFigures] | None = None
     delays: pa.Table | None = None
     drift: pa.Table | None = None
+    budgets: pa.Table | None = None
 
     @property
     def unit(self) -> str:

@@ -61,6 +61,58 @@ def test_what_it_may_not(tmp_path, keys, says):
     assert says in refusal(tmp_path, shop(**keys))
 
 
+def test_budgets_by_id_by_feature_and_by_cost(tmp_path):
+    budgets = [
+        {"name": "new_ones", "where": {"topic": "new"}, "most": 100},
+        {"name": "chats", "arms": ["chat"], "most": 20.0},
+        {"name": "cost", "costs": {"chat": 8.0, "discount": 5}, "most": 1000.0},
+    ]
+    issue = load(write(tmp_path, shop(budgets=budgets))).only_issue
+    assert issue.tilts_slates
+    assert [budget.most for budget in issue.budgets] == [100.0, 20.0, 1000.0]
+    assert issue.budgets[2].costs == {"chat": 8.0, "discount": 5.0}
+
+
+BUDGET = {"name": "chats", "arms": ["chat"], "most": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"budgets": [BUDGET, BUDGET]}, "budgets: two budgets, or a goal and a budget, share a name"),
+        ({"budgets": [{**BUDGET, "name": "new"}], "exposure": [GOAL]}, "a goal and a budget, share a name"),
+        (
+            {"budgets": [{**BUDGET, "where": {"topic": "new"}}]},
+            "chats: say which arms, by `arms`, by `where`",
+        ),
+        ({"budgets": [{**BUDGET, "costs": {"chat": 1.0}}]}, "chats: say which arms, by `arms`, by `where`"),
+        ({"budgets": [{"name": "chats", "most": 20.0}]}, "chats: say which arms, by `arms`, by `where`"),
+        ({"budgets": [{"name": "chats", "arms": ["chat"]}]}, "budgets.0.most: Field required"),
+        ({"budgets": [{**BUDGET, "most": 0}]}, "budgets.0.most: Input should be greater than 0"),
+        ({"budgets": [{**BUDGET, "arms": ["a", "a"]}]}, "chats: an arm is named twice"),
+        ({"budgets": [{**BUDGET, "share": 0.1}]}, "budgets.0.share: Extra inputs are not permitted"),
+        (
+            {"budgets": [{"name": "c", "costs": {"chat": 0.0}, "most": 1.0}]},
+            "costs.chat: Input should be greater than 0",
+        ),
+        (
+            {"budgets": [{"name": "c", "where": {"boost": "1"}, "most": 1.0}]},
+            "budgets.c.where: 'boost' is not a category",
+        ),
+        (
+            {"budgets": [BUDGET], "variants": {"all": {"share": 1.0, "policy": "uniform"}}},
+            "goals, budgets, priority and diversity leave those as they are",
+        ),
+        (
+            {"diversity": DIVERSITY, "budgets": [BUDGET], "slots": 4, "depth": 4},
+            "exposures are computed up to slot 3, not 4",
+        ),
+    ],
+)
+def test_what_budgets_may_not(tmp_path, keys, says):
+    assert says in refusal(tmp_path, shop(**keys))
+
+
 def test_a_penalty_has_no_marginal_propensities(tmp_path):
     spec = shop(diversity=DIVERSITY)
     spec["logs"]["propensity"] = "marginal"

@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, timedelta
 from importlib.metadata import version
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
-from nightslate.pipeline.arms import costs_of_no_arm
+from nightslate.pipeline.arms import costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import Reign, untaught_champion
 from nightslate.pipeline.evidence_table import CHANGED
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.slate_budgets import budgets, tracked_uses
 from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner
 from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots
 from nightslate.reports.estimands import cross_fitted, leading
 from nightslate.reports.night_page import page
-from nightslate.reports.night_report import NightReport
+from nightslate.reports.night_report import BUDGETS, NightReport
 from nightslate.reports.numbers import Reward
 from nightslate.reports.reigns import growths
 from nightslate.reports.sequence import TRANSITION_COLUMNS, SequenceFigures, sequence_figures
@@ -85,7 +88,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
     compared = (pc.field("policy") != LOGGED) & (
         pc.field("reference").is_null() | (pc.field("reference") == reign.champion)
     )
-    leads = leading(evaluations)
+    leads, exposure = leading(evaluations), _exposure(night, tables["slates"])
     return NightReport(
         program=night.name,
         description=night.program.description,
@@ -108,7 +111,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         ),
         logged=logged.filter(pc.field("estimand") == leads["estimand"][0]).select(["issue", "value", "n"]),
         slates=_sample(night, tables["slates"]),
-        exposure=_exposure(night, tables["slates"]),
+        exposure=exposure,
         ledger=tonight("ledger"),
         min_ess=gate.min_ess,
         max_unsupported_share=gate.max_unsupported_share,
@@ -120,6 +123,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         sequences=_sequences(night, tables, tracked, cross_fitted(logged)),
         delays=tonight("delays") if rewards.maturity == "ipcw" else None,
         drift=tonight("feature_drift") if night.program.features else None,
+        budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,
@@ -173,6 +177,18 @@ def _newest_transitions(night: IssueNight, transitions: Table) -> pa.Table:
         since, rows = file.day, rows + file.rows
     columns = [*TRANSITION_COLUMNS, *(feature.name for feature in night.program.context)]
     return snapshot.to_arrow(since, night.ds, columns)
+
+
+def _budgets(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.Table) -> pa.Table:
+    """What `score` made of each budget, and what the slates use of it as they were drawn."""
+    offered = offered_arms(night, tables["arms"])
+    slates = sum(file.rows for file in tables["slates"].snapshot().files(night.slate_date, night.slate_date))
+    shown = np.zeros(offered.num_rows)
+    at = pc.index_in(exposure["arm_id"], offered["arm_id"].combine_chunks()).to_numpy()
+    np.add.at(shown, at, exposure["share"].to_numpy() * slates)
+    by_name = {budget.name: round(budget.used(shown), 6) for budget in budgets(night, offered)}
+    rows = [{**asdict(use), "shown": by_name[use.name]} for use in tracked_uses(night, tracked)]
+    return pa.Table.from_pylist(rows, BUDGETS)
 
 
 def _rows(tables: Tables, day: date) -> dict[str, int]:
