@@ -14,6 +14,7 @@ from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.lists import codes, items, matrix
 from nightslate.kernels.scoring import in_chunks
 from nightslate.kernels.slate_ids import slate_ids
+from nightslate.kernels.slate_penalties import penalties
 
 TOLERANCE = 1e-12
 
@@ -86,7 +87,8 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
         place = np.take_along_axis(place_of, ranking, axis=1)
         known = place >= 0
         with np.errstate(invalid="ignore", divide="ignore"):
-            expected = _recomputed(weights, place, _penalties(rows, arms))
+            penalised = rows["penalty"].null_count < n
+            expected = _recomputed(weights, place, penalties(rows, arms) if penalised else None)
             wrong = np.abs(propensities / expected - 1) > TOLERANCE
             low = weights < floor / arms
         found += [
@@ -109,27 +111,14 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _penalties(rows: pa.Table, arms: int) -> tuple[Floats, Ints] | None:
-    """(n,) what an arm before does to the others of its group, 1 without a penalty; (n, arms) the group of
-    each candidate, -1 for none. None if no row has a penalty."""
-    penalised = rows["penalty"].is_valid().to_numpy()
-    if not penalised.any():
-        return None
-    names = pc.unique(pc.list_flatten(rows["groups"])).drop_null()
-    groups = np.full((len(penalised), arms), -1)
-    groups[penalised] = codes(rows["groups"].filter(pa.array(penalised)), names)
-    groups[groups == len(names)] = -1
-    return pc.fill_null(rows["penalty"], 1.0).to_numpy(), groups
-
-
-def _recomputed(weights: Floats, place: Ints, penalties: tuple[Floats, Ints] | None) -> Floats:
+def _recomputed(weights: Floats, place: Ints, diversity: tuple[Floats, Ints] | None) -> Floats:
     """The conditional propensities by the definition, slot by slot: the arm's share of what is left."""
     left, shares = weights.copy(), np.empty(place.shape)
     for slot in range(place.shape[1]):
         at = place[:, [slot]]
         shares[:, slot] = (np.take_along_axis(left, at, axis=1) / left.sum(axis=1, keepdims=True))[:, 0]
-        if penalties:
-            penalty, groups = penalties
+        if diversity:
+            penalty, groups = diversity
             same = (groups == np.take_along_axis(groups, at, axis=1)) & (groups >= 0)
             left *= np.where(same, penalty[:, None], 1.0)
         np.put_along_axis(left, at, 0.0, axis=1)

@@ -4,7 +4,8 @@ The rec engine takes the ranking of a user's slate, drops the arms that are not 
 of what is left. What is left is a Plackett-Luce ranking of the eligible arms, so the weights of the slate
 give the propensity of each arm shown, exactly. This is so because rankings are drawn from those weights
 alone: the weight of an arm does not depend on the arms before it. Where it does, by a diversity penalty, the
-propensities are those of the slate as long as no arm was dropped, and none follows once one was.
+propensities are those of the slate as long as no arm was dropped, and sums over where the dropped ones may
+have been ranked as long as these are few.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, row_chunks
-from nightslate.core.policies.diversity import LEFT_OUT, still_exact
+from nightslate.core.policies.diversity import LEFT_OUT
+from nightslate.core.policies.dropped_arms import MOST_DROPPED, propensities_after_drops
 from nightslate.core.policies.plackett_luce import conditional_propensities, marginal_propensities
 from nightslate.kernels.lists import codes, marked, matrix, places
+from nightslate.kernels.slate_penalties import penalties
 from nightslate.records.faults import Faults
 
 SLATE_COLUMNS = (
@@ -30,6 +33,7 @@ SLATE_COLUMNS = (
     "policy",
     "candidates",
     "weights",
+    "groups",
     "penalty",
     "ranking",
     "propensities",
@@ -111,8 +115,7 @@ class _Decisions:
             at = pa.array(part)
             slates = self.slates.take(self.slate.take(at))
             propensity[part], eligible = _cut(rows.take(at), slates, kind)
-            exact = still_exact(eligible) & (kind == "conditional")
-            inexact[part] = slates["penalty"].is_valid().to_numpy() & ~exact
+            inexact[part] = slates["penalty"].is_valid().to_numpy() & ~_exact(eligible, kind)
             others[part] = self.continued[part] & (eligible != np.roll(eligible, 1, axis=0)).any(axis=1)
         self._reject(others, "not_of_slate", "the rows of a decision have the same eligible_arms")
         self._reject(
@@ -123,7 +126,8 @@ class _Decisions:
         self._reject(
             inexact,
             LEFT_OUT,
-            "no candidate of a slate with a diversity penalty was removed, and propensities are conditional",
+            f"at most {MOST_DROPPED} candidates of a slate with a diversity penalty were removed, and"
+            " propensities are conditional",
         )
         logged = self.rows["propensity"].to_numpy(zero_copy_only=False)
         self._reject(
@@ -182,12 +186,28 @@ def _cut(rows: pa.Table, slate: pa.Table, kind: Kind) -> tuple[Floats, Bools]:
     next_left = left[each, np.minimum(slot, left.shape[1]) - 1]
     fits = (slot <= kept.sum(axis=1)) & (shown == next_left)
     weights, propensity = matrix(slate["weights"]), np.full(n, np.nan)
+    penalised, stored = slate["penalty"].is_valid().to_numpy(), matrix(slate["propensities"])
     for depth in np.unique(slot[fits]):
         at = np.flatnonzero(fits & (slot == depth))
         propensity[at] = _OF_THE_LAST[kind](weights[at], left[at, :depth], eligible[at])
-    stored = matrix(slate["propensities"])[each, np.minimum(slot, left.shape[1]) - 1]
-    of_slate = fits & slate["penalty"].is_valid().to_numpy()
-    return np.where(of_slate, stored, propensity), eligible
+        propensity[at[penalised[at]]] = stored[at[penalised[at]], depth - 1]
+        dropped = at[penalised[at] & ~eligible[at].all(axis=1) & _exact(eligible[at], kind)]
+        if dropped.size:
+            penalty, groups = penalties(slate, arms)
+            of_slates = weights[dropped], penalty[dropped], groups[dropped]
+            shown_arms, ranked = left[dropped, :depth], np.full(len(dropped), ranking.shape[1])
+            after = propensities_after_drops(*of_slates, shown_arms, eligible[dropped], ranked)
+            propensity[dropped] = after[:, -1]
+    return propensity, eligible
+
+
+def _exact(eligible: Bools, kind: Kind) -> Bools:
+    """(n,) whether a propensity follows from a penalised slate, of whose candidates (n, A) some were dropped.
+
+    If not, it is `LEFT_OUT` also where the head of the ranking was shown unchanged: who may be shown is
+    settled before the draw, so leaving out by it biases nothing, whereas keeping only rankings that came
+    through unchanged would select by what was drawn."""
+    return np.asarray(((~eligible).sum(axis=1) <= MOST_DROPPED) & (kind == "conditional"))
 
 
 def _eligible(lists: pa.Array, ids: pa.Array, place: Ints) -> Bools:

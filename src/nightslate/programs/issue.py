@@ -181,7 +181,7 @@ class Issue(SlateGoals):
 
     @property
     def adjusted(self) -> tuple[str, ...]:
-        """Variants with goals, budgets, priority and diversity: all whose policy is no uniform learner."""
+        """Those with goals, budgets, priority and diversity: all whose policy is not a uniform learner."""
         randomised = {name for name, learner in self.learners.items() if learner.kind == "uniform"}
         return tuple(name for name, variant in self.variants.items() if variant.policy not in randomised)
 

@@ -1,9 +1,9 @@
 """Slates that spread over groups: each arm already ranked makes the others of its group less likely.
 
 At every slot the weight of an arm is its own weight times penalty ** (arms of its group ranked before it),
-and the next arm is drawn in proportion, as in Plackett-Luce. Propensities slot by slot are exact for rankings
-as they were drawn. They do not survive removal: drop an arm from such a ranking, and the arms behind it were
-drawn under a penalty that the arms left do not explain. See `still_exact`."""
+and the next arm is drawn in proportion, as in Plackett-Luce. Propensities slot by slot are those of rankings
+as they were drawn. Drop an arm from such a ranking, and the arms behind it were drawn under a penalty that
+the arms left do not explain: see `dropped_arms`."""
 
 from dataclasses import dataclass
 
@@ -102,13 +102,3 @@ class DiversityPenalty:
         """(n,) an arm a row -> (n, A): the arms of its group, none where it has no group."""
         group = self.groups[place][:, None]
         return np.asarray((self.groups == group) & (group >= 0))
-
-
-def still_exact(eligible: Bools) -> Bools:
-    """(n, A) whether each candidate of a penalised slate could be shown -> (n,) whether the propensities of
-    its ranking are those of what was shown: none of the candidates was removed.
-
-    The others are marked `LEFT_OUT` and not evaluated, also where the head of the ranking was shown
-    unchanged: who may be shown is settled before the draw, so leaving out by it biases nothing, whereas
-    keeping only rankings that came through unchanged would select by what was drawn."""
-    return np.asarray(eligible.all(axis=1))
