@@ -127,7 +127,8 @@ def propensities(
     """Print how likely slates were: conditional and marginal propensities by slot, and joint.
 
     A row has candidates (ids), their weights, and a ranking of them; lists are JSON arrays in CSV. Published
-    slates are such rows. Without rankings: the marginals of all candidates."""
+    slates are such rows. A row with a penalty of diversity has the groups of its candidates, too. Without
+    rankings: the marginals of all candidates."""
 
     def work() -> None:
         from nightslate.files.propensities import propensities as propensities_of

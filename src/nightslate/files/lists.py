@@ -32,6 +32,11 @@ class Lists:
         matrix[np.arange(width) < lengths[:, None]] = self.values[begin : begin + lengths.sum()]
         return matrix
 
+    def of_rows(self, rows: Ints, width: int) -> AnyArray:
+        """(m, width): the lists of rows that have so many items."""
+        begins = np.append(0, np.cumsum(self.lengths))[rows]
+        return np.asarray(self.values[begins[:, None] + np.arange(width)])
+
     def coded(self, ids: pa.Array, unknown: float) -> Lists:
         """Ids as their places in `ids`, any other as `unknown`."""
         places = pc.fill_null(pc.cast(pc.index_in(self.values, ids), pa.float64()), unknown)
@@ -45,6 +50,11 @@ class Lists:
 def id_lists(rows: Rows, name: str, bad: BadRows) -> Lists:
     """A column of lists of ids, as text."""
     return Lists(*_lists(rows, name, bad, records.id_lists))
+
+
+def group_lists(rows: Rows, name: str, bad: BadRows) -> Lists:
+    """A column of lists of ids, as text, null for none; empty where a row has no list."""
+    return Lists(*_lists(rows, name, bad, records.group_lists, required=False))
 
 
 def number_lists(rows: Rows, name: str, bad: BadRows) -> Lists:
@@ -67,8 +77,12 @@ def with_lists(table: pa.Table, of_ids: list[str], of_numbers: list[str]) -> pa.
 
 
 def _lists(
-    rows: Rows, name: str, bad: BadRows, read: Callable[[pa.ChunkedArray], Values]
+    rows: Rows,
+    name: str,
+    bad: BadRows,
+    read: Callable[[pa.ChunkedArray], Values],
+    required: bool = True,
 ) -> tuple[pa.Array, Ints]:
-    found = found_column(rows, name, bad, read).combine_chunks()
+    found = found_column(rows, name, bad, read, required).combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(found), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     return pc.list_flatten(found), lengths

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, row_chunks
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.policies.dropped_arms import MOST_DROPPED, propensities_after_drops
 from nightslate.core.policies.plackett_luce import (
     conditional_propensities,
     marginal_propensities,
@@ -19,15 +20,17 @@ from nightslate.core.policies.plackett_luce import (
 )
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import require
-from nightslate.files.lists import Lists, id_lists, number_lists, with_lists
+from nightslate.files.lists import Lists, group_lists, id_lists, number_lists, with_lists
 from nightslate.files.rejected_rows import Refused
-from nightslate.files.rows import read
+from nightslate.files.rows import Rows, read
+from nightslate.records.numbers import numbers
 
-CANDIDATES, WEIGHTS, RANKING, PENALTY = "candidates", "weights", "ranking", "penalty"
+CANDIDATES, WEIGHTS, RANKING = "candidates", "weights", "ranking"
+GROUPS, PENALTY = "groups", "penalty"
 COLUMNS = ("slate_arms", "conditional", "marginal", "joint")
 EXACT_SLOTS = 3
 _PAST_END, _UNKNOWN = -1, -2
-_PENALISED = "penalty: the slate was drawn under a diversity penalty, not by Plackett-Luce"
+_NO_GROUP = -1
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,11 @@ def propensities(
     """The propensities of the first `slots` arms of each row's ranking, from its candidates and weights.
 
     With `eligible`, a column of lists, other candidates have no weight and leave the ranking, which stays
-    Plackett-Luce. conditional and marginal have a number for each of slate_arms, marginals null after slot 3;
-    joint is the probability of the whole slate. Of a file without rankings marginal has, for each slot, a
-    list of the marginals of all candidates, and the others are null.
+    Plackett-Luce. A row with a penalty was drawn under one, of the groups of its candidates: see
+    `dropped_arms` for what follows once some are not eligible. conditional and marginal have a number for
+    each of slate_arms, marginals null after slot 3 and under a penalty; joint is the probability of the whole
+    slate. Of a file without rankings marginal has, for each slot, a list of the marginals of all candidates,
+    and the others are null.
 
     Raises ContractError for a file or columns that cannot be used, or if no row is good, BadRowsError for bad
     rows if there is no quarantine, and InvalidInputError for slots under 1."""
@@ -68,8 +73,8 @@ def propensities(
         coded[eligible] if eligible else None,
         slots,
     )
-    if PENALTY in rows.names:
-        slates.faults[_PENALISED] = table[PENALTY].is_valid().to_numpy()
+    if PENALTY in rows.names and not pa.types.is_null(table[PENALTY].type):
+        slates.diversity = _Diversity.of(rows, bad, slates.faults)
     batches = [slates.propensities(chunk) for chunk in slates.chunks()]
     for reason, faulty in slates.faults.items():
         bad.blame(faulty, reason)
@@ -83,6 +88,40 @@ def propensities(
         kept = kept.drop_columns([name] if name in kept.column_names else []).append_column(name, column)
     kept = kept.take(pa.array(np.argsort(rows.numbers[bad.good], kind="stable")))
     return Propensities(kept, (*refused.summary, *_notes(path, ranked, slots)))
+
+
+@dataclass(frozen=True)
+class _Diversity:
+    """groups: of candidates, as numbers; penalties (n,) NaN where a row has none."""
+
+    groups: Lists
+    penalties: Floats
+
+    @classmethod
+    def of(cls, rows: Rows, bad: BadRows, faults: dict[str, Bools]) -> _Diversity:
+        found, wrong = rows.values(PENALTY, numbers)
+        penalties = np.array(found.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        none = found.is_null().to_numpy(zero_copy_only=False)
+        outside = ~none & ~((penalties > 0) & (penalties <= 1))
+        faults["penalty is not a number in (0, 1]"] = np.any([outside, *wrong.values()], axis=0)
+        penalties[none] = np.nan
+        if GROUPS not in rows.names:
+            return cls(Lists(np.empty(0), np.zeros(len(penalties), dtype=np.int64)), penalties)
+        groups = group_lists(rows, GROUPS, bad)
+        return cls(groups.coded(pc.unique(groups.values).drop_null(), _NO_GROUP), penalties)
+
+    def propensities(
+        self, rows: Ints, lengths: Ints, weights: Floats, slates: Ints, allowed: Bools, depths: Ints
+    ) -> Floats:
+        """(m, slots) the conditional ones of some rows, of so many candidates, ranked so deep, under a
+        penalty."""
+        found = np.empty(slates.shape)
+        for arms in np.unique(lengths):
+            at = np.flatnonzero(lengths == arms)
+            groups = self.groups.of_rows(rows[at], arms).astype(np.int64)
+            of_slates = weights[at, :arms], self.penalties[rows[at]], groups
+            found[at] = propensities_after_drops(*of_slates, slates[at], allowed[at, :arms], depths[at])
+        return found
 
 
 def _notes(path: Path, ranked: bool, slots: int) -> Iterator[str]:
@@ -106,6 +145,7 @@ class _Slates:
     ) -> None:
         self.arms, self.candidates, self.weights = arms, candidates, weights
         self.ranking, self.eligible, self.slots = ranking, eligible, slots
+        self.diversity: _Diversity | None = None
         self.faults: dict[str, Bools] = {}
 
     def chunks(self) -> Iterator[slice]:
@@ -133,6 +173,7 @@ class _Slates:
         self._blame(rows, _has_twice(candidates, there), "a candidate stands twice")
         allowed = there & self._is_eligible(rows, candidates)
         slates = self._slates(rows, candidates, allowed)
+        penalised = self._penalised(rows, (there & ~allowed).sum(axis=1))
         sound = ~np.any([faulty[rows] for faulty in self.faults.values()], axis=0)
         weights, allowed = weights[sound], allowed[sound]
         if slates is None:
@@ -141,7 +182,39 @@ class _Slates:
         shown = self.arms.take(
             pa.array(np.take_along_axis(candidates[sound], slates, axis=1).ravel().astype(np.int64))
         )
-        return {"slate_arms": _in_lists(shown, self.slots), **_of_slates(weights, allowed, slates)}
+        conditional = conditional_propensities(weights, slates, allowed)
+        marginal = np.full(slates.shape, np.nan)
+        marginal[:, :EXACT_SLOTS] = marginal_propensities_of(weights, slates[:, :EXACT_SLOTS], allowed)
+        under_penalty = np.flatnonzero(penalised[sound])
+        if self.diversity is not None and self.ranking is not None and under_penalty.size:
+            at = rows.start + np.flatnonzero(sound)[under_penalty]
+            lengths, depths = self.candidates.lengths[at], self.ranking.lengths[at]
+            of_rows = weights[under_penalty], slates[under_penalty], allowed[under_penalty]
+            conditional[under_penalty] = self.diversity.propensities(at, lengths, *of_rows, depths)
+            marginal[under_penalty] = np.nan
+        return {
+            "slate_arms": _in_lists(shown, self.slots),
+            "conditional": _in_lists(pa.array(conditional.ravel()), self.slots),
+            "marginal": _in_lists(pa.array(marginal.ravel(), from_pandas=True), self.slots),
+            "joint": pa.array(conditional.prod(axis=1)),
+        }
+
+    def _penalised(self, rows: slice, dropped: Ints) -> Bools:
+        """(m,) which of some rows were drawn under a penalty; dropped (m,): how many candidates may not be
+        shown."""
+        if self.diversity is None:
+            return np.zeros(len(dropped), dtype=np.bool_)
+        penalised = ~np.isnan(self.diversity.penalties[rows])
+        uneven = self.diversity.groups.lengths[rows] != self.candidates.lengths[rows]
+        self._blame(rows, penalised & uneven, "groups and candidates are not equally many")
+        self._blame(
+            rows,
+            penalised & (dropped > MOST_DROPPED),
+            f"penalty: more than {MOST_DROPPED} candidates are not eligible, so that no propensity follows",
+        )
+        if self.ranking is None:
+            self._blame(rows, penalised, "penalty: without a ranking there is no propensity under one")
+        return penalised
 
     def _is_eligible(self, rows: slice, candidates: AnyArray) -> Bools:
         if self.eligible is None:
@@ -195,17 +268,6 @@ def _has_twice(ids: AnyArray, there: Bools) -> Bools:
     """(m,) whether one of the ids (m, width) that are there stands twice in its row."""
     ordered = np.sort(np.where(there, ids, -np.arange(3, ids.shape[1] + 3)), axis=1)
     return np.asarray((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
-
-
-def _of_slates(weights: Floats, allowed: Bools, slates: Ints) -> dict[str, pa.Array]:
-    conditional = conditional_propensities(weights, slates, allowed)
-    marginal = np.full(slates.shape, np.nan)
-    marginal[:, :EXACT_SLOTS] = marginal_propensities_of(weights, slates[:, :EXACT_SLOTS], allowed)
-    return {
-        "conditional": _in_lists(pa.array(conditional.ravel()), slates.shape[1]),
-        "marginal": _in_lists(pa.array(marginal.ravel(), from_pandas=True), slates.shape[1]),
-        "joint": pa.array(conditional.prod(axis=1)),
-    }
 
 
 def _in_lists(values: pa.Array, length: int) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.features import MOVED, STABLE
+from nightslate.core.policies.diversity import LEFT_OUT
 from nightslate.reports import estimands, plots, reign_plots, sequence_plots
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
@@ -83,6 +84,7 @@ def page(report: NightReport) -> str:
         issues=[_issue(report, issue) for issue in _issues(report)],
         references=_references(report.references),
         quarantine=report.quarantine.to_pylist(),
+        left_out=_left_out(report),
         outcomes=report.outcomes.to_pylist(),
         quarantined=sum(report.quarantine["rows"].to_pylist()),
         rows=_rows(report.rows, report.rows_before),
@@ -252,6 +254,15 @@ def _exposure(shares: pa.Table) -> dict[str, Any]:
             + ", ".join(f"{short(arm)} in {percent(share)} of slates" for arm, share in totals[:TOP_ARMS]),
         ),
     }
+
+
+def _left_out(report: NightReport) -> dict[str, Any] | None:
+    """How many impressions were of diversified slates of which too many arms were dropped, and which share of
+    the day's; None where there are none."""
+    impressions = report.quarantine.filter(pc.field("log") == "impressions")
+    lost = sum(impressions.filter(pc.field("reason") == LEFT_OUT)["rows"].to_pylist())
+    landed = report.rows.get("impressions", 0) + sum(impressions["rows"].to_pylist())
+    return {"rows": lost, "share": lost / landed} if lost else None
 
 
 def _references(references: pa.Table) -> list[dict[str, Any]]:

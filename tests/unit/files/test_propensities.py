@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -207,12 +208,90 @@ def test_bad_rows_go_to_the_quarantine_and_the_others_are_used(tmp_path: Path) -
     assert bad[3]["values"]["ranking"] == ["b", "nope", "a", "c"]
 
 
-def test_a_slate_under_a_diversity_penalty_is_no_plackett_luce_slate(tmp_path: Path) -> None:
+DIVERSE = [
+    RANKED[0] | {"penalty": 0.5, "groups": ["x", "x", None, "x"]},
+    RANKED[1] | {"penalty": None, "groups": None},
+    RANKED[2] | {"penalty": 0.25, "groups": ["x", "x", "y", "y", "x"], "ranking": ["e", "b", "a"]},
+]
+
+
+def under_penalty(row: dict[str, Any], eligible: list[str], slots: int) -> list[float]:
+    """Slot by slot, by adding up all rankings of the row's depth, cut to the eligible."""
+    weight = dict(zip(row["candidates"], row["weights"], strict=True))
+    group = dict(zip(row["candidates"], row["groups"], strict=True))
+    shown = [arm for arm in row["ranking"] if arm in eligible][:slots]
+    cuts = []
+    for ranking in permutations(weight, len(row["ranking"])):
+        now, probability = dict(weight), 1.0
+        for arm in ranking:
+            probability *= now[arm] / math.fsum(now.values())
+            del now[arm]
+            now = {
+                a: w * (row["penalty"] if group[a] == group[arm] is not None else 1) for a, w in now.items()
+            }
+        cuts.append(([arm for arm in ranking if arm in eligible], probability))
+    found = []
+    for slot in range(slots):
+        filled = [(cut, p) for cut, p in cuts if cut[:slot] == shown[:slot] and len(cut) > slot]
+        like = math.fsum(p for cut, p in filled if cut[slot] == shown[slot])
+        found.append(like / math.fsum(p for _, p in filled))
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+@pytest.mark.parametrize("eligible", [None, "may"])
+def test_slates_under_a_diversity_penalty_have_their_own(
+    tmp_path: Path, suffix: str, eligible: str | None
+) -> None:
+    """Others beside them are Plackett-Luce as ever; marginals are not known under a penalty."""
+    more = ["--eligible", eligible] if eligible else []
+    found = computed(write(tmp_path / f"slates{suffix}", DIVERSE), 2, *more)
+    plain = computed(write(tmp_path / f"plain{suffix}", RANKED), 2, *more)
+    assert found[1]["conditional"] == plain[1]["conditional"]
+    assert found[1]["marginal"] == plain[1]["marginal"]
+    for number in (0, 2):
+        row = DIVERSE[number]
+        expected = under_penalty(row, row[eligible] if eligible else row["candidates"], 2)
+        assert found[number]["conditional"] == pytest.approx(expected, rel=1e-12)
+        assert found[number]["joint"] == pytest.approx(math.prod(expected), rel=1e-12)
+        assert found[number]["marginal"] == [None, None]
+
+
+def test_rows_whose_penalty_says_too_little_are_bad(tmp_path: Path) -> None:
+    letters = [chr(ord("a") + number) for number in range(13)]
+    many = {"candidates": letters, "weights": [1.0] * 13, "ranking": letters, "may": ["a", "b"]}
+    bad = [
+        DIVERSE[0] | {"groups": None},
+        DIVERSE[0] | {"groups": ["x"]},
+        DIVERSE[0] | {"groups": [["x"], "x", None, "x"]},
+        DIVERSE[0] | {"penalty": 1.5},
+        DIVERSE[0] | {"penalty": "much"},
+        many | {"penalty": 0.5, "groups": ["x"] * 13, "slate_id": "many"},
+    ]
+    kept = tmp_path / "bad.jsonl"
+    path = write(tmp_path / "slates.jsonl", [*DIVERSE, *bad])
+    found = computed(path, 2, "--eligible", "may", "--quarantine", str(kept))
+    assert [row["slate_id"] for row in found] == ["s1", "s2", "s3"]
+    assert [json.loads(line)["reason"] for line in kept.read_text().splitlines()] == [
+        "groups and candidates are not equally many",
+        "groups and candidates are not equally many",
+        "groups is not a list of ids",
+        "penalty is not a number in (0, 1]",
+        "penalty is not a number in (0, 1]",
+        "penalty: more than 10 candidates are not eligible, so that no propensity follows",
+    ]
+
+
+def test_a_penalty_without_groups_or_without_a_ranking_has_no_propensities(tmp_path: Path) -> None:
     rows = [row | {"penalty": penalty} for row, penalty in zip(RANKED, (None, 0.5, None), strict=True)]
     kept = tmp_path / "bad.jsonl"
     found = computed(write(tmp_path / "slates.parquet", rows), 2, "--quarantine", str(kept))
     assert [row["slate_id"] for row in found] == ["s1", "s3"]
-    assert "diversity penalty" in json.loads(kept.read_text())["reason"]
+    assert "groups and candidates" in json.loads(kept.read_text())["reason"]
+    unranked = [{name: value for name, value in row.items() if name != "ranking"} for row in DIVERSE]
+    found = computed(write(tmp_path / "unranked.parquet", unranked), 2, "--quarantine", str(kept))
+    assert [row["slate_id"] for row in found] == ["s2"]
+    assert "without a ranking" in kept.read_text()
 
 
 def test_ids_may_be_numbers(tmp_path: Path) -> None:
