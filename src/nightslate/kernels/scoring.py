@@ -205,7 +205,7 @@ def by_variant(choices: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 def variants_of(choices: pa.Table) -> Iterator[tuple[str, Ints]]:
     """Each variant, and where its users are."""
     for variant in sorted(pc.unique(choices["variant"]).to_pylist()):
-        yield variant, pc.indices_nonzero(pc.equal(choices["variant"], variant)).to_numpy()
+        yield variant, np.flatnonzero(pc.equal(choices["variant"], variant).to_numpy())
 
 
 def _lists(values: pa.Array, length: int) -> pa.Array:

@@ -51,24 +51,13 @@ def _costs(budget: slates.Budget, offered: pa.Table) -> Floats:
     return np.asarray(belonging(offered, budget).to_numpy(), dtype=np.float64)
 
 
-def drawn_groups(budgets: Sequence[Budget], solution: Solution, offered: pa.Table) -> Groups:
-    """The groups of arms that are dealt out along an order of hashes where one slot is shown, first that of
-    the first budget that binds. An arm of two budgets is in the group of the first; arms of a budget that
-    cost differently are groups of their own."""
-    groups: list[frozenset[str]] = []
-    arms, left = np.array(arm_ids(offered), dtype=object), np.ones(offered.num_rows, dtype=np.bool_)
-    binding_first = sorted(zip(solution.by_budget.tolist(), range(len(budgets)), strict=True), key=_is_slack)
-    for _, place in binding_first:
-        costs = budgets[place].costs
-        for cost in np.unique(costs[costs > 0])[::-1]:
-            groups.append(frozenset(arms[left & (costs == cost)]))
-            left &= costs != cost
-    return tuple(group for group in groups if group)
-
-
-def _is_slack(bound: tuple[float, int]) -> bool:
-    multiplier, _ = bound
-    return multiplier == 1
+def drawn_groups(budgets: Sequence[Budget], offered: pa.Table) -> Groups:
+    """The groups of arms whose totals are kept where one slot is shown: arms that cost the same in every
+    budget."""
+    costs, arms = np.array([budget.costs for budget in budgets]), np.array(arm_ids(offered), dtype=object)
+    kinds, kind_of = np.unique(costs, axis=1, return_inverse=True)
+    groups = (frozenset(arms[kind_of == kind]) for kind in range(kinds.shape[1]) if kinds[:, kind].any())
+    return tuple(sorted(groups, key=min))
 
 
 def uses(

@@ -11,12 +11,10 @@ import pyarrow as pa
 from nightslate.core.arrays import Floats
 from nightslate.engines.engine import Engine
 from nightslate.engines.exchange import Rows
-from nightslate.kernels import exposure, systematic_draws
+from nightslate.kernels import budget_draws, exposure
 from nightslate.kernels.first_groups import Groups
 from nightslate.kernels.lists import matrix
 from nightslate.kernels.scoring import CHOICES, Scoring
-
-_WRAPS = 2**64
 
 
 @dataclass(frozen=True)
@@ -49,23 +47,16 @@ class UserChoices:
         found = self.engine.run(reward, self.units, sum(rows.count for rows in self.units))
         return float(sum(of["reward"][0].as_py() for of in found))
 
-    def begins(self, scoring: Scoring, groups: Groups) -> list[list[int]]:
-        """Where the users of each unit begin on the line of each group of a systematic draw: behind those of
-        all units before. One pass a group."""
-        begins: list[list[int]] = [[] for _ in self.units]
-        for start in systematic_draws.starts(scoring, groups):
+    def first_groups(self, scoring: Scoring, groups: Groups) -> pa.Table:
+        """`SETTLED` of the users whose group of arms does not follow from their unit alone: a few of each
+        unit."""
 
-            def length(item: tuple[Rows, list[int]]) -> pa.Table:
-                rows, begun = item
-                found = systematic_draws.length_of_next(rows.read(CHOICES), scoring, groups, begun)
-                return pa.table({"length": pa.array([found], pa.uint64())})
+        def left_open(rows: Rows) -> pa.Table:
+            return budget_draws.left_open(rows.read(CHOICES), scoring, groups)
 
-            items = list(zip(self.units, map(list, begins), strict=True))
-            found = self.engine.run(length, items, sum(rows.count for rows in self.units))
-            for begun, of in zip(begins, list(found), strict=True):
-                begun.append(start)
-                start = (start + of["length"][0].as_py()) % _WRAPS
-        return begins
+        found = self.engine.run(left_open, self.units, sum(rows.count for rows in self.units))
+        left = pa.concat_tables([budget_draws.OPEN.empty_table(), *found])
+        return budget_draws.settle(left, scoring, groups)
 
     def _summed(self, of_choices: Callable[[pa.Table], Floats]) -> Floats:
         def totals(rows: Rows) -> pa.Table:

@@ -17,9 +17,9 @@ from nightslate.core.policies.exposure_prices import reward_prices
 from nightslate.engines import Tables, Work
 from nightslate.engines.exchange import Part, Rows
 from nightslate.engines.work import Unit
+from nightslate.kernels.budget_draws import slates
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
-from nightslate.kernels.systematic_draws import slates
 from nightslate.models.files import scored_by
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.bucket_inputs import bucket_input
@@ -144,16 +144,19 @@ def _with_goals(
         solution, used = _solved(night, users, scoring, wanted, limits, offered)
         multipliers = dict(zip(ids, solution.multipliers.tolist(), strict=True))
         adjusted = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=multipliers))
-        groups = drawn_groups(limits, solution, offered) if night.issue.slots == 1 else ()
-        begins = users.begins(adjusted, groups)
+        groups = drawn_groups(limits, offered) if limits and night.issue.slots == 1 else ()
+        settled = users.first_groups(adjusted, groups) if groups else None
 
-        def ranked(item: tuple[Rows, Sequence[int]]) -> dict[str, pa.Table]:
-            rows, begins = item
+        def ranked(rows: Rows) -> dict[str, pa.Table]:
             read = rows.read(CHOICES)
-            made = slates(read, adjusted, groups, begins) if groups else map(adjusted.slates, in_chunks(read))
+            made = (
+                map(adjusted.slates, in_chunks(read))
+                if settled is None
+                else slates(read, adjusted, groups, settled)
+            )
             return _written(adjusted, read, pa.concat_tables([SLATES.empty_table(), *made]), attempts)
 
-        parts = [(*at, item) for at, item in zip(places, zip(rows_of, begins, strict=True), strict=True)]
+        parts = [(*at, rows) for at, rows in zip(places, rows_of, strict=True)]
         staged = night.engine.write_parts(ranked, parts, work.rows, attempts)
     rows = _multiplier_rows(night, ids, solution)
     solved.replace(night.slate_date, solved.typed(rows), night.commit_metadata)

@@ -1,7 +1,8 @@
-"""Users who get an arm of a budget in their one slot, dealt along an order of hashes."""
+"""Users who get an arm of a budget in their one slot: as many as are expected to, each as likely as ever."""
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -9,34 +10,26 @@ import pytest
 from scipy import stats
 
 from nightslate.core.policies.plackett_luce import conditional_propensities, sample_rankings
-from nightslate.kernels.scoring import SLATES
+from nightslate.kernels.budget_draws import left_open, settle, slates
+from nightslate.kernels.scoring import CHOICES, SLATES
 from nightslate.kernels.slate_weights import WeightAdjustment
-from nightslate.kernels.systematic_draws import length_of_next, slates, starts
 
 from .test_scoring import ARMS, DAY, fitted, people, scoring, split, uniform
 
 ONE, TWO = (frozenset("c"),), (frozenset("c"), frozenset("ae"))
-WRAPS = 2**64
+THREE = (frozenset("ab"), frozenset("c"), frozenset("d"))
 
 
-def drawn(choices, how, groups):
-    """The slates of one unit that are drawn along the order."""
-    made = slates(choices, how, groups, begins_of([choices], how, groups)[0])
+def drawn(units, how, groups):
+    """The slates of units of users, of which what they leave open is settled together."""
+    units = units if isinstance(units, list) else [units]
+    of_open = settle(pa.concat_tables([left_open(unit, how, groups) for unit in units]), how, groups)
+    made = (table for unit in units for table in slates(unit, how, groups, of_open))
     return pa.concat_tables([SLATES.empty_table(), *made])
 
 
-def begins_of(units, how, groups):
-    begins = [[] for _ in units]
-    for start in starts(how, groups):
-        for unit, begun in zip(units, begins, strict=True):
-            length = length_of_next(unit, how, groups, begun)
-            begun.append(start)
-            start = (start + length) % WRAPS
-    return begins
-
-
 def choices_of(users, how):
-    return pa.concat_tables(how.choices(users))
+    return pa.concat_tables([CHOICES.empty_table(), *how.choices(users)])
 
 
 def first_arms(table):
@@ -52,24 +45,15 @@ def chances(table, arms):
 
 @pytest.mark.parametrize("night", range(6))
 @pytest.mark.parametrize("variants", [split(0.7), {"all": (1.0, fitted())}])
-def test_the_first_group_is_shown_as_often_as_expected_but_for_less_than_one(night, variants):
+@pytest.mark.parametrize("sizes", [[400], [150, 1, 249], [0, 400]])
+def test_each_group_is_shown_as_often_as_expected_but_for_less_than_one(night, variants, sizes):
     how = scoring(variants, DAY + timedelta(days=night))
-    made = drawn(choices_of(people(400), how), how, TWO)
-    assert abs(np.isin(first_arms(made), ["c"]).sum() - chances(made, "c").sum()) < 1
-
-
-def test_groups_after_it_vary_little_and_less_than_plain_draws():
-    off, plain = [], []
-    choices = choices_of(people(400), scoring())
-    for night in range(120):
-        how = scoring(day=DAY + timedelta(days=night))
-        made, as_ever = drawn(choices, how, TWO), how.slates(choices)
-        expected = chances(made, "ae").sum()
-        off.append(np.isin(first_arms(made), list("ae")).sum() - expected)
-        plain.append(np.isin(first_arms(as_ever), list("ae")).sum() - expected)
-    print(f"standard deviation of the second group's total: {np.std(off):.2f}, plain {np.std(plain):.2f}")
-    assert np.std(off) < np.std(plain) / 2
-    assert abs(np.mean(off)) < 4 * np.std(off) / np.sqrt(len(off))
+    ends = np.cumsum([0, *sizes])
+    units = [choices_of(people(400).slice(begin, end - begin), how) for begin, end in pairwise(ends)]
+    made = drawn(units, how, THREE)
+    assert made.num_rows == 400
+    for group in THREE:
+        assert abs(np.isin(first_arms(made), list(group)).sum() - chances(made, group).sum()) < 1
 
 
 def test_each_users_ranking_has_the_distribution_that_its_propensities_say():
@@ -116,17 +100,6 @@ def test_mean_importance_weights_are_1_over_a_hundred_thousand_draws():
     print(f"mean importance weight over 100,000 draws: {np.mean(means):.5f}, standard error {error:.5f}")
     assert abs(np.mean(means) - 1) < 4 * error
     assert error < 0.01
-
-
-def test_units_one_after_another_draw_what_one_line_of_them_would():
-    how = scoring(split(0.7))
-    units = [choices_of(people(150, start), how) for start in (0, 150, 300)]
-    made = pa.concat_tables(
-        table
-        for unit, begins in zip(units, begins_of(units, how, ONE), strict=True)
-        for table in slates(unit, how, ONE, begins)
-    )
-    assert abs((first_arms(made) == "c").sum() - chances(made, "c").sum()) < 1
 
 
 def test_neither_the_order_of_rows_nor_chunks_have_a_say(monkeypatch):
