@@ -13,6 +13,7 @@ import yaml
 
 from nightslate.contracts import arrow
 from nightslate.core.errors import InvalidInputError
+from nightslate.errors import ContractError
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.running import run_step
@@ -122,6 +123,18 @@ def test_a_champion_that_has_no_view_of_rewards_has_no_price(scored: Path) -> No
     }
     run_step("score", night(scored, variants=uniform, exposure=[]))
     assert {use["reward_price"] for use in uses(scored).values() if use["multiplier"] < 1} == {None}
+
+
+def test_audit_refuses_slates_that_do_not_keep_to_a_budget(scored: Path) -> None:
+    """Scored without budgets they use more, and drawn as ever they show a group too often or too rarely."""
+    run_step("score", night(scored, budgets=[]))
+    with pytest.raises(ContractError, match=r"budget help: .* is expected of 9 at most"):
+        run_step("audit", night(scored))
+    plenty = [{"name": "plenty", "arms": ["a", "b"], "most": 40.0}]
+    with pytest.raises(ContractError, match=r"a, b: shown \d+ times, expected"):
+        run_step("audit", night(scored, budgets=plenty))
+    run_step("score", night(scored))
+    run_step("audit", night(scored))
 
 
 @pytest.mark.parametrize(

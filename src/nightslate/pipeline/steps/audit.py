@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 from nightslate.contracts import arrow
@@ -9,15 +10,20 @@ from nightslate.engines import Input, Tables, Work
 from nightslate.errors import ContractError
 from nightslate.kernels.audit import faults
 from nightslate.kernels.eligibility import EligibleUsers
+from nightslate.kernels.first_slot_totals import first_slot_totals
+from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.slate_budgets import budgets, drawn_groups
 from nightslate.tables import Staged, Table
 
 _SHOWN = 10
+_ROUNDING = 1e-9
+"""Of sums over all slates."""
 
 
-def run(night: Night, users: Table, allocations: Table, slates: Table) -> str:
+def run(night: Night, users: Table, arms: Table, allocations: Table, slates: Table) -> str:
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
     rows = 0
@@ -28,6 +34,8 @@ def run(night: Night, users: Table, allocations: Table, slates: Table) -> str:
             try:
                 dealt = allocations.of_issue(each.issue.name)
                 _audit(each, users, dealt, of_issue, staged)
+                _audit_budgets(each, arms, of_issue, staged)
+                staged.mark_audited()
             except Exception:
                 # Files vanish where another process has published them meanwhile: then that is the news.
                 if not of_issue.is_published(staged):
@@ -59,4 +67,30 @@ def _audit(night: IssueNight, users: Table, allocations: Table, slates: Table, s
             for w in wrong.slice(0, _SHOWN).to_pylist()
         ]
         raise ContractError("the staged slates are not sound and will not be published:\n" + "\n".join(lines))
-    staged.mark_audited()
+
+
+def _audit_budgets(night: IssueNight, arms: Table, slates: Table, staged: Staged) -> None:
+    """Raise ContractError where the slates' own weights exceed a budget, or where a group of its arms is not
+    shown as often as these weights expect, rounded. Of several slots that is not looked at."""
+    if not night.issue.budgets or night.issue.slots > 1:
+        return
+    rows = Input(staged.data_files, arrow.schema(slates.contract), partition="slate_date")
+    rows = rows.columns(("candidates", "weights", "ranking"))
+    work = Work({"slates": rows.coded(("candidates", "ranking"))}, night.program.buckets)
+    found = night.engine.map(lambda tables: first_slot_totals(tables["slates"]), work)
+    by_arm = found.group_by("arm_id").aggregate([("expected", "sum"), ("shown", "sum")])
+    totals = {row["arm_id"]: (row["expected_sum"], row["shown_sum"]) for row in by_arm.to_pylist()}
+    offered = offered_arms(night, arms)
+    limits = budgets(night, offered)
+    expected = np.array([totals.get(arm, (0.0, 0))[0] for arm in arm_ids(offered)])
+    lines = [
+        f"  budget {budget.name}: {budget.used(expected):.9g} is expected of {budget.most:.9g} at most"
+        for budget in limits
+        if budget.used(expected) > budget.most * (1 + _ROUNDING)
+    ]
+    for group in drawn_groups(limits, offered):
+        mean, shown = np.sum([totals.get(arm, (0.0, 0)) for arm in group], axis=0).tolist()
+        if abs(shown - mean) >= 1 + _ROUNDING * staged.rows:
+            lines.append(f"  {', '.join(sorted(group))}: shown {shown:.0f} times, expected {mean:.9g}")
+    if lines:
+        raise ContractError("the staged slates do not keep to their budgets:\n" + "\n".join(lines))
