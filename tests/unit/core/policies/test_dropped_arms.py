@@ -62,6 +62,19 @@ def test_propensities_are_those_of_enumeration(slate):
     np.testing.assert_allclose(found[0], enumerated(*slate), rtol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_slates_of_several_slots_are_those_of_enumeration(seed):
+    rng, arms = np.random.default_rng(seed), 5
+    row, groups = rng.gamma(1, size=arms) + 0.05, rng.integers(-1, 2, arms)
+    eligible = rng.permutation([True, True, seed % 2 == 0, False, False])
+    shown = rng.permutation(np.flatnonzero(eligible)).tolist()
+    penalty, depth = float(rng.uniform(0.05, 1)), int(rng.integers(len(shown), arms + 1))
+    slate = np.array([groups]), np.array([shown]), np.array([eligible]), np.array([depth])
+    found = propensities_after_drops(np.array([row]), np.array([penalty]), *slate)[0]
+    expected = enumerated(row.tolist(), groups.tolist(), penalty, eligible.tolist(), shown, depth)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def deep(depth, rows):
     return np.full(rows, depth)
 
