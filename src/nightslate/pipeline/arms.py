@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import reduce
 
 import pyarrow as pa
@@ -32,18 +33,24 @@ def arm_ids(offered: pa.Table) -> tuple[str, ...]:
 
 
 def costs_of_no_arm(night: IssueNight, arms: Table) -> str:
-    """A word on costs of arms that were not on offer on any day that learners are fitted on: by a slip of
-    their ids they would cost nothing. Empty where there are none."""
-    costs, window = night.issue.rewards.costs, night.issue.training.window_days
-    if not costs:
+    """A word on costs of arms that nobody has seen: by a slip of their ids they would cost nothing. Empty
+    where there are none."""
+    return of_no_arm(night, arms, "rewards.costs", night.issue.rewards.costs)
+
+
+def of_no_arm(night: IssueNight, arms: Table, key: str, ids: Collection[str]) -> str:
+    """A word on the ids in a key of the program that were not on offer on any day that learners are fitted
+    on. Empty where there are none."""
+    if not ids:
         return ""
+    window = night.issue.training.window_days
     offered = arms.snapshot().to_arrow(first_day(night.ds, window), night.ds, ["arm_id"])
-    unknown = sorted({*costs} - {*pc.unique(offered["arm_id"]).to_pylist()})
+    unknown = sorted({*ids} - {*pc.unique(offered["arm_id"]).to_pylist()})
     if not unknown:
         return ""
     named = ", ".join(map(repr, unknown[:_MOST_NAMED]))
     more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
-    return f"rewards.costs has {named}{more}: no arm of the {window} days up to {night.ds} is called so"
+    return f"{key} has {named}{more}: no arm of the {window} days up to {night.ds} is called so"
 
 
 def belonging(arms: pa.Table, choice: ArmChoice | ExposureGoal | Budget) -> pa.ChunkedArray:

@@ -30,5 +30,5 @@ def release_of(night: IssueNight, offered: pa.Table, model: ModelFile) -> Releas
         multipliers=dict(added.multipliers),
         penalty=added.penalty,
         groups=dict(added.groups),
-        goals=tuple(goal.name for goal in issue.exposure),
+        goals=(*(goal.name for goal in issue.exposure), *(budget.name for budget in issue.budgets)),
     )

@@ -16,9 +16,10 @@ from nightslate.core.policies.exposure_goals import Budget
 from nightslate.core.policies.exposure_prices import divergence_price
 from nightslate.kernels.first_groups import Groups
 from nightslate.models.tracking import NightRun
-from nightslate.pipeline.arms import arm_ids, belonging
+from nightslate.pipeline.arms import arm_ids, belonging, of_no_arm, offered_arms
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs import slates
+from nightslate.tables import Table
 
 FILE = "budgets.json"
 
@@ -43,6 +44,16 @@ def budgets(night: IssueNight, offered: pa.Table) -> tuple[Budget, ...]:
     """The issue's budgets with a cost for each of the arms on offer. Arms that are not on offer use
     nothing."""
     return tuple(Budget(b.name, _costs(b, offered), b.most) for b in night.issue.budgets)
+
+
+def budgets_of_no_arm(night: IssueNight, arms: Table) -> str:
+    """A word on budgets none of whose arms is on offer, and on ids in budgets that no arm has: by a slip they
+    would limit nothing. Empty where there are none."""
+    offered = offered_arms(night, arms)
+    unused = [budget.name for budget in budgets(night, offered) if not budget.costs.any()]
+    none = f"budgets: no arm on offer on {night.ds} belongs to {', '.join(unused)}" if unused else ""
+    unknown = (of_no_arm(night, arms, f"budgets.{b.name}", b.arms or b.costs) for b in night.issue.budgets)
+    return "; ".join(word for word in (none, *unknown) if word)
 
 
 def _costs(budget: slates.Budget, offered: pa.Table) -> Floats:

@@ -44,7 +44,7 @@ class NightReport:
     provenance: versions and digests, by name.
     sequences: of each fitted_q learner; None for a program without sequences.
     untaught: a word on a champion that no row has taught. costs_of_no_arm: one on costs whose arms nobody has
-    seen.
+    seen. budgets_of_no_arm: one on budgets that no arm on offer belongs to, or of arms nobody has seen.
     sweeps: rows of the table of that name, of learners whose epsilon the night chose; None where it chose
     none.
     delays: rows of the table of that name; None for a program that weights no young impressions.
@@ -80,6 +80,7 @@ class NightReport:
     weighs_decisions: bool = False
     untaught: str = ""
     costs_of_no_arm: str = ""
+    budgets_of_no_arm: str = ""
     sweeps: pa.Table | None = None
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""The multipliers of exposure goals, which no request can solve: a night does, over all of its users."""
+"""The multipliers of exposure goals and budgets, which no request can solve: a night does, over all of its
+users."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ class Multipliers:
     _known: dict[date, Mapping[str, float]] = field(default_factory=dict, repr=False)
 
     def of(self, day: date) -> Mapping[str, float]:
-        """By arm, those of slates for a day. Raises ContractError that names the goals, where there are some
-        and no night has solved them for that day."""
+        """By arm, those of slates for a day. Raises ContractError that names the goals and budgets, where
+        there are some and no night has solved them for that day."""
         if not self.release.goals:
             return self.release.multipliers
         if day not in self._known:
@@ -34,8 +35,8 @@ class Multipliers:
         if day not in days:
             there = f"only for {days[0]} to {days[-1]}" if days else "nor for any other"
             raise ContractError(
-                f"slate_date {day}: no night has solved the exposure goals {goals} for it, {there}. Load the"
-                " model again after the night before that day"
+                f"slate_date {day}: no night has solved the exposure goals and budgets {goals} for it,"
+                f" {there}. Load the model again after the night before that day"
             )
         rows = self.solved.to_arrow(day, day, ["arm_id", "multiplier"])
         return dict(zip(*rows.to_pydict().values(), strict=True))

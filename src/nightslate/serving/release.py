@@ -19,10 +19,10 @@ Values = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Release(Strict):
-    """variants: those that show this model, and whether goals, priority and diversity are for them.
+    """variants: those that show this model, and whether goals, budgets, priority and diversity are for them.
     multipliers: the campaign priority of arms that have one; penalty and groups: of diversity. goals: the
-    names of exposure goals, whose multipliers are solved each night. by_issue: whether tables have a
-    partition for each issue."""
+    names of exposure goals and budgets, whose multipliers are solved each night. by_issue: whether tables
+    have a partition for each issue."""
 
     format: Literal[1] = 1
     program: Name

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,18 @@ def test_a_budget_that_cannot_be_kept_is_named_with_the_numbers(scored: Path, bu
         run_step("score", night(scored, budgets=[budget]))
 
 
-def test_a_budget_of_arms_that_are_not_on_offer_is_not_used(scored: Path) -> None:
-    run_step("score", night(scored, budgets=[{"name": "none", "arms": ["gone"], "most": 1.0}]))
+def test_a_budget_of_arms_that_are_not_on_offer_is_not_used_and_said(scored: Path) -> None:
+    none = {"name": "none", "where": {"topic": "sports"}, "most": 1.0}
+    slip = {"name": "slip", "arms": ["a", "A"], "most": 50.0}
+    wrong = night(scored, budgets=[none, slip])
+    said = (
+        f"budgets: no arm on offer on {DAY} belongs to none; "
+        f"budgets.slip has 'A': no arm of the 28 days up to {DAY} is called so"
+    )
+    assert run_step("score", wrong).endswith(f". Look: {said}")
     assert uses(scored)["none"]["expected"] == 0
+    for step in ("audit", "publish", "report"):
+        run_step(step, wrong)
+    assert said in unescape((scored / f"reports/tiny/{DAY}.html").read_text())
+    right = night(scored, budgets=[{"name": "right", "costs": {"a": 2.0, "b": 0.5}, "most": 90.0}])
+    assert "Look" not in run_step("score", right)

@@ -219,7 +219,30 @@ def test_exposure_goals_are_those_that_the_night_has_solved(
     model = loaded(copied, monkeypatch, CHAMPION)
     assert model.predict(pl.DataFrame(asked).to_pandas()) == slates
     later = [{**row, "slate_date": "2024-03-09"} for row in asked]
-    with pytest.raises(MlflowException, match="no night has solved the exposure goals last for it, only for"):
+    with pytest.raises(MlflowException, match="solved the exposure goals and budgets last for it, only for"):
+        model.predict(pl.DataFrame(later).to_pandas())
+
+
+@pytest.mark.parametrize(("slots", "most"), [(1, 7.0), (2, 13.0)])
+def test_budgets_are_in_the_weights_and_only_a_night_keeps_their_totals(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, slots: int, most: float
+) -> None:
+    """Where one slot is shown, the night deals out the first arms over all users; a request draws its own."""
+    budget = {"name": "few", "arms": ["a"], "most": most}
+    tonight = night(copied, budgets=[budget], slots=slots)
+    for step in ("train", "evaluate", "promote", "score", "audit", "publish"):
+        run_step(step, tonight)
+    asked, slates = published(copied)
+    solved = pl.read_delta(str(copied / "tables" / world.PROGRAM / "multipliers"))
+    assert solved.filter(pl.col("arm_id") == "a", pl.col("slate_date") == NEXT)["multiplier"].item() < 0.9
+    model = loaded(copied, monkeypatch, CHAMPION)
+    answer = model.predict(pl.DataFrame(asked).to_pandas())
+    drawn = {"ranking", "propensities", "slate_id"}
+    same = [{name: value for name, value in row.items() if name not in drawn} for row in slates]
+    assert [{name: value for name, value in row.items() if name not in drawn} for row in answer] == same
+    assert (answer == slates) == (slots == 2)
+    later = [{**row, "slate_date": "2024-03-09"} for row in asked]
+    with pytest.raises(MlflowException, match="solved the exposure goals and budgets few for it, only for"):
         model.predict(pl.DataFrame(later).to_pandas())
 
 

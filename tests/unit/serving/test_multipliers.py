@@ -33,12 +33,12 @@ def test_a_day_of_which_no_multipliers_are_known_is_refused(table):
     model.predict(shop.asked(USERS))
     with pytest.raises(
         MlflowException,
-        match=r"slate_date 2026-11-18: no night has solved the exposure goals fresh, last for it, only for"
-        r" 2026-11-17 to 2026-11-17\. Load the model again",
+        match=r"slate_date 2026-11-18: no night has solved the exposure goals and budgets fresh, last for it,"
+        r" only for 2026-11-17 to 2026-11-17\. Load the model again",
     ):
         model.predict(shop.asked(USERS, shop.NEXT))
     model.predict(shop.asked(USERS, shop.NEXT), {"variant": "randomised"})
-    with pytest.raises(MlflowException, match=r"goals fresh for it, nor for any other\. Load"):
+    with pytest.raises(MlflowException, match=r"budgets fresh for it, nor for any other\. Load"):
         shop.served(goals=("fresh",)).predict(shop.asked(USERS))
 
 

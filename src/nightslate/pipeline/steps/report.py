@@ -19,7 +19,7 @@ from nightslate.pipeline.arms import costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import Reign, untaught_champion
 from nightslate.pipeline.evidence_table import CHANGED
 from nightslate.pipeline.night import IssueNight
-from nightslate.pipeline.slate_budgets import budgets, tracked_uses
+from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
 from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner
 from nightslate.records.overlap import STRANGERS
@@ -101,6 +101,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         models=tonight("models"),
         untaught=untaught_champion(night, tables["promotions"], tables["models"]),
         costs_of_no_arm=costs_of_no_arm(night, tables["arms"]),
+        budgets_of_no_arm=budgets_of_no_arm(night, tables["arms"]),
         sweeps=tonight("sweeps") if issue.epsilon_ranges else None,
         quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night.ds, tables),

@@ -27,7 +27,7 @@ from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import IssueNight
-from nightslate.pipeline.slate_budgets import BudgetUse, budgets, drawn_groups, track, uses
+from nightslate.pipeline.slate_budgets import BudgetUse, budgets, budgets_of_no_arm, drawn_groups, track, uses
 from nightslate.pipeline.slate_goals import adjustment, goals, priorities, reached
 from nightslate.pipeline.user_choices import UserChoices
 from nightslate.programs.days import end_of
@@ -86,7 +86,8 @@ def run(
     allocations.replace(night.slate_date, allocations.typed(rows), night.commit_metadata)
     if "assignments" in staged:
         assignments.publish(staged["assignments"], night.commit_metadata)
-    return f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}{met}"
+    unused = f". Look: {warning}" if (warning := budgets_of_no_arm(night, arms)) else ""
+    return f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}{met}{unused}"
 
 
 def _users_with_features(night: IssueNight, users: Table, features: Table) -> tuple[Work, Served]:
