@@ -259,7 +259,7 @@ STEPS = (
         name="audit",
         does="Recomputes and checks what was staged, before anyone can read it.",
         run=_audit,
-        reads=("users", "arms", "allocations", "slates:staged"),
+        reads=("users", "arms", "features", "allocations", "slates:staged"),
         writes=("slates:audited",),
         heavy=True,
     ),

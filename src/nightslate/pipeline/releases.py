@@ -24,6 +24,7 @@ def release_of(night: IssueNight, offered: pa.Table, model: ModelFile) -> Releas
         model_digest=model.digest,
         context=night.program.context,
         eligible=issue.eligible,
+        concerns=issue.concerns,
         depth=issue.depth,
         floor=issue.floor,
         variants={name: name in issue.adjusted for name in shown_by},

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from nightslate.programs.conditions import Condition, columns_of, parse
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, context_of
@@ -15,7 +16,7 @@ from nightslate.programs.logs import Feature, Logs, require_crossing
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
 from nightslate.programs.slates import SlateGoals, require_consistent
-from nightslate.programs.strict import Days, Name, Strict
+from nightslate.programs.strict import Days, Name, Strict, Text
 from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY, Unit
 from nightslate.programs.variants import Experiment, Variant
 
@@ -51,8 +52,8 @@ class ArmChoice(Strict):
 
 
 class Issue(SlateGoals):
-    """One decision problem. `eligible`: by context, the users that get slates of it; every user where it does
-    not say."""
+    """One decision problem. `eligible`, by the values of categories, and `concerns`, by a condition: the
+    users that get slates of it; every user where neither says."""
 
     program: Name
     name: Name
@@ -61,6 +62,7 @@ class Issue(SlateGoals):
     features: FeatureSpecs = Field(default={}, max_length=1000)
     arms: ArmChoice = ArmChoice()
     eligible: dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] = Field(default={})
+    concerns: Text | None = None
     slots: int = Field(ge=1, le=100)
     depth: int = Field(ge=1, le=1000, description="arms in a published ranking; slates are cut from it")
     rewards: Rewards
@@ -126,6 +128,10 @@ class Issue(SlateGoals):
             for name in names:
                 if name not in categories:
                     raise ValueError(f"{key}: {name!r} is not a category of {place} (there: {categories})")
+        try:
+            _ = self.concern
+        except ValueError as error:
+            raise ValueError(f"concerns: {error}") from error
 
     def _require_fitting_estimators(self) -> None:
         unit = self.unit
@@ -146,6 +152,17 @@ class Issue(SlateGoals):
     def context(self) -> tuple[Feature, ...]:
         """What is known of a user when a decision is made: columns that land, and features."""
         return (*self.logs.context, *context_of(self.features))
+
+    @property
+    def concern(self) -> Condition | None:
+        """What holds for the users that it concerns; None: for all."""
+        types = {column.name: column.type for column in self.context}
+        return parse(self.concerns, types) if self.concerns else None
+
+    @property
+    def concerned_by(self) -> tuple[str, ...]:
+        """The columns of contexts that say who gets slates of it."""
+        return (*self.eligible, *(columns_of(self.concern) if self.concern else ()))
 
     @property
     def unit(self) -> Unit:

@@ -65,7 +65,7 @@ class ServedModel:
         """`SLATES` of the rows in their order. Who may get no arm has an empty ranking, and no slate of which
         there could be an id."""
         users = request.users.append_column(_ROW, pa.array(np.arange(request.users.num_rows)))
-        users = EligibleUsers(self.release.eligible)(users)
+        users = EligibleUsers(self.release.eligible, self.release.concern)(users)
         rows, eligible = users[_ROW].to_numpy(), request.eligible
         if eligible is not None:
             some = eligible[rows].any(axis=1)

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from nightslate.errors import ModelError
+from nightslate.programs.conditions import Condition, parse
 from nightslate.programs.logs import Features
-from nightslate.programs.strict import Name, Share, Strict
+from nightslate.programs.strict import Name, Share, Strict, Text
 
 RELEASE = "release.json"
 RELEASES = "nightslate.releases"
@@ -32,6 +33,7 @@ class Release(Strict):
     model_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     context: Features
     eligible: dict[Name, Values]
+    concerns: Text | None = None
     depth: int = Field(ge=1)
     floor: Share = Field(gt=0)
     variants: dict[Name, bool]
@@ -39,6 +41,12 @@ class Release(Strict):
     penalty: Annotated[float, Field(gt=0, lt=1)] | None
     groups: dict[str, str | None]
     goals: Values
+
+    @property
+    def concern(self) -> Condition | None:
+        """What holds for the users that get slates; None: for all."""
+        types = {column.name: column.type for column in self.context}
+        return parse(self.concerns, types) if self.concerns else None
 
     @property
     def variant(self) -> str:

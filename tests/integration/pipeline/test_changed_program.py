@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from nightslate.errors import SpecError
+from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import Logs, logs_to_weigh, matured_logs
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.running import run_step
@@ -63,7 +64,7 @@ def run(of: IssueNight, *steps: str) -> str:
 
 
 def matured(of: IssueNight) -> Logs:
-    return matured_logs(of, of.table("impressions"), of.table("credits"), world.ARMS, 3)
+    return matured_logs(of, LogTables.of(of), world.ARMS, 3)
 
 
 def rows(home: Path, table: str) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """A program with features of activity: as of the end of the day before, and as of decisions."""
 
 import os
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from nightslate.pipeline.running import run_step, run_task
 from tests.oracles.features import feature_as_of
 
 from . import world
+from .conftest import relocate
 
 PROGRAM = "helpful"
 DAYS = [date(2024, 5, 1) + timedelta(days=number) for number in range(4)]
@@ -330,3 +332,30 @@ def test_the_page_says_how_far_features_are_from_the_days_before(home: Path) -> 
     page = last.warehouse.report(PROGRAM, last.ds, None).read_text("utf-8")
     assert "<h2>Features</h2>" in page
     assert all(name in page for name in NOTHING)
+
+
+def test_an_issue_concerns_those_for_whom_its_condition_holds(
+    home: Path, tmp_path: Path, program: None
+) -> None:
+    """By a feature and a column that lands; audit holds the slates against the same users."""
+    of_program = programs.find(PROGRAM)
+    spec = TEMPORAL if of_program.features_as_of == "temporal" else SPEC
+    write_program(spec.replace("slots: 1", "slots: 1\nconcerns: errors_2d >= 2 and segment == new"))
+    try:
+        shutil.copytree(home, tmp_path / "home")
+        relocate(tmp_path / "home", home)
+        last = night(tmp_path / "home", len(DAYS) - 1)
+        run_step("score", last.of_issue("all"))
+        run_step("audit", last)
+        run_step("publish", last)
+        shown = pl.DataFrame(pl.from_arrow(last.table("slates").rows(last.slate_date, last.slate_date)))
+        names, end = pseudonyms(), datetime.combine(last.slate_date, datetime.min.time(), UTC)
+        concerned = {
+            f"user-{user}"
+            for user in range(USERS)
+            if segment(user) == "new" and by_definition(f"user-{user}", end)["errors_2d"] >= 2
+        }
+        assert 0 < len(concerned) < USERS / 2
+        assert {names[user] for user in shown["user_id"].to_list()} == concerned
+    finally:
+        write_program(spec)

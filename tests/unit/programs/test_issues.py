@@ -222,3 +222,10 @@ def test_the_name_of_an_only_issue_is_not_one_of_several(tmp_path):
 def test_an_arm_is_named_once(tmp_path):
     message = refusal(tmp_path, shop(home={"arms": {"ids": ["a", "a"]}}))
     assert "issues.home.arms: Value error, ids: an arm is named twice in ['a', 'a']" in message
+
+
+def test_a_condition_that_can_not_be_meant_is_refused_by_name(tmp_path):
+    spec = shop(home={"concerns": "devise == app"})
+    assert "concerns: 'devise' in 'devise == app' is no column: there are" in refusal(tmp_path, spec)
+    issue = load(write(tmp_path, shop(home={"concerns": "device == app"}))).only_issue
+    assert issue.concerned_by == ("device",)

@@ -9,12 +9,11 @@ from nightslate.contracts import arrow
 from nightslate.engines import Input, Tables, Work
 from nightslate.errors import ContractError
 from nightslate.kernels.audit import faults
-from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.first_slot_totals import first_slot_totals
 from nightslate.pipeline.arms import arm_ids, offered_arms
-from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.served_users import served_users
 from nightslate.pipeline.slate_budgets import budgets, drawn_groups
 from nightslate.tables import Staged, Table
 
@@ -23,7 +22,7 @@ _ROUNDING = 1e-9
 """Of sums over all slates."""
 
 
-def run(night: Night, users: Table, arms: Table, allocations: Table, slates: Table) -> str:
+def run(night: Night, users: Table, arms: Table, features: Table, allocations: Table, slates: Table) -> str:
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
     rows = 0
@@ -33,7 +32,7 @@ def run(night: Night, users: Table, arms: Table, allocations: Table, slates: Tab
         if not of_issue.is_published(staged):
             try:
                 dealt = allocations.of_issue(each.issue.name)
-                _audit(each, users, dealt, of_issue, staged)
+                _audit(each, users, features, dealt, of_issue, staged)
                 _audit_budgets(each, arms, of_issue, staged)
                 staged.mark_audited()
             except Exception:
@@ -44,18 +43,18 @@ def run(night: Night, users: Table, arms: Table, allocations: Table, slates: Tab
     return f"{rows} slates are sound: contract, ids, floor, and propensities to 1e-12"
 
 
-def _audit(night: IssueNight, users: Table, allocations: Table, slates: Table, staged: Staged) -> None:
+def _audit(
+    night: IssueNight, users: Table, features: Table, allocations: Table, slates: Table, staged: Staged
+) -> None:
     slates.verify(staged)
     issue, slate_date, name = night.issue, night.slate_date, night.name
-    served, assignment = EligibleUsers(issue.eligible), assignment_recorded(night, allocations)
+    inputs, served = served_users(night, users, features, ())
+    assignment = assignment_recorded(night, allocations)
     rows = Input(staged.data_files, arrow.schema(slates.contract), partition="slate_date")
-    inputs = {
-        "slates": rows.coded(("candidates", "ranking")),
-        "users": bucket_input(night, users, ("user_id", *issue.eligible), night.ds),
-    }
+    inputs["slates"] = rows.coded(("candidates", "ranking"))
 
     def counted(tables: Tables) -> pa.Table:
-        people = served(tables["users"])
+        people = served(tables)
         found = faults(tables["slates"], people, name, slate_date, issue.floor, issue.depth, assignment)
         return found.group_by("fault").aggregate([("slate_id", "count"), ("slate_id", "min")])
 

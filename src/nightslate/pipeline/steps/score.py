@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -18,24 +18,18 @@ from nightslate.engines import Tables, Work
 from nightslate.engines.exchange import Part, Rows
 from nightslate.engines.work import Unit
 from nightslate.kernels.budget_draws import slates
-from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
 from nightslate.models.files import scored_by
 from nightslate.pipeline.arms import arm_ids, offered_arms
-from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
-from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.served_users import Served, served_users
 from nightslate.pipeline.slate_budgets import BudgetUse, budgets, budgets_of_no_arm, drawn_groups, track, uses
 from nightslate.pipeline.slate_goals import adjustment, goals, priorities, reached
 from nightslate.pipeline.user_choices import UserChoices
-from nightslate.programs.days import end_of
 from nightslate.programs.variants import Variant
 from nightslate.tables import Attempt, Staged, Table
-
-Served = Callable[[Tables], pa.Table]
-"""The users of a unit that get slates, with their contexts."""
 
 _ORDER = [("user_id", "ascending"), ("issue", "ascending")]
 
@@ -69,7 +63,9 @@ def run(
         adjustment=adjustment(night, offered),
         randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
     )
-    work, served = _users_with_features(night, users, features)
+    context = [column.name for column in night.program.context]
+    inputs, served = served_users(night, users, features, context)
+    work = Work(inputs, night.program.buckets)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
@@ -88,21 +84,6 @@ def run(
         assignments.publish(staged["assignments"], night.commit_metadata)
     unused = f". Look: {warning}" if (warning := budgets_of_no_arm(night, arms)) else ""
     return f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}{met}{unused}"
-
-
-def _users_with_features(night: IssueNight, users: Table, features: Table) -> tuple[Work, Served]:
-    """The users of the day, and who among those of a unit of them gets slates, with all that is known of each
-    at its end."""
-    context = (feature.name for feature in night.program.logs.context)
-    inputs = {"users": bucket_input(night, users, ("user_id", *context), night.ds)}
-    known, eligible, moment = known_features(night), EligibleUsers(night.issue.eligible), end_of(night.ds)
-    if known is None:
-        return Work(inputs, night.program.buckets), lambda tables: eligible(tables["users"])
-    inputs["features"] = features_input(night, features, night.slate_date).of_users_in("users")
-    return (
-        Work(inputs, night.program.buckets),
-        lambda tables: eligible(known.as_of(tables["users"], tables["features"], moment)),
-    )
 
 
 def _has_begun(night: IssueNight) -> bool:
