@@ -52,6 +52,14 @@ def test_features_as_of_moments(tmp_path: Path) -> None:
     console.print(table)
 
 
+def test_a_bot(tmp_path: Path) -> None:
+    """A million events of one user, and a thousand moments of its own: what is asked of it stays bounded."""
+    activity, asked = simulated.activity(1_000_000, 1), simulated.decisions(1_000, 1)
+    seconds, peak = alone(partial(by_file_command, activity, asked, tmp_path / "bot.parquet"))
+    console = Console(width=110)
+    console.print(f"\na bot, 1,000,000 events, 1,000 moments: {seconds:.1f} s, {peak / 2**30:.2f} GB")
+
+
 def alone(work: Callable[[], None]) -> tuple[float, float]:
     """Seconds and bytes at most, in a process of its own."""
     receive, send = multiprocessing.Pipe(duplex=False)

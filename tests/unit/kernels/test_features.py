@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.oracles.features import feature_as_of
 
+from nightslate.core.features import aggregations, ranges
 from nightslate.kernels.features import features_as_of, that_matter
 from nightslate.programs.features import FeaturesFile
 from nightslate.records.instants import INSTANT
@@ -113,3 +114,42 @@ def test_a_feature_is_what_its_definition_gives(
             assert found == pytest.approx(wanted, rel=1e-9, abs=1e-13 * scale)
         else:
             assert found == wanted
+
+
+@pytest.mark.parametrize("spec", AGGREGATIONS, ids=lambda spec: "-".join(map(str, spec.values())))
+def test_windows_of_many_events_too(spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a bot, whose events are gone over in blocks: 400 of one user, 40 of others."""
+    for module in (ranges, aggregations):
+        monkeypatch.setattr(module, "LONG", 16)
+    monkeypatch.setattr(ranges, "_BLOCK", 4)
+    monkeypatch.setattr(ranges, "_SORTED", 8)
+    draw = np.random.default_rng(7)
+    events = [
+        {
+            "user_id": "bob" if number % 11 else "ann",
+            "occurred_at": (at := BEGIN + timedelta(seconds=int(draw.integers(600)))),
+            "known_at": at + timedelta(seconds=int(draw.integers(2) * draw.integers(100))),
+            "kind": str(draw.choice(["view", "error", "move"])),
+            "page": str(draw.choice(["pricing", "help", "home"])),
+            "seconds": float(draw.normal()) if draw.integers(5) else None,
+        }
+        for number in range(440)
+    ]
+    asked = [
+        {
+            "user_id": user,
+            "as_of": BEGIN + timedelta(seconds=at),
+            "known_at": BEGIN + timedelta(seconds=at + more),
+        }
+        for user in ("bob", "ann", "eve")
+        for at in (10, 333, 600)
+        for more in (0, 1000)
+    ]
+    for window in ("4m", None):
+        of_window = {**spec, "window": window} if window else spec
+        for found, wanted in zip(
+            computed(events, asked, of_window), expected(events, asked, of_window), strict=True
+        ):
+            assert found == (
+                pytest.approx(wanted, rel=1e-9, abs=1e-12) if isinstance(wanted, float) else wanted
+            )

@@ -6,7 +6,7 @@ import numpy as np
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints
 from nightslate.core.features.events import SECOND, Windows
-from nightslate.core.features.ranges import flat, in_slices, reduced
+from nightslate.core.features.ranges import LONG, counted_below, flat, in_slices, nth_smallest, reduced
 
 
 def count(windows: Windows) -> Floats:
@@ -49,36 +49,41 @@ def time_since_last(windows: Windows) -> Floats:
 def distinct(windows: Windows) -> Floats:
     """How many different values they have: those events count that are the first of their value in the
     window."""
-    found = np.zeros(windows.low.size)
-    before = _same_before(windows)
-    for part in in_slices(windows.counts):
-        low, high = windows.low[part], windows.high[part]
-        places, _ = flat(low, high)
-        is_first = before[places] < np.repeat(low, high - low)
-        moment = np.repeat(np.arange(low.size), high - low)
-        found[part] = np.bincount(moment[is_first], minlength=low.size)
-    return _none_if_empty(windows, found)
+    before, low = _same_before(windows), windows.low
+    found = counted_below(before, low, low, windows.high, windows.origin)
+    return _none_if_empty(windows, found.astype(np.float64))
 
 
 def quantile(windows: Windows, which: float) -> Floats:
     """The quantile of their values, linear between two of them (Hyndman and Fan, 1996, type 7)."""
-    values, found = windows.events.values, np.full(windows.low.size, np.nan)
+    values, last = windows.events.values, np.maximum(windows.counts - 1, 0)
     order = np.argsort(values)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    in_order = values[order]
-    for part in in_slices(windows.counts):
-        low, counts = windows.low[part], windows.counts[part]
-        places, ends = flat(low, windows.high[part])
+    position = last * which
+    below = np.floor(position).astype(np.int64)
+    ranks = _ranked(rank, windows, (below, np.minimum(below + 1, last)))
+    left, right = np.append(values[order], np.nan)[ranks]
+    return np.asarray(left + (right - left) * (position - below))
+
+
+def _ranked(rank: Ints, windows: Windows, nths: tuple[Ints, ...]) -> Ints:
+    """(k, m) the ranks of the values at the places of each of k nths (m,) in their order; -1 of an empty
+    window."""
+    found = np.full((len(nths), windows.low.size), -1)
+    long = np.flatnonzero(windows.counts > LONG)
+    for place, nth in enumerate(nths):
+        of_long = (windows.low[long], windows.high[long], windows.origin[long])
+        found[place, long] = nth_smallest(rank, nth[long], *of_long)
+    short = np.flatnonzero((windows.counts > 0) & (windows.counts <= LONG))
+    for part in in_slices(windows.counts[short]):
+        mine = short[part]
+        places, ends = flat(windows.low[mine], windows.high[mine])
+        counts = windows.counts[mine]
         # One number to sort by: which window, and the rank of the value.
-        keys = np.sort(np.repeat(np.arange(low.size), counts) * order.size + rank[places])
-        some = np.flatnonzero(counts)
-        position = (counts[some] - 1) * which
-        below = np.floor(position).astype(np.int64)
-        first = ends[some] - counts[some]
-        above = first + np.minimum(below + 1, counts[some] - 1)
-        left, right = (in_order[keys[at] % order.size] for at in (first + below, above))
-        found[part.start + some] = left + (right - left) * (position - below)
+        keys = np.sort(np.repeat(np.arange(mine.size), counts) * rank.size + rank[places])
+        for place, nth in enumerate(nths):
+            found[place, mine] = keys[ends - counts + nth[mine]] % rank.size
     return found
 
 
