@@ -244,6 +244,7 @@ def test_users_are_scored_by_what_is_known_at_the_end_of_the_day(home: Path) -> 
         assert {name: row[name] for name in NOTHING} == by_definition(names[row["user_id"]], end)
 
 
+@pytest.mark.parametrize("home", ["temporal"], indirect=True)
 def test_nights_in_any_order_leave_the_same_rows(home: Path, tmp_path: Path) -> None:
     land_all(tmp_path)
     for number in (3, 1, 0, 2, 3):
@@ -251,6 +252,7 @@ def test_nights_in_any_order_leave_the_same_rows(home: Path, tmp_path: Path) -> 
     assert pure_rows(tmp_path) == pure_rows(home)
 
 
+@pytest.mark.parametrize("home", ["temporal"], indirect=True)
 def test_a_feature_that_is_edited_is_computed_anew(home: Path, tmp_path: Path) -> None:
     spec = TEMPORAL if programs.find(PROGRAM).features_as_of == "temporal" else SPEC
     try:
@@ -334,6 +336,7 @@ def test_the_page_says_how_far_features_are_from_the_days_before(home: Path) -> 
     assert all(name in page for name in NOTHING)
 
 
+@pytest.mark.parametrize("home", ["temporal"], indirect=True)
 def test_an_issue_concerns_those_for_whom_its_condition_holds(
     home: Path, tmp_path: Path, program: None
 ) -> None:
