@@ -236,3 +236,13 @@ def test_a_source_that_files_do_not_have_is_refused(tmp_path: Path) -> None:
     ran = run(tmp_path, ACTIVITY, AS_OF, spec="features: {n: {source: clicks, aggregation: count}}")
     assert ran.exit_code == 78
     assert "features.n.count.source" in ran.stderr
+
+
+def test_ids_that_are_numbers_stay_numbers(tmp_path: Path) -> None:
+    """So that the result can be joined to the file that asked."""
+    activity = [{**row, "user_id": int(row["user_id"])} for row in ACTIVITY]
+    asked = [{**row, "user_id": int(row["user_id"])} for row in AS_OF]
+    rows = features_of(tmp_path, activity, asked, SPEC, suffix=".parquet")
+    assert rows["user_id"] == [8, 7, 9, 7]
+    assert rows["seconds"] == WANTED["seconds"]
+    assert features_of(tmp_path, ACTIVITY, asked, SPEC, suffix=".jsonl")["seconds"] == WANTED["seconds"]

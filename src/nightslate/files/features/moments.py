@@ -17,6 +17,7 @@ from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import read
 from nightslate.programs.features import FeaturesFile
 from nightslate.records.instants import instants as read_instants
+from nightslate.records.values import plain_type
 
 USER, AS_OF, KNOWN = "user_id", "as_of", "known_at"
 
@@ -54,11 +55,12 @@ class AskedOf:
         refused.add(path, bad.all(), rows.count)
         good = np.flatnonzero(bad.good)
         refused.require_some_left(path, good.size)
-        table = rows.table()
+        table, in_order = rows.table(), pa.array(good[np.argsort(rows.numbers[good], kind="stable")])
+        users = pc.dictionary_encode(columns[USER].take(in_order)).combine_chunks()
+        if not pa.types.is_string(plain_type(table[USER].type)):
+            columns[USER] = table[USER]  # who joins the result to the file has ids of one type
         carried = {name: table[name] for name in table.column_names if name not in columns}
-        in_order = good[np.argsort(rows.numbers[good], kind="stable")]
-        kept = pa.table({**columns, **carried}).take(pa.array(in_order))
-        users = pc.dictionary_encode(kept[USER]).combine_chunks()
+        kept = pa.table({**columns, **carried}).take(in_order)
         return cls(
             rows=kept,
             users=users.dictionary,
