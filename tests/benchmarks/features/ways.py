@@ -68,7 +68,7 @@ copy (
 def by_duckdb(activity: Path, as_of: Path, out: Path, threads: int) -> None:
     """Its windows over the union of both files, on so many threads."""
     with duckdb.connect(config={"threads": threads}) as connection:
-        connection.execute("set timezone = 'UTC'")
+        connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
         paths = {"activity": str(activity), "as_of": str(as_of), "out": str(out)}
         connection.execute(_SQL, paths)
 
