@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,10 @@ errors = Console(stderr=True)
 
 ProgramName = Annotated[str, typer.Option("--program", "-p", help="A program of the DAGs folder.")]
 Issue = Annotated[str | None, typer.Option("--issue", help="One of the program's issues; all by default.")]
+Quarantine = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Put bad rows there and use the others.")
+]
+SummaryAsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")]
 Day = Annotated[str, typer.Option("--ds", help="The UTC day of the data, YYYY-MM-DD.")]
 
 

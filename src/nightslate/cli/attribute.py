@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nightslate.cli.app import app, exit_by_kind, show, show_notes
+from nightslate.cli.app import Quarantine, SummaryAsJson, app, exit_by_kind, show, show_notes
 from nightslate.cli.bars import Bars
 from nightslate.programs.rewards import MAX_TOUCHES, SKEW
 
@@ -83,12 +83,8 @@ def attribute(
         Path | None,
         typer.Option(metavar="FILE", help="Write outcomes without credit there, with the reason."),
     ] = None,
-    quarantine: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Put bad rows there and use the others.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")
-    ] = False,
+    quarantine: Quarantine = None,
+    as_json: SummaryAsJson = False,
 ) -> None:
     """Credit outcomes to the impressions before them, by a rule that says how they share it.
 

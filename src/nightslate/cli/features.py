@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nightslate.cli.app import app, exit_by_kind, show, show_notes
+from nightslate.cli.app import Quarantine, SummaryAsJson, app, exit_by_kind, show, show_notes
 from nightslate.cli.bars import Bars
 
 
@@ -31,12 +31,8 @@ def features(
             show_default=False,
         ),
     ],
-    quarantine: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Put bad rows there and use the others.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")
-    ] = False,
+    quarantine: Quarantine = None,
+    as_json: SummaryAsJson = False,
 ) -> None:
     """Compute features of users as of moments, from what they did before.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from nightslate.cli.app import app, errors, exit_by_kind, show, show_notes
+from nightslate.cli.app import Quarantine, app, errors, exit_by_kind, show, show_notes
 
 
 class RangeCommand(TyperCommand):
@@ -64,9 +64,7 @@ def ope(
     ] = "logged",
     resamples: Annotated[int, typer.Option(min=2, help="Replicates of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    quarantine: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Put bad rows there and use the others.")
-    ] = None,
+    quarantine: Quarantine = None,
 ) -> None:
     """Evaluate a policy on a log of another one, and say whether to deploy it.
 
@@ -120,9 +118,7 @@ def propensities(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all rows to .parquet, .csv or .jsonl.")
     ] = None,
-    quarantine: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Put bad rows there and use the others.")
-    ] = None,
+    quarantine: Quarantine = None,
 ) -> None:
     """Print how likely slates were: conditional and marginal propensities by slot, and joint.
 

@@ -197,13 +197,11 @@ class Contract:
 
     def with_maximum(self, name: str, maximum: float) -> "Contract":
         """The contract with a tighter bound on one column. Raises SpecError where there is no such column."""
-        tighter = replace(self.column(name), maximum=maximum)
-        return replace(self, columns=tuple(tighter if c.name == name else c for c in self.columns))
+        return self._with(replace(self.column(name), maximum=maximum))
 
     def with_required(self, name: str) -> "Contract":
         """The contract with a column that every row has. Raises SpecError where there is no such column."""
-        required = replace(self.column(name), required=True)
-        return replace(self, columns=tuple(required if c.name == name else c for c in self.columns))
+        return self._with(replace(self.column(name), required=True))
 
     def with_columns(self, extra: Sequence[Column]) -> "Contract":
         """The contract with a program's own columns before the partition column.
@@ -215,3 +213,7 @@ class Contract:
         if taken:
             raise SpecError(f"table {self.name}: column {taken[0]!r} is declared twice, rename the program's")
         return replace(self, columns=(*self.columns[:-1], *extra, self.columns[-1]))
+
+    def _with(self, column: Column) -> "Contract":
+        """This column in place of that of its name."""
+        return replace(self, columns=tuple(column if c.name == column.name else c for c in self.columns))

@@ -18,6 +18,13 @@ def by_key_and_time(keys: Ints, times: Ints) -> Ints:
     return np.lexsort((times, keys))
 
 
+def places_in(order: Ints) -> Ints:
+    """(n,) where each row stands in an order of these rows: its inverse."""
+    places = np.empty_like(order)
+    places[order] = np.arange(order.size)
+    return places
+
+
 def ties(order: Ints, by: tuple[Ints, ...]) -> tuple[Ints, Ints]:
     """Where in the order rows are equal to a neighbour in all of `by`, and which of them are equal."""
     same = np.ones(max(order.size - 1, 0), dtype=np.bool_)

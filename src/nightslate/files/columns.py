@@ -24,7 +24,7 @@ from nightslate.records.sources import other_delimiter
 from nightslate.records.values import Values, mask
 
 
-def require(there: Sequence[str], names: Sequence[str]) -> None:
+def require(there: Sequence[str], names: Sequence[str], file: str = "the file") -> None:
     """Raise ContractError unless all these columns are there; it names those that are, and the nearest."""
     missing = [name for name in names if name not in there]
     if missing:
@@ -34,9 +34,7 @@ def require(there: Sequence[str], names: Sequence[str]) -> None:
         hint = f"; is {' and '.join(near)} what is meant?" if near else ""
         if delimiter:
             hint = f": its columns are separated by {delimiter!r}, and in CSV they are separated by commas"
-        raise ContractError(
-            f"the file has no column {' and '.join(missing)}; it has {', '.join(there)}{hint}"
-        )
+        raise ContractError(f"{file} has no column {' and '.join(missing)}; it has {', '.join(there)}{hint}")
 
 
 def numbers(rows: Rows, name: str, bad: BadRows) -> Floats:

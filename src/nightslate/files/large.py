@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from nightslate.errors import ContractError
-from nightslate.files.rows import Files, Rows, files_of, pieces, read
+from nightslate.files.rows import Files, Rows, files_of, pieces, pointed_notes, read
 from nightslate.records.pointed import pointed_columns_of
 from nightslate.records.sources import format_of
 
@@ -41,6 +41,11 @@ class LargeFile:
         rows = read(path)
         pointed = frozenset(name for name in ids if name in rows.names and rows.is_pointed(name))
         return cls(path, rows.files, rows.count, tuple(rows.names), pointed, rows)
+
+    @property
+    def pointed_notes(self) -> list[str]:
+        """What there is to say of columns of ids that are read as whole numbers."""
+        return pointed_notes(self.path, sorted(self.pointed))
 
     def parts(self, columns: Sequence[str]) -> Iterable[Rows]:
         """Some rows at a time; of Parquet with these columns alone."""

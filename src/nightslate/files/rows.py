@@ -25,6 +25,11 @@ Files = tuple[tuple[Path, int], ...]
 """Files in their order, and how many records are before each."""
 
 
+def pointed_notes(path: Path, names: Iterable[str]) -> list[str]:
+    """What there is to say of columns of ids of a file that are whole numbers written like 7.0."""
+    return [f"{name} of {path} is whole numbers, some written like 7.0: 7.0 is read as 7" for name in names]
+
+
 def where(files: Files, number: int) -> tuple[Path, int]:
     """The file of a record, and its number there."""
     file, before = [found for found in files if found[1] < number][-1]
@@ -68,11 +73,8 @@ class Rows:
 
     def pointed_notes(self, names: Iterable[str]) -> list[str]:
         """What there is to say of columns of ids that are read as whole numbers."""
-        return [
-            f"{name} of {self.path} is whole numbers, some written like 7.0: 7.0 is read as 7"
-            for name in names
-            if name in self.names and self.is_pointed(name)
-        ]
+        pointed = (name for name in names if name in self.names and self.is_pointed(name))
+        return pointed_notes(self.path, pointed)
 
     def values(
         self, name: str, read: Callable[[pa.ChunkedArray], Values]

@@ -37,7 +37,7 @@ class Users:
 
     @classmethod
     def of(cls, ids: pa.StringArray, rows: int) -> Self:
-        """The users of outcomes, each once; rows: of both files, which say how many parts there are."""
+        """Users, each once; rows: of all files that are gone through, which say how many parts there are."""
         parts, keys = min(_MOST_PARTS, -(-rows // _PART_ROWS)), text_keys(pa.chunked_array([ids]))
         part = np.append(deal(keys, seed("attribute"), parts), -1)
         return cls(TextIndex.of(ids, keys), part.astype(np.int16), parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from nightslate.core import features as core
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.features import Events, Moments, Windows
-from nightslate.core.ordering import by_key_and_time
+from nightslate.core.ordering import by_key_and_time, places_in
 from nightslate.programs.days import microseconds
 from nightslate.programs.features import (
     Aggregate,
@@ -29,9 +30,11 @@ from nightslate.programs.features import (
     conditions,
     values_of,
 )
+from nightslate.records.instants import INSTANT
 
-USER, AT, KNOWN = "user_id", "occurred_at", "known_at"
+USER, AT, KNOWN, LANDED = "user_id", "occurred_at", "known_at", "landed_at"
 _CONDITION = "condition."
+_ONE_DAY = pa.scalar(timedelta(days=1))
 
 Made = TypeVar("Made")
 
@@ -68,7 +71,7 @@ def features_as_of(
     """A column a feature and a row a moment (m,). Of each its user, a number; when it is; and until when what
     was known counts, both in microseconds. events: as `that_matter` gives them, USER being such numbers."""
     users, of_moments = np.unique(user, return_inverse=True)
-    of_events = _integers(events[USER])
+    of_events = integers(events[USER])
     place = np.searchsorted(users, of_events)
     asked_of = np.append(users, -1)[place] == of_events
     order = by_key_and_time(of_moments, at)
@@ -76,9 +79,8 @@ def features_as_of(
     history = _History(
         events.filter(pa.array(asked_of)), _asked(features), users.size, place[asked_of], moments
     )
-    back = np.empty_like(order)
-    back[order] = np.arange(order.size)
-    return pa.table({each.name: history.column(each).take(pa.array(back)) for each in features})
+    back = pa.array(places_in(order))
+    return pa.table({each.name: history.column(each).take(back) for each in features})
 
 
 def _asked(features: Sequence[Aggregate]) -> list[Condition]:
@@ -111,7 +113,7 @@ class _History:
     def __init__(
         self, events: pa.Table, asked: list[Condition], users: int, user: Ints, moments: Moments
     ) -> None:
-        at, known = _integers(events[AT]), _integers(events[KNOWN])
+        at, known = integers(events[AT]), integers(events[KNOWN])
         order = by_key_and_time(user, at)
         self._user, self._at, self._known = user[order], at[order], known[order]
         self._events = events.drop_columns([USER, AT, KNOWN]).take(pa.array(order)).combine_chunks()
@@ -203,9 +205,7 @@ def _in_order_of_text(column: pa.ChunkedArray) -> pa.DictionaryArray:
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.combine_chunks()
     order = np.asarray(pc.array_sort_indices(coded.dictionary))
-    place = np.empty_like(order)
-    place[order] = np.arange(order.size)
-    indices = pa.array(place).take(coded.indices)
+    indices = pa.array(places_in(order)).take(coded.indices)
     return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), coded.dictionary.take(pa.array(order)))
 
 
@@ -214,5 +214,12 @@ def _seconds_between(windows: Windows) -> Floats:
     return core.time_between(windows, does <= _BOTH, does >= _BOTH)
 
 
-def _integers(column: pa.ChunkedArray) -> Ints:
+def known_at(at: pa.ChunkedArray, landed: pa.ChunkedArray | None = None) -> pa.ChunkedArray:
+    """(n,) when events were known: when they landed, or else once their (UTC) day was over."""
+    over = pc.add(pc.floor_temporal(at, unit="day"), _ONE_DAY).cast(INSTANT)
+    return over if landed is None else pc.coalesce(landed, over)
+
+
+def integers(column: pa.ChunkedArray) -> Ints:
+    """(n,) whole numbers, or moments in microseconds."""
     return np.asarray(column.cast(pa.int64()).combine_chunks())

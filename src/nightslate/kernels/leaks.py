@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.hashing import lowest, mix, seed
 from nightslate.kernels.buckets import user_keys
-from nightslate.kernels.features import AT, KNOWN, USER
+from nightslate.kernels.features import AT, KNOWN, USER, integers
 
 AS_OF = "as_of"
 SAMPLE = 100
@@ -40,7 +40,7 @@ def leaking(compute: Compute, events: pa.Table, moments: pa.Table, day: str) -> 
 
 def _sampled(moments: pa.Table, day: str) -> pa.Table:
     """One moment of each of some users, the same in whatever order they come."""
-    at = np.asarray(moments[AS_OF].cast(pa.int64()).combine_chunks()).astype(np.uint64)
+    at = integers(moments[AS_OF]).astype(np.uint64)
     order = np.argsort(mix(mix(user_keys(moments), at), seed(day)), kind="stable")
     shuffled = moments.take(pa.array(order))
     _, first = np.unique(user_keys(shuffled), return_index=True)

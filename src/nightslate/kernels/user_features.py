@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 
 import numpy as np
@@ -13,25 +13,30 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Ints
 from nightslate.errors import LeakError
-from nightslate.kernels.features import AT, KNOWN, USER, features_as_of, that_matter
+from nightslate.kernels.features import (
+    AT,
+    KNOWN,
+    LANDED,
+    USER,
+    features_as_of,
+    integers,
+    known_at,
+    that_matter,
+)
 from nightslate.kernels.leaks import AS_OF, leaking
 from nightslate.programs.days import end_of
 from nightslate.programs.features import Aggregate, columns_looked_at
 from nightslate.records.instants import INSTANT
 
-LANDED, DAY = "landed_at", "ds"
-
 JOINED_BY = {"impressions": (USER, AT), "features": (USER, AS_OF)}
 """The columns that say which features stand beside which impression."""
-
-_ONE_DAY = timedelta(days=1)
 
 
 def columns_read(source: str, aggregates: Iterable[Aggregate]) -> tuple[str, ...]:
     """What is read of a log for features of it."""
     landed = [LANDED] if source == "activity" else []
     looked_at = columns_looked_at(each.spec for each in aggregates)
-    return tuple(dict.fromkeys([USER, AT, *landed, DAY, *looked_at]))
+    return tuple(dict.fromkeys([USER, AT, *landed, *looked_at]))
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def _computed(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.T
     users = pc.unique(moments[USER])
     place = events.schema.get_field_index(USER)
     numbered = events.set_column(place, USER, pc.fill_null(_places(events[USER], users), -1))
-    at = np.asarray(moments[AS_OF].cast(pa.int64()).combine_chunks())
+    at = integers(moments[AS_OF])
     user = np.asarray(_places(moments[USER], users))
     found = features_as_of(numbered, aggregates, user, at, at)
     return pa.table({**_by_name(moments), **_by_name(found)})
@@ -112,10 +117,8 @@ class KnownFeatures:
 
 
 def _known(events: pa.Table) -> pa.Table:
-    """With the time at which each event was known: when it landed, or else the end of its day. Numbers as
-    features aggregate them."""
-    over = pc.add(events[DAY].cast(pa.timestamp("us")), pa.scalar(_ONE_DAY)).cast(INSTANT)
-    known = pc.coalesce(events[LANDED], over) if LANDED in events.column_names else over
+    """With the time at which each event was known, and numbers as features aggregate them."""
+    known = known_at(events[AT], events[LANDED] if LANDED in events.column_names else None)
     fields = [f.with_type(pa.float64()) if pa.types.is_integer(f.type) else f for f in events.schema]
     return events.cast(pa.schema(fields)).append_column(KNOWN, known)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from nightslate.programs.logs import Feature
 
 ColumnTypes = Mapping[str, str]
 """`category` or `number`, by column."""
@@ -69,6 +71,11 @@ def parse(text: str, types: ColumnTypes) -> Condition:
             f"{text!r} is no condition; write one such as errors_7d >= 2 and plan == pro"
         ) from error
     return _Parser(text, types).condition(tree.body, 0)
+
+
+def concern_of(text: str | None, context: Iterable[Feature]) -> Condition | None:
+    """The condition on these columns of contexts; None without a text. Raises ValueError as `parse`."""
+    return parse(text, {column.name: column.type for column in context}) if text else None
 
 
 def columns_of(condition: Condition) -> tuple[str, ...]:

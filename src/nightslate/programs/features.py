@@ -239,6 +239,11 @@ def context_of(specs: FeatureSpecs) -> tuple[Feature, ...]:
     )
 
 
+def known_of_users(logs: Logs, specs: FeatureSpecs) -> tuple[Feature, ...]:
+    """What is known of a user when a decision is made: columns that land, and features."""
+    return (*logs.context, *context_of(specs))
+
+
 def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
     """Raise ValueError for a feature that the program's logs can't be aggregated to."""
     require_names(aggregates(specs))

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.conditions import Condition, columns_of, parse
+from nightslate.programs.conditions import Condition, columns_of, concern_of
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
-from nightslate.programs.features import FeatureSpecs, context_of
+from nightslate.programs.features import FeatureSpecs, known_of_users
 from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
@@ -151,13 +151,12 @@ class Issue(SlateGoals):
     @property
     def context(self) -> tuple[Feature, ...]:
         """What is known of a user when a decision is made: columns that land, and features."""
-        return (*self.logs.context, *context_of(self.features))
+        return known_of_users(self.logs, self.features)
 
     @property
     def concern(self) -> Condition | None:
         """What holds for the users that it concerns; None: for all."""
-        types = {column.name: column.type for column in self.context}
-        return parse(self.concerns, types) if self.concerns else None
+        return concern_of(self.concerns, self.context)
 
     @property
     def concerned_by(self) -> tuple[str, ...]:

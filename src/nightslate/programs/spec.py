@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from nightslate.errors import SpecError
-from nightslate.programs.features import FeatureSpecs, context_of, require_computable
+from nightslate.programs.features import FeatureSpecs, known_of_users, require_computable
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.logs import Feature, Logs
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
@@ -88,7 +88,7 @@ class Program(Strict):
     @property
     def context(self) -> tuple[Feature, ...]:
         """What is known of a user when a decision is made: columns that land, and features."""
-        return (*self.logs.context, *context_of(self.features))
+        return known_of_users(self.logs, self.features)
 
     @property
     def slots(self) -> int:

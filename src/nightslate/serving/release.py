@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from nightslate.errors import ModelError
-from nightslate.programs.conditions import Condition, parse
+from nightslate.programs.conditions import Condition, concern_of
 from nightslate.programs.logs import Features
 from nightslate.programs.strict import Name, Share, Strict, Text
 
@@ -45,8 +45,7 @@ class Release(Strict):
     @property
     def concern(self) -> Condition | None:
         """What holds for the users that get slates; None: for all."""
-        types = {column.name: column.type for column in self.context}
-        return parse(self.concerns, types) if self.concerns else None
+        return concern_of(self.concerns, self.context)
 
     @property
     def variant(self) -> str:

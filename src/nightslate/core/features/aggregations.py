@@ -49,28 +49,25 @@ def time_since_last(windows: Windows) -> Floats:
 def distinct(windows: Windows) -> Floats:
     """How many different values they have: those events count that are the first of their value in the
     window."""
-    before, low = _same_before(windows), windows.low
+    before, low = windows.events.same_before, windows.low
     found = counted_below(before, low, low, windows.high, windows.origin)
     return _none_if_empty(windows, found.astype(np.float64))
 
 
 def quantile(windows: Windows, which: float) -> Floats:
     """The quantile of their values, linear between two of them (Hyndman and Fan, 1996, type 7)."""
-    values, last = windows.events.values, np.maximum(windows.counts - 1, 0)
-    order = np.argsort(values)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(order.size)
+    events, last = windows.events, np.maximum(windows.counts - 1, 0)
     position = last * which
     below = np.floor(position).astype(np.int64)
-    ranks = _ranked(rank, windows, (below, np.minimum(below + 1, last)))
-    left, right = np.append(values[order], np.nan)[ranks]
+    ranks = _ranked(windows, (below, np.minimum(below + 1, last)))
+    left, right = np.append(events.values[events.by_value], np.nan)[ranks]
     return np.asarray(left + (right - left) * (position - below))
 
 
-def _ranked(rank: Ints, windows: Windows, nths: tuple[Ints, ...]) -> Ints:
+def _ranked(windows: Windows, nths: tuple[Ints, ...]) -> Ints:
     """(k, m) the ranks of the values at the places of each of k nths (m,) in their order; -1 of an empty
     window."""
-    found = np.full((len(nths), windows.low.size), -1)
+    rank, found = windows.events.ranks, np.full((len(nths), windows.low.size), -1)
     long = np.flatnonzero(windows.counts > LONG)
     for place, nth in enumerate(nths):
         of_long = (windows.low[long], windows.high[long], windows.origin[long])
@@ -131,16 +128,3 @@ def _of_last(windows: Windows, values: AnyArray) -> Floats:
 
 def _none_if_empty(windows: Windows, found: Floats) -> Floats:
     return np.asarray(np.where(windows.counts > 0, found, np.nan))
-
-
-def _same_before(windows: Windows) -> AnyArray:
-    """(n,) the place of the event before each one of the same user with the same value, -1 where there is
-    none."""
-    events = windows.events
-    _, codes = np.unique(events.values, return_inverse=True)
-    keys = events.owner * (codes.max(initial=0) + 1) + codes
-    order = np.argsort(keys, kind="stable")
-    before = np.full(order.size, -1)
-    same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
-    before[order[same + 1]] = order[same]
-    return before

@@ -10,7 +10,7 @@ import numpy as np
 
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.features.ranges import flat, in_slices, reduced
-from nightslate.core.ordering import bisect, ties
+from nightslate.core.ordering import bisect, places_in, ties
 
 SECOND = 1_000_000
 """In microseconds, in which all times are."""
@@ -58,6 +58,28 @@ class Events:
         begins = np.zeros(self.at.size, dtype=np.bool_)
         begins[self.first[:-1][np.diff(self.first) > 0]] = True
         return begins
+
+    @cached_property
+    def by_value(self) -> Ints:
+        """(n,) an order of them by value, of all users."""
+        return np.argsort(self.values)
+
+    @cached_property
+    def ranks(self) -> Ints:
+        """(n,) where each stands in that order."""
+        return places_in(self.by_value)
+
+    @cached_property
+    def same_before(self) -> Ints:
+        """(n,) the place of the event before each one of the same user with the same value, -1 where there is
+        none."""
+        _, codes = np.unique(self.values, return_inverse=True)
+        keys = self.owner * (codes.max(initial=0) + 1) + codes
+        order = np.argsort(keys, kind="stable")
+        before = np.full(order.size, -1)
+        same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
+        before[order[same + 1]] = order[same]
+        return before
 
     @cached_property
     def known_at_once(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.errors import MachineError
-from nightslate.files.attribution.histories import Impressions, Outcomes, read_outcomes
+from nightslate.files.attribution.histories import Impressions, read_outcomes
 from nightslate.files.attribution.summary import Tally
 from nightslate.files.attribution.user_impressions import Dealt, deal_outcomes
 from nightslate.files.growing_file import Pieces
 from nightslate.files.progress import Progress
 from nightslate.files.rejected_rows import Refused
-from nightslate.files.rows import Files
+from nightslate.files.rows import Files, pointed_notes
 from nightslate.files.threads import in_order
 from nightslate.files.user_parts import Parts
 from nightslate.files.users import Users
@@ -89,7 +88,7 @@ def attribute(
             refused=refused.counts,
             notes=(
                 *refused.summary,
-                *_pointed(shown),
+                *shown.file.pointed_notes,
                 *done.notes,
                 *([f"WARNING: {strangers}"] if strangers else ()),
             ),
@@ -124,7 +123,7 @@ class _Outcomes:
             found.rows,
             found.copies,
             found.examples(),
-            tuple(_pointed(found)),
+            tuple(pointed_notes(path, found.pointed)),
         )
 
 
@@ -183,9 +182,3 @@ def _attribute(attributor: Attributor, dealt: Dealt, done: _Outcomes, part: int)
     early = rest.filter(pc.equal(rest["reason"], "before_impression"))["outcome_id"].combine_chunks()
     named_later = outcomes.filter(pc.is_in(outcomes["outcome_id"], value_set=early))
     return _Part(tables, rest, named_later, copied, tally, Overlap.of(impressions, outcomes))
-
-
-def _pointed(log: Impressions | Outcomes) -> Iterator[str]:
-    path = log.file.path if isinstance(log, Impressions) else log.path
-    for name in log.pointed:
-        yield f"{name} of {path} is whole numbers, some written like 7.0: 7.0 is read as 7"

@@ -89,11 +89,6 @@ class Impressions:
         ids = [(name, pa.string()) for name in _IMPRESSION[:3]]
         return cls(file, pa.schema([*ids, ("occurred_at", INSTANT), *slot, (ROW, pa.int64())]))
 
-    @property
-    def pointed(self) -> tuple[str, ...]:
-        """As of outcomes."""
-        return tuple(sorted(self.file.pointed))
-
     def good(self, refused: Refused) -> Iterator[pa.RecordBatch]:
         """The good rows, some at a time, each with its place as ROW; bad ones are refused."""
         for rows in self._parts():

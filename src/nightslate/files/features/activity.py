@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import found_column, instants, only, require, texts, texts_or_none
 from nightslate.files.large import LargeFile
 from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import Rows
-from nightslate.kernels.features import AT, KNOWN, USER, that_matter
+from nightslate.kernels.features import AT, KNOWN, LANDED, USER, known_at, that_matter
 from nightslate.programs.features import ColumnType, FeaturesFile
 from nightslate.records.instants import INSTANT
 from nightslate.records.instants import instants as read_instants
 from nightslate.records.numbers import numbers as read_numbers
 
-LANDED = "landed_at"
-_DAY = pa.scalar(timedelta(days=1))
 _ARROW = {"number": pa.float64(), "category": pa.string()}
 
 
@@ -42,10 +38,7 @@ class Activity:
         """Raises ContractError for a file or columns that can't be used."""
         types = {name: spec.type_of(name) for name in spec.column_names}
         file = LargeFile.of(path, [USER, *(name for name, kind in types.items() if kind != "number")])
-        try:
-            require(file.names, [USER, AT, *types])
-        except ContractError as error:
-            raise ContractError(f"{path}: {error}") from error
+        require(file.names, [USER, AT, *types], f"{path}")
         guessed = tuple(name for name, kind in types.items() if kind is None)
         return cls(file, spec, {name: kind or _type_of(file, name) for name, kind in types.items()}, guessed)
 
@@ -59,8 +52,7 @@ class Activity:
     @property
     def notes(self) -> Iterator[str]:
         """What a person should know of how columns are read."""
-        for name in sorted(self.file.pointed):
-            yield f"{name} of {self.file.path} is whole numbers, some written like 7.0: 7.0 is read as 7"
+        yield from self.file.pointed_notes
         for name in self.guessed:
             if self.types[name] == "number":
                 yield (
@@ -90,10 +82,7 @@ class Activity:
         of it, when it happened."""
         if LANDED not in self.file.names:
             return at
-        landed = found_column(rows, LANDED, bad, read_instants, required=False)
-        if not landed.null_count:
-            return landed
-        return pc.coalesce(landed, pc.add(pc.floor_temporal(at, unit="day"), _DAY).cast(INSTANT))
+        return known_at(at, found_column(rows, LANDED, bad, read_instants, required=False))
 
 
 def _numbers(rows: Rows, name: str, bad: BadRows) -> pa.ChunkedArray:

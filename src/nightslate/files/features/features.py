@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.core.ordering import places_in
 from nightslate.errors import MachineError
 from nightslate.files.features.activity import Activity
 from nightslate.files.features.moments import AskedOf
@@ -157,8 +158,6 @@ def _with_features(
     for of_users in in_order(of_part, range(users.parts)):
         found.append(of_users)
         progress("parts computed", len(found), users.parts)
-    back = np.empty_like(order)
-    back[order] = np.arange(order.size)
-    computed = pa.concat_tables(found).take(pa.array(back))
+    computed = pa.concat_tables(found).take(pa.array(places_in(order)))
     columns = zip(asked.rows.column_names, asked.rows.columns, strict=True)
     return pa.table({**dict(columns), **dict(zip(computed.column_names, computed.columns, strict=True))})

@@ -15,11 +15,11 @@ from nightslate.files.bad_rows import BadRows
 from nightslate.files.columns import found_column, instants, require, texts
 from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import read
+from nightslate.kernels.features import KNOWN, USER, integers
+from nightslate.kernels.leaks import AS_OF
 from nightslate.programs.features import FeaturesFile
 from nightslate.records.instants import instants as read_instants
 from nightslate.records.values import plain_type
-
-USER, AS_OF, KNOWN = "user_id", "as_of", "known_at"
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,7 @@ class AskedOf:
     def of(cls, path: Path, spec: FeaturesFile, refused: Refused) -> AskedOf:
         """Raises ContractError for a file or columns that can't be used, or if no row is good."""
         rows = read(path)
-        try:
-            require(rows.names, [USER, AS_OF])
-        except ContractError as error:
-            raise ContractError(f"{path}: {error}") from error
+        require(rows.names, [USER, AS_OF], f"{path}")
         clash = [each.name for each in spec.each if each.name in rows.names]
         if clash:
             raise ContractError(f"{path} has a column {clash[0]}, which is a feature's name: rename either")
@@ -65,12 +62,8 @@ class AskedOf:
             rows=kept,
             users=users.dictionary,
             user=np.asarray(users.indices, dtype=np.int64),
-            at=_microseconds(kept[AS_OF]),
-            known=_microseconds(kept[KNOWN] if KNOWN in columns else kept[AS_OF]),
+            at=integers(kept[AS_OF]),
+            known=integers(kept[KNOWN] if KNOWN in columns else kept[AS_OF]),
             count=rows.count,
             notes=tuple(rows.pointed_notes([USER])),
         )
-
-
-def _microseconds(column: pa.ChunkedArray) -> Ints:
-    return np.asarray(column.cast(pa.int64()).combine_chunks())
