@@ -19,7 +19,8 @@ import nightslate
 from nightslate.orchestration.dag_factory import DS, EXECUTION_TIMEOUT, build_dag
 from nightslate.orchestration.landing import LandingSensor
 from nightslate.orchestration.operators import PythonStep, SparkStep
-from nightslate.pipeline.plan import Task, plan
+from nightslate.pipeline.plan import plan
+from nightslate.pipeline.tasks import Task
 from nightslate.programs import load, unpack
 
 DAGS = Path(__file__).parents[2] / "dags"

@@ -65,7 +65,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
         if model is Issue and name in (*OF_THE_PROGRAM, "name"):
             continue
         inner = list(models(field.annotation))
-        key = f"{prefix}{name}" + folded(field.annotation)
+        key = f"{prefix}{field.alias or name}" + folded(field.annotation)
         for one in inner:
             yield from keys(one, f"{key}.")
         if not inner or isinstance(field.get_default(), float):  # a number, or what a model says instead

@@ -25,6 +25,7 @@ _TYPES: dict[Type, pa.DataType] = {
     "array<string>": _list(pa.string()),
     "array<float>": _list(pa.float32()),
     "array<double>": _list(pa.float64()),
+    "array<timestamp>": _list(pa.timestamp("us", "UTC")),
 }
 
 

@@ -20,6 +20,7 @@ Type = Literal[
     "array<string>",
     "array<float>",
     "array<double>",
+    "array<timestamp>",
 ]
 Rule = Literal["required", "required_unless", "finite", ">", ">=", "<", "<=", "length", "one_of", "matches"]
 Reason = Literal["required", "out_of_range", "not_allowed"]

@@ -21,6 +21,7 @@ from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.first_groups import FirstGroups
 from nightslate.kernels.lists import matrix
+from nightslate.kernels.show_times import COLUMNS
 from nightslate.kernels.slate_ids import ids_of_alike, slate_ids
 from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.kernels.training import arm_key
@@ -38,10 +39,12 @@ CHOICES = pa.schema(
         SLATES.field("user_id"),
         ("probabilities", pa.list_(pa.float64())),
         ("expected", pa.list_(pa.float64())),
+        *(SLATES.field(name) for name in COLUMNS),
     ]
 )
 """A user, and what the model of its variant would choose: the probability of each of the model's arms. Where
-it is asked for and known, the reward that the model expects of each."""
+it is asked for and known, the reward that the model expects of each. When the slate may be shown, where there
+are such times beside the user."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class Scoring:
         }
         groups = adjustment.groups_of(model.arms)
         columns = {
-            **{name: choices[name] for name in ("user_id", "variant")},
+            **{name: choices[name] for name in ("user_id", "variant", *COLUMNS)},
             **{n: pa.repeat(pa.scalar(value, SLATES.field(n).type), len(keys)) for n, value in same.items()},
             "candidates": _of_candidates("candidates", model.arms, len(keys), eligible),
             "groups": _of_candidates("groups", groups, len(keys), eligible),
@@ -186,8 +189,16 @@ def chosen(variant: str, model: ScoredBy, users: pa.Table, expecting: bool = Fal
         "expected": pa.nulls(users.num_rows, CHOICES.field("expected").type)
         if expected is None
         else _lists(pa.array(expected.ravel()), len(model.arms)),
+        **{name: _beside(users, column, CHOICES.field(name).type) for name, column in COLUMNS.items()},
     }
     return pa.table(columns, schema=CHOICES)
+
+
+def _beside(users: pa.Table, column: str, kind: pa.DataType) -> pa.Array:
+    """(n,) a column that users may have; nulls where they have not."""
+    if column not in users.column_names:
+        return pa.nulls(users.num_rows, kind)
+    return users[column].combine_chunks()
 
 
 def in_chunks(rows: pa.Table) -> Iterator[pa.Table]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from hashlib import sha256
+from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +16,18 @@ import pyarrow.compute as pc
 from nightslate.core.arrays import Ints, Keys
 from nightslate.core.hashing import mix
 from nightslate.kernels.lists import codes, items, matrix
+from nightslate.kernels.show_times import COLUMNS
 
 _SHARED = ("issue", "variant", "policy", "model_digest", "candidates", "groups", "penalty")
 """What many slates have in common."""
-_OWN = ("user_id", "weights", "ranking")
+_OWN = ("user_id", "weights", "ranking", *COLUMNS)
 
 
 def slate_ids(slates: pa.Table, program: str, slate_date: date) -> pa.Array:
     """(n,) the SHA-256 of each slate's program and date, of what it shares with others as JSON, then of its
-    user, its weights and its ranking by places among the candidates, as bytes in little-endian order. Lists
-    of one slate are as long as the contract says; those of others may be of another length."""
+    user, its weights and its ranking by places among the candidates as bytes in little-endian order, and of
+    the times at which it may be shown, where there are such, as JSON in microseconds. Lists of one slate are
+    as long as the contract says; those of others may be of another length."""
     ids = np.empty(slates.num_rows, dtype=object)
     for at in _alike(slates):
         shared, own = slates.select(_SHARED).take(pa.array(at[:1])), slates.select(_OWN).take(pa.array(at))
@@ -58,8 +61,20 @@ def _contents(shared: pa.Table, rows: pa.Table) -> Iterator[bytes]:
     users = rows["user_id"].to_pylist()
     weights = matrix(rows["weights"]).astype("<f4")
     ranking = codes(rows["ranking"], candidates).astype("<i4")
-    for user, weight, ranked in zip(users, weights, ranking, strict=True):
-        yield user.encode() + b"\0" + weight.tobytes() + ranked.tobytes()
+    times = _times(rows)
+    for user, weight, ranked, shown in zip(users, weights, ranking, times, strict=True):
+        yield user.encode() + b"\0" + weight.tobytes() + ranked.tobytes() + shown
+
+
+def _times(rows: pa.Table) -> Iterator[bytes]:
+    """Of each row the times at which it may be shown; nothing where it may be at any time."""
+    columns = [rows[name] for name in COLUMNS]
+    if all(column.null_count == rows.num_rows for column in columns):
+        yield from repeat(b"", rows.num_rows)
+        return
+    whole = pa.list_(pa.int64())
+    for ends in zip(*(column.cast(whole).to_pylist() for column in columns), strict=True):
+        yield b"\0" + json.dumps(ends).encode() if ends != (None, None) else b""
 
 
 def _alike(slates: pa.Table) -> Iterator[Ints]:

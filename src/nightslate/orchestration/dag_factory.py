@@ -12,7 +12,8 @@ from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Par
 from nightslate.orchestration.failures import RETRIES, RETRY_POLICY
 from nightslate.orchestration.landing import LandingSensor
 from nightslate.orchestration.operators import KEY_CONNECTION, PythonStep, SparkStep
-from nightslate.pipeline.plan import Task, plan
+from nightslate.pipeline.plan import plan
+from nightslate.pipeline.tasks import Task
 from nightslate.programs import Program, engine_of, pack, parse, text_of
 
 DS = "{{ data_interval_start | ds }}"

@@ -42,12 +42,13 @@ def days_looked_back_on(night: Night, models: Table, with_logs_before: bool = Fa
     """The days before this one whose logs training and evaluation go back to, the oldest first: those that
     they learn from, and in which trajectories began that ended there. `with_logs_before`: also those before
     them whose impressions may be credited with outcomes of the oldest, and whose activity its features are
-    made of."""
+    made of; and those whose impressions contact rules count."""
     sequences = [issue.sequence for issue in night.program.issues.values() if issue.sequence]
     days = len(days_learnt_from(night, models))
     days += max((days_before(sequence.span) for sequence in sequences), default=0)
     further = max(days_attributed(night.program), days_of_activity(night.program)) if with_logs_before else 0
-    return _days_up_to(night.ds, days + further)
+    contacts = days_of_contacts(night.program) if with_logs_before else 0
+    return _days_up_to(night.ds, max(days + further, contacts))
 
 
 def days_with_features(night: Night, models: Table) -> list[date]:
@@ -71,6 +72,11 @@ def days_of_activity(program: Program) -> int:
     """How many days before a decision's day the activity is looked for that its features are made of."""
     windows = (each.window for each in aggregates(program.features))
     return max((1 + days_before(window) for window in windows if window), default=0)
+
+
+def days_of_contacts(program: Program) -> int:
+    """How many days before this one impressions are counted that contact rules limit."""
+    return days_before(program.contacts.longest_period) if program.contacts else 0
 
 
 @contextmanager

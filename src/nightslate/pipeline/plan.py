@@ -6,69 +6,13 @@ file is parsed every few seconds, and its plan is cheap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 
 from nightslate.errors import SpecError
+from nightslate.pipeline.tasks import Run, Step, Task
 from nightslate.programs import Program
-from nightslate.programs.issue import ONLY
 
 DATA_DOCS = "data_docs"
-
-Run = Callable[..., str]
-"""(night, a table for each that the step names) -> one line about what was done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """A step, and the tables that it gets as arguments.
-
-    `reads`: rows that steps before it wrote tonight (and maybe on nights before). `looks_up`: rows of nights
-    before this one alone. `writes`: what it writes. `TABLE:STATE` is what readers of a table don't see yet.
-    `heavy`: goes over user buckets, so an engine of many machines pays. `belongs_to`: the programs that
-    have it.
-    """
-
-    name: str
-    does: str
-    run: Callable[[], Run]
-    reads: tuple[str, ...] = ()
-    looks_up: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    per_issue: bool = False
-    heavy: bool = False
-    belongs_to: Callable[[Program], bool] = lambda _: True
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The names of the tables that are its arguments, each once."""
-        named = (name.partition(":")[0] for name in (*self.reads, *self.looks_up, *self.writes))
-        return tuple(dict.fromkeys(named))
-
-
-@dataclass(frozen=True)
-class Task:
-    """A step of a program's night, or of one issue of it. `after`: the tasks that have to be done before."""
-
-    step: Step
-    issue: str | None = None
-    after: tuple[Task, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """As Airflow names it: within the group of its issue, where the program tells several apart."""
-        return self.step.name if self.issue in (None, ONLY) else f"{self.issue}.{self.step.name}"
-
-    @cached_property
-    def before(self) -> frozenset[Task]:
-        """All that is done by the time it begins."""
-        return frozenset(self.after).union(*(task.before for task in self.after))
-
-    def feeds(self, later: Task) -> bool:
-        """Whether another task reads what this one writes."""
-        apart = self.issue is not None and later.issue is not None and self.issue != later.issue
-        return not apart and not set(self.step.writes).isdisjoint(later.step.reads)
 
 
 def plan(program: Program) -> tuple[Task, ...]:
@@ -120,6 +64,12 @@ def _attribute() -> Run:
 
 def _features() -> Run:
     from nightslate.pipeline.steps.features import run
+
+    return run
+
+
+def _contacts() -> Run:
+    from nightslate.pipeline.steps.contacts import run
 
     return run
 
@@ -219,6 +169,16 @@ STEPS = (
         belongs_to=_has_sequences,
     ),
     Step(
+        name="contacts",
+        does="Says who gets no slate tonight, by contact rules, and why.",
+        run=_contacts,
+        reads=("users", "impressions", "features", "arms"),
+        looks_up=("slates",),
+        writes=("withheld",),
+        heavy=True,
+        belongs_to=lambda program: program.contacts is not None,
+    ),
+    Step(
         name="train",
         does="Fits every learner on rewards that are known; registers the models.",
         run=_train,
@@ -249,7 +209,7 @@ STEPS = (
         name="score",
         does="Ranks tonight's arms for every user; stages the slates.",
         run=_score,
-        reads=("users", "arms", "features", "models"),
+        reads=("users", "arms", "features", "withheld", "models"),
         looks_up=("promotions",),
         writes=("slates:staged", "allocations", "assignments", "multipliers"),
         per_issue=True,
@@ -259,7 +219,8 @@ STEPS = (
         name="audit",
         does="Recomputes and checks what was staged, before anyone can read it.",
         run=_audit,
-        reads=("users", "arms", "features", "allocations", "slates:staged"),
+        reads=("users", "arms", "impressions", "features", "withheld", "allocations", "slates:staged"),
+        looks_up=("slates",),
         writes=("slates:audited",),
         heavy=True,
     ),
@@ -276,7 +237,7 @@ STEPS = (
         run=_report,
         reads=(
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
-            *("models", "delays"),
+            *("withheld", "models", "delays"),
             *("evaluations", "sweeps", "evidence", "promotions", "ledger", "slates"),
         ),
         per_issue=True,

@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 from nightslate.errors import NightslateError, SpecError, SupersededError
 from nightslate.pipeline.failures import cause
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.plan import STEP_NAMES, Task, tasks_named
+from nightslate.pipeline.plan import STEP_NAMES, tasks_named
+from nightslate.pipeline.tasks import Task
 
 if TYPE_CHECKING:
     from nightslate.models.tracking import NightRun

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from nightslate.errors import SpecError
+from nightslate.programs.contacts import ContactRules, require_answerable
 from nightslate.programs.features import FeatureSpecs, known_of_users, require_computable
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.logs import Feature, Logs
@@ -33,6 +34,7 @@ class Program(Strict):
     logs: Logs
     features: FeatureSpecs = Field(default={}, max_length=1000)
     features_as_of: Literal["snapshot", "temporal"] = "snapshot"
+    contacts: ContactRules | None = None
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
 
     @model_validator(mode="before")
@@ -48,7 +50,7 @@ class Program(Strict):
             return own
         of_program = {key: own[key] for key in OF_THE_PROGRAM if key in own}
         for name, issue in issues.items():
-            reserved = [key for key in (*OF_THE_PROGRAM, "name") if key in issue]
+            reserved = [key for key in (*OF_THE_PROGRAM, "contacts", "name") if key in issue]
             if reserved:
                 raise ValueError(f"issues.{name}: {reserved[0]} is said once, for the whole program")
         whole = {name: {**for_all, **issue, **of_program, "name": name} for name, issue in issues.items()}
@@ -57,6 +59,11 @@ class Program(Strict):
     @model_validator(mode="after")
     def _can_compute_features(self) -> Program:
         require_computable(self.features, self.logs)
+        return self
+
+    @model_validator(mode="after")
+    def _can_hold_to_contact_rules(self) -> Program:
+        require_answerable(self.contacts, self.logs.context, self.context)
         return self
 
     @model_validator(mode="after")

@@ -98,6 +98,7 @@ def page(report: NightReport) -> str:
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
         drift=None if report.drift is None else _drift(report.drift),
         budgets=None if report.budgets is None else report.budgets.to_pylist(),
+        contacts=report.contacts,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from nightslate.reports.contacts import ContactFigures
 from nightslate.reports.numbers import Reward
 from nightslate.reports.sequence import SequenceFigures
 
@@ -51,6 +52,7 @@ class NightReport:
     drift: rows of the table `feature_drift`; None for a program without features.
     budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
     multiplier changes), multiplier, reward_price, divergence_price; None for a program without budgets.
+    contacts: None for a program without contact rules.
     """
 
     program: str
@@ -88,6 +90,7 @@ class NightReport:
     delays: pa.Table | None = None
     drift: pa.Table | None = None
     budgets: pa.Table | None = None
+    contacts: ContactFigures | None = None
 
     @property
     def unit(self) -> str:

@@ -27,6 +27,7 @@ _TYPES: dict[str, DataType | Array] = {
     "array<string>": Array(DataType.string),
     "array<float>": Array(DataType.float),
     "array<double>": Array(DataType.double),
+    "array<timestamp>": Array(DataType.datetime),
 }
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import struct
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,10 @@ ROW = {
     "groups": ["x", None, "y"],
     "penalty": 0.5,
     "ranking": ["c", "a"],
+    "shown_from": None,
+    "shown_until": None,
 }
+NOON, EVENING = (datetime(2026, 11, 17, hour, tzinfo=UTC) for hour in (12, 18))
 
 
 def slates():
@@ -50,7 +53,7 @@ def ids(rows, program=PROGRAM, day=DAY):
     return slate_ids(rows, program, day).to_pylist()
 
 
-def by_hand(row, program=PROGRAM, day=DAY):
+def by_hand(row, program=PROGRAM, day=DAY, after=b""):
     """The definition, for one row."""
     shared = ("issue", "variant", "policy", "model_digest", "candidates", "groups", "penalty")
     head = json.dumps([program, day.isoformat(), *(row[name] for name in shared)]).encode()
@@ -58,7 +61,7 @@ def by_hand(row, program=PROGRAM, day=DAY):
     numbers = struct.pack(f"<{len(row['weights'])}f", *row["weights"]) + struct.pack(
         f"<{len(ranking)}i", *ranking
     )
-    return hashlib.sha256(head + b"\0" + row["user_id"].encode() + b"\0" + numbers).hexdigest()
+    return hashlib.sha256(head + b"\0" + row["user_id"].encode() + b"\0" + numbers + after).hexdigest()
 
 
 def test_an_id_is_the_hash_of_all_that_determines_a_slate():
@@ -138,6 +141,10 @@ NEXT = float(np.nextafter(np.float32(0.25), np.float32(1)))
         ("ranking", ["c", "a", "b"]),
         ("ranking", ["c", "z"]),
         ("ranking", []),
+        ("shown_from", [NOON]),
+        ("shown_from", []),
+        ("shown_until", [NOON]),
+        ("shown_until", [NOON, EVENING]),
     ],
 )
 def test_any_change_of_any_field_changes_the_id(column, changed):
@@ -148,6 +155,18 @@ def test_any_change_of_any_field_changes_the_id(column, changed):
     assert one != other
     assert [ids(both.slice(place, 1)) for place in (0, 1)] == [[one], [other]]
     assert ids(pa.concat_tables([slates().select(schema.names), both]))[-2:] == [one, other]
+
+
+def test_times_at_which_a_slate_may_be_shown_are_part_of_what_it_is_called_by():
+    """And slates without such are called as they ever were, also beside others."""
+    shown = {**ROW, "shown_from": [NOON], "shown_until": [EVENING]}
+    schema = pa.schema([slates().schema.field(name) for name in ROW])
+    timed, plain = ids(pa.Table.from_pylist([shown, ROW], schema))
+    assert plain == by_hand(ROW)
+    times = [[int(each.timestamp()) * 1_000_000] for each in (NOON, EVENING)]
+    assert timed == by_hand(ROW, after=b"\0" + json.dumps(times).encode())
+    later = {**shown, "shown_until": [EVENING.replace(minute=1)]}
+    assert ids(pa.Table.from_pylist([later], schema)) != [timed]
 
 
 def test_programs_and_days_have_ids_of_their_own():

@@ -9,7 +9,8 @@ from datetime import date
 import pytest
 
 from nightslate.errors import SpecError
-from nightslate.pipeline.plan import STEP_NAMES, STEPS, Task, plan, tasks_named
+from nightslate.pipeline.plan import STEP_NAMES, STEPS, plan, tasks_named
+from nightslate.pipeline.tasks import Task
 from nightslate.programs import Program
 
 BANDIT = {
@@ -50,6 +51,10 @@ def sequence():
     )
 
 
+def with_contact_rules():
+    return program(contacts={"gap": "2d"})
+
+
 def of_issues(*names):
     return program(issues={name: {} for name in names})
 
@@ -74,6 +79,12 @@ def test_decisions_that_follow_one_another_are_put_together_before_anyone_learns
     assert edges(sequence()) == {**BANDIT, "transitions": {"attribute"}, "train": {"transitions"}}
 
 
+def test_whom_contact_rules_withhold_is_known_before_anybody_is_scored():
+    expected = {**BANDIT, "contacts": {"ingest"}, "score": {"contacts", "train"}}
+    assert edges(with_contact_rules()) == expected
+    assert "withheld" in next(step for step in STEPS if step.name == "score").reads
+
+
 def test_issues_wait_for_what_they_share_and_not_for_one_another():
     found, home, mail = edges(of_issues("home", "mail")), per_issue("home"), per_issue("mail")
     assert found == {name: home.get(name, set()) | mail.get(name, set()) for name in home | mail}
@@ -86,7 +97,9 @@ def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():
     assert edges(of_issues("home")) == per_issue("home")
 
 
-@pytest.mark.parametrize("of", [program(), sequence(), of_issues("home", "mail", "web")])
+@pytest.mark.parametrize(
+    "of", [program(), sequence(), with_contact_rules(), of_issues("home", "mail", "web")]
+)
 def test_a_task_comes_after_all_whose_rows_it_reads(of):
     tasks = plan(of)
     assert len({task.name for task in tasks}) == len(tasks)

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from nightslate.errors import SpecError
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.plan import Step, Task
 from nightslate.pipeline.running import run_task
+from nightslate.pipeline.tasks import Step, Task
 from nightslate.programs import load
 
 

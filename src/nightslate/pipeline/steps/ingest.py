@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import pyarrow as pa
 
@@ -40,6 +40,7 @@ from nightslate.pipeline.lookback import (
     shared_with_other_nights,
 )
 from nightslate.pipeline.night import Night
+from nightslate.pipeline.slates_named import OUTSIDE, outside_times, published_for
 from nightslate.pipeline.stored_meaning import in_words, meaning_of, otherwise_meant, with_meaning
 from nightslate.programs.logs import Rejects
 from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
@@ -122,14 +123,20 @@ def _ingest(night: Night, logs: Logs, quarantine: Table, slates: Table) -> str:
         ingested[log] = take_in(night, logs[log], files[log], conformer, completion)
     rejected = _quarantine(night, quarantine, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
-    unknown = _unknown_kinds(night, ingested)
+    unknown, outside = (
+        _unknown_kinds(night, ingested),
+        outside_times(night, ingested["impressions"].staged, slates),
+    )
     for log, result in ingested.items():
         said = with_meaning(night, log, meant if log == "impressions" else {})
+        said |= {OUTSIDE: str(outside)} if log == "impressions" and outside is not None else {}
         forms = {ID_FORMS: json.dumps(forms_of(files[log], KEYS, pointed[log]), ensure_ascii=False)}
         logs[log].publish(result.staged, {**said, **layout, **forms})
     copies = sum(result.copies for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.copies} {log}" for log, r in ingested.items())
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped{unknown}"
+    if outside:
+        done += f"; WARNING: {outside} impressions were shown outside of the times of their slates"
     return done + _refused_files(ingested) + _pointed_ids(pointed) + readable_by_all(night, files)
 
 
@@ -178,7 +185,9 @@ def _completion(
     if log == "impressions":
         slots = {name: issue.slots for name, issue in night.program.issues.items()}
         issues = ShownFor(_issues_of_arms(night, ingested["arms"]), slots)
-        return Completion(CompletedImpressions(_kind(meant), issues), _published(night, slates))
+        return Completion(
+            CompletedImpressions(_kind(meant), issues), published_for(night, slates, SLATE_COLUMNS)
+        )
     if log == "outcomes":
         schema = arrow_contracts.schema(night.contract("impressions"))
         shown = Input(ingested["impressions"].staged.data_files, schema).columns(
@@ -196,19 +205,6 @@ def _meaning_of_impressions(night: Night, impressions: Table) -> Meaning:
 
 def _kind(impressions: Meaning) -> Kind:
     return "marginal" if impressions[PROPENSITY] == "marginal" else "conditional"
-
-
-def _published(night: Night, slates: Table) -> Input:
-    """Every slate ever published for ds or the day before. Those of the day before are shown until those of
-    ds are there; those that were replaced, as long as a reader keeps to an older version of the table. They
-    count until vacuum removes their files."""
-    days = (night.ds - timedelta(days=1), night.ds)
-    versions = {commit.version for day in days for commit in slates.history(day)}
-    snapshots = (slates.snapshot(), *map(slates.snapshot, sorted(versions)))
-    files = {file.path: file for snapshot in snapshots for file in snapshot.files(*days)}
-    schema = arrow_contracts.schema(slates.contract)
-    there = [files[path] for path in sorted(files) if path.exists()]
-    return Input(there, schema, partition="slate_date").columns(SLATE_COLUMNS)
 
 
 def _conformer(

@@ -17,6 +17,7 @@ from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.arms import costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import Reign, untaught_champion
+from nightslate.pipeline.contact_figures import contact_figures
 from nightslate.pipeline.evidence_table import CHANGED
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
@@ -125,6 +126,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         delays=tonight("delays") if rewards.maturity == "ipcw" else None,
         drift=tonight("feature_drift") if night.program.features else None,
         budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
+        contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,

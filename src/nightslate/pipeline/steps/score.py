@@ -39,6 +39,7 @@ def run(
     users: Table,
     arms: Table,
     features: Table,
+    withheld: Table,
     models: Table,
     promotions: Table,
     slates: Table,
@@ -64,7 +65,7 @@ def run(
         randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
     )
     context = [column.name for column in night.program.context]
-    inputs, served = served_users(night, users, features, context)
+    inputs, served = served_users(night, users, features, withheld, context)
     work = Work(inputs, night.program.buckets)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):

@@ -1,0 +1,181 @@
+"""A second look at whom contact rules withhold and at the times of slates: by joins, minute by minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import Bools, Ints
+from nightslate.core.hashing import mix, seed
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.conditions import holding
+from nightslate.kernels.contacts import Contacts
+from nightslate.kernels.show_times import COLUMNS, ShowTimes, zone_named
+from nightslate.programs.days import end_of
+from nightslate.programs.features import in_short
+from nightslate.records.instants import INSTANT
+
+FAULTS = pa.schema([("fault", pa.string()), ("id", pa.string())])
+"""What is wrong, and with which user or slate."""
+
+_MINUTE = timedelta(minutes=1)
+_BITS = 52
+
+
+def withheld_faults(
+    contacts: Contacts, users: pa.Table, impressions: pa.Table, slates: pa.Table, withheld: pa.Table
+) -> pa.Table:
+    """`FAULTS` of `withheld`, of some users, whose rules are applied once more; the rest as
+    `Contacts.withheld` takes it."""
+    people, rules = users["user_id"].combine_chunks(), contacts.rules
+    tonight, coming = contacts.slates_tonight(users), _coming(contacts, people, impressions, slates)
+    start = end_of(contacts.slate_date - timedelta(days=1))
+    holdout = np.zeros(users.num_rows, np.bool_)
+    if rules.holdout:
+        drawn = mix(user_keys(users), seed(contacts.salt, "holdout")) >> np.uint64(64 - _BITS)
+        holdout = drawn.astype(np.float64) + 0.5 < rules.holdout.share * 2.0**_BITS
+    none = pa.array(np.zeros(users.num_rows, np.bool_))
+    opted = pc.fill_null(holding(users, contacts.opt_out), True) if contacts.opt_out else none
+    held = [("holdout", pa.array(holdout)), ("opted_out", opted), ("not_concerned", pa.array(tonight == 0))]
+    ruled = [
+        (limit.period, limit.most, f"limit of {limit.most} in {in_short(limit.period)}")
+        for limit in rules.limits
+    ]
+    ruled += [(rules.gap, 1, f"gap of {in_short(rules.gap)}")] if rules.gap else []
+    beyond = []
+    for period, most, name in ruled:
+        before = _decisions_since(contacts, people, impressions, start - period, start)
+        held.append((name, pa.array(before + tonight > most)))
+        beyond.append(before + tonight + coming > most)
+    held.append(
+        ("pending", pa.array(np.any(beyond, axis=0) if beyond else np.zeros(users.num_rows, np.bool_)))
+    )
+    times = ShowTimes.of(rules, contacts.slate_date)
+    if times:
+        zones = users[times.zone].to_pylist() if times.zone else [None] * users.num_rows
+        open_minutes = {zone: bool(_open_by_minutes(times, zone)) for zone in set(zones)}
+        held.append(("quiet", pa.array([not open_minutes[zone] for zone in zones], pa.bool_())))
+    conditions = pc.make_struct(
+        *(values for _, values in held), field_names=[str(n) for n in range(len(held))]
+    )
+    expected = pc.case_when(conditions, *(pa.scalar(name) for name, _ in held))
+    expected = pc.fill_null(expected, "")
+    return pa.concat_tables([FAULTS.empty_table(), *_compared(people, expected, withheld)])
+
+
+def _compared(people: pa.Array, expected: pa.Array, withheld: pa.Table) -> Iterator[pa.Table]:
+    """What is wrong of each kind, given the rule (n,) that withholds each user; empty for none."""
+    place = pc.index_in(people, withheld["user_id"].combine_chunks())
+    reasons = pc.fill_null(withheld["reason"].combine_chunks().take(place), "")
+    for rule in pc.unique(expected).to_pylist():
+        ruled, kind = pc.equal(expected, rule), rule.partition(" ")[0]
+        wrong = people.filter(pc.and_(ruled, pc.not_equal(reasons, kind)))
+        fault = f"a user is not withheld as by rule ({rule})" if rule else "a user is withheld by no rule"
+        yield _faults(fault, wrong)
+    strangers = withheld["user_id"].filter(pc.invert(pc.is_in(withheld["user_id"], people)))
+    yield _faults("somebody is withheld who is no user of the day", strangers.combine_chunks())
+
+
+def faults_of_withheld(slates: pa.Table, withheld: pa.Table) -> pa.Table:
+    """`FAULTS` of slates for users who are withheld."""
+    of_withheld = pc.is_in(slates["user_id"], withheld["user_id"].combine_chunks())
+    return _faults(
+        "a slate is for a user whom contact rules withhold", slates["slate_id"].filter(of_withheld)
+    )
+
+
+def time_faults(slates: pa.Table, people: pa.Table, times: ShowTimes | None) -> pa.Table:
+    """`FAULTS` of the times at which slates may be shown. people: who gets slates, with their zones."""
+    if times is None:
+        wrong = np.zeros(slates.num_rows, np.bool_)
+        for name in COLUMNS:
+            wrong |= slates[name].is_valid().to_numpy()
+        return _faults("a slate has times, and no rule says any", slates["slate_id"].filter(pa.array(wrong)))
+    known = slates.filter(pc.is_in(slates["user_id"], people["user_id"].combine_chunks()))
+    place = pc.index_in(known["user_id"], people["user_id"].combine_chunks()).combine_chunks()
+    zones = (
+        people[times.zone].combine_chunks().take(place) if times.zone else pa.nulls(len(place), pa.string())
+    )
+    wrong = np.zeros(known.num_rows, np.bool_)
+    for zone in pc.unique(zones).to_pylist():
+        mine = np.flatnonzero(pc.fill_null(pc.equal(zones, zone), False) if zone else zones.is_null())
+        runs = _open_by_minutes(times, zone)
+        for end, name in enumerate(COLUMNS):
+            found = known[name].take(pa.array(mine)).combine_chunks()
+            wrong[mine] |= ~_are(found, pa.array([run[end] for run in runs], INSTANT))
+    return _faults(
+        "a slate may be shown at other times than rules allow", known["slate_id"].filter(pa.array(wrong))
+    )
+
+
+def _are(lists: pa.Array, wanted: pa.Array) -> Bools:
+    """(n,) which lists are the one that is wanted."""
+    right = pc.fill_null(pc.equal(pc.list_value_length(lists), len(wanted)), False).to_numpy(
+        zero_copy_only=False
+    )
+    alike = np.flatnonzero(right)
+    if alike.size and len(wanted):
+        values = pc.list_flatten(lists.take(pa.array(alike))).cast(INSTANT).cast(pa.int64()).to_numpy()
+        right[alike] = (values.reshape(alike.size, -1) == wanted.cast(pa.int64()).to_numpy()).all(axis=1)
+    return np.asarray(right)
+
+
+def _open_by_minutes(times: ShowTimes, zone: str | None) -> list[tuple[datetime, datetime]]:
+    """The times that are left in a zone, each minute of the day asked for itself."""
+    start, end = (end_of(times.slate_date - timedelta(days=back)) for back in (1, 0))
+    found, where = list[tuple[datetime, datetime]](), zone_named(zone) or UTC
+    for number in range(int((end - start) / _MINUTE)):
+        now = start + number * _MINUTE
+        if not times.quiet.is_quiet(now, where):
+            since = found.pop()[0] if found and found[-1][1] == now else now
+            found.append((since, now + _MINUTE))
+    return found
+
+
+def _coming(contacts: Contacts, people: pa.Array, impressions: pa.Table, slates: pa.Table) -> Ints:
+    """(n,) how many published slates that no impression names may still be a contact."""
+    if contacts.rules.expires:
+        return np.zeros(len(people), np.int64)
+    uncounted = pa.array(contacts.rules.uncounted, pa.string())
+    counts = np.zeros(slates.num_rows, np.bool_)
+    lengths, issue = pc.list_value_length(slates["ranking"]).to_numpy(), slates["issue"].to_pylist()
+    slots = np.array([contacts.issues[name].slots if name in contacts.issues else 1 for name in issue])
+    for slot in range(int(slots.max(initial=0))):
+        there = np.flatnonzero((slot < slots) & (slot < lengths))
+        arms = pc.list_element(slates["ranking"].take(pa.array(there)), slot)
+        counts[there] |= ~pc.is_in(arms, uncounted).to_numpy()
+    left = slates.select(["slate_id", "user_id"]).filter(pa.array(counts))
+    named = impressions.select(["slate_id"]).filter(impressions["slate_id"].is_valid())
+    unshown = left.join(named, "slate_id", join_type="left anti")
+    return _by_user(people, unshown.group_by("user_id").aggregate([([], "count_all")]), "count_all")
+
+
+def _decisions_since(
+    contacts: Contacts, people: pa.Array, impressions: pa.Table, since: datetime, until: datetime
+) -> Ints:
+    """(n,) each user's decisions that showed what counts in [since, until), and not before."""
+    at, decision = impressions["occurred_at"].cast(INSTANT), ["user_id", "decision_id"]
+    uncounted = pa.array(contacts.rules.uncounted, pa.string())
+    rows = impressions.select(decision).append_column("at", at)
+    rows = rows.filter(pc.and_(pc.invert(pc.is_in(impressions["arm_id"], uncounted)), pc.less(at, until)))
+    early = pc.less(rows["at"], since)
+    late = rows.filter(pc.invert(early)).select(decision)
+    begun = late.join(rows.filter(early).select(decision), decision, join_type="left anti")
+    return _by_user(
+        people,
+        begun.group_by("user_id").aggregate([("decision_id", "count_distinct")]),
+        "decision_id_count_distinct",
+    )
+
+
+def _by_user(people: pa.Array, counted: pa.Table, name: str) -> Ints:
+    place = pc.index_in(people, counted["user_id"].combine_chunks())
+    return np.asarray(pc.fill_null(counted[name].combine_chunks().take(place), 0))
+
+
+def _faults(fault: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return pa.table({"fault": pa.array([fault] * len(ids), pa.string()), "id": ids}, schema=FAULTS)

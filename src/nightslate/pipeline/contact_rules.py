@@ -1,0 +1,79 @@
+"""A program's contact rules on a night: what they look at, and whom they withhold slates from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import timedelta
+
+from nightslate.contracts import arrow
+from nightslate.engines import Input
+from nightslate.errors import ContractError
+from nightslate.kernels.contacts import IMPRESSIONS_READ, RECENT, SLATES_READ, Concerned, Contacts
+from nightslate.kernels.eligibility import EligibleUsers
+from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.night import Night
+from nightslate.programs.contacts import ContactRules
+from nightslate.programs.days import days_before
+from nightslate.tables import Table
+
+COUNTS = "nightslate.contacts"
+"""What a night counted beside whom it withheld, as JSON in the commit of `withheld`: by what and by which."""
+
+
+def contacts_tonight(night: Night, rules: ContactRules) -> Contacts:
+    """The rules for the slates of a night."""
+    program, salt = night.program, rules.holdout.salt if rules.holdout else None
+    issues = {
+        name: Concerned(EligibleUsers(issue.eligible, issue.concern), issue.slots)
+        for name, issue in program.issues.items()
+    }
+    opt_out = rules.opted_out(program.context)
+    return Contacts(rules, opt_out, issues, salt or night.name, night.slate_date)
+
+
+def columns_looked_at(night: Night, rules: ContactRules) -> Collection[str]:
+    """The columns of contexts by which users are withheld."""
+    of_issues = (name for issue in night.program.issues.values() for name in issue.concerned_by)
+    return {*rules.columns(night.program.context), *of_issues}
+
+
+def shown_before(night: Night, impressions: Table, rules: ContactRules) -> Input:
+    """The impressions of as many days as contacts are counted over, and of the day before the newest: what
+    came on it is held against what came before."""
+    days = days_before(max(rules.longest_period, RECENT))
+    return bucket_input(night, impressions, IMPRESSIONS_READ, night.ds - timedelta(days=days))
+
+
+def published_before(night: Night, slates: Table) -> Input:
+    """The slates of the day that was published last, of ds or before it: they are shown until those of
+    tonight are there."""
+    snapshot = slates.snapshot()
+    days = [day for day in snapshot.written() if day <= night.ds]
+    files = snapshot.files(max(days), max(days)) if days else []
+    schema = arrow.schema(slates.contract)
+    return Input(files, schema, partition=slates.contract.partition).columns(SLATES_READ)
+
+
+def withheld_tonight(night: Night, withheld: Table) -> Input:
+    """Whom the step `contacts` withheld the slates of tonight from. Raises ContractError where it has not
+    run."""
+    day = night.slate_date
+    if not withheld.is_written(day):
+        raise ContractError(
+            f"{night.name} withheld {day}: nobody has asked yet whom contact rules withhold; run the step"
+            " contacts first"
+        )
+    schema = arrow.schema(withheld.contract)
+    return Input(withheld.snapshot().files(day, day), schema, partition=withheld.contract.partition)
+
+
+def reasons(night: Night, withheld: Table) -> dict[str, int]:
+    """How many users are withheld tonight for each reason, in the order of reasons."""
+    snapshot, found = withheld.snapshot(), Counter[str]()
+    for file in snapshot.files(night.slate_date, night.slate_date):
+        counted = snapshot.rows_of(file, ["reason"])["reason"].value_counts()
+        found.update(
+            dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+        )
+    return {reason: found[reason] for reason in withheld.contract.column("reason").allowed if found[reason]}
