@@ -16,7 +16,7 @@ from nightslate.pipeline.plan import plan
 from nightslate.pipeline.running import run_task
 from nightslate.tables import Warehouse
 
-from . import test_features, test_issues, test_sequences, world
+from . import test_contacts, test_features, test_issues, test_sequences, world
 
 Land = Callable[[Path], object]
 
@@ -29,6 +29,11 @@ def land_issues(home: Path) -> None:
 def land_sequences(home: Path) -> None:
     for day in test_sequences.DAYS:
         test_sequences.land(home, day)
+
+
+def land_letters(home: Path) -> None:
+    for number in range(2):
+        test_contacts.land(home, number, own_engine=True)
 
 
 def land_with_faults(home: Path) -> None:
@@ -85,6 +90,14 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             test_features.DAYS[-1:],
             False,
             id="features",
+        ),
+        pytest.param(
+            test_contacts.PROGRAM,
+            test_contacts.SPEC,
+            land_letters,
+            test_contacts.DAYS[:2],
+            False,
+            id="contact rules",
         ),
     ],
 )

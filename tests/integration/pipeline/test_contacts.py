@@ -83,20 +83,21 @@ def pseudonym(raw: str) -> str:
     return str(Pseudonymiser.from_environment()(pa.array([raw]))[0].as_py())
 
 
-def land(home: Path, number: int) -> None:
-    """On the first day an engine of its own shows what it draws. Later it shows the slates that there are to
-    two users of three, at noon of UTC or, once in a while, at midnight."""
+def land(home: Path, number: int, own_engine: bool = False) -> None:
+    """On the first day, or on all, an engine of its own shows what it draws. Later it shows the slates that
+    there are to two users of three, after noon of UTC or, once in a while, at midnight."""
+    by_slates = number > 0 and not own_engine
     random, day = np.random.default_rng(number), DAYS[number]
     midnight = datetime.combine(day, time(), UTC)
     shown: list[Row] = []
     done: list[Row] = []
-    slates = {slate["user_id"]: slate for slate in slates_of(home, day)} if number else {}
+    slates = {slate["user_id"]: slate for slate in slates_of(home, day)} if by_slates else {}
     for user in range(USERS):
         name, raw = f"{day}-{user}", f"user-{user}"
         row = {"impression_id": name, "decision_id": name, "user_id": raw, "slot": 1, **known(user)}
         late = user % OUTSIDE_EVERY == 0
         row["occurred_at"] = (midnight + timedelta(hours=0 if late else 14, minutes=user)).isoformat()
-        if number:
+        if by_slates:
             slate = slates.get(pseudonym(raw))
             if slate is None or random.random() < 1 / 3:
                 continue
