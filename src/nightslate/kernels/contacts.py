@@ -44,13 +44,12 @@ def contact_limits(rules: ContactRules) -> tuple[ContactLimit, ...]:
 
 def contacts_of(impressions: pa.Table, rules: ContactRules) -> pa.Table:
     """The contacts among impressions: each decision (`user_id`, `decision_id`) that showed an arm which
-    counts, in whichever slot, when it first did (`at`, in microseconds); by user and time."""
+    counts, in whichever slot, when it first did (`at`, in microseconds)."""
     counted = pc.invert(pc.is_in(impressions["arm_id"], pa.array(rules.uncounted, pa.string())))
     decisions = impressions.filter(counted).group_by(["user_id", "decision_id"], use_threads=False)
     contacts = decisions.aggregate([("occurred_at", "min")])
     at = contacts["occurred_at_min"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    found = contacts.select(["user_id", "decision_id"]).append_column("at", at)
-    return found.sort_by([(name, "ascending") for name in ("user_id", "at", "decision_id")])
+    return contacts.select(["user_id", "decision_id"]).append_column("at", at)
 
 
 def in_holdout(keys: Keys, share: float, salt: str) -> Bools:
@@ -136,27 +135,34 @@ class Contacts:
         """`COUNTS` of some users: `users`; `unknown_zone`, those who have none; `recent`, of so many contacts
         in the last days the users; `breach`, the contacts of the day before the slates' that a limit or the
         gap did not allow, or that holdout users had."""
-        contacts, recent = contacts_of(impressions, self.rules), microseconds(RECENT)
-        at, today = contacts["at"].to_numpy(), _instant(self.slate_date - timedelta(days=2))
-        user = contacts["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-        is_today = (today <= at) & (at < self.begin)
-        late = (self.begin - recent <= at) & (at < self.begin)
-        of_user = pc.index_in(contacts["user_id"], users["user_id"].combine_chunks())
-        places = pc.fill_null(of_user, -1).to_numpy()
-        each = np.bincount(places[late & (places >= 0)], minlength=users.num_rows)
-        many = np.bincount(np.minimum(each, MANY), minlength=1) if users.num_rows else np.zeros(0, np.int64)
-        exceeded = exceeding(self.limits, user, at)[is_today].sum(axis=0)
-        times, holdout = ShowTimes.of(self.rules, self.slate_date), self.rules.holdout
+        contacts, times = contacts_of(impressions, self.rules), ShowTimes.of(self.rules, self.slate_date)
         rows = [("users", "", users.num_rows)]
         rows += [("unknown_zone", "", times.in_unknown_zones(users))] if times else []
-        rows += [("recent", str(number), int(of)) for number, of in enumerate(many) if of]
-        for limit, times_exceeded in zip(self.limits, exceeded.tolist(), strict=True):
-            rows.append(("breach", _in_words(limit), times_exceeded))
-        if holdout:
-            found = in_holdout(user_keys(contacts), holdout.share, self.salt) & is_today
-            rows.append(("breach", "holdout", int(found.sum())))
-        columns = zip(*rows, strict=True)
-        return pa.table([pa.array(column) for column in columns], schema=COUNTS)
+        rows += [("recent", str(number), of) for number, of in self._recent(users, contacts).items()]
+        rows += [("breach", rule, number) for rule, number in self._breaches(contacts).items()]
+        return pa.table([pa.array(column) for column in zip(*rows, strict=True)], schema=COUNTS)
+
+    def _recent(self, users: pa.Table, contacts: pa.Table) -> dict[int, int]:
+        """How many users had so many contacts in the last days; those who had many are counted together."""
+        place = pc.index_in(contacts["user_id"], users["user_id"].combine_chunks())
+        at, known = contacts["at"].to_numpy(), pc.fill_null(place, -1).to_numpy()
+        late = (self.begin - microseconds(RECENT) <= at) & (at < self.begin) & (known >= 0)
+        each = np.bincount(known[late], minlength=users.num_rows)[: users.num_rows]
+        numbers, found = np.unique(np.minimum(each, MANY), return_counts=True)
+        return dict(zip(numbers.tolist(), found.tolist(), strict=True))
+
+    def _breaches(self, contacts: pa.Table) -> dict[str, int]:
+        """By rule, the contacts of the newest day that it did not allow."""
+        user, at = contacts["user_id"].combine_chunks().dictionary_encode().indices, contacts["at"].to_numpy()
+        order = np.lexsort((at, user.to_numpy()))
+        contacts, user, at = contacts.take(pa.array(order)), user.to_numpy()[order], at[order]
+        today = (_instant(self.slate_date - timedelta(days=2)) <= at) & (at < self.begin)
+        exceeded = exceeding(self.limits, user, at)[today].sum(axis=0).tolist()
+        found = dict(zip(map(_in_words, self.limits), exceeded, strict=True))
+        if self.rules.holdout:
+            keys = user_keys(contacts.filter(pa.array(today)))
+            found["holdout"] = int(in_holdout(keys, self.rules.holdout.share, self.salt).sum())
+        return found
 
     def _coming(self, users: pa.Table, impressions: pa.Table, slates: pa.Table) -> Ints:
         """(n,) the contacts that slates of before may still make: those that no impression names, and whose

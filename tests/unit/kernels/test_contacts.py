@@ -203,6 +203,51 @@ def test_the_holdout_is_a_share_of_users_that_grows_without_letting_anybody_go()
     assert abs((small & variant).mean() - 0.025) < 4 * (0.025 / len(ids)) ** 0.5
 
 
+@settings(deadline=None, max_examples=60)
+@given(RULES, DECISIONS)
+def test_what_is_counted_of_contacts_against_one_user_at_a_time(rules, decisions):
+    how = contacts(holdout={"share": 0.5}, **rules)
+    rows = [
+        {
+            "user_id": user,
+            "decision_id": f"{number}",
+            "arm_id": arms[0],
+            "occurred_at": BEGIN + timedelta(hours=hours),
+        }
+        for number, (user, hours, arms, _) in enumerate(decisions)
+    ]
+    asked = people(USERS[:4])
+    found = {(row["what"], row["of"]): row["value"] for row in how.counts(asked, shown(rows)).to_pylist()}
+    times = {
+        user: sorted(
+            row["occurred_at"]
+            for row in rows
+            if row["user_id"] == user and row["arm_id"] not in rules.get("except", [])
+        )
+        for user in USERS
+    }
+    today = BEGIN - timedelta(days=1)
+    assert found.pop(("users", "")) == 4
+    assert found.pop(("unknown_zone", ""), 0) == 0
+    recent = [sum(at >= BEGIN - timedelta(days=7) for at in times[user]) for user in USERS[:4]]
+    for number in range(max(recent) + 1):
+        assert found.pop(("recent", str(number)), 0) == recent.count(number)
+    held = dict(zip(USERS, in_holdout(user_keys(people()), 0.5, "salt").tolist(), strict=True))
+    of_held = sum(at >= today for user in USERS if held[user] for at in times[user])
+    assert found.pop(("breach", "holdout")) == of_held
+    for limit in how.limits:
+        period, in_words = timedelta(microseconds=limit.period), limit.period // 3_600_000_000
+        days = f"{in_words // 24}d" if in_words % 24 == 0 else f"{in_words}h"
+        name = f"gap of {days}" if limit.name == "gap" else f"{limit.most} in {days}"
+        broken = sum(
+            at >= today and sum(at - period < other for other in of_user[:place]) >= limit.most
+            for of_user in times.values()
+            for place, at in enumerate(of_user)
+        )
+        assert found.pop(("breach", name)) == broken
+    assert found == {}
+
+
 def test_no_zone_is_a_path():
     assert zone_named("../../etc/passwd") is None
     assert zone_named("/etc/localtime") is None
