@@ -12,13 +12,14 @@ from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.lists import codes, items, matrix
-from nightslate.kernels.scoring import in_chunks
+from nightslate.kernels.scoring import beside, in_chunks
 from nightslate.kernels.slate_ids import slate_ids
 from nightslate.kernels.slate_penalties import penalties
 
 TOLERANCE = 1e-12
 
-_FAULTS = pa.schema([("fault", pa.string()), ("slate_id", pa.string())])
+FAULTS = pa.schema([("fault", pa.string()), ("id", pa.string())])
+"""What is wrong, and of which slate or user."""
 
 
 def faults(
@@ -30,9 +31,10 @@ def faults(
     depth: int,
     assignment: Assignment,
 ) -> pa.Table:
-    """One row (fault, slate_id or user_id) for each thing that is wrong with the slates; none if sound.
+    """`FAULTS`, by slate_id or user_id, of each thing that is wrong with the slates; none if sound.
 
-    `slates`: all of some users. `users`: the users of the day among these, by `user_id`."""
+    `slates`: all of some users. `users`: the users of the day among these, by `user_id`; where one issue is
+    drawn for each, with `issue_probability`."""
     lengths, people = pc.list_value_length(slates["candidates"]), users["user_id"].combine_chunks()
     of_length = pc.unique(lengths).to_pylist()
     alike = (
@@ -49,10 +51,13 @@ def faults(
         "a slate is of another variant than its user is in": slates["slate_id"].filter(
             pa.array(_in_another_variant(slates, assignment))
         ),
+        "issue_probability is not the one drawn for its user": slates["slate_id"].filter(
+            pa.array(_otherwise_drawn(slates, users))
+        ),
         "a slate is for nobody of the day": slates["slate_id"].filter(pc.invert(pc.is_in(served, people))),
     }.items():
-        found.append(pa.table({"fault": [text] * len(ids), "slate_id": ids}, schema=_FAULTS))
-    return pa.concat_tables([_FAULTS.empty_table(), *found])
+        found.append(pa.table({"fault": [text] * len(ids), "id": ids}, schema=FAULTS))
+    return pa.concat_tables([FAULTS.empty_table(), *found])
 
 
 def _in_another_variant(slates: pa.Table, assignment: Assignment) -> Bools:
@@ -62,6 +67,15 @@ def _in_another_variant(slates: pa.Table, assignment: Assignment) -> Bools:
     for segment in assignment.segments:
         right |= (segment.lower <= draws) & (draws < segment.upper) & (of_slate == segment.variant)
     return ~right
+
+
+def _otherwise_drawn(slates: pa.Table, users: pa.Table) -> Bools:
+    """(n,) whether a slate's issue has another probability than its user had for it; null is no draw."""
+    of_user = beside(users, "issue_probability", pa.float64()).take(
+        pc.index_in(slates["user_id"], users["user_id"].combine_chunks()).combine_chunks()
+    )
+    drawn, said = (pc.fill_null(values, 0.0).to_numpy() for values in (of_user, slates["issue_probability"]))
+    return np.asarray(drawn != said, dtype=np.bool_)
 
 
 def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
@@ -103,9 +117,7 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
         ]
     ids = rows["slate_id"].combine_chunks()
     parts = [
-        pa.table(
-            {"fault": [text] * int(broken.sum()), "slate_id": ids.filter(pa.array(broken))}, schema=_FAULTS
-        )
+        pa.table({"fault": [text] * int(broken.sum()), "id": ids.filter(pa.array(broken))}, schema=FAULTS)
         for text, broken in found
     ]
     return pa.concat_tables(parts)

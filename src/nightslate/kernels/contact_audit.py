@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Ints
 from nightslate.core.hashing import mix, seed
+from nightslate.kernels.audit import FAULTS
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.conditions import holding
 from nightslate.kernels.contacts import Contacts
@@ -18,9 +19,6 @@ from nightslate.kernels.show_times import COLUMNS, ShowTimes, zone_named
 from nightslate.programs.days import end_of
 from nightslate.programs.features import in_short
 from nightslate.records.instants import INSTANT
-
-FAULTS = pa.schema([("fault", pa.string()), ("id", pa.string())])
-"""What is wrong, and with which user or slate."""
 
 _MINUTE = timedelta(minutes=1)
 _BITS = 52

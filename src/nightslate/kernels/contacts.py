@@ -68,13 +68,15 @@ class Concerned:
 
 @dataclass(frozen=True)
 class Contacts:
-    """The rules of a program for the slates of one day. salt: of the holdout."""
+    """The rules of a program for the slates of one day. salt: of the holdout. one_issue: whether a user whom
+    several issues concern gets slates of one of them alone."""
 
     rules: ContactRules
     opt_out: Condition | None
     issues: Mapping[str, Concerned]
     salt: str
     slate_date: date
+    one_issue: bool = False
 
     @property
     def limits(self) -> tuple[ContactLimit, ...]:
@@ -117,12 +119,12 @@ class Contacts:
         return self._rows(users, at, reason[at], rule[at], within[at], coming[at], tonight[at])
 
     def slates_tonight(self, users: pa.Table) -> Ints:
-        """(n,) how many slates each user would get: one of each issue that is for the user."""
+        """(n,) how many slates each user would get: one of each issue that is for the user, or of one."""
         found, ids = np.zeros(users.num_rows, dtype=np.int64), users["user_id"]
         for issue in self.issues.values():
             concerned = issue.users(users)["user_id"].combine_chunks()
             found += pc.is_in(ids, concerned).to_numpy()
-        return found
+        return np.minimum(found, 1) if self.one_issue else found
 
     def opted_out(self, users: pa.Table) -> Bools:
         """(n,) who wants no contact; those of whom it can't be told are taken to."""

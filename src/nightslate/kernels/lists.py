@@ -50,3 +50,9 @@ def marked(lists: pa.Array, places: Ints, width: int) -> Bools:
     marks[pc.list_parent_indices(lists).to_numpy(), places] = True
     marks[lists.is_null().to_numpy(zero_copy_only=False)] = True
     return marks[:, :width]
+
+
+def listed(values: pa.Array, marks: Bools) -> pa.Array:
+    """(n,) lists: of each row of `marks` (n, width) as many of the flat values as it marks."""
+    offsets = np.append(0, np.cumsum(marks.sum(axis=1))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.kernels.clock_skew import with_early_ones_rejected
+from nightslate.kernels.rewards import weighable
 from nightslate.kernels.shown_for import ShownFor
-from nightslate.kernels.slate_propensities import Kind, complete
+from nightslate.kernels.slate_propensities import TOLERANCE, Kind, complete
+from nightslate.kernels.verdicts import rejected
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,17 @@ class CompletedImpressions:
         at = rows.schema.get_field_index("propensity_kind")
         kind = pc.if_else(rows["_reason"].is_null(), self.kind, None)  # a reject stays as it came
         said = pc.coalesce(rows["propensity_kind"], kind)
-        return rows.set_column(at, rows.schema.field(at), said)
+        return _with_issue_probability_a_factor(rows.set_column(at, rows.schema.field(at), said))
+
+
+def _with_issue_probability_a_factor(rows: pa.Table) -> pa.Table:
+    """The rows with a verdict on those whose issue is less likely than what was shown for it."""
+    if rows["issue_probability"].null_count == rows.num_rows:
+        return rows
+    over = pc.greater(rows["propensity"], pc.multiply(rows["issue_probability"], 1 + TOLERANCE))
+    broken = pc.and_(pc.fill_null(over, False), pa.array(weighable(rows, "marginal")))
+    clause = "issue_probability >= propensity, which it is a factor of"
+    return rejected(rows, broken, "out_of_range", clause)
 
 
 def _each_once(slates: pa.Table, named: pa.ChunkedArray) -> pa.Table:

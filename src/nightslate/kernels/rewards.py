@@ -27,6 +27,7 @@ IMPRESSION_COLUMNS = (
     "arm_id",
     "propensity",
     "propensity_kind",
+    "issue_probability",
     "policy",
     "eligible_arms",
 )
@@ -84,7 +85,8 @@ def rewarded(
     costs: Costs | None = None,
 ) -> pa.Table:
     """The impressions that count and their `reward`, in a total order: the sum of their credits so far, each
-    as what it stands for by now, less what showing their arm costs, which is known at once.
+    as what it stands for by now, less what showing their arm costs, which is known at once. Propensities are
+    given the issue, see `given_issue`.
 
     Younger impressions are left out: that no outcome has come says nothing about them."""
     kept = _old_enough(impressions, counts_until)
@@ -92,13 +94,32 @@ def rewarded(
         credited = maturity.scaled(impressions.filter(kept), credited)
     places = pa.array(np.flatnonzero(kept))
     order = order_by(impressions.select(REWARDED_BY).take(places), REWARDED_BY)
-    rows = impressions.take(places.take(order))
+    rows = given_issue(impressions.take(places.take(order)))
     total = credited.group_by("impression_id", use_threads=False).aggregate([("credit", "sum")])
     place = pc.index_in(rows["impression_id"], total["impression_id"].combine_chunks())
     reward = pc.fill_null(total["credit_sum"].combine_chunks().take(place.combine_chunks()), 0.0)
     if costs:
         reward = pc.subtract(reward, pa.array(costs_of(rows, costs)))
     return rows.append_column("reward", reward)
+
+
+def given_issue(rows: pa.Table) -> pa.Table:
+    """The rows with the propensities that they have given that their issue got the user. What is weighed is
+    about the users that an issue got, and over them weights have mean 1. Rows that were read without
+    propensities stay as they are."""
+    if "issue_probability" not in rows.column_names:
+        return rows
+    chance = rows["issue_probability"]
+    rows = rows.drop_columns(["issue_probability"])
+    if chance.null_count == rows.num_rows:
+        return rows
+    is_factor = weighable(rows, "marginal")
+    factor = np.where(is_factor, pc.fill_null(chance, 1.0).to_numpy(), 1.0)
+    given = np.minimum(
+        rows["propensity"].to_numpy() / factor, 1.0
+    )  # over 1 by rounding at most: ingest saw to it
+    at = rows.schema.get_field_index("propensity")
+    return rows.set_column(at, rows.schema.field(at), pa.array(given))
 
 
 def costs_of(rows: pa.Table, costs: Costs) -> Floats:

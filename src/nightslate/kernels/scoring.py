@@ -20,7 +20,7 @@ from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.first_groups import FirstGroups
-from nightslate.kernels.lists import matrix
+from nightslate.kernels.lists import listed, matrix
 from nightslate.kernels.show_times import COLUMNS
 from nightslate.kernels.slate_ids import ids_of_alike, slate_ids
 from nightslate.kernels.slate_weights import WeightAdjustment
@@ -37,14 +37,16 @@ CHOICES = pa.schema(
     [
         SLATES.field("variant"),
         SLATES.field("user_id"),
+        SLATES.field("issue_probability"),
         ("probabilities", pa.list_(pa.float64())),
         ("expected", pa.list_(pa.float64())),
         *(SLATES.field(name) for name in COLUMNS),
     ]
 )
 """A user, and what the model of its variant would choose: the probability of each of the model's arms. Where
-it is asked for and known, the reward that the model expects of each. When the slate may be shown, where there
-are such times beside the user."""
+it is asked for and known, the reward that the model expects of each. Where one issue is drawn for each user,
+the probability that it was this one. When the slate may be shown, where there are such times beside the
+user."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class Scoring:
         }
         groups = adjustment.groups_of(model.arms)
         columns = {
-            **{name: choices[name] for name in ("user_id", "variant", *COLUMNS)},
+            **{name: choices[name] for name in ("user_id", "variant", "issue_probability", *COLUMNS)},
             **{n: pa.repeat(pa.scalar(value, SLATES.field(n).type), len(keys)) for n, value in same.items()},
             "candidates": _of_candidates("candidates", model.arms, len(keys), eligible),
             "groups": _of_candidates("groups", groups, len(keys), eligible),
@@ -185,16 +187,17 @@ def chosen(variant: str, model: ScoredBy, users: pa.Table, expecting: bool = Fal
     columns = {
         "variant": pa.repeat(variant, users.num_rows),
         "user_id": users["user_id"].combine_chunks(),
+        "issue_probability": beside(users, "issue_probability", pa.float64()),
         "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
         "expected": pa.nulls(users.num_rows, CHOICES.field("expected").type)
         if expected is None
         else _lists(pa.array(expected.ravel()), len(model.arms)),
-        **{name: _beside(users, column, CHOICES.field(name).type) for name, column in COLUMNS.items()},
+        **{name: beside(users, column, CHOICES.field(name).type) for name, column in COLUMNS.items()},
     }
     return pa.table(columns, schema=CHOICES)
 
 
-def _beside(users: pa.Table, column: str, kind: pa.DataType) -> pa.Array:
+def beside(users: pa.Table, column: str, kind: pa.DataType) -> pa.Array:
     """(n,) a column that users may have; nulls where they have not."""
     if column not in users.column_names:
         return pa.nulls(users.num_rows, kind)
@@ -231,16 +234,10 @@ def _of_candidates(
     """(n,) a column of `SLATES` that lists something of each candidate, given that of all arms."""
     if of_arms is None or eligible is None:
         return pa.repeat(pa.scalar(of_arms, SLATES.field(name).type), n)
-    return _kept(pa.array(of_arms, pa.string()).take(pa.array(np.nonzero(eligible)[1])), eligible)
+    return listed(pa.array(of_arms, pa.string()).take(pa.array(np.nonzero(eligible)[1])), eligible)
 
 
 def _weights_of_candidates(weights: Float32s, eligible: Bools | None) -> pa.Array:
     if eligible is None:
         return _lists(pa.array(weights.ravel()), weights.shape[1])
-    return _kept(pa.array(weights[eligible]), eligible)
-
-
-def _kept(values: pa.Array, eligible: Bools) -> pa.Array:
-    """Flat values of all that is eligible (n, A) as lists by row."""
-    offsets = np.append(0, np.cumsum(eligible.sum(axis=1))).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    return listed(pa.array(weights[eligible]), eligible)

@@ -4,6 +4,7 @@ run."""
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from datetime import date
 from hashlib import sha256
@@ -20,14 +21,15 @@ from nightslate.kernels.show_times import COLUMNS
 
 _SHARED = ("issue", "variant", "policy", "model_digest", "candidates", "groups", "penalty")
 """What many slates have in common."""
-_OWN = ("user_id", "weights", "ranking", *COLUMNS)
+_OWN = ("user_id", "weights", "ranking", "issue_probability", *COLUMNS)
 
 
 def slate_ids(slates: pa.Table, program: str, slate_date: date) -> pa.Array:
     """(n,) the SHA-256 of each slate's program and date, of what it shares with others as JSON, then of its
-    user, its weights and its ranking by places among the candidates as bytes in little-endian order, and of
-    the times at which it may be shown, where there are such, as JSON in microseconds. Lists of one slate are
-    as long as the contract says; those of others may be of another length."""
+    user, its weights, its ranking by places among the candidates and, if it has one, its issue's probability,
+    as bytes in little-endian order, and of the times at which it may be shown, where there are such, as JSON
+    in microseconds. Lists of one slate are as long as the contract says; those of others may be of another
+    length."""
     ids = np.empty(slates.num_rows, dtype=object)
     for at in _alike(slates):
         shared, own = slates.select(_SHARED).take(pa.array(at[:1])), slates.select(_OWN).take(pa.array(at))
@@ -36,7 +38,7 @@ def slate_ids(slates: pa.Table, program: str, slate_date: date) -> pa.Array:
 
 
 def ids_of_alike(slates: pa.Table, program: str, slate_date: date) -> pa.Array:
-    """The same (n,) of one slate or more that share all but user, weights and ranking."""
+    """The same (n,) of one slate or more that share all but what each has for itself."""
     ids = _ids(slates.select(_SHARED).slice(0, 1), slates.select(_OWN), program, slate_date)
     return pa.array(ids, pa.string())
 
@@ -61,9 +63,10 @@ def _contents(shared: pa.Table, rows: pa.Table) -> Iterator[bytes]:
     users = rows["user_id"].to_pylist()
     weights = matrix(rows["weights"]).astype("<f4")
     ranking = codes(rows["ranking"], candidates).astype("<i4")
-    times = _times(rows)
-    for user, weight, ranked, shown in zip(users, weights, ranking, times, strict=True):
-        yield user.encode() + b"\0" + weight.tobytes() + ranked.tobytes() + shown
+    chances, times = rows["issue_probability"].to_pylist(), _times(rows)
+    for user, weight, ranked, chance, shown in zip(users, weights, ranking, chances, times, strict=True):
+        drawn = b"" if chance is None else struct.pack("<d", chance)
+        yield user.encode() + b"\0" + weight.tobytes() + ranked.tobytes() + drawn + shown
 
 
 def _times(rows: pa.Table) -> Iterator[bytes]:

@@ -37,6 +37,7 @@ SLATE_COLUMNS = (
     "penalty",
     "ranking",
     "propensities",
+    "issue_probability",
 )
 TOLERANCE = 1e-6
 """How far a logged propensity may be from the slate's, relative to it: a little more than float32 loses."""
@@ -45,8 +46,8 @@ Kind = Literal["conditional", "marginal"]
 
 
 def complete(rows: pa.Table, slates: pa.Table, kind: Kind) -> pa.Table:
-    """The rows, in another order, with the propensities, issues, variants and policies of their slates filled
-    in, and with a verdict.
+    """The rows, in another order, with the propensities, issues and their probabilities, variants and
+    policies of their slates filled in, and with a verdict.
 
     `rows`: conformed impressions, of each user all or none. `slates`: `SLATE_COLUMNS`, each slate once. A
     decision is the rows of a user that share a `decision_id`: all of them are accepted, or all are rejected
@@ -81,7 +82,7 @@ class _Decisions:
         self.known = _true(pc.equal(slates["user_id"].take(self.slate), self.rows["user_id"]))
         self.of_slate = {
             name: pc.if_else(pa.array(self.known), slates[name].take(self.slate), None)
-            for name in ("issue", "variant", "policy")
+            for name in ("issue", "variant", "policy", "issue_probability")
         }
         self.faults = Faults(len(order))
 
@@ -99,8 +100,9 @@ class _Decisions:
             "unknown_slate",
             "slate_id is a slate that was published for the user, for ds or the day before",
         )
-        for name, of_slate in self.of_slate.items():
-            self._reject(_true(pc.not_equal(of_slate, rows[name])), "not_of_slate", f"{name} is the slate's")
+        for name in ("issue", "variant", "policy"):
+            differs = _true(pc.not_equal(self.of_slate[name], rows[name]))
+            self._reject(differs, "not_of_slate", f"{name} is the slate's")
         self._reject(
             self.known & (rows["slot"].to_numpy() != 1 + _place_in_run(self.continued)),
             "not_of_slate",
@@ -108,7 +110,8 @@ class _Decisions:
         )
 
     def check_cut(self, kind: Kind) -> Floats:
-        """(n,) the propensities that follow from the slates; NaN where none does."""
+        """(n,) the propensities that follow from the slates, the probabilities of issues included; NaN where
+        none does."""
         n, rows = len(self.number), self.rows.select(["slot", "arm_id", "eligible_arms"])
         propensity, others, inexact = np.full(n, np.nan), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         for part in self._alike(np.flatnonzero(self.known & self.faults.good)):
@@ -129,6 +132,9 @@ class _Decisions:
             f"at most {MOST_DROPPED} candidates of a slate with a diversity penalty were removed, and"
             " propensities are conditional",
         )
+        self._check_issue_probability()
+        is_factor = (rows["slot"].to_numpy() == 1) | (kind == "marginal")
+        propensity *= np.where(is_factor, _or_1(self.of_slate["issue_probability"]), 1.0)
         logged = self.rows["propensity"].to_numpy(zero_copy_only=False)
         self._reject(
             np.abs(logged / propensity - 1) > TOLERANCE,
@@ -136,6 +142,15 @@ class _Decisions:
             f"propensity is the {kind} one that follows from the slate, to {TOLERANCE:g} of it",
         )
         return propensity
+
+    def _check_issue_probability(self) -> None:
+        logged = self.rows["issue_probability"]
+        differs = np.abs(_or_1(logged) / _or_1(self.of_slate["issue_probability"]) - 1) > TOLERANCE
+        self._reject(
+            self.known & _true(logged.is_valid()) & differs,
+            "propensity_mismatch",
+            f"issue_probability is the slate's, to {TOLERANCE:g} of it",
+        )
 
     def completed(self, propensity: Floats) -> pa.Table:
         """The rows with their verdicts; those that are rejected stay as they came."""
@@ -242,6 +257,11 @@ def _numbers(ids: pa.ChunkedArray) -> Ints:
     """(n,): equal ids as equal numbers from 0, null as -1."""
     numbers = ids.combine_chunks().dictionary_encode().indices
     return np.asarray(pc.fill_null(numbers, -1), dtype=np.int64)
+
+
+def _or_1(probabilities: pa.ChunkedArray) -> Floats:
+    """(n,): null as 1."""
+    return np.asarray(pc.fill_null(probabilities, 1.0).to_numpy(), dtype=np.float64)
 
 
 def _true(condition: pa.ChunkedArray) -> Bools:

@@ -24,10 +24,15 @@ IMPRESSION_COLUMNS = (
     "occurred_at",
     "variant",
     "policy",
+    "slot",
     "arm_id",
     "propensity",
+    "propensity_kind",
+    "issue_probability",
     "eligible_arms",
 )
+_OF_PROPENSITIES = ("slot", "propensity_kind")
+"""What is read for `rewarded` alone: transitions are of one slot."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Trajectories:
 
         impressions: all of some users up to ds, with any context columns. credited: theirs, known at ds."""
         rows = rewarded(impressions, credited, end_of(ds), costs=self.costs)
+        rows = rows.drop_columns([name for name in _OF_PROPENSITIES if name in rows.column_names])
         rows = rows.sort_by([(name, "ascending") for name in ("user_id", "occurred_at", "impression_id")])
         time = np.asarray(rows["occurred_at"].cast(pa.int64()), dtype=np.int64)
         first, last = self._ends(pc.unique(rows["user_id"]), rows["user_id"], time)

@@ -28,8 +28,8 @@ def contacts_tonight(night: Night, rules: ContactRules) -> Contacts:
         name: Concerned(EligibleUsers(issue.eligible, issue.concern), issue.slots)
         for name, issue in program.issues.items()
     }
-    opt_out = rules.opted_out(program.context)
-    return Contacts(rules, opt_out, issues, salt or night.name, night.slate_date)
+    opt_out, one_issue = rules.opted_out(program.context), program.issue_choice is not None
+    return Contacts(rules, opt_out, issues, salt or night.name, night.slate_date, one_issue)
 
 
 def columns_looked_at(night: Night, rules: ContactRules) -> Collection[str]:

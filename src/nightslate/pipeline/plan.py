@@ -98,6 +98,12 @@ def _promote() -> Run:
     return run
 
 
+def _choose() -> Run:
+    from nightslate.pipeline.steps.choose import run
+
+    return run
+
+
 def _score() -> Run:
     from nightslate.pipeline.steps.score import run
 
@@ -206,10 +212,20 @@ STEPS = (
         per_issue=True,
     ),
     Step(
+        name="choose",
+        does="Draws one issue for each user, of those that concern it.",
+        run=_choose,
+        reads=("users", "features", "withheld", "models"),
+        looks_up=("promotions", "allocations"),
+        writes=("issue_choices",),
+        heavy=True,
+        belongs_to=lambda program: program.issue_choice is not None,
+    ),
+    Step(
         name="score",
         does="Ranks tonight's arms for every user; stages the slates.",
         run=_score,
-        reads=("users", "arms", "features", "withheld", "models"),
+        reads=("users", "arms", "features", "withheld", "models", "issue_choices"),
         looks_up=("promotions",),
         writes=("slates:staged", "allocations", "assignments", "multipliers"),
         per_issue=True,
@@ -219,7 +235,10 @@ STEPS = (
         name="audit",
         does="Recomputes and checks what was staged, before anyone can read it.",
         run=_audit,
-        reads=("users", "arms", "impressions", "features", "withheld", "allocations", "slates:staged"),
+        reads=(
+            *("users", "arms", "impressions", "features", "withheld"),
+            *("allocations", "issue_choices", "slates:staged"),
+        ),
         looks_up=("slates",),
         writes=("slates:audited",),
         heavy=True,
@@ -238,7 +257,7 @@ STEPS = (
         reads=(
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
             *("withheld", "models", "delays"),
-            *("evaluations", "sweeps", "evidence", "promotions", "ledger", "slates"),
+            *("evaluations", "sweeps", "evidence", "promotions", "ledger", "issue_choices", "slates"),
         ),
         per_issue=True,
     ),

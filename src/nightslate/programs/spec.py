@@ -12,6 +12,7 @@ from nightslate.errors import SpecError
 from nightslate.programs.contacts import ContactRules, require_answerable
 from nightslate.programs.features import FeatureSpecs, known_of_users, require_computable
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
+from nightslate.programs.issue_choice import IssueChoice, require_several
 from nightslate.programs.logs import Feature, Logs
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 
@@ -23,7 +24,8 @@ class Program(Strict):
     or, in a program without that key, for the one that it has.
 
     `features_as_of`: what models learn from and score by is known as of the end of the day before the
-    decision (`snapshot`), or as of the decision (`temporal`)."""
+    decision (`snapshot`), or as of the decision (`temporal`). `issue_choice`: how a user whom several issues
+    concern gets one of them; None: gets slates of all of them."""
 
     program: Name
     description: Text
@@ -36,6 +38,7 @@ class Program(Strict):
     features_as_of: Literal["snapshot", "temporal"] = "snapshot"
     contacts: ContactRules | None = None
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
+    issue_choice: IssueChoice | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -76,6 +79,12 @@ class Program(Strict):
                 f"issues: {sequences[0]} has a `sequence`, whose decisions follow one another; a program of"
                 " its own keeps them apart from those of other issues"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_issues_to_choose_from(self) -> Program:
+        if self.issue_choice:
+            require_several(self.issue_choice, self.issues)
         return self
 
     def issue(self, name: str) -> Issue:

@@ -23,6 +23,15 @@ BUDGETS = pa.schema(
     ]
 )
 
+ISSUE_SHARES = pa.schema(
+    [
+        ("issue", pa.string()),
+        ("concerned", pa.int64()),
+        ("drawn", pa.int64()),
+        ("mean_probability", pa.float64()),
+    ]
+)
+
 
 @dataclass(frozen=True)
 class NightReport:
@@ -53,6 +62,8 @@ class NightReport:
     budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
     multiplier changes), multiplier, reward_price, divergence_price; None for a program without budgets.
     contacts: None for a program without contact rules.
+    issue_shares: issue, concerned (users), drawn (users who get slates of it), mean_probability (of its being
+    drawn, over those that it concerns); None where issues have slates for all that they concern.
     """
 
     program: str
@@ -91,6 +102,7 @@ class NightReport:
     drift: pa.Table | None = None
     budgets: pa.Table | None = None
     contacts: ContactFigures | None = None
+    issue_shares: pa.Table | None = None
 
     @property
     def unit(self) -> str:

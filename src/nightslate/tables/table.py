@@ -40,6 +40,10 @@ class Table:
         """The rows of one issue, in a table that has a partition for each; any other table as it is."""
         return replace(self, issue=issue) if self.contract.by_issue else self
 
+    def of_all_issues(self) -> Table:
+        """The rows of every issue."""
+        return replace(self, issue=None)
+
     def snapshot(self, version: int | None = None) -> Snapshot:
         """The newest version, or a given one (-1: that before the first); later commits do not show in it.
         Raises SpecError where Delta's log does not go back to it."""

@@ -16,7 +16,7 @@ from nightslate.pipeline.plan import plan
 from nightslate.pipeline.running import run_task
 from nightslate.tables import Warehouse
 
-from . import test_contacts, test_features, test_issues, test_sequences, world
+from . import test_contacts, test_features, test_issue_choice, test_issues, test_sequences, world
 
 Land = Callable[[Path], object]
 
@@ -24,6 +24,11 @@ Land = Callable[[Path], object]
 def land_issues(home: Path) -> None:
     for number in range(len(test_issues.DAYS)):
         test_issues.land(home, number)
+
+
+def land_issue_choice(home: Path) -> None:
+    for number in range(len(test_issue_choice.DAYS)):
+        test_issue_choice.land(home, number)
 
 
 def land_sequences(home: Path) -> None:
@@ -82,6 +87,14 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         ),
         pytest.param(
             test_issues.PROGRAM, test_issues.SPEC, land_issues, test_issues.DAYS[-1:], False, id="two issues"
+        ),
+        pytest.param(
+            test_issue_choice.PROGRAM,
+            test_issue_choice.SPEC,
+            land_issue_choice,
+            test_issue_choice.DAYS[-1:],
+            False,
+            id="one of three issues a user",
         ),
         pytest.param(
             test_features.PROGRAM,

@@ -50,8 +50,8 @@ def audit(slates, users=USERS, forge=(), depth=3):
     people_of_the_day = pa.table({"user_id": pa.array(users, pa.string())})
     table = pa.Table.from_pylist(rows, sound().schema)
     found = faults(table, people_of_the_day, "shop", DAY, FLOOR, depth, EVERYONE)
-    assert found.column_names == ["fault", "slate_id"]
-    return sorted((row["fault"], owner.get(row["slate_id"], row["slate_id"])) for row in found.to_pylist())
+    assert found.column_names == ["fault", "id"]
+    return sorted((row["fault"], owner.get(row["id"], row["id"])) for row in found.to_pylist())
 
 
 def test_sound_slates_have_no_fault():
@@ -188,7 +188,7 @@ def test_a_change_of_any_field_after_a_slate_was_named_is_told_by_its_id():
         slates[1][name] = other
         table = pa.Table.from_pylist(slates, rows.schema)
         found = faults(table, people(16), "shop", DAY, FLOOR, 3, EVERYONE).to_pylist()
-        assert [row["slate_id"] for row in found if row["fault"] == wrong] == [slates[1]["slate_id"]]
+        assert [row["id"] for row in found if row["fault"] == wrong] == [slates[1]["slate_id"]]
     for program, day in (("other", DAY), ("shop", date(2026, 11, 18))):
         found = faults(rows, people(16), program, day, FLOOR, 3, EVERYONE)
         assert found["fault"].to_pylist() == [wrong] * 16
@@ -206,4 +206,4 @@ def test_a_user_has_a_slate_of_the_variant_that_it_is_in():
     ]
     assert 0 < len(wrong) < 16
     assert set(found["fault"].to_pylist()) == {"a slate is of another variant than its user is in"}
-    assert sorted(found["slate_id"].to_pylist()) == sorted(wrong)
+    assert sorted(found["id"].to_pylist()) == sorted(wrong)

@@ -30,6 +30,7 @@ ROW = {
     "ranking": ["c", "a"],
     "shown_from": None,
     "shown_until": None,
+    "issue_probability": None,
 }
 NOON, EVENING = (datetime(2026, 11, 17, hour, tzinfo=UTC) for hour in (12, 18))
 
@@ -45,7 +46,8 @@ def slates():
         scoring({"all": (1.0, uniform(("b", "a")))}, depth=1),
     ]
     made = [how.scored(people(20, start=20 * place)) for place, how in enumerate(kinds)]
-    rows = pa.concat_tables(made)
+    drawn = people(20, start=100).append_column("issue_probability", pa.array(np.linspace(0.1, 0.9, 20)))
+    rows = pa.concat_tables([*made, plain.scored(drawn)])
     return rows.take(np.random.default_rng(3).permutation(rows.num_rows))
 
 
@@ -61,6 +63,8 @@ def by_hand(row, program=PROGRAM, day=DAY, after=b""):
     numbers = struct.pack(f"<{len(row['weights'])}f", *row["weights"]) + struct.pack(
         f"<{len(ranking)}i", *ranking
     )
+    if row["issue_probability"] is not None:
+        numbers += struct.pack("<d", row["issue_probability"])
     return hashlib.sha256(head + b"\0" + row["user_id"].encode() + b"\0" + numbers + after).hexdigest()
 
 
@@ -69,7 +73,7 @@ def test_an_id_is_the_hash_of_all_that_determines_a_slate():
     found = slate_ids(rows, PROGRAM, DAY)
     assert found.type == pa.string()
     assert found.to_pylist() == [by_hand(row) for row in rows.to_pylist()]
-    assert len(set(found.to_pylist())) == 100
+    assert len(set(found.to_pylist())) == 120
     assert rows["slate_id"].to_pylist() == found.to_pylist()  # as scoring named them
 
 
@@ -145,6 +149,8 @@ NEXT = float(np.nextafter(np.float32(0.25), np.float32(1)))
         ("shown_from", []),
         ("shown_until", [NOON]),
         ("shown_until", [NOON, EVENING]),
+        ("issue_probability", 1.0),
+        ("issue_probability", 0.25),
     ],
 )
 def test_any_change_of_any_field_changes_the_id(column, changed):
@@ -172,4 +178,4 @@ def test_times_at_which_a_slate_may_be_shown_are_part_of_what_it_is_called_by():
 def test_programs_and_days_have_ids_of_their_own():
     rows = slates()
     named = [ids(rows), ids(rows, "other"), ids(rows, PROGRAM, date(2026, 11, 18))]
-    assert len({one for found in named for one in found}) == 300
+    assert len({one for found in named for one in found}) == 360

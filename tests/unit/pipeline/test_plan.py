@@ -93,6 +93,15 @@ def test_issues_wait_for_what_they_share_and_not_for_one_another():
     assert len(found) == 15
 
 
+def test_issues_are_drawn_once_all_are_trained_and_before_any_is_scored():
+    without, found = (
+        edges(program(issues={"home": {}, "mail": {}}, **said))
+        for said in ({}, {"issue_choice": {"baseline": "nothing"}})
+    )
+    drawn = {"choose": {"home.train", "mail.train"}, "home.score": {"choose"}, "mail.score": {"choose"}}
+    assert found == {**without, **drawn}
+
+
 def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():
     assert edges(of_issues("home")) == per_issue("home")
 

@@ -229,3 +229,35 @@ def test_a_condition_that_can_not_be_meant_is_refused_by_name(tmp_path):
     assert "concerns: 'devise' in 'devise == app' is no column: there are" in refusal(tmp_path, spec)
     issue = load(write(tmp_path, shop(home={"concerns": "device == app"}))).only_issue
     assert issue.concerned_by == ("device",)
+
+
+def test_one_issue_a_user_is_drawn_with_a_floor_and_a_baseline(tmp_path):
+    arms = {"arms": {"ids": ["a", "nothing"]}}
+    said = shop(home=arms, mail={}) | {"issue_choice": {"floor": 0.3, "baseline": "nothing"}}
+    choice = load(write(tmp_path, said)).issue_choice
+    assert (choice.floor, choice.baseline) == (0.3, "nothing")
+    default = load(write(tmp_path, shop(home={}, mail={}) | {"issue_choice": {}})).issue_choice
+    assert (default.floor, default.baseline) == (0.1, None)
+    assert load(write(tmp_path, shop(home={}, mail={}))).issue_choice is None
+
+
+@pytest.mark.parametrize(
+    ("issues", "choice", "says"),
+    [
+        ({"home": {}}, {}, "issue_choice: there is one issue, 'home', and nothing to choose from"),
+        ({"home": {}, "mail": {}}, {"floor": 0.0}, "issue_choice.floor: "),
+        ({"home": {}, "mail": {}}, {"floor": 1.1}, "issue_choice.floor: "),
+        ({"home": {}, "mail": {}}, {"base": "nothing"}, "issue_choice.base: "),
+        (
+            {"home": {}, "mail": {"arms": {"ids": ["a", "b"]}}},
+            {"baseline": "nothing"},
+            "issue_choice.baseline: 'nothing' is not one of issues.mail.arms.ids ['a', 'b']",
+        ),
+    ],
+)
+def test_a_choice_of_issues_that_cannot_be_is_told(tmp_path, issues, choice, says):
+    assert says in refusal(tmp_path, shop(**issues) | {"issue_choice": choice})
+
+
+def test_a_program_without_issues_has_none_to_choose_from(tmp_path):
+    assert "issue_choice: there is one issue, 'all'" in refusal(tmp_path, {**SPEC, "issue_choice": {}})

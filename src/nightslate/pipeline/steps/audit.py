@@ -9,25 +9,19 @@ from nightslate.contracts import arrow
 from nightslate.engines import Input, Tables, Work
 from nightslate.errors import ContractError
 from nightslate.kernels.audit import faults
-from nightslate.kernels.contact_audit import FAULTS, faults_of_withheld, time_faults, withheld_faults
+from nightslate.kernels.contact_audit import faults_of_withheld, time_faults
 from nightslate.kernels.first_slot_totals import first_slot_totals
 from nightslate.kernels.show_times import ShowTimes
 from nightslate.pipeline.arms import arm_ids, offered_arms
-from nightslate.pipeline.contact_rules import (
-    columns_looked_at,
-    contacts_tonight,
-    published_before,
-    shown_before,
-    withheld_tonight,
-)
+from nightslate.pipeline.choice_audit import audit_choices
+from nightslate.pipeline.contact_audit import audit_withheld
 from nightslate.pipeline.experiments import assignment_recorded
+from nightslate.pipeline.fault_counts import counts_of, require_sound
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.served_users import known_users, served_users
+from nightslate.pipeline.served_users import slated_users
 from nightslate.pipeline.slate_budgets import budgets, drawn_groups
-from nightslate.programs.contacts import ContactRules
 from nightslate.tables import Staged, Table
 
-_SHOWN = 10
 _ROUNDING = 1e-9
 """Of sums over all slates."""
 
@@ -40,21 +34,23 @@ def run(
     features: Table,
     withheld: Table,
     allocations: Table,
+    issue_choices: Table,
     slates: Table,
 ) -> str:
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
-    rows, rules, day = 0, night.program.contacts, night.slate_date
-    tables = [slates.of_issue(each.issue.name) for each in night.issues]
-    if rules and not all(each.is_published(each.staged(day)) for each in tables):
-        _audit_withheld(night, rules, users, impressions, features, withheld, slates)
+    rows = 0
+    if rules := night.program.contacts:
+        audit_withheld(night, rules, users, impressions, features, withheld, slates)
+    if choice := night.program.issue_choice:
+        audit_choices(night, choice.floor, users, features, withheld, issue_choices, slates)
     for each in night.issues:
         of_issue = slates.of_issue(each.issue.name)
         staged = of_issue.staged(night.slate_date)
         if not of_issue.is_published(staged):
             try:
-                dealt = allocations.of_issue(each.issue.name)
-                _audit(each, users, features, withheld, dealt, of_issue, staged)
+                dealt, drawn = (of.of_issue(each.issue.name) for of in (allocations, issue_choices))
+                _audit(each, users, features, withheld, dealt, drawn, of_issue, staged)
                 _audit_budgets(each, arms, of_issue, staged)
                 staged.mark_audited()
             except Exception:
@@ -65,46 +61,19 @@ def run(
     return f"{rows} slates are sound: contract, ids, floor, and propensities to 1e-12"
 
 
-def _audit_withheld(
-    night: Night,
-    rules: ContactRules,
-    users: Table,
-    impressions: Table,
-    features: Table,
-    withheld: Table,
-    slates: Table,
-) -> None:
-    """Raise ContractError unless those are withheld whom the contact rules withhold, by a second look. That
-    all others have slates, and they have none, is what slates are held against."""
-    contacts = contacts_tonight(night, rules)
-    inputs, known = known_users(night, users, features, columns_looked_at(night, rules))
-    inputs["impressions"] = shown_before(night, impressions, rules)
-    inputs["slates"] = published_before(night, slates).of_users_in("users")
-    inputs["withheld"] = withheld_tonight(night, withheld).columns(("user_id", "reason"))
-
-    def counted(tables: Tables) -> pa.Table:
-        rows = (tables[name] for name in ("impressions", "slates", "withheld"))
-        return _by_fault(withheld_faults(contacts, known(tables), *rows))
-
-    _require_none(
-        night.engine.map(counted, Work(inputs, night.program.buckets)),
-        "contact rules do not withhold whom the table withheld names, and nothing will be published; run the"
-        " steps contacts and score again",
-    )
-
-
 def _audit(
     night: IssueNight,
     users: Table,
     features: Table,
     withheld: Table,
     allocations: Table,
+    issue_choices: Table,
     slates: Table,
     staged: Staged,
 ) -> None:
     slates.verify(staged)
     issue, slate_date, name = night.issue, night.slate_date, night.name
-    inputs, served = served_users(night, users, features, withheld, ())
+    inputs, served = slated_users(night, users, features, withheld, issue_choices, ())
     times = ShowTimes.of(night.program.contacts, slate_date)
     assignment = assignment_recorded(night, allocations)
     rows = Input(staged.data_files, arrow.schema(slates.contract), partition="slate_date")
@@ -113,31 +82,12 @@ def _audit(
     def counted(tables: Tables) -> pa.Table:
         people = served(tables)
         found = faults(tables["slates"], people, name, slate_date, issue.floor, issue.depth, assignment)
-        parts = [found.rename_columns(FAULTS.names), time_faults(tables["slates"], people, times)]
+        parts = [found, time_faults(tables["slates"], people, times)]
         if "withheld" in tables:
             parts.append(faults_of_withheld(tables["slates"], tables["withheld"]))
-        return _by_fault(pa.concat_tables(parts))
+        return counts_of(pa.concat_tables(parts))
 
-    _require_none(
-        night.engine.map(counted, Work(inputs, night.program.buckets)),
-        "the staged slates are not sound and will not be published",
-    )
-
-
-def _by_fault(faults: pa.Table) -> pa.Table:
-    """How many there are of each kind, and one of them."""
-    return faults.group_by("fault").aggregate([("id", "count"), ("id", "min")])
-
-
-def _require_none(by_unit: pa.Table, what: str) -> None:
-    """Raise ContractError with `what` and the faults of all units, unless there are none."""
-    wrong = by_unit.group_by("fault").aggregate([("id_count", "sum"), ("id_min", "min")])
-    if wrong.num_rows:
-        lines = [
-            f"  {w['fault']}: {w['id_count_sum']} rows, such as {w['id_min_min']}"
-            for w in wrong.slice(0, _SHOWN).to_pylist()
-        ]
-        raise ContractError(f"{what}:\n" + "\n".join(lines))
+    require_sound(night.engine.map(counted, Work(inputs, night.program.buckets)))
 
 
 def _audit_budgets(night: IssueNight, arms: Table, slates: Table, staged: Staged) -> None:

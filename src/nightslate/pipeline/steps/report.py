@@ -19,6 +19,7 @@ from nightslate.pipeline.arms import costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import Reign, untaught_champion
 from nightslate.pipeline.contact_figures import contact_figures
 from nightslate.pipeline.evidence_table import CHANGED
+from nightslate.pipeline.issue_shares import issue_shares
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
 from nightslate.programs.days import first_day
@@ -127,6 +128,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         drift=tonight("feature_drift") if night.program.features else None,
         budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
+        issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,

@@ -18,17 +18,16 @@ from nightslate.engines import Tables, Work
 from nightslate.engines.exchange import Part, Rows
 from nightslate.engines.work import Unit
 from nightslate.kernels.budget_draws import slates
-from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
-from nightslate.models.files import scored_by
+from nightslate.kernels.scoring import CHOICES, SLATES, Scoring, in_chunks
 from nightslate.pipeline.arms import arm_ids, offered_arms
-from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
+from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
 from nightslate.pipeline.night import IssueNight
-from nightslate.pipeline.served_users import Served, served_users
+from nightslate.pipeline.served_users import Served, slated_users
 from nightslate.pipeline.slate_budgets import BudgetUse, budgets, budgets_of_no_arm, drawn_groups, track, uses
 from nightslate.pipeline.slate_goals import adjustment, goals, priorities, reached
 from nightslate.pipeline.user_choices import UserChoices
-from nightslate.programs.variants import Variant
+from nightslate.pipeline.variant_models import variant_models
 from nightslate.tables import Attempt, Staged, Table
 
 _ORDER = [("user_id", "ascending"), ("issue", "ascending")]
@@ -42,6 +41,7 @@ def run(
     withheld: Table,
     models: Table,
     promotions: Table,
+    issue_choices: Table,
     slates: Table,
     allocations: Table,
     assignments: Table,
@@ -57,15 +57,12 @@ def run(
         depth=issue.depth,
         floor=issue.floor,
         assignment=assignment,
-        variants={
-            name: _scored_by(night, models, variant, champion)
-            for name, variant in sorted(issue.variants.items())
-        },
+        variants=variant_models(night, models, champion),
         adjustment=adjustment(night, offered),
         randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
     )
     context = [column.name for column in night.program.context]
-    inputs, served = served_users(night, users, features, withheld, context)
+    inputs, served = slated_users(night, users, features, withheld, issue_choices, context)
     work = Work(inputs, night.program.buckets)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
@@ -224,8 +221,3 @@ def _track(
     by_arm = {row["arm_id"]: {name: row[name] for name in ("multiplier", "exposures")} for row in rows}
     tracked.log_file(json.dumps(by_arm, indent=1), "exposure.json")
     track(tracked, used)
-
-
-def _scored_by(night: IssueNight, models: Table, variant: Variant, champion: str) -> ScoredBy:
-    learner = champion if variant.policy == "champion" else variant.policy
-    return scored_by(night.registry.load(digest_of(night, models, learner)))

@@ -1,0 +1,51 @@
+"""Whom contact rules withhold, checked before any slate of the day can be read."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from nightslate.engines import Tables, Work
+from nightslate.kernels.contact_audit import withheld_faults
+from nightslate.pipeline.contact_rules import (
+    columns_looked_at,
+    contacts_tonight,
+    published_before,
+    shown_before,
+    withheld_tonight,
+)
+from nightslate.pipeline.fault_counts import counts_of, require_sound
+from nightslate.pipeline.night import Night
+from nightslate.pipeline.served_users import known_users
+from nightslate.pipeline.staged_slates import all_published
+from nightslate.programs.contacts import ContactRules
+from nightslate.tables import Table
+
+
+def audit_withheld(
+    night: Night,
+    rules: ContactRules,
+    users: Table,
+    impressions: Table,
+    features: Table,
+    withheld: Table,
+    slates: Table,
+) -> None:
+    """Raise ContractError unless those are withheld whom the contact rules withhold, by a second look. That
+    all others have slates, and they have none, is what slates are held against."""
+    if all_published(night, slates):
+        return
+    contacts = contacts_tonight(night, rules)
+    inputs, known = known_users(night, users, features, columns_looked_at(night, rules))
+    inputs["impressions"] = shown_before(night, impressions, rules)
+    inputs["slates"] = published_before(night, slates).of_users_in("users")
+    inputs["withheld"] = withheld_tonight(night, withheld).columns(("user_id", "reason"))
+
+    def counted(tables: Tables) -> pa.Table:
+        rows = (tables[name] for name in ("impressions", "slates", "withheld"))
+        return counts_of(withheld_faults(contacts, known(tables), *rows))
+
+    require_sound(
+        night.engine.map(counted, Work(inputs, night.program.buckets)),
+        "contact rules do not withhold whom the table withheld names, and nothing will be published; run the"
+        " steps contacts and score again",
+    )

@@ -1,0 +1,22 @@
+"""The models that tonight's slates of an issue are scored by."""
+
+from __future__ import annotations
+
+from nightslate.kernels.scoring import ScoredBy
+from nightslate.models.files import scored_by
+from nightslate.pipeline.champion_reigns import digest_of
+from nightslate.pipeline.night import IssueNight
+from nightslate.tables import Table
+
+
+def variant_models(night: IssueNight, models: Table, champion: str) -> dict[str, ScoredBy]:
+    """By variant the model of its learner as fitted tonight. champion: that of the nights before, see
+    `champion_as_of`. Raises ContractError if the night was not trained."""
+    learners = {
+        name: champion if variant.policy == "champion" else variant.policy
+        for name, variant in sorted(night.issue.variants.items())
+    }
+    return {
+        name: scored_by(night.registry.load(digest_of(night, models, learner)))
+        for name, learner in learners.items()
+    }
