@@ -9,7 +9,7 @@ from nightslate.engines import Input, Tables, Work
 from nightslate.kernels.issue_choice_audit import choice_faults
 from nightslate.pipeline.fault_counts import counts_of, require_sound
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.served_users import choices_input, served_users
+from nightslate.pipeline.served_users import UserTables, choices_input, served_users
 from nightslate.pipeline.staged_slates import all_published, slate_files
 from nightslate.tables import Table
 
@@ -17,8 +17,7 @@ from nightslate.tables import Table
 def audit_choices(
     night: Night,
     floor: float,
-    users: Table,
-    features: Table,
+    known_of: UserTables,
     withheld: Table,
     issue_choices: Table,
     slates: Table,
@@ -28,7 +27,7 @@ def audit_choices(
     if all_published(night, slates):
         return
     try:
-        require_sound(_counts(night, floor, users, features, withheld, issue_choices, slates))
+        require_sound(_counts(night, floor, known_of, withheld, issue_choices, slates))
     except Exception:
         # Files vanish where another process has published them meanwhile: then that is the news.
         if not all_published(night, slates):
@@ -38,8 +37,7 @@ def audit_choices(
 def _counts(
     night: Night,
     floor: float,
-    users: Table,
-    features: Table,
+    known_of: UserTables,
     withheld: Table,
     issue_choices: Table,
     slates: Table,
@@ -54,7 +52,7 @@ def _counts(
     looked_at = {name for issue in night.program.issues.values() for name in issue.concerned_by}
     served = {}
     for each in night.issues:
-        of_issue, served[each.issue.name] = served_users(each, users, features, withheld, looked_at)
+        of_issue, served[each.issue.name] = served_users(each, known_of, withheld, looked_at)
         inputs |= of_issue  # the same of each
     name, slate_date = night.name, night.slate_date
 

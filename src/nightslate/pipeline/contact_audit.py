@@ -15,7 +15,7 @@ from nightslate.pipeline.contact_rules import (
 )
 from nightslate.pipeline.fault_counts import counts_of, require_sound
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.served_users import known_users
+from nightslate.pipeline.served_users import UserTables, known_users
 from nightslate.pipeline.staged_slates import all_published
 from nightslate.programs.contacts import ContactRules
 from nightslate.tables import Table
@@ -24,9 +24,8 @@ from nightslate.tables import Table
 def audit_withheld(
     night: Night,
     rules: ContactRules,
-    users: Table,
+    known_of: UserTables,
     impressions: Table,
-    features: Table,
     withheld: Table,
     slates: Table,
 ) -> None:
@@ -35,7 +34,7 @@ def audit_withheld(
     if all_published(night, slates):
         return
     contacts = contacts_tonight(night, rules)
-    inputs, known = known_users(night, users, features, columns_looked_at(night, rules))
+    inputs, known = known_users(night, known_of, columns_looked_at(night, rules))
     inputs["impressions"] = shown_before(night, impressions, rules)
     inputs["slates"] = published_before(night, slates).of_users_in("users")
     inputs["withheld"] = withheld_tonight(night, withheld).columns(("user_id", "reason"))

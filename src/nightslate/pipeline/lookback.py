@@ -40,12 +40,14 @@ def days_learnt_from(night: Night, models: Table) -> list[date]:
 
 def days_looked_back_on(night: Night, models: Table, with_logs_before: bool = False) -> list[date]:
     """The days before this one whose logs training and evaluation go back to, the oldest first: those that
-    they learn from, and in which trajectories began that ended there. `with_logs_before`: also those before
-    them whose impressions may be credited with outcomes of the oldest, and whose activity its features are
-    made of; and those whose impressions contact rules count."""
+    they and detectors learn from, and in which trajectories began that ended there. `with_logs_before`: also
+    those before them whose impressions may be credited with outcomes of the oldest, and whose activity its
+    features are made of; and those whose impressions contact rules count."""
     sequences = [issue.sequence for issue in night.program.issues.values() if issue.sequence]
     days = len(days_learnt_from(night, models))
     days += max((days_before(sequence.span) for sequence in sequences), default=0)
+    detected = (detector.days(night.ds)[0] for detector in night.program.detectors.values())
+    days = max([days, *((night.ds - first).days for first in detected)])
     further = max(days_attributed(night.program), days_of_activity(night.program)) if with_logs_before else 0
     contacts = days_of_contacts(night.program) if with_logs_before else 0
     return _days_up_to(night.ds, max(days + further, contacts))

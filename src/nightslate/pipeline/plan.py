@@ -68,6 +68,12 @@ def _features() -> Run:
     return run
 
 
+def _detect() -> Run:
+    from nightslate.pipeline.steps.detect import run
+
+    return run
+
+
 def _contacts() -> Run:
     from nightslate.pipeline.steps.contacts import run
 
@@ -165,6 +171,15 @@ STEPS = (
         belongs_to=lambda program: bool(program.features),
     ),
     Step(
+        name="detect",
+        does="Fits detectors of risk on days that are over; says what they expect of each user.",
+        run=_detect,
+        reads=("users", "features", "outcomes"),
+        writes=("risks",),
+        heavy=True,
+        belongs_to=lambda program: bool(program.detectors),
+    ),
+    Step(
         name="transitions",
         does="Puts a user's decisions together that follow one another, with their rewards.",
         run=_transitions,
@@ -178,7 +193,7 @@ STEPS = (
         name="contacts",
         does="Says who gets no slate tonight, by contact rules, and why.",
         run=_contacts,
-        reads=("users", "impressions", "features", "arms"),
+        reads=("users", "impressions", "features", "risks", "arms"),
         looks_up=("slates",),
         writes=("withheld",),
         heavy=True,
@@ -215,7 +230,7 @@ STEPS = (
         name="choose",
         does="Draws one issue for each user, of those that concern it.",
         run=_choose,
-        reads=("users", "features", "withheld", "models"),
+        reads=("users", "features", "risks", "withheld", "models"),
         looks_up=("promotions", "allocations"),
         writes=("issue_choices",),
         heavy=True,
@@ -225,7 +240,7 @@ STEPS = (
         name="score",
         does="Ranks tonight's arms for every user; stages the slates.",
         run=_score,
-        reads=("users", "arms", "features", "withheld", "models", "issue_choices"),
+        reads=("users", "arms", "features", "risks", "withheld", "models", "issue_choices"),
         looks_up=("promotions",),
         writes=("slates:staged", "allocations", "assignments", "multipliers"),
         per_issue=True,
@@ -236,7 +251,7 @@ STEPS = (
         does="Recomputes and checks what was staged, before anyone can read it.",
         run=_audit,
         reads=(
-            *("users", "arms", "impressions", "features", "withheld"),
+            *("users", "arms", "impressions", "features", "risks", "withheld"),
             *("allocations", "issue_choices", "slates:staged"),
         ),
         looks_up=("slates",),

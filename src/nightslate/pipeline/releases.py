@@ -24,7 +24,7 @@ def release_of(night: IssueNight, offered: pa.Table, model: ModelFile) -> Releas
         model_digest=model.digest,
         context=night.program.context,
         eligible=issue.eligible,
-        concerns=issue.concerns,
+        concerns=None if issue.concerned_by_risks else issue.concerns,  # risks are the night's to say
         depth=issue.depth,
         floor=issue.floor,
         variants={name: name in issue.adjusted for name in shown_by},

@@ -4,6 +4,7 @@ the end of the day."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from nightslate.engines import Input, Tables
 from nightslate.errors import ContractError
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.issue_choices import drawn_for
+from nightslate.kernels.risks import with_risks
 from nightslate.kernels.show_times import ShowTimes
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.contact_rules import withheld_tonight
@@ -25,53 +27,80 @@ Served = Callable[[Tables], pa.Table]
 """Such users of a unit of work, with columns of their contexts."""
 
 
+@dataclass(frozen=True)
+class UserTables:
+    """The tables of the users of a day, and of what is known of each at its end."""
+
+    users: Table
+    features: Table
+    risks: Table
+
+
 def served_users(
-    night: IssueNight, users: Table, features: Table, withheld: Table, context: Collection[str]
+    night: IssueNight, known_of: UserTables, withheld: Table, context: Collection[str]
 ) -> tuple[dict[str, Input], Served]:
     """What is read of users for these columns of contexts, and of these users those whom the issue concerns
     and contact rules don't withhold from it, with the times at which these say that slates may be shown."""
     issue, rules = night.issue, night.program.contacts
     times = ShowTimes.of(rules, night.slate_date)
     zone = (times.zone,) if times and times.zone else ()
-    inputs, known = known_users(night, users, features, {*context, *issue.concerned_by, *zone})
-    eligible = EligibleUsers(issue.eligible, issue.concern)
-    if rules is None:
-        return inputs, lambda tables: eligible(known(tables))
-    inputs["withheld"] = withheld_tonight(night, withheld).columns(("user_id",)).of_users_in("users")
+    inputs, known = known_users(night, known_of, {*context, *issue.concerned_by, *zone})
+    eligible, risks = EligibleUsers(issue.eligible, issue.concern), list(issue.concerned_by_risks)
+    if rules is not None:
+        inputs["withheld"] = withheld_tonight(night, withheld).columns(("user_id",)).of_users_in("users")
 
     def served(tables: Tables) -> pa.Table:
-        found = eligible(known(tables))
-        kept = found.filter(pc.invert(pc.is_in(found["user_id"], pc.unique(tables["withheld"]["user_id"]))))
-        return times.beside(kept) if times else kept
+        found = eligible(known(tables)).drop_columns(risks)
+        if rules is not None:
+            of_withheld = pc.unique(tables["withheld"]["user_id"])
+            found = found.filter(pc.invert(pc.is_in(found["user_id"], of_withheld)))
+        return times.beside(found) if times else found
 
     return inputs, served
 
 
 def known_users(
-    night: Night, users: Table, features: Table, wanted: Collection[str]
+    night: Night, known_of: UserTables, wanted: Collection[str]
 ) -> tuple[dict[str, Input], Served]:
-    """What is read of users for these columns of contexts, and the users of the day with them."""
+    """What is read of users for these columns of contexts, features and risks, and the users of the day with
+    them. Raises ContractError where a risk is wanted, and nobody has said it yet."""
     landed = [column.name for column in night.program.logs.context if column.name in wanted]
-    inputs = {"users": bucket_input(night, users, ("user_id", *landed), night.ds)}
-    known = known_features(night)
-    if known is None or known.defaults.keys().isdisjoint(wanted):
-        return inputs, lambda tables: tables["users"]
-    inputs["features"] = features_input(night, features, night.slate_date).of_users_in("users")
-    moment = end_of(night.ds)
-    return inputs, lambda tables: known.as_of(tables["users"], tables["features"], moment)
+    inputs = {"users": bucket_input(night, known_of.users, ("user_id", *landed), night.ds)}
+    features, moment = known_features(night), end_of(night.ds)
+    with_features = features is not None and not features.defaults.keys().isdisjoint(wanted)
+    detectors = [name for name in night.program.detectors if name in wanted]
+    if with_features:
+        inputs["features"] = features_input(night, known_of.features, night.slate_date).of_users_in("users")
+    if detectors:
+        inputs["risks"] = _risks_input(night, known_of.risks)
+
+    def known(tables: Tables) -> pa.Table:
+        found = tables["users"]
+        if features is not None and with_features:
+            found = features.as_of(found, tables["features"], moment)
+        return with_risks(found, tables["risks"], detectors) if detectors else found
+
+    return inputs, known
+
+
+def _risks_input(night: Night, risks: Table) -> Input:
+    if not risks.is_written(night.ds):
+        raise ContractError(
+            f"nobody has said how likely what is of users of {night.ds}: run its step `detect` first"
+        )
+    return bucket_input(night, risks, ("user_id", "detector", "risk"), night.ds)
 
 
 def slated_users(
     night: IssueNight,
-    users: Table,
-    features: Table,
+    known_of: UserTables,
     withheld: Table,
     issue_choices: Table,
     context: Collection[str],
 ) -> tuple[dict[str, Input], Served]:
     """As `served_users`; where each user gets one issue, of those whom this one concerns the ones for whom it
     was drawn, with `issue_probability`. Raises ContractError where nothing was drawn yet."""
-    inputs, concerned = served_users(night, users, features, withheld, context)
+    inputs, concerned = served_users(night, known_of, withheld, context)
     if night.program.issue_choice is None:
         return inputs, concerned
     inputs["issue_choices"] = choices_input(night, issue_choices).columns(("user_id", "issue", "probability"))

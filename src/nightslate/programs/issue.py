@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from nightslate.programs.conditions import Condition, columns_of, concern_of
+from nightslate.programs.detectors import Detectors, risks_of
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, known_of_users
@@ -26,7 +27,7 @@ MARGINAL_SLOTS = 3
 ONLY = "all"
 """The issue of a program that does not tell several apart."""
 
-OF_THE_PROGRAM = ("program", "start_date", "logs", "features")
+OF_THE_PROGRAM = ("program", "start_date", "logs", "features", "detectors")
 """What an issue has from its program, and can't say itself."""
 
 _RESERVED = {"champion": "whichever learner was promoted last", "logged": "the policy that wrote the logs"}
@@ -60,6 +61,7 @@ class Issue(SlateGoals):
     start_date: date
     logs: Logs
     features: FeatureSpecs = Field(default={}, max_length=1000)
+    detectors: Detectors = Field(default={})
     arms: ArmChoice = ArmChoice()
     eligible: dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] = Field(default={})
     concerns: Text | None = None
@@ -156,12 +158,17 @@ class Issue(SlateGoals):
     @property
     def concern(self) -> Condition | None:
         """What holds for the users that it concerns; None: for all."""
-        return concern_of(self.concerns, self.context)
+        return concern_of(self.concerns, (*self.context, *risks_of(self.detectors)))
 
     @property
     def concerned_by(self) -> tuple[str, ...]:
-        """The columns of contexts that say who gets slates of it."""
+        """The columns of contexts, and the detectors, that say who gets slates of it."""
         return (*self.eligible, *(columns_of(self.concern) if self.concern else ()))
+
+    @property
+    def concerned_by_risks(self) -> tuple[str, ...]:
+        """The detectors among them."""
+        return tuple(name for name in self.concerned_by if name in self.detectors)
 
     @property
     def unit(self) -> Unit:

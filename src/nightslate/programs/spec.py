@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from nightslate.errors import SpecError
 from nightslate.programs.contacts import ContactRules, require_answerable
+from nightslate.programs.detectors import Detectors, require_names_of_their_own
 from nightslate.programs.features import FeatureSpecs, known_of_users, require_computable
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_several
@@ -36,6 +37,7 @@ class Program(Strict):
     logs: Logs
     features: FeatureSpecs = Field(default={}, max_length=1000)
     features_as_of: Literal["snapshot", "temporal"] = "snapshot"
+    detectors: Detectors = Field(default={})
     contacts: ContactRules | None = None
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
     issue_choice: IssueChoice | None = None
@@ -62,6 +64,7 @@ class Program(Strict):
     @model_validator(mode="after")
     def _can_compute_features(self) -> Program:
         require_computable(self.features, self.logs)
+        require_names_of_their_own(self.detectors, self.context)
         return self
 
     @model_validator(mode="after")

@@ -102,6 +102,11 @@ def test_issues_are_drawn_once_all_are_trained_and_before_any_is_scored():
     assert found == {**without, **drawn}
 
 
+def test_risks_are_known_before_anyone_is_drawn_or_scored_by_them():
+    found = edges(program(detectors={"leaving": {"of": "cancellation", "within": "14d"}}))
+    assert found == {**BANDIT, "detect": {"ingest"}, "score": {"detect", "train"}}
+
+
 def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():
     assert edges(of_issues("home")) == per_issue("home")
 

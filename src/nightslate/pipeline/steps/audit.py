@@ -18,7 +18,7 @@ from nightslate.pipeline.contact_audit import audit_withheld
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.fault_counts import counts_of, require_sound
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.served_users import slated_users
+from nightslate.pipeline.served_users import UserTables, slated_users
 from nightslate.pipeline.slate_budgets import budgets, drawn_groups
 from nightslate.tables import Staged, Table
 
@@ -32,6 +32,7 @@ def run(
     arms: Table,
     impressions: Table,
     features: Table,
+    risks: Table,
     withheld: Table,
     allocations: Table,
     issue_choices: Table,
@@ -39,18 +40,18 @@ def run(
 ) -> str:
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
-    rows = 0
+    rows, known_of = 0, UserTables(users, features, risks)
     if rules := night.program.contacts:
-        audit_withheld(night, rules, users, impressions, features, withheld, slates)
+        audit_withheld(night, rules, known_of, impressions, withheld, slates)
     if choice := night.program.issue_choice:
-        audit_choices(night, choice.floor, users, features, withheld, issue_choices, slates)
+        audit_choices(night, choice.floor, known_of, withheld, issue_choices, slates)
     for each in night.issues:
         of_issue = slates.of_issue(each.issue.name)
         staged = of_issue.staged(night.slate_date)
         if not of_issue.is_published(staged):
             try:
                 dealt, drawn = (of.of_issue(each.issue.name) for of in (allocations, issue_choices))
-                _audit(each, users, features, withheld, dealt, drawn, of_issue, staged)
+                _audit(each, known_of, withheld, dealt, drawn, of_issue, staged)
                 _audit_budgets(each, arms, of_issue, staged)
                 staged.mark_audited()
             except Exception:
@@ -63,8 +64,7 @@ def run(
 
 def _audit(
     night: IssueNight,
-    users: Table,
-    features: Table,
+    known_of: UserTables,
     withheld: Table,
     allocations: Table,
     issue_choices: Table,
@@ -73,7 +73,7 @@ def _audit(
 ) -> None:
     slates.verify(staged)
     issue, slate_date, name = night.issue, night.slate_date, night.name
-    inputs, served = slated_users(night, users, features, withheld, issue_choices, ())
+    inputs, served = slated_users(night, known_of, withheld, issue_choices, ())
     times = ShowTimes.of(night.program.contacts, slate_date)
     assignment = assignment_recorded(night, allocations)
     rows = Input(staged.data_files, arrow.schema(slates.contract), partition="slate_date")

@@ -11,7 +11,7 @@ from nightslate.kernels.issue_choices import IssueDraw, IssuePolicies
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.experiments import assignment_tonight
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.served_users import served_users
+from nightslate.pipeline.served_users import UserTables, served_users
 from nightslate.pipeline.variant_models import variant_models
 from nightslate.tables import Table
 
@@ -20,6 +20,7 @@ def run(
     night: Night,
     users: Table,
     features: Table,
+    risks: Table,
     withheld: Table,
     models: Table,
     promotions: Table,
@@ -32,10 +33,11 @@ def run(
         raise SpecError(f"{night.name} has no issue_choice: each issue has slates for all that it concerns")
     context = [column.name for column in night.program.context]
     inputs: dict[str, Input] = {}
+    known_of = UserTables(users, features, risks)
     served, policies = {}, {}
     for each in night.issues:
         name = each.issue.name
-        of_issue, served[name] = served_users(each, users, features, withheld, context)
+        of_issue, served[name] = served_users(each, known_of, withheld, context)
         inputs |= of_issue  # of the same columns for each issue: all that any of them looks at
         champion = champion_as_of(each, promotions.of_issue(name))
         policies[name] = IssuePolicies(

@@ -18,7 +18,7 @@ from nightslate.pipeline.contact_rules import (
     shown_before,
 )
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.served_users import known_users
+from nightslate.pipeline.served_users import UserTables, known_users
 from nightslate.programs.contacts import ContactRules
 from nightslate.tables import Table
 
@@ -28,6 +28,7 @@ def run(
     users: Table,
     impressions: Table,
     features: Table,
+    risks: Table,
     arms: Table,
     slates: Table,
     withheld: Table,
@@ -35,7 +36,7 @@ def run(
     """One partition: a function of the logs up to ds, and of the slates published for ds or before it."""
     rules = night.program.contacts or ContactRules()
     contacts = contacts_tonight(night, rules)
-    inputs, known = known_users(night, users, features, columns_looked_at(night, rules))
+    inputs, known = known_users(night, UserTables(users, features, risks), columns_looked_at(night, rules))
     inputs["impressions"] = shown_before(night, impressions, rules)
     buckets = night.program.buckets
     with_slates = Work({**inputs, "slates": published_before(night, slates).of_users_in("users")}, buckets)

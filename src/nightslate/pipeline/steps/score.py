@@ -23,7 +23,7 @@ from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
 from nightslate.pipeline.night import IssueNight
-from nightslate.pipeline.served_users import Served, slated_users
+from nightslate.pipeline.served_users import Served, UserTables, slated_users
 from nightslate.pipeline.slate_budgets import BudgetUse, budgets, budgets_of_no_arm, drawn_groups, track, uses
 from nightslate.pipeline.slate_goals import adjustment, goals, priorities, reached
 from nightslate.pipeline.user_choices import UserChoices
@@ -38,6 +38,7 @@ def run(
     users: Table,
     arms: Table,
     features: Table,
+    risks: Table,
     withheld: Table,
     models: Table,
     promotions: Table,
@@ -62,7 +63,8 @@ def run(
         randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
     )
     context = [column.name for column in night.program.context]
-    inputs, served = slated_users(night, users, features, withheld, issue_choices, context)
+    known_of = UserTables(users, features, risks)
+    inputs, served = slated_users(night, known_of, withheld, issue_choices, context)
     work = Work(inputs, night.program.buckets)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
