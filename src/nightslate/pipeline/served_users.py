@@ -63,7 +63,7 @@ def known_users(
     night: Night, known_of: UserTables, wanted: Collection[str]
 ) -> tuple[dict[str, Input], Served]:
     """What is read of users for these columns of contexts, features and risks, and the users of the day with
-    them. Raises ContractError where a risk is wanted, and nobody has said it yet."""
+    them. Raises ContractError where risks are wanted that there are none of yet."""
     landed = [column.name for column in night.program.logs.context if column.name in wanted]
     inputs = {"users": bucket_input(night, known_of.users, ("user_id", *landed), night.ds)}
     features, moment = known_features(night), end_of(night.ds)
@@ -86,7 +86,7 @@ def known_users(
 def _risks_input(night: Night, risks: Table) -> Input:
     if not risks.is_written(night.ds):
         raise ContractError(
-            f"nobody has said how likely what is of users of {night.ds}: run its step `detect` first"
+            f"there are no risks of users of {night.ds} yet: run the step `detect` of that night first"
         )
     return bucket_input(night, risks, ("user_id", "detector", "risk"), night.ds)
 

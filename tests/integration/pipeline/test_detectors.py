@@ -133,8 +133,8 @@ def test_the_model_of_a_detector_is_kept_under_its_digest(home: Path) -> None:
 def test_nothing_that_comes_later_has_a_say_and_neither_has_the_order_of_nights(
     home: Path, tmp_path: Path
 ) -> None:
-    """A night that runs first takes in the days that it learns from, and no more; the day after it, on which
-    everybody cancels or nobody, is not looked at."""
+    """A night that runs first takes in the days that it learns from, and what landed after it is not looked
+    at, nor what nights of later days have left."""
     for number in range(5):
         land(tmp_path, number)
     run(tmp_path, 4, until="detect")
@@ -149,7 +149,5 @@ def test_nobody_is_scored_before_risks_are_known(home: Path) -> None:
     table = night(home, 2)
     for step in ("ingest", "attribute", "features", "train"):
         run_step(step, table)
-    with pytest.raises(
-        ContractError, match=r"nobody has said how likely .* 2024-07-03: run its step `detect`"
-    ):
+    with pytest.raises(ContractError, match=r"no risks of users of 2024-07-03 yet: run the step `detect`"):
         run_step("score", table)

@@ -141,3 +141,17 @@ def test_decisions_of_trajectories_earn_less_what_their_arms_cost():
     assert dict(zip(found["arm_id"].to_pylist(), found["reward"].to_pylist(), strict=True)) == {"b": 0.75}
     found = ended(ROWS, date(2026, 11, 23), credited(i1=1.0), how)
     assert found["reward"].to_pylist() == [-0.25]
+
+
+def test_propensities_of_trajectories_are_given_the_issue():
+    said = {
+        "slot": [1] * 4,
+        "propensity_kind": ["conditional"] * 4,
+        "issue_probability": [0.5, 1.0, 0.8, 0.5],
+    }
+    rows = ROWS
+    for name, values in said.items():
+        rows = rows.append_column(name, pa.array(values, pa.int32() if name == "slot" else None))
+    found = ended(rows, date(2026, 11, 20))
+    assert found["propensity"].to_pylist() == [0.5 / 0.5, 0.5 / 0.8]
+    assert found.schema == ended(ROWS, date(2026, 11, 20)).schema
