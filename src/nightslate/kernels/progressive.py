@@ -26,7 +26,7 @@ from nightslate.kernels.cross_fitting import LOGGED, Evaluator, add, by_users
 from nightslate.kernels.evidence import EARNED, Evidence, Pair
 from nightslate.kernels.folds import Key
 from nightslate.kernels.scoring import ScoredBy
-from nightslate.kernels.units import samples_of, units_of
+from nightslate.kernels.units import Units, samples_of, units_of
 
 _ESTIMATES = "estimates"
 _CROSS_FITTED, _EVIDENCE = ("cross-fitted", 0), ("evidence", 0)
@@ -176,19 +176,11 @@ class Progressive:
         return self.cohorts.initial(evaluator.estimators, evaluator.slots, self.program, evaluator.rewards)
 
     def _weighed(self, rows: pa.Table) -> Iterator[Weighed]:
-        day_of, by_day, evaluator = (
-            pc.cast(rows["occurred_at"], pa.date32()),
-            self.cohorts.by_day,
-            self.cross_fitted,
-        )
-        for day in sorted(by_day.keys() & {*pc.unique(day_of).to_pylist()}):
-            cohort = by_day[day]
-            shown = rows.filter(pc.equal(day_of, pa.scalar(day)))
+        evaluator = self.cross_fitted
+        for day, cohort, shown in shown_on_days(rows, self.cohorts):
             units = units_of(shown, cohort.arms, evaluator.slots)
-            alike = cohort.arms == evaluator.arms
-            among_ours = units if alike else units_of(shown, evaluator.arms, evaluator.slots)
-            q, examined = evaluator.expectations(among_ours, self.program)
-            q, supported = among(q, evaluator.arms, cohort.arms), self._supported(cohort.arms)
+            q, examined = expected_among(shown, units, cohort.arms, evaluator, self.program)
+            supported = self._supported(cohort.arms)
             costs = evaluator.costs_apart(cohort.arms)
             targets = [
                 units.target(model.weights(units.first, evaluator.floor), q, supported, examined, costs)
@@ -225,6 +217,22 @@ def evidence_of(units: Weighed, stakes: Stakes, tilted: bool) -> Evidence:
                     stakes.times(sign), np.ones(own.size), None, sign * reward[own], users[own]
                 )
     return Evidence(terms)
+
+
+def shown_on_days(rows: pa.Table, cohorts: Cohorts) -> Iterator[tuple[date, Cohort, pa.Table]]:
+    """The cohorts of which there are rows, by day, and these rows."""
+    day_of = pc.cast(rows["occurred_at"], pa.date32())
+    for day in sorted(cohorts.by_day.keys() & {*pc.unique(day_of).to_pylist()}):
+        yield day, cohorts.by_day[day], rows.filter(pc.equal(day_of, pa.scalar(day)))
+
+
+def expected_among(
+    shown: pa.Table, units: Units, arms: tuple[str, ...], evaluator: Evaluator, program: str
+) -> tuple[Floats, Floats | float]:
+    """See `Evaluator.expectations`: of the units of these rows, and of each of their arms."""
+    ours = units if arms == evaluator.arms else units_of(shown, evaluator.arms, evaluator.slots)
+    q, examined = evaluator.expectations(ours, program)
+    return among(q, evaluator.arms, arms), examined
 
 
 def among(values: Floats, arms: Sequence[str], wanted: Sequence[str]) -> Floats:

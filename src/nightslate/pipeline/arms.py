@@ -38,6 +38,13 @@ def costs_of_no_arm(night: IssueNight, arms: Table) -> str:
     return of_no_arm(night, arms, "rewards.costs", night.issue.rewards.costs)
 
 
+def baseline_of_no_arm(night: IssueNight, arms: Table) -> str:
+    """A word on an arm that stands for doing nothing and that nobody has seen: there is no uplift then. Empty
+    where it was, or the program names none."""
+    asked = night.issue.uplift
+    return of_no_arm(night, arms, "uplift.baseline", {asked.baseline} if asked else ())
+
+
 def of_no_arm(night: IssueNight, arms: Table, key: str, ids: Collection[str]) -> str:
     """A word on the ids in a key of the program that were not on offer on any day that learners are fitted
     on. Empty where there are none."""

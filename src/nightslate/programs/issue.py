@@ -19,6 +19,7 @@ from nightslate.programs.sequence import Sequence, require_fitting_learners, req
 from nightslate.programs.slates import SlateGoals, require_consistent
 from nightslate.programs.strict import Days, Name, Strict, Text
 from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY, Unit
+from nightslate.programs.uplift import Uplift, require_baseline
 from nightslate.programs.variants import Experiment, Variant
 
 MARGINAL_SLOTS = 3
@@ -76,6 +77,7 @@ class Issue(SlateGoals):
     experiment: Experiment = Experiment()
     examination: Examination | None = None
     evaluation: Evaluation = Evaluation()
+    uplift: Uplift | None = None
     gate: Gate
 
     @model_validator(mode="after")
@@ -109,6 +111,9 @@ class Issue(SlateGoals):
         if self.examination:
             uniform, by_decision = {*self.variants} - {*self.adjusted}, self.slots_weighed > 1
             require_randomised(self.examination, self.variants, uniform, by_decision, self.rewards.values)
+        if self.uplift:
+            sequence = self.sequence is not None
+            require_baseline(self.uplift, self.arms.ids, self.slots, sequence, self.examination, self.rewards)
         require_topic(self.rewards, self.logs)
         windows = {
             "training.window_days": self.training.window_days,

@@ -23,6 +23,7 @@ from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, short, signed, significant
 from nightslate.reports.reigns import Heard, growths, heard
 from nightslate.reports.sequence import SequenceFigures
+from nightslate.reports.uplift import help_judged
 from nightslate.reports.wording import Check, evidence, headline, in_words, weight_checks
 
 TOP_ARMS = 20
@@ -95,6 +96,7 @@ def page(report: NightReport) -> str:
         sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
         ledger=report.ledger.sort_by("promoted_on").to_pylist(),
         explored=None if report.sweeps is None else explored(report.sweeps),
+        helped=None if report.uplift is None else help_judged(report.uplift, report.champion, report.reward),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
         drift=None if report.drift is None else _drift(report.drift),
         budgets=None if report.budgets is None else report.budgets.to_pylist(),

@@ -53,10 +53,13 @@ class NightReport:
     weighs_decisions: whether the slots of a decision are weighed as a whole.
     provenance: versions and digests, by name.
     sequences: of each fitted_q learner; None for a program without sequences.
-    untaught: a word on a champion that no row has taught. costs_of_no_arm: one on costs whose arms nobody has
-    seen. budgets_of_no_arm: one on budgets that no arm on offer belongs to, or of arms nobody has seen.
+    champion: whose help `uplift` is shown of. untaught: a word on a champion that no row has taught.
+    costs_of_no_arm: one on costs whose arms nobody has seen. budgets_of_no_arm: one on budgets that no arm on
+    offer belongs to, or of arms nobody has seen. baseline_of_no_arm: one on an arm that help is held against
+    and nobody has seen.
     sweeps: rows of the table of that name, of learners whose epsilon the night chose; None where it chose
     none.
+    uplift: rows of the table of that name ; None for a program that does not ask for it.
     delays: rows of the table of that name; None for a program that weights no young impressions.
     drift: rows of the table `feature_drift`; None for a program without features.
     budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
@@ -94,7 +97,10 @@ class NightReport:
     untaught: str = ""
     costs_of_no_arm: str = ""
     budgets_of_no_arm: str = ""
+    baseline_of_no_arm: str = ""
     sweeps: pa.Table | None = None
+    champion: str = ""
+    uplift: pa.Table | None = None
     rows_before: Mapping[str, int] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     sequences: Sequence[SequenceFigures] | None = None

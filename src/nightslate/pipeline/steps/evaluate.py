@@ -14,7 +14,7 @@ import pyarrow as pa
 from nightslate.core.ope.estimate import Estimate
 from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.ope.results import results
-from nightslate.pipeline.arms import offered_arms
+from nightslate.pipeline.arms import baseline_of_no_arm, offered_arms
 from nightslate.pipeline.cohort_models import cohorts, waited_for
 from nightslate.pipeline.evidence_table import CHANGED, take_evidence
 from nightslate.pipeline.fitting import interval_of
@@ -40,6 +40,7 @@ def run(
     models: Table,
     evaluations: Table,
     sweeps: Table,
+    uplift: Table,
     evidence: Table,
 ) -> str:
     """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
@@ -61,7 +62,7 @@ def run(
         ]
     )
     for name, others in found.tables.items():
-        table = {"sweeps": sweeps}[name]
+        table = {"sweeps": sweeps, "uplift": uplift}[name]
         table.replace(night.ds, table.typed(others), night.commit_metadata)
     evaluations.replace(night.ds, rows, night.commit_metadata)
     with shared_with_other_nights():  # whoever comes first has written the same terms
@@ -70,9 +71,11 @@ def run(
     first, waiting = cross_fitted[0], waited_for(night, impressions, credits)
     warning = f"; {first.policy}: {first.remark}" if first.remark else ""
     waits = f"; evidence of days before waits for the outcomes of {', '.join(map(str, waiting))}"
+    unknown = f". Look: {word}" if (word := baseline_of_no_arm(night, arms)) else ""
     return (
         f"{len(night.issue.learners)} policies on {first.n} {found.units} of {first.clusters}"
         f" users{found.words}{in_words(epsilons)}{warning}; {taken.in_words}{waits if waiting else ''}"
+        f"{unknown}"
     )
 
 

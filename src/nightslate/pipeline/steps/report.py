@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
-from nightslate.pipeline.arms import costs_of_no_arm, offered_arms
+from nightslate.pipeline.arms import baseline_of_no_arm, costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import Reign, untaught_champion
 from nightslate.pipeline.contact_figures import contact_figures
 from nightslate.pipeline.evidence_table import CHANGED
@@ -104,7 +104,10 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         untaught=untaught_champion(night, tables["promotions"], tables["models"]),
         costs_of_no_arm=costs_of_no_arm(night, tables["arms"]),
         budgets_of_no_arm=budgets_of_no_arm(night, tables["arms"]),
+        baseline_of_no_arm=baseline_of_no_arm(night, tables["arms"]),
         sweeps=tonight("sweeps") if issue.epsilon_ranges else None,
+        champion=reign.champion,
+        uplift=tonight("uplift") if issue.uplift else None,
         quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night.ds, tables),
         strangers=tables["unattributed"].snapshot().metadata(night.ds).get(STRANGERS, ""),

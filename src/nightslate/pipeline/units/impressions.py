@@ -42,6 +42,7 @@ from nightslate.pipeline.slot_examination import examination_metrics, examined, 
 from nightslate.pipeline.units.results import Evaluated, Trained
 from nightslate.pipeline.units.sweeps import Swept, epsilon_metrics, epsilons_swept
 from nightslate.pipeline.units.sweeps import in_words as epsilons_in_words
+from nightslate.pipeline.units.uplift import Uplifts
 
 _REWARD_MODEL = "reward model"
 
@@ -94,14 +95,16 @@ class OnImpressions:
         setup = _set_up(night, logs, offered, learners(night, epsilons))
         weighed, left_out = logs_to_weigh(night, logs.impressions, setup.logs)
         how = Progressive(cohorts, setup.evaluator, frozenset(setup.counts["arm_id"]), night.name)
-        sweeps = _sweeps(night, setup.evaluator)
+        sweeps, uplift = _sweeps(night, setup.evaluator), _uplift(night, cohorts, setup.evaluator, weighed)
+        looks: list[Progressive | EpsilonSweeps | Uplifts] = [how, sweeps, *([uplift] if uplift else [])]
 
         def update(tables: Tables) -> Iterator[tuple[Key, Any]]:
             rows = weighed.rows(tables)
-            yield from how.update(rows)
-            yield from sweeps.update(rows)
+            for look in looks:
+                yield from look.update(rows)
 
-        states = night.engine.fold({**how.initial(), **sweeps.initial()}, update, weighed.work)
+        initial = {key: state for look in looks for key, state in look.initial().items()}
+        states = night.engine.fold(initial, update, weighed.work)
         cross_fitted, progressive = how.found(states)
         swept = Swept.of(night, sweeps.found(states), setup.evaluator.rewards).rows(epsilons)
         return Evaluated(
@@ -112,7 +115,10 @@ class OnImpressions:
             rewards=setup.rewards,
             metrics=examination_metrics(setup.examination, "evaluation.examination"),
             words=in_words(setup.examination) + left_out,
-            tables={"sweeps": swept} if swept else {},
+            tables={
+                **({"sweeps": swept} if swept else {}),
+                **({"uplift": uplift.rows(states)} if uplift else {}),
+            },
         )
 
     def _epsilons(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> dict[str, float]:
@@ -188,6 +194,12 @@ def _sweeps(night: IssueNight, evaluator: Evaluator) -> EpsilonSweeps:
     """Of the learners whose epsilon the night chooses, by the one estimator that the gate has."""
     of_night = replace(evaluator, estimators=(night.issue.judged_by,))
     return EpsilonSweeps.of(of_night, epsilons_swept(night), night.name)
+
+
+def _uplift(night: IssueNight, cohorts: Cohorts, evaluator: Evaluator, weighed: Logs) -> Uplifts | None:
+    """None where the program does not ask for it."""
+    asked = night.issue.uplift
+    return Uplifts.of(night, cohorts, evaluator, asked.baseline, weighed) if asked else None
 
 
 def _possible(known: RewardRange | None, earned: Earned) -> tuple[float, float]:

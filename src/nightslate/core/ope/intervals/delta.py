@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import stdtrit
 
+from nightslate.core.arrays import Floats
 from nightslate.core.ope.intervals.interval import Bounds
 from nightslate.core.ope.statistic import Statistic
 
@@ -39,12 +40,13 @@ def standard_error(statistic: Statistic) -> float | None:
 
 def students_quantile(statistic: Statistic, confidence: float) -> float:
     """By how many standard errors an interval reaches to each side."""
-    return float(stdtrit(_freedom(statistic), (1 + confidence) / 2))
+    return float(stdtrit(freedom(statistic.influences, statistic.parts), (1 + confidence) / 2))
 
 
-def _freedom(statistic: Statistic) -> float:
-    """2 E[s**2]**2 / Var[s**2]; one less than there are clusters, where influences are normal or lighter."""
-    squares = np.square(statistic.influences)
-    total, fourth, most = float(squares.sum()), float(np.square(squares).sum()), statistic.parts - 1
-    spread = fourth - total**2 / statistic.parts
+def freedom(influences: Floats, parts: int) -> float:
+    """2 E[s**2]**2 / Var[s**2], of influences (G,) of which `parts` are of a cluster; one less than these,
+    where influences are normal or lighter."""
+    squares = np.square(influences)
+    total, fourth, most = float(squares.sum()), float(np.square(squares).sum()), parts - 1
+    spread = fourth - total**2 / parts
     return min(most, 2 * total**2 / spread) if spread > 0 else most
