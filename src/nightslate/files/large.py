@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from nightslate.errors import ContractError
-from nightslate.files.rows import Files, Rows, files_of, pieces, pointed_notes, read
+from nightslate.files.rows import Files, Rows, files_of, pieces, pointed_notes, read_any
 from nightslate.records.pointed import pointed_columns_of
 from nightslate.records.sources import format_of
 
@@ -38,7 +38,7 @@ class LargeFile:
             names, count, begins = _footers(files)
             there = [name for name in ids if name in names]
             return cls(path, begins, count, names, pointed_columns_of(files, there), None)
-        rows = read(path)
+        rows = read_any(path)
         pointed = frozenset(name for name in ids if name in rows.names and rows.is_pointed(name))
         return cls(path, rows.files, rows.count, tuple(rows.names), pointed, rows)
 

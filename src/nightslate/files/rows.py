@@ -116,6 +116,14 @@ class Rows:
 def read(path: Path) -> Rows:
     """All rows of a file, whose suffix says what it is, or of a folder of such files. Raises ContractError
     for what is not there, is something else, is damaged, or has no rows."""
+    rows = read_any(path)
+    if not rows.count:
+        raise ContractError(f"{path} has no rows")
+    return rows
+
+
+def read_any(path: Path) -> Rows:
+    """The same, of which there may be none, where a header or a schema names columns."""
     chunks, files, count = list[Chunk](), list[tuple[Path, int]](), 0
     for file in files_of(path):
         files.append((file, count))
@@ -123,9 +131,9 @@ def read(path: Path) -> Rows:
             chunks.append(_moved(chunk, files[-1][1]))
             count += chunk.numbers.size + len(chunk.unreadable)
     rows = Rows(path, tuple(chunks), tuple(files))
-    if not rows.count:
+    if not rows.count and not rows.names:
         raise ContractError(f"{path} has no rows")
-    if not rows.numbers.size and format_of(files[0][0])[0] == "json":
+    if rows.count and not rows.numbers.size and format_of(files[0][0])[0] == "json":
         raise ContractError(f"{path} holds no JSON lines: one object a line, not a list of them")
     return rows
 

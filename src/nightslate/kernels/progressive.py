@@ -156,15 +156,25 @@ class Progressive:
 
     def initial(self) -> dict[Key, Any]:
         """What no rows say: of policies that are cross-fitted, of each comparison, and as evidence."""
-        return {_CROSS_FITTED: self.cross_fitted.initial(self.program), **states_of(self._nothing())}
+        return {_CROSS_FITTED: self.cross_fitted.initial(self.program), **self.no_cohorts()}
 
     def update(self, rows: pa.Table) -> Iterator[tuple[Key, Any]]:
         """What all rows of some users say; of what is progressive those in cohorts."""
-        state, found = self.cross_fitted.initial(self.program), self._nothing()
+        state = self.cross_fitted.initial(self.program)
         for mine in by_users(rows):
             state = self.cross_fitted.weigh(state, mine, self.program)
-            found = self.cohorts.add(found, list(self._weighed(mine)))
         yield _CROSS_FITTED, state
+        yield from self.of_cohorts(rows)
+
+    def no_cohorts(self) -> dict[Key, Any]:
+        """What no rows say, but for what is cross-fitted."""
+        return states_of(self._nothing())
+
+    def of_cohorts(self, rows: pa.Table) -> Iterator[tuple[Key, Any]]:
+        """What all rows of some users that are in cohorts say, and nothing that is cross-fitted."""
+        found = self._nothing()
+        for mine in by_users(rows):
+            found = self.cohorts.add(found, list(self._weighed(mine)))
         yield from states_of(found).items()
 
     def found(self, states: Mapping[Key, Any]) -> tuple[EvaluationState, Found]:

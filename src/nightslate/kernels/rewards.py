@@ -46,7 +46,8 @@ Costs = Mapping[str, float]
 class Matured:
     """Which impressions a night learns from. Those up to `counts_until` count: those whose window is over,
     or, with `maturity`, those too whose credits of by now tell what they will be. `costs`: what is taken off
-    what each earns. `features`: those of users that stand beside them."""
+    what each earns. `features`: those of users that stand beside them. `kinds`: the kinds of outcomes whose
+    credits are rewards; None: all."""
 
     program: str
     ds: date
@@ -54,12 +55,14 @@ class Matured:
     maturity: Maturity | None = None
     costs: Costs = field(default_factory=dict)
     features: KnownFeatures | None = None
+    kinds: frozenset[str] | None = None
 
     def rows(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Those among the `impressions` of some users, with rewards from their `credits`."""
-        found = rewarded(
-            tables["impressions"], tables["credits"], self.counts_until, self.maturity, self.costs
-        )
+        credited = tables["credits"]
+        if self.kinds is not None:
+            credited = credited.filter(pc.is_in(credited["kind"], pa.array(sorted(self.kinds), pa.string())))
+        found = rewarded(tables["impressions"], credited, self.counts_until, self.maturity, self.costs)
         return self._with_features(found, tables)
 
     def counting(self, tables: Mapping[str, pa.Table]) -> pa.Table:

@@ -73,10 +73,16 @@ class Logs:
         return replace(self, work=replace(self.work, inputs={**self.work.inputs, **inputs}))
 
 
-def matured_logs(night: IssueNight, logs: LogTables, arms: Sequence[str], window_days: int) -> Logs:
+def matured_logs(
+    night: IssueNight,
+    logs: LogTables,
+    arms: Sequence[str],
+    window_days: int,
+    kinds: frozenset[str] | None = None,
+) -> Logs:
     """The impressions of the last `window_days` days that count, with the features of their users, and the
-    credits known for them tonight. Raises SpecError where some of these are what an earlier program said, or
-    nobody knows what they mean."""
+    credits known for them tonight, of these kinds of outcomes alone where they are given. Raises SpecError
+    where some of these are what an earlier program said, or nobody knows what they mean."""
     impressions, credits = logs.impressions, logs.credits
     since, rewards = first_day(night.ds, window_days), night.issue.rewards
     require_one_meaning(night, credits, "attribute", since)
@@ -85,7 +91,8 @@ def matured_logs(night: IssueNight, logs: LogTables, arms: Sequence[str], window
     if night.issue.examination:
         columns += POSITION_COLUMNS
     weighted = rewards.maturity == "ipcw"
-    credit_columns = (*CREDIT_COLUMNS, *(DELAY_COLUMNS if weighted else ()))
+    of_kinds = ("kind",) if kinds is not None else ()
+    credit_columns = (*CREDIT_COLUMNS, *(DELAY_COLUMNS if weighted else of_kinds))
     inputs = {
         "impressions": bucket_input(night, impressions, columns, since)
         .coded({*FEW_VALUED, *POSITION_COLUMNS, *categories(night)})
@@ -101,7 +108,8 @@ def matured_logs(night: IssueNight, logs: LogTables, arms: Sequence[str], window
         until = maturity.counts_until
         return Logs(work, Matured(night.name, night.ds, until, maturity, rewards.costs, known))
     until = matured_before(night.ds, rewards.longest_window)
-    return Logs(work, Matured(night.name, night.ds, until, costs=rewards.costs, features=known))
+    matured = Matured(night.name, night.ds, until, costs=rewards.costs, features=known, kinds=kinds)
+    return Logs(work, matured)
 
 
 def _observed_maturity(night: IssueNight, work: Work, arms: Sequence[str]) -> Maturity:

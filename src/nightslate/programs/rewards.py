@@ -113,6 +113,23 @@ class Rewards(Strict):
         kinds = [*self.values, *([self.survival.unless] if self.survival else [])]
         return max(self.window_of(kind) for kind in kinds)
 
+    @property
+    def short(self) -> Rewards | None:
+        """Of rewards of staying, the outcomes alone that are known before its horizon is over, before costs;
+        None where there are none, or staying earns nothing."""
+        if self.survival is None:
+            return None
+        horizon = self.window_of(self.survival.unless)
+        values = {
+            kind: worth
+            for kind, worth in self.values.items()
+            if worth and kind != self.survival.unless and self.window_of(kind) < horizon
+        }
+        windows = {kind: self.window_of(kind) for kind in values}
+        window = max(windows.values(), default=horizon)
+        without = {"survival": None, "costs": {}, "values": values, "windows": windows, "window": window}
+        return self.model_copy(update=without) if values else None
+
     def horizon_ending(self, start: date, ds: date) -> date | None:
         """The first day of the horizon of staying that ends with `ds`, of a program that starts on `start`;
         None where none ends then."""

@@ -9,6 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 PROGRESSIVE, CROSS_FITTED = ESTIMANDS = ("progressive", "cross_fitted")
+"""What a policy is worth."""
+
+SHORT_OUTCOMES = "short_outcomes"
+"""What came soon, which is not what a policy is worth: nothing is decided by it."""
 
 
 def leading(evaluations: pa.Table) -> pa.Table:
@@ -23,11 +27,18 @@ def cross_fitted(evaluations: pa.Table) -> pa.Table:
     return evaluations.filter(pc.field("estimand") == CROSS_FITTED)
 
 
+def short_outcomes(evaluations: pa.Table) -> pa.Table:
+    """The rows on what came soon."""
+    return evaluations.filter(pc.field("estimand") == SHORT_OUTCOMES)
+
+
 def in_words(row: Mapping[str, Any]) -> str:
     """What an estimate is about, to end a sentence with."""
     fitted = {
         PROGRESSIVE: "each policy as it was fitted before the day on which it is weighed",
         CROSS_FITTED: "each policy as it is fitted tonight, weighed on users that it was not fitted on",
+        SHORT_OUTCOMES: "of what comes before staying is known alone, before costs, each policy as it was"
+        " fitted before the day on which it is weighed",
     }[row["estimand"]]
     return f"{fitted}; weights before goals, priority and diversity; all users, shown {days(row)}"
 

@@ -23,6 +23,7 @@ from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, short, signed, significant
 from nightslate.reports.reigns import Heard, growths, heard
 from nightslate.reports.sequence import SequenceFigures
+from nightslate.reports.short_outcomes import came_soon
 from nightslate.reports.uplift import help_judged
 from nightslate.reports.wording import Check, evidence, headline, in_words, weight_checks
 
@@ -96,6 +97,7 @@ def page(report: NightReport) -> str:
         sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
         ledger=report.ledger.sort_by("promoted_on").to_pylist(),
         explored=None if report.sweeps is None else explored(report.sweeps),
+        soon=came_soon(report.evaluations) if report.short_kinds else None,
         helped=None if report.uplift is None else help_judged(report.uplift, report.champion, report.reward),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
         drift=None if report.drift is None else _drift(report.drift),

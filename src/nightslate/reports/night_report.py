@@ -60,6 +60,8 @@ class NightReport:
     sweeps: rows of the table of that name, of learners whose epsilon the night chose; None where it chose
     none.
     uplift: rows of the table of that name ; None for a program that does not ask for it.
+    short_kinds: the outcomes that come before the horizon of staying is over; empty where rewards are not of
+    staying.
     delays: rows of the table of that name; None for a program that weights no young impressions.
     drift: rows of the table `feature_drift`; None for a program without features.
     budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
@@ -99,6 +101,7 @@ class NightReport:
     budgets_of_no_arm: str = ""
     baseline_of_no_arm: str = ""
     sweeps: pa.Table | None = None
+    short_kinds: Sequence[str] = ()
     champion: str = ""
     uplift: pa.Table | None = None
     rows_before: Mapping[str, int] | None = None

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from nightslate.models.files import ModelFile
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.cohorts import cohorts_of
-from nightslate.reports.estimands import CROSS_FITTED
+from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS
 from nightslate.worlds.results import Row
 
 
@@ -62,7 +62,8 @@ def estimates_beside_truth(
     stands beside what is cross-fitted, which is about the policies of tonight."""
     judged = (pc.field("estimator") == night.issue.judged_by) & pc.field("reference").is_null()
     of_learners = pc.field("policy").isin(list(night.issue.learners))
-    rows = night.rows("evaluations").filter(judged & of_learners).to_pylist()
+    of_values = pc.field("estimand").isin(list(ESTIMANDS))
+    rows = night.rows("evaluations").filter(judged & of_learners & of_values).to_pylist()
     champion = champion_before(night) if rows else None
     return [
         {

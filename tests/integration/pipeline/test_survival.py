@@ -5,6 +5,8 @@ import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute
 import pytest
 
 from nightslate import programs
@@ -166,3 +168,72 @@ def test_what_can_not_be_made_of_it(program: None, old: str, new: str, says: str
     write_program(SPEC.replace(old, new))
     with pytest.raises(SpecError, match=says):
         programs.find(PROGRAM)
+
+
+def evaluated(home: Path, number: int) -> list[dict[str, object]]:
+    for before in range(number + 1):
+        run_step("train", night(home, before))
+    run_step("evaluate", night(home, number))
+    return night(home, number).of_issue("all").rows("evaluations").to_pylist()
+
+
+LONG = SPEC.replace("cancellation: 2d", "cancellation: 4d").replace(
+    "learners: {", "learners: {best: {kind: popularity}, "
+)
+
+
+def clicked(home: Path, number: int, *users: str) -> None:
+    rows = [
+        {"outcome_id": f"click-{user}-{number}", "user_id": user, "kind": "click", "value": 1.0}
+        | {"occurred_at": moment(number, 10).isoformat()}
+        for user in users
+    ]
+    file = home / "landing" / PROGRAM / "outcomes" / f"ds={DAYS[number]}" / "part-1.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def test_what_comes_soon_is_estimated_while_staying_is_not_known_yet(home: Path) -> None:
+    """After three of the four days of a horizon nobody knows who stays; clicks of six hours are known."""
+    write_program(LONG)
+    clicked(home, 1, "stays", "leaves")
+    attributed(home, 0, 1, 2)
+    rows = evaluated(home, 2)
+    soon = [row for row in rows if row["estimand"] == "short_outcomes" and row["reference"] is None]
+    assert {row["n"] for row in rows if row["estimand"] != "short_outcomes"} == {0}
+    logged = next(row for row in soon if row["policy"] == "logged" and row["estimator"] == "ips")
+    shown = [user for user, day, _ in SHOWN if day == 1]  # the first that models of a night before weigh
+    assert (logged["n"], logged["clusters"]) == (len(shown), len({*shown}))
+    assert logged["value"] == pytest.approx(2 * 0.1 / len(shown))
+    assert {row["policy"] for row in soon} == {"logged", "best", "uniform"}
+
+
+def test_nothing_is_promoted_by_what_comes_soon(home: Path) -> None:
+    """The gate and its evidence are the same whatever came soon, and whatever its rows say."""
+    write_program(LONG)
+    found = {}
+    for told in ("nothing", "clicks"):
+        if told == "clicks":
+            clicked(home, 1, "stays", "leaves")
+        for step in ("ingest", "attribute"):
+            run_step(step, night(home, 1))
+        attributed(home, 0, 2)
+        evaluated(home, 2)
+        of_issue = night(home, 2).of_issue("all")
+        table = of_issue.table("evaluations")
+        before = table.rows(DAYS[2], DAYS[2])
+        without = before.filter(pa.compute.not_equal(before["estimand"], "short_outcomes"))
+        decisions = []
+        for rows in (before, without):
+            table.replace(DAYS[2], rows.drop(["ds"]), {})
+            run_step("promote", night(home, 2))
+            decisions.append(of_issue.rows("promotions").to_pylist())
+        assert decisions[0] == decisions[1]
+        found[told] = decisions[0]
+        assert of_issue.rows("evidence").num_rows == 0
+    assert found["nothing"] == found["clicks"]
+
+
+def test_a_program_without_a_kind_that_comes_before_has_no_such_rows(home: Path) -> None:
+    write_program(LONG.replace("click: 0.1, ", ""))
+    attributed(home, 0, 1, 2)
+    assert "short_outcomes" not in {row["estimand"] for row in evaluated(home, 2)}

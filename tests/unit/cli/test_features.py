@@ -78,6 +78,19 @@ def test_rows_come_back_in_their_order_with_a_column_a_feature(tmp_path: Path, s
     assert {name: rows[name] for name in WANTED} == WANTED
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_activity_of_columns_alone_is_that_of_nobody(tmp_path: Path, suffix: str) -> None:
+    activity = logs.write(tmp_path / f"nothing{suffix}", ACTIVITY)
+    if suffix == ".csv":
+        activity.write_text(activity.read_text().partition("\n")[0] + "\n")
+    else:
+        pq.write_table(pq.read_table(activity).slice(0, 0), activity)
+    ran = run(tmp_path, ACTIVITY, AS_OF, f"--activity={activity}")
+    assert ran.exit_code == 0, ran.output
+    assert found(tmp_path)["views_2d"] == [0.0] * 4
+    assert found(tmp_path)["slowest"] == [-1.0] * 4
+
+
 @pytest.mark.parametrize("out", ["f.csv", "f.jsonl", "f.parquet"])
 def test_the_result_can_be_of_any_format(tmp_path: Path, out: str) -> None:
     ran = run(tmp_path, ACTIVITY, AS_OF, "--out", str(tmp_path / out))

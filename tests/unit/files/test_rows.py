@@ -1,5 +1,6 @@
 """Files and folders as rows, and what becomes of bad ones."""
 
+import gzip
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
+from nightslate.files.large import LargeFile
 from nightslate.files.rejected_rows import BadRowsError, Refused
 from nightslate.files.rows import read
 
@@ -192,3 +194,24 @@ def test_a_link_to_nowhere_is_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "b.csv").symlink_to(tmp_path / "gone")
     with pytest.raises(ContractError, match=r"b\.csv cannot be read: .*No such file"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("empty", ["a.csv", "a.csv.gz", "a.parquet"])
+def test_a_file_of_columns_alone_is_one_of_no_rows(tmp_path, empty):
+    """A large file, of which there may be none; whoever can do nothing with none says so."""
+    path = tmp_path / empty
+    if empty == "a.parquet":
+        pq.write_table(pa.table({"a": pa.array([], pa.string()), "b": pa.array([], pa.float64())}), path)
+    else:
+        path.write_bytes(gzip.compress(b"a,b\n") if path.suffix == ".gz" else b"a,b\n")
+    file = LargeFile.of(path, ["a"])
+    assert (file.count, file.names) == (0, ("a", "b"))
+    assert sum(part.count for part in file.parts(["a", "b"])) == 0
+    with pytest.raises(ContractError, match="has no rows"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_file_without_even_columns_has_no_rows(tmp_path, name):
+    with pytest.raises(ContractError, match="has no rows"):
+        LargeFile.of(text(tmp_path / name, ""), ["a"])

@@ -14,6 +14,7 @@ import pyarrow as pa
 from nightslate.core.ope.estimate import Estimate
 from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.ope.results import results
+from nightslate.kernels.progressive import Cohorts, Found
 from nightslate.pipeline.arms import baseline_of_no_arm, offered_arms
 from nightslate.pipeline.cohort_models import cohorts, waited_for
 from nightslate.pipeline.evidence_table import CHANGED, take_evidence
@@ -21,11 +22,11 @@ from nightslate.pipeline.fitting import interval_of
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
-from nightslate.pipeline.units import task_of
-from nightslate.pipeline.units.results import Evaluated
+from nightslate.pipeline.short_outcomes import cohorts_to_look_at, night_of_short_outcomes
+from nightslate.pipeline.units import ON_IMPRESSIONS, task_of
 from nightslate.pipeline.units.sweeps import epsilons_tonight, in_words
 from nightslate.programs.days import first_day
-from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
+from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE, SHORT_OUTCOMES
 from nightslate.reports.estimands import in_words as estimand
 from nightslate.tables import Table
 
@@ -51,9 +52,14 @@ def run(
     estimated = partial(results, confidence=rules.confidence, interval=interval, rewards=found.rewards)
     cross_fitted = estimated(found.cross_fitted)
     by_estimand = {
-        PROGRESSIVE: _progressive(found, estimated),
+        PROGRESSIVE: _progressive(found.cohorts, found.progressive, estimated),
         CROSS_FITTED: [{**_ends(_window(night)), **asdict(estimate)} for estimate in cross_fitted],
     }
+    if soon := night_of_short_outcomes(night):
+        came = cohorts_to_look_at(soon, models, credits)
+        of_short = ON_IMPRESSIONS.short_outcomes(soon, logs, offered_arms(night, arms), came)
+        look = partial(results, confidence=rules.confidence, interval=interval_of(soon), rewards=None)
+        by_estimand[SHORT_OUTCOMES] = _progressive(came, of_short, look)
     rows = evaluations.typed(
         [
             {"issue": night.issue.name, "estimand": estimand, **line}
@@ -80,11 +86,11 @@ def run(
 
 
 def _progressive(
-    found: Evaluated, estimated: Callable[[EvaluationState], list[Estimate]]
+    cohorts: Cohorts, found: Found, estimated: Callable[[EvaluationState], list[Estimate]]
 ) -> list[dict[str, Any]]:
     """Each policy, then each pair, over all days that it has models of."""
     rows: dict[tuple[str, str | None, str], dict[str, Any]] = {}
-    for comparison, state in zip(found.cohorts.comparisons, found.progressive.estimates, strict=True):
+    for comparison, state in zip(cohorts.comparisons, found.estimates, strict=True):
         for estimate in estimated(state):
             key = estimate.policy, estimate.reference, estimate.estimator
             rows.setdefault(key, {**_ends(sorted(comparison.days)), **asdict(estimate)})

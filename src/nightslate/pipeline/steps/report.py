@@ -106,6 +106,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         budgets_of_no_arm=budgets_of_no_arm(night, tables["arms"]),
         baseline_of_no_arm=baseline_of_no_arm(night, tables["arms"]),
         sweeps=tonight("sweeps") if issue.epsilon_ranges else None,
+        short_kinds=list(rewards.short.values) if rewards.short else [],
         champion=reign.champion,
         uplift=tonight("uplift") if issue.uplift else None,
         quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),

@@ -34,9 +34,11 @@ class Task(Protocol):
         `epsilons`: of the learners whose epsilon the night has chosen."""
 
 
+ON_IMPRESSIONS = OnImpressions()
+
 TASKS: dict[str, Task] = {
-    IMPRESSION.name: OnImpressions(),
-    DECISION.name: OnImpressions(),
+    IMPRESSION.name: ON_IMPRESSIONS,
+    DECISION.name: ON_IMPRESSIONS,
     TRAJECTORY.name: OnTrajectories(),
 }
 

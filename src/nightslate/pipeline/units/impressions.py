@@ -17,7 +17,7 @@ from nightslate.kernels.cross_fitting import CrossFit, Evaluator
 from nightslate.kernels.epsilon_sweeps import EpsilonSweeps
 from nightslate.kernels.examination import Examination, FoldExaminations
 from nightslate.kernels.folds import Key
-from nightslate.kernels.progressive import Cohorts, Progressive
+from nightslate.kernels.progressive import Cohorts, Found, Progressive, found_of
 from nightslate.kernels.training import AnyLearner, Earned, Lessons, encoder_for, winsorised
 from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.fitting import (
@@ -121,6 +121,19 @@ class OnImpressions:
             },
         )
 
+    def short_outcomes(
+        self, night: IssueNight, logs: LogTables, offered: pa.Table, cohorts: Cohorts
+    ) -> Found:
+        """What cohorts say whose impressions have had the windows of the issue's rewards, of the credits of
+        its kinds of outcomes alone. See `short_outcomes.night_of_short_outcomes`."""
+        setup = _set_up(night, logs, offered, {}, frozenset(night.issue.rewards.values))
+        weighed, _ = logs_to_weigh(night, logs.impressions, setup.logs)
+        how = Progressive(cohorts, setup.evaluator, frozenset(setup.counts["arm_id"]), night.name)
+        states = night.engine.fold(
+            how.no_cohorts(), lambda tables: how.of_cohorts(weighed.rows(tables)), weighed.work
+        )
+        return found_of(states, cohorts)
+
     def _epsilons(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> dict[str, float]:
         """Of the learners whose epsilon the night chooses, by the sweep that `evaluated` makes as well: over
         the evaluation window, of each user's rows by what the others taught."""
@@ -150,11 +163,16 @@ class _SetUp:
 
 
 def _set_up(
-    night: IssueNight, logs: LogTables, offered: pa.Table, fitted: Mapping[str, AnyLearner]
+    night: IssueNight,
+    logs: LogTables,
+    offered: pa.Table,
+    fitted: Mapping[str, AnyLearner],
+    kinds: frozenset[str] | None = None,
 ) -> _SetUp:
-    """Learners, and the reward model, fitted for the users of each fold on all others."""
+    """Learners, and the reward model, fitted for the users of each fold on all others. `kinds`: of outcomes
+    whose credits are rewards, where not all are."""
     issue, rules, arms = night.issue, night.issue.evaluation, arm_ids(offered)
-    learnt_from = matured_logs(night, logs, arms, rules.window_days)
+    learnt_from = matured_logs(night, logs, arms, rules.window_days, kinds)
     context = [feature.name for feature in night.program.context]
     counts = value_counts(night, learnt_from, (*{*context, *surface_column(night), "arm_id"},))
     encoder = encoder_for(night.program.context, counts)
