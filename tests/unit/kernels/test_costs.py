@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from tests.unit.kernels import taught
 from tests.unit.kernels.taught import ARMS, DS, ENCODER, FOLDS, LEARNERS, MATURED, PLAIN, PROGRAM, SURFACES
@@ -10,10 +11,16 @@ from tests.unit.kernels.taught import ARMS, DS, ENCODER, FOLDS, LEARNERS, MATURE
 from nightslate.core.evidence import Stakes
 from nightslate.core.ope.results import results
 from nightslate.core.policies import Popularity
+from nightslate.core.policies.exposure import solve
+from nightslate.core.policies.exposure_goals import Budget, Unmoved
+from nightslate.core.policies.exposure_prices import reward_prices
+from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator
 from nightslate.kernels.examination import Examination
+from nightslate.kernels.exposure import expected_reward, exposures, floor_exposures
 from nightslate.kernels.progressive import Cohort, Cohorts, Progressive
-from nightslate.kernels.scoring import ScoredBy
+from nightslate.kernels.scoring import ScoredBy, Scoring
+from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.kernels.training import Earned, Lessons
 
 COSTS = {"a": 0.5, "c": 2.0, "gone": 0.25, "never shown": 7.0}
@@ -98,3 +105,49 @@ def test_a_cost_does_not_grow_with_looks():
     np.testing.assert_array_equal(how.costs_apart(("c", "b")), [2.0, 0.0])
     assert replace(how, costs={}).costs_apart(ARMS) is None
     assert replace(how, crossfit=replace(how.crossfit, examination=())).costs_apart(ARMS) is None
+
+
+class Constant:
+    """Shows everyone the arms as often, and expects what another model does."""
+
+    def __init__(self, shares, expects):
+        self.shares, self.expected_rewards = np.array(shares), expects.expected_rewards
+
+    def weights(self, contexts):
+        return np.tile(self.shares, (len(contexts), 1))
+
+
+def test_what_one_more_of_a_budget_is_worth_is_less_what_it_costs():
+    """One more c takes the place of the others as they are shown, and each is worth the mean of what its rows
+    earned less its cost."""
+    impressions, credit = taught.world()
+    mean, shares = Popularity(1e-9), {"a": 0.2, "b": 0.3, "c": 0.5}
+    fold = taught.folding(impressions, credit)
+    lessons = Lessons(DEAR, {"mean": mean}, ENCODER, ARMS, 1)
+    learnt = lessons.states(fold(lessons.initial(), lambda tables: lessons.update(DEAR.rows(tables))))
+    model = Constant(list(shares.values()), mean.fit(learnt["mean"][0], PLAIN, 0))
+    people = pa.table(
+        {"user_id": [taught.user(number) for number in range(40)], "colour": ["red", None] * 20}
+    )
+    assignment = Assignment.at_first(PROGRAM, {"all": 1.0}, DS)
+    scored = ScoredBy("mean", "0" * 64, ARMS, ENCODER, model)
+    how = Scoring(PROGRAM, "all", DS, 1, 0.1, assignment, {"all": scored})
+    chosen = pa.concat_tables(how.choices(people, expecting=True))
+
+    def both(multipliers):
+        tilted = WeightAdjustment(multipliers=dict(zip(ARMS, multipliers.tolist(), strict=True)))
+        now, everyone = replace(how, adjustment=tilted), frozenset({"all"})
+        return exposures(chosen, now, everyone, ARMS, 1), expected_reward(chosen, now, everyone, 1)
+
+    budget = Budget("calls", np.array([0.0, 0.0, 1.0]), 12.0)
+    unmoved = Unmoved(np.zeros(3), floor_exposures(chosen, how, frozenset({"all"}), ARMS))
+    solution = solve((), lambda m: both(m)[0], 1, np.ones(3), budgets=(budget,), unmoved=unmoved)
+    (price,) = reward_prices((), (budget,), solution, both)
+    worth = {
+        arm: np.mean([credit[row["impression_id"]] for row in impressions if row["arm_id"] == arm])
+        - COSTS.get(arm, 0.0)
+        for arm in ARMS
+    }
+    others = (0.2 * worth["a"] + 0.3 * worth["b"]) / 0.5
+    assert price == pytest.approx(worth["c"] - others, rel=1e-3)
+    assert price < -1  # before its cost of 2 it would be worth more than nothing
