@@ -51,7 +51,7 @@ def run(
     ]
     promotions.replace(night.ds, promotions.typed(rows), night.commit_metadata)
     write_ledger(night, promotions, evidence, ledger)
-    if max(promotions.snapshot().days()) == night.ds:
+    if max(promotions.snapshot().written()) == night.ds:
         run = night.run()
         version = night.registry.promote(digest_of(night, models, after), run.version_of(after))
         run.log_params({"champion_after": after, "champion_version": version})
