@@ -1,5 +1,6 @@
 """Contact rules against one user at a time, and an engine that shows every slate for forty days."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
@@ -174,6 +175,17 @@ def test_the_order_of_reasons():
     assert withheld(how, free, rows)[users[0]][:2] == ("limit", 1)
     hours = [{**rows[0], "occurred_at": BEGIN - timedelta(days=8)}]
     assert withheld(how, free, hours)[users[0]][0] == "quiet"
+
+
+def test_who_gets_one_of_several_issues_has_one_slate_that_counts():
+    users = people(USERS[:2], segment=["both", "one"])
+    issues = {
+        "one": Concerned(EligibleUsers({}), 1),
+        "two": Concerned(EligibleUsers({"segment": ("both",)}), 1),
+    }
+    how = contacts(issues=issues, limits=[{"most": 1, "period": "7d"}])
+    assert withheld(how, users) == {USERS[0]: ("limit", 0, 0, 2, 1, "7d")}
+    assert withheld(replace(how, one_issue=True), users) == {}
 
 
 def test_a_decision_is_one_contact_at_its_first_arm_that_counts():
