@@ -282,3 +282,16 @@ def test_a_program_of_several_issues_has_a_group_of_tasks_for_each(tmp_path: Pat
     assert upstream["pricing.report"] == {"pricing.promote", "publish"}
     assert dag.get_task("pricing.train").issue == "pricing"
     assert dag.get_task("publish").issue is None
+
+
+def test_a_program_with_updates_has_a_dag_of_them(tmp_path: Path) -> None:
+    said = yaml.safe_load((DAGS / "open_bandit.yaml").read_text()) | {"updates": {"every": "30m"}}
+    (tmp_path / "open_bandit.yaml").write_text(yaml.safe_dump(said))
+    shutil.copy(DAGS / "open_bandit.py", tmp_path)
+    bag = DagBag(tmp_path, safe_mode=True)
+    assert (bag.import_errors, sorted(bag.dags)) == ({}, ["open_bandit", "open_bandit_updates"])
+    updates = bag.dags["open_bandit_updates"]
+    (task,) = updates.tasks
+    assert (task.task_id, task.retries, updates.max_active_runs, updates.catchup) == ("update", 2, 1, False)
+    assert updates.schedule == timedelta(minutes=30)
+    DagSerialization.to_dict(updates)

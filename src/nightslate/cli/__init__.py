@@ -2,8 +2,8 @@
 
 Nothing heavy is imported before a command needs it, so that `--help` and mistakes answer at once."""
 
-from nightslate.cli import attribute, features, files, land, simulate, tables
+from nightslate.cli import attribute, features, files, land, simulate, tables, update
 from nightslate.cli.app import app, main
 from nightslate.cli.nights import run_job
 
-__all__ = ["app", "attribute", "features", "files", "land", "main", "run_job", "simulate", "tables"]
+__all__ = ["app", "attribute", "features", "files", "land", "main", "run_job", "simulate", "tables", "update"]

@@ -47,7 +47,7 @@ class Matured:
     """Which impressions a night learns from. Those up to `counts_until` count: those whose window is over,
     or, with `maturity`, those too whose credits of by now tell what they will be. `costs`: what is taken off
     what each earns. `features`: those of users that stand beside them. `kinds`: the kinds of outcomes whose
-    credits are rewards; None: all."""
+    credits are rewards; None: all. `counts_from`: those before it are left out; None: none are."""
 
     program: str
     ds: date
@@ -56,20 +56,29 @@ class Matured:
     costs: Costs = field(default_factory=dict)
     features: KnownFeatures | None = None
     kinds: frozenset[str] | None = None
+    counts_from: datetime | None = None
 
     def rows(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Those among the `impressions` of some users, with rewards from their `credits`."""
         credited = tables["credits"]
         if self.kinds is not None:
             credited = credited.filter(pc.is_in(credited["kind"], pa.array(sorted(self.kinds), pa.string())))
-        found = rewarded(tables["impressions"], credited, self.counts_until, self.maturity, self.costs)
+        shown = self._late_enough(tables["impressions"])
+        found = rewarded(shown, credited, self.counts_until, self.maturity, self.costs)
         return self._with_features(found, tables)
 
     def counting(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """The same impressions in the order that they have, without rewards."""
-        impressions = tables["impressions"]
+        impressions = self._late_enough(tables["impressions"])
         found = impressions.filter(_old_enough(impressions, self.counts_until))
         return self._with_features(found, tables)
+
+    def _late_enough(self, impressions: pa.Table) -> pa.Table:
+        if self.counts_from is None:
+            return impressions
+        stamp = impressions.schema.field("occurred_at").type
+        since = pa.scalar(self.counts_from, stamp)
+        return impressions.filter(pc.greater_equal(impressions["occurred_at"], since))
 
     def _with_features(self, rows: pa.Table, tables: Mapping[str, pa.Table]) -> pa.Table:
         return self.features.beside(rows, tables["features"]) if self.features else rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,6 +132,17 @@ class Lessons:
         for begin in range(0, rows.num_rows, _ROWS_AT_ONCE):
             self._learn(rows.slice(begin, _ROWS_AT_ONCE), states)
         yield from states.items()
+
+    def digest(self, rows: pa.Table) -> bytes:
+        """The SHA-256 of all that some users' impressions are to learners who don't look at users and slots:
+        equal digests, equal lessons."""
+        found = hashlib.sha256()
+        for begin in range(0, rows.num_rows, _ROWS_AT_ONCE):
+            some = rows.slice(begin, _ROWS_AT_ONCE)
+            seen = (self.encoder(some), arm_places(some, self.arms), some["reward"].to_numpy())
+            for values in (*seen, self.matured.ages(some)):
+                found.update(np.ascontiguousarray(values).tobytes())
+        return found.digest()
 
     def states(self, found: Mapping[Key, State]) -> dict[str, tuple[State, ...]]:
         """By learner, for the users of each fold, the state of what all others teach; of what everyone

@@ -26,7 +26,7 @@ __all__ = ["CHAMPION", "NightRun", "Registry", "connect"]
 
 T = TypeVar("T")
 
-CHAMPION = "champion"
+CHAMPION, UPDATED = "champion", "updated"
 REASON = "nightslate.failed"
 _ISSUE = "nightslate.issue"
 """The tag of a run that says why its night failed."""
@@ -61,6 +61,18 @@ class NightRun:
             _ISSUE: issue,
         }
         return cls(client, client.create_run(experiment, tags=tags, run_name=name))
+
+    @classmethod
+    def of_update(cls, client: Client, home: Path, program: str, ds: date, issue: str = ONLY) -> NightRun:
+        """A new run for an update within the day ds. No step of a night finds it."""
+        name = f"{program} {ds} update" if issue == ONLY else f"{program} {issue} {ds} update"
+        tags = {
+            "mlflow.runName": name,
+            "nightslate.program": program,
+            "nightslate.update": ds.isoformat(),
+            _ISSUE: issue,
+        }
+        return cls(client, client.create_run(_experiment(client, home, program), tags=tags, run_name=name))
 
     @classmethod
     def latest(cls, client: Client, home: Path, program: str, ds: date, issue: str = ONLY) -> NightRun:
@@ -184,6 +196,11 @@ class Registry:
             self.client.set_registered_model_alias(self.name, alias, created.version)
         return str(created.version)
 
+    def version_with(self, digest: str, package: Package) -> str | None:
+        """The version that `register` has made of a model with that digest in this package."""
+        found = next(self._found(digest, package.digest), None)
+        return None if found is None else str(found.version)
+
     def load(self, digest: str) -> ModelFile:
         """The model with that digest, verified, of whichever version has it whole. Raises ModelError if there
         is none or its files differ."""
@@ -225,6 +242,10 @@ class Registry:
         chosen = version if version in has_it else has_it[0]
         self.client.set_registered_model_alias(self.name, CHAMPION, chosen)
         return chosen
+
+    def update(self, version: str) -> None:
+        """Point the alias @updated at a version: the champion as it was fitted between nights."""
+        self.client.set_registered_model_alias(self.name, UPDATED, version)
 
     def champion_version(self) -> str | None:
         """The version that @champion points at, if it points at one."""

@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Par
 
 from nightslate.orchestration.failures import RETRIES, RETRY_POLICY
 from nightslate.orchestration.landing import LandingSensor
-from nightslate.orchestration.operators import KEY_CONNECTION, PythonStep, SparkStep
+from nightslate.orchestration.operators import KEY_CONNECTION, PythonStep, SparkStep, UpdateBetweenNights
 from nightslate.pipeline.plan import plan
 from nightslate.pipeline.tasks import Task
 from nightslate.programs import Program, engine_of, pack, parse, text_of
@@ -53,24 +53,29 @@ def build_dag(
     over those that stand here. adjust: those of single tasks. key_conn_id: the connection whose password is
     the pseudonym key, for workers that do not have it in their environment. All others are those of DAG.
 
+    A program with `updates` has a second DAG, NAME_updates, which Airflow finds without being handed it.
+
     Raises SpecError, which Airflow shows as an import error, where the YAML does not declare a program.
     """
     file = Path(dag_file).absolute().with_suffix(".yaml")
     text = text_of(file)
     program = parse(text, file.stem)
     ours = {"catchup": False, "max_active_runs": 1, "doc_md": _documentation(program)}
+    of_tasks = {
+        "owner": program.owner,
+        "retries": RETRIES,
+        "retry_policy": RETRY_POLICY,
+        "execution_timeout": EXECUTION_TIMEOUT,
+        **(default_args or {}),
+    }
+    if program.updates:
+        _updates_dag(program, program.updates.every, text, of_tasks, tags, key_conn_id)
     with DAG(
         dag_id=program.program,
         # The logical date is the start of the data's day; "@daily" as a string would be a point in time.
         schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
         start_date=datetime.combine(program.start_date, time.min, tzinfo=UTC),
-        default_args={
-            "owner": program.owner,
-            "retries": RETRIES,
-            "retry_policy": RETRY_POLICY,
-            "execution_timeout": EXECUTION_TIMEOUT,
-            **(default_args or {}),
-        },
+        default_args=of_tasks,
         params={
             "landing_timeout_minutes": Param(
                 LANDING_TIMEOUT_MINUTES,
@@ -116,6 +121,36 @@ def build_dag(
             operators[task] = operator(**(adjust(task, arguments) if adjust else arguments))
             operators[task].set_upstream([operators[before] for before in task.after] or [landing])
     return dag
+
+
+def _updates_dag(
+    program: Program,
+    every: timedelta,
+    text: str,
+    of_tasks: Mapping[str, Any],
+    tags: Iterable[str],
+    key_conn_id: str,
+) -> None:
+    """The DAG of updates within the day; the file that is being read registers it."""
+    what = "Folds what has landed of the open day into the models, and publishes them."
+    with DAG(
+        dag_id=f"{program.program}_updates",
+        schedule=every,
+        start_date=datetime.combine(program.start_date, time.min, tzinfo=UTC),
+        default_args=dict(of_tasks),
+        tags=["nightslate", *tags],
+        description=f"{program.description} Between nights.",
+        doc_md=what,
+        catchup=False,
+        max_active_runs=1,
+    ):
+        UpdateBetweenNights(
+            task_id="update",
+            program=program.program,
+            packed=pack(text),
+            key_conn_id=key_conn_id,
+            doc_md=what,
+        )
 
 
 def slates_asset(program: Program) -> Asset:

@@ -35,11 +35,40 @@ QUIET = {
 """Of Spark on the worker's own machine. Elsewhere logs and the UI are the operator's."""
 
 
-class PythonStep(BaseOperator):
-    """Runs `nightslate step NAME` in a process of its own, so that Airflow needs none of its packages.
+class PythonCommand(BaseOperator):
+    """Runs a command of nightslate in a process of its own, so that Airflow needs none of its packages.
 
-    packed: the text of the program. key_conn_id: the connection whose password is the pseudonym key.
+    key_conn_id: the connection whose password is the pseudonym key.
     """
+
+    def __init__(self, *, key_conn_id: str = KEY_CONNECTION, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.key_conn_id = key_conn_id
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, name: str, command: Sequence[str], context: Context) -> None:
+        """Raises as `raise_for_exit_code`, of what is called `name`."""
+        self._process = subprocess.Popen(
+            [settings.engine_python(), "-m", "nightslate.cli", *command],
+            env={**os.environ, **_of_run(context), **pseudonym_key(self.key_conn_id)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        for line in self._process.stdout or ():
+            self.log.info("%s", line.rstrip())
+        raise_for_exit_code(name, self._process.wait())
+
+    def on_kill(self) -> None:
+        if self._process is not None:
+            _kill_group(self._process)
+
+
+class PythonStep(PythonCommand):
+    """Runs `nightslate step NAME`. packed: the text of the program."""
 
     template_fields: Sequence[str] = ("ds",)
 
@@ -51,7 +80,6 @@ class PythonStep(BaseOperator):
         ds: str,
         packed: str,
         issue: str | None = None,
-        key_conn_id: str = KEY_CONNECTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -60,30 +88,24 @@ class PythonStep(BaseOperator):
         self.ds = ds
         self.packed = packed
         self.issue = issue
-        self.key_conn_id = key_conn_id
-        self._process: subprocess.Popen[str] | None = None
 
     def execute(self, context: Context) -> None:
         arguments = _arguments(self.step, self.program, self.ds, self.packed, self.issue)
-        self._process = subprocess.Popen(
-            [settings.engine_python(), "-m", "nightslate.cli", "step", *arguments],
-            env={**os.environ, **_of_run(context), **pseudonym_key(self.key_conn_id)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        for line in self._process.stdout or ():
-            self.log.info("%s", line.rstrip())
-        raise_for_exit_code(self.step, self._process.wait())
+        self.run(self.step, ["step", *arguments], context)
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"ds": self.ds}
 
-    def on_kill(self) -> None:
-        if self._process is not None:
-            _kill_group(self._process)
+
+class UpdateBetweenNights(PythonCommand):
+    """Runs `nightslate update` of the day that is open. packed: the text of the program."""
+
+    def __init__(self, *, program: str, packed: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.program = program
+        self.packed = packed
+
+    def execute(self, context: Context) -> None:
+        self.run("update", ["update", "--program", self.program, "--packed", self.packed], context)
 
 
 class SparkStep(SparkSubmitOperator):

@@ -11,6 +11,7 @@ from nightslate.core.hashing import seed
 from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.ope.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.policies import LEARNERS, Arms
+from nightslate.core.policies.learner import Policy, State
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.training import AnyLearner, arms_of
 from nightslate.pipeline.night import IssueNight
@@ -51,6 +52,19 @@ def categories(night: IssueNight) -> tuple[str, ...]:
 def model_seed(night: IssueNight, learner: str) -> int:
     """The randomness of a learner's models of this night: the one that is scored with and those evaluated."""
     return seed(night.name, night.issue.name, learner, night.ds.isoformat())
+
+
+def fitted_policies(
+    night: IssueNight,
+    fitted: Mapping[str, AnyLearner],
+    states: Mapping[str, tuple[State, ...]],
+    arms: Arms,
+) -> dict[str, tuple[Policy, int]]:
+    """Of learners in these states their policies, and how many rows each was fitted to."""
+    return {
+        name: (learner.fit(states[name][0], arms, model_seed(night, name)), states[name][0].rows)
+        for name, learner in fitted.items()
+    }
 
 
 def known_reward_range(night: IssueNight, arms: Iterable[str]) -> RewardRange | None:

@@ -12,11 +12,15 @@ from nightslate.tables import Table
 def variant_models(night: IssueNight, models: Table, champion: str) -> dict[str, ScoredBy]:
     """By variant the model of its learner as fitted tonight. champion: that of the nights before, see
     `champion_as_of`. Raises ContractError if the night was not trained."""
-    learners = {
-        name: champion if variant.policy == "champion" else variant.policy
-        for name, variant in sorted(night.issue.variants.items())
-    }
     return {
         name: scored_by(night.registry.load(digest_of(night, models, learner)))
-        for name, learner in learners.items()
+        for name, learner in variant_learners(night, champion).items()
+    }
+
+
+def variant_learners(night: IssueNight, champion: str) -> dict[str, str]:
+    """By variant the learner whose model makes its slates."""
+    return {
+        name: champion if variant.policy == "champion" else variant.policy
+        for name, variant in sorted(night.issue.variants.items())
     }

@@ -16,6 +16,7 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_several
 from nightslate.programs.logs import Feature, Logs
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
+from nightslate.programs.updates import Updates
 
 _OF_ISSUES = {*Issue.model_fields} - {*OF_THE_PROGRAM, "name"}
 
@@ -26,7 +27,8 @@ class Program(Strict):
 
     `features_as_of`: what models learn from and score by is known as of the end of the day before the
     decision (`snapshot`), or as of the decision (`temporal`). `issue_choice`: how a user whom several issues
-    concern gets one of them; None: gets slates of all of them."""
+    concern gets one of them; None: gets slates of all of them. `updates`: whether models are fitted between
+    nights, too."""
 
     program: Name
     description: Text
@@ -39,6 +41,7 @@ class Program(Strict):
     features_as_of: Literal["snapshot", "temporal"] = "snapshot"
     detectors: Detectors = Field(default={})
     contacts: ContactRules | None = None
+    updates: Updates | None = None
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
     issue_choice: IssueChoice | None = None
 

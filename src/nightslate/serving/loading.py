@@ -45,11 +45,12 @@ def _recorded_release(file: Path) -> Release:
             f"there is no table {release.program}/models in {home} that could vouch for {file}: set"
             " NIGHTSLATE_HOME to the warehouse whose nights trained the model"
         )
-    if release.digest not in _releases(models) or not _trained(models, release):
+    of_a_night = release.digest in _releases(models) and _trained(models, release)
+    if not of_a_night and not _updated(release):
         raise ModelError(
-            f"{file} is not what a night of {release.program} in {home} has recorded: its sha256 is"
-            f" {release.digest}, of a model with digest {release.model_digest}. Train the night of this model"
-            " again (clear its task `train`)"
+            f"{file} is not what a night of {release.program} in {home} has recorded, nor an update: its"
+            f" sha256 is {release.digest}, of a model with digest {release.model_digest}. Train the night of"
+            " this model again (clear its task `train`)"
         )
     return release
 
@@ -65,6 +66,13 @@ def _releases(models: Snapshot) -> set[str]:
     """The digests that commits to the table know of."""
     commits = [commit for commit in models.written().values() if commit]
     return {digest for each in commits for digest in json.loads(each.metadata.get(RELEASES, "[]"))}
+
+
+def _updated(release: Release) -> bool:
+    """Whether an update between nights has recorded the release."""
+    rows = _snapshot(release, "updates").to_arrow(columns=["digest", "release_digest"])
+    of_model = pc.equal(rows["digest"], release.model_digest)
+    return bool(pc.any(pc.and_(of_model, pc.equal(rows["release_digest"], release.digest))).as_py())
 
 
 def _trained(models: Snapshot, release: Release) -> bool:

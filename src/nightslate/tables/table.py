@@ -23,6 +23,8 @@ from nightslate.tables.snapshot import Commit, Snapshot
 from nightslate.tables.staging import Attempt, Staged, day_folder, discard_up_to, newest_sealed
 
 RETENTION_HOURS = 168
+ROLLBACK = "rollback_to"
+"""In the metadata of a commit that brought an older version back: which."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Table:
         ]
         token = max(time.time_ns() // 1000, log.last_token() + 1)
         # What is said of the rows that come back holds for them still.
-        metadata = {**older.metadata(day), "rollback_to": str(to_version)}
+        metadata = {**older.metadata(day), ROLLBACK: str(to_version)}
         return log.commit(Replacement(files, token, f"{token}-{uuid.uuid4().hex}", metadata, self.issue))
 
     def vacuum(self, retention_hours: int = RETENTION_HOURS, dry_run: bool = False) -> list[str]:

@@ -1,7 +1,8 @@
 """A command of nightslate that a signal strikes:
 `struck.py SIGNAL CALL STEP before|after PLACE NAME COMMAND...`.
 
-The process sends itself the signal before or after the CALL-th call of PLACE.NAME in the step, from 1.
+The process sends itself the signal before or after the CALL-th call of PLACE.NAME in the step, from 1. STEP
+may be a module whose `run` is meant, too.
 """
 
 import os
@@ -36,8 +37,7 @@ def patched(owner, name, before, after):
 
 
 patched(resolve_name(place), name, lambda: strike("before"), lambda: strike("after"))
-patched(
-    import_module(f"nightslate.pipeline.steps.{step}"), "run", lambda: running.append(step), running.clear
-)
+module = step if "." in step else f"nightslate.pipeline.steps.{step}"
+patched(import_module(module), "run", lambda: running.append(step), running.clear)
 sys.argv = ["nightslate", *command]
 main()

@@ -22,6 +22,7 @@ from nightslate.pipeline.matured_logs import matured_logs
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.plan import plan
 from nightslate.pipeline.running import run_step, run_task
+from nightslate.pipeline.updating import run as update
 from tests.oracles.features import feature_as_of
 
 from . import world
@@ -250,6 +251,26 @@ def test_nights_in_any_order_leave_the_same_rows(home: Path, tmp_path: Path) -> 
     for number in (3, 1, 0, 2, 3):
         run_night(tmp_path, number, *LOGS, *TO_EVALUATE)
     assert pure_rows(tmp_path) == pure_rows(home)
+
+
+@pytest.mark.parametrize("spec", [SPEC, TEMPORAL])
+def test_an_update_within_the_day_joins_the_features_that_its_night_will(
+    spec: str, tmp_path: Path, program: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTSLATE_DAGS", str(tmp_path))
+    write_program(spec + "updates: {every: 1h}\n")
+    for number in range(2):
+        land(tmp_path, number)
+        run_night(tmp_path, number)
+    land(tmp_path, 2)
+    update(night(tmp_path, 2))
+    run_night(tmp_path, 2)
+    models, updates = (
+        pl.read_delta(str(tmp_path / "tables" / PROGRAM / name)).filter(pl.col("ds") == DAYS[2])
+        for name in ("models", "updates")
+    )
+    columns = ["learner", "digest", "rows"]
+    assert updates.select(columns).sort("learner").rows() == models.select(columns).sort("learner").rows()
 
 
 @pytest.mark.parametrize("home", ["temporal"], indirect=True)

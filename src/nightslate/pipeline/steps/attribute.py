@@ -28,7 +28,7 @@ from nightslate.tables import Table
 
 
 @dataclass(frozen=True)
-class _Tables:
+class AttributionTables:
     """What attribution reads and writes."""
 
     outcomes: Table
@@ -53,7 +53,7 @@ def run(
 ) -> str:
     """The outcomes of the day, and before it of the days that no night of theirs has attributed yet, and of
     those that one has attributed under another meaning of rewards than the program has by now."""
-    tables = _Tables(outcomes, impressions, arms, credits, unattributed)
+    tables = AttributionTables(outcomes, impressions, arms, credits, unattributed)
     with shared_with_other_nights():
         before = days_looked_back_on(night, models)
         landed = outcomes.snapshot().written().keys() & before
@@ -66,9 +66,9 @@ def run(
             if day in landed
         }
         for day in sorted(missing | changed.keys()):
-            _attribute(night.at(day), tables)
+            attribute_day(night.at(day), tables)
         anew = f"; {in_words(changed)}, and attributed anew" if changed else ""
-        return f"{_attribute(night, tables)}{anew}"
+        return f"{attribute_day(night, tables)}{anew}"
 
 
 def attributor(night: Night, issue: Issue, arms: Table) -> Attributor:
@@ -112,7 +112,7 @@ def _topics(night: Night, arms: Table, topic: str) -> dict[str, str]:
     return {arm: name for arm, name in last.items() if name is not None}
 
 
-def _attribute(night: Night, tables: _Tables) -> str:
+def attribute_day(night: Night, tables: AttributionTables) -> str:
     """One partition of each table: a pure function of the outcomes of ds and the impressions before them."""
     outcomes = bucket_input(night, tables.outcomes, OUTCOME_COLUMNS, night.ds)
     several = len(night.program.issues) > 1

@@ -40,26 +40,39 @@ def run(
 ) -> str:
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
-    rows, known_of = 0, UserTables(users, features, risks)
+    known_of = UserTables(users, features, risks)
     if rules := night.program.contacts:
         audit_withheld(night, rules, known_of, impressions, withheld, slates)
     if choice := night.program.issue_choice:
         audit_choices(night, choice.floor, known_of, withheld, issue_choices, slates)
+    rows = 0
     for each in night.issues:
-        of_issue = slates.of_issue(each.issue.name)
-        staged = of_issue.staged(night.slate_date)
-        if not of_issue.is_published(staged):
-            try:
-                dealt, drawn = (of.of_issue(each.issue.name) for of in (allocations, issue_choices))
-                _audit(each, known_of, withheld, dealt, drawn, of_issue, staged)
-                _audit_budgets(each, arms, of_issue, staged)
-                staged.mark_audited()
-            except Exception:
-                # Files vanish where another process has published them meanwhile: then that is the news.
-                if not of_issue.is_published(staged):
-                    raise
-        rows += staged.rows
+        dealt, drawn = (of.of_issue(each.issue.name) for of in (allocations, issue_choices))
+        rows += audit_issue(each, known_of, arms, withheld, dealt, drawn, slates.of_issue(each.issue.name))
     return f"{rows} slates are sound: contract, ids, floor, and propensities to 1e-12"
+
+
+def audit_issue(
+    night: IssueNight,
+    known_of: UserTables,
+    arms: Table,
+    withheld: Table,
+    allocations: Table,
+    issue_choices: Table,
+    slates: Table,
+) -> int:
+    """As `run`, of one issue; returns how many slates there are."""
+    staged = slates.staged(night.slate_date)
+    if not slates.is_published(staged):
+        try:
+            _audit(night, known_of, withheld, allocations, issue_choices, slates, staged)
+            _audit_budgets(night, arms, slates, staged)
+            staged.mark_audited()
+        except Exception:
+            # Files vanish where another process has published them meanwhile: then that is the news.
+            if not slates.is_published(staged):
+                raise
+    return staged.rows
 
 
 def _audit(

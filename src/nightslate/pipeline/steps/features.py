@@ -40,13 +40,13 @@ def run(
         known = features.snapshot().written()
         changed = {day: why for day, why in outdated(night, "features", known).items() if day in landed}
         for day in sorted((landed - known.keys()) | changed.keys()):
-            _write(night.at(day), logs, features)
+            write_day(night.at(day), logs, features)
         anew = f"; {in_words(changed)}, and computed anew" if changed else ""
-        written = _write(night, logs, features)
+        written = write_day(night, logs, features)
         return f"{written}{_drift(night, features, feature_drift)}{anew}"
 
 
-def _write(night: Night, logs: Mapping[str, Table], features: Table) -> str:
+def write_day(night: Night, logs: Mapping[str, Table], features: Table) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
     known, and of when decisions of ds were made."""
     program, wanted = night.program, aggregates(night.program.features)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -81,8 +82,9 @@ def run(
     logs = {name: tables[name] for name in night.program.logs.names}
     with shared_with_other_nights():
         for day in _days_to_take_in(night, logs, models):
-            _ingest(night.at(day), logs, quarantine, slates)
-        return _ingest(night, logs, quarantine, slates)
+            earlier = night.at(day)
+            ingest_files(earlier, logs, _all_landed(earlier, logs), quarantine, slates)
+        return ingest_files(night, logs, _all_landed(night, logs), quarantine, slates)
 
 
 def _days_to_take_in(night: Night, logs: Logs, models: Table) -> list[date]:
@@ -104,9 +106,15 @@ def _days_to_take_in(night: Night, logs: Logs, models: Table) -> list[date]:
     return [day for day in days if day in landed]
 
 
-def _ingest(night: Night, logs: Logs, quarantine: Table, slates: Table) -> str:
-    """Nothing is committed but quarantine unless every log is within what the program tolerates."""
-    files = {log: landed_files(night, log) for log in logs}
+def _all_landed(night: Night, logs: Iterable[str]) -> dict[str, list[Path]]:
+    return {log: landed_files(night, log) for log in logs}
+
+
+def ingest_files(
+    night: Night, logs: Logs, files: Mapping[str, list[Path]], quarantine: Table, slates: Table
+) -> str:
+    """Those of the day, by log. Nothing is committed but quarantine unless every log is within what the
+    program tolerates."""
     pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
     users = logs["users"].snapshot()
     form = id_form_of(users)

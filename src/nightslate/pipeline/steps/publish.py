@@ -11,13 +11,14 @@ def run(night: Night, slates: Table) -> str:
     """Publishes the newest staged slates of the day, those of all issues by one commit. Raises ContractError
     if they were not audited, and CommitConflictError if that is because another night of this date came
     between: it will audit them."""
-    staged = [_audited(night, slates.of_issue(name)) for name in night.program.issues]
+    staged = [audited(night, slates.of_issue(name)) for name in night.program.issues]
     version = slates.publish_together(staged, night.commit_metadata)
     rows = sum(each.rows for each in staged)
     return f"{rows} slates of {night.slate_date} published as version {version} of the table"
 
 
-def _audited(night: Night, slates: Table) -> Staged:
+def audited(night: Night, slates: Table) -> Staged:
+    """The newest staged slates of the day, of one issue. Raises as `run`."""
     staged = slates.staged(night.slate_date)
     if not staged.audited and staged.overtakes_audited:
         raise CommitConflictError(

@@ -17,8 +17,9 @@ from nightslate.core.policies.exposure_prices import reward_prices
 from nightslate.engines import Tables, Work
 from nightslate.engines.exchange import Part, Rows
 from nightslate.engines.work import Unit
+from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.budget_draws import slates
-from nightslate.kernels.scoring import CHOICES, SLATES, Scoring, in_chunks
+from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
@@ -51,39 +52,61 @@ def run(
     """The champion is that of the nights before, so a backfill scores with what was champion then."""
     issue, champion, offered = night.issue, champion_as_of(night, promotions), offered_arms(night, arms)
     assignment = assignment_tonight(night, allocations)
-    scoring = Scoring(
-        program=night.name,
-        issue=issue.name,
-        slate_date=night.slate_date,
-        depth=issue.depth,
-        floor=issue.floor,
-        assignment=assignment,
-        variants=variant_models(night, models, champion),
-        adjustment=adjustment(night, offered),
-        randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
-    )
-    context = [column.name for column in night.program.context]
-    known_of = UserTables(users, features, risks)
-    inputs, served = slated_users(night, known_of, withheld, issue_choices, context)
-    work = Work(inputs, night.program.buckets)
+    scoring = scoring_by(night, offered, assignment, variant_models(night, models, champion))
+    work, served = users_to_score(night, UserTables(users, features, risks), withheld, issue_choices)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
     if (issue.exposure or issue.budgets) and work.inputs["users"].rows:
         staged, met = _with_goals(night, work, scoring, served, attempts, offered, multipliers)
     else:
-
-        def scored(tables: Tables) -> dict[str, pa.Table]:
-            users = served(tables)
-            return _written(scoring, users, scoring.scored(users), attempts)
-
-        staged, met = night.engine.write(scored, work, attempts), ""
+        staged, met = staged_slates(night, work, scoring, served, attempts), ""
     rows = allocation_rows(night, assignment)
     allocations.replace(night.slate_date, allocations.typed(rows), night.commit_metadata)
     if "assignments" in staged:
         assignments.publish(staged["assignments"], night.commit_metadata)
     unused = f". Look: {warning}" if (warning := budgets_of_no_arm(night, arms)) else ""
     return f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}{met}{unused}"
+
+
+def scoring_by(
+    night: IssueNight, offered: pa.Table, assignment: Assignment, variants: Mapping[str, ScoredBy]
+) -> Scoring:
+    """How the slates of the night are made, by the model of each variant, for slates among the arms on
+    offer."""
+    issue = night.issue
+    return Scoring(
+        program=night.name,
+        issue=issue.name,
+        slate_date=night.slate_date,
+        depth=issue.depth,
+        floor=issue.floor,
+        assignment=assignment,
+        variants=dict(sorted(variants.items())),
+        adjustment=adjustment(night, offered),
+        randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
+    )
+
+
+def users_to_score(
+    night: IssueNight, known_of: UserTables, withheld: Table, issue_choices: Table
+) -> tuple[Work, Served]:
+    """The users of the day with their contexts: what is read, and who of them gets slates."""
+    context = [column.name for column in night.program.context]
+    inputs, served = slated_users(night, known_of, withheld, issue_choices, context)
+    return Work(inputs, night.program.buckets), served
+
+
+def staged_slates(
+    night: IssueNight, work: Work, scoring: Scoring, served: Served, attempts: Mapping[str, Attempt]
+) -> dict[str, Staged]:
+    """What is written, where no goal or budget is to be met over all users."""
+
+    def scored(tables: Tables) -> dict[str, pa.Table]:
+        users = served(tables)
+        return _written(scoring, users, scoring.scored(users), attempts)
+
+    return night.engine.write(scored, work, attempts)
 
 
 def _has_begun(night: IssueNight) -> bool:

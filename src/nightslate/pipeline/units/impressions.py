@@ -12,6 +12,7 @@ import pyarrow as pa
 from nightslate.core.ope.bounded_model import Bounded
 from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.policies import Arms, LinearThompson
+from nightslate.core.policies.learner import State
 from nightslate.engines import Tables
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator
 from nightslate.kernels.epsilon_sweeps import EpsilonSweeps
@@ -23,11 +24,13 @@ from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.fitting import (
     categories,
     described_arms,
+    fitted_policies,
     interval_of,
     known_reward_range,
     learners,
     model_seed,
 )
+from nightslate.pipeline.hourly_lessons import HourlyLogs, counts_by_hour, learn_by_hour
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import (
     Logs,
@@ -60,12 +63,8 @@ class OnImpressions:
         epsilons = self._epsilons(night, logs, offered)
         fitted = learners(night, epsilons)
         lessons = Lessons(matured.matured, fitted, encoder, arms, 1, examination.for_folds)
-        states, earned = lessons_learnt(night, matured, lessons)
-        described = described_arms(night, offered, encoder)
-        policies = {
-            name: (learner.fit(states[name][0], described, model_seed(night, name)), states[name][0].rows)
-            for name, learner in fitted.items()
-        }
+        states, earned = _learnt(night, matured, lessons)
+        policies = fitted_policies(night, fitted, states, described_arms(night, offered, encoder))
         rows = next(count for _, count in policies.values())
         delays = delays_found(night, matured.matured)
         return Trained(
@@ -148,6 +147,17 @@ class OnImpressions:
             sweeps.initial(), lambda tables: sweeps.update(weighed.rows(tables)), weighed.work
         )
         return Swept.of(night, sweeps.found(states), setup.evaluator.rewards).chosen()
+
+
+def _learnt(
+    night: IssueNight, matured: Logs, lessons: Lessons
+) -> tuple[Mapping[str, tuple[State, ...]], Earned]:
+    """What the impressions that count teach, and what they have earned."""
+    if not counts_by_hour(night):
+        return lessons_learnt(night, matured, lessons)
+    hourly = HourlyLogs.of(night, matured)
+    learnt = learn_by_hour(night, hourly, lessons, lessons_learnt(night, hourly.before, lessons))
+    return learnt.states, learnt.earned
 
 
 @dataclass(frozen=True)
