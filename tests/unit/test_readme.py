@@ -165,7 +165,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
     svg = text("docs/night.svg")
     root = ElementTree.fromstring(svg)  # noqa: S314 (our own file)
     names = [node.text for node in root.iter() if node.get("class") == "name"]
-    steps = [task.step for task in plan(load(PROJECT / "dags" / "onboarding_401k.yaml"))]
+    steps = [task.step for task in plan(load(PROJECT / "dags" / "open_bandit.yaml"))]
     shown = [name for name in names if name != "landing"]
     assert sorted(shown) == sorted(step.name for step in steps)
     of_some_programs = {"features", "detect", "transitions", "contacts", "choose"}

@@ -26,6 +26,7 @@ _TYPES: dict[Type, pa.DataType] = {
     "array<float>": _list(pa.float32()),
     "array<double>": _list(pa.float64()),
     "array<timestamp>": _list(pa.timestamp("us", "UTC")),
+    "map<string,double>": pa.map_(pa.string(), pa.float64()),
 }
 
 

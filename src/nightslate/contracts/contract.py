@@ -21,6 +21,7 @@ Type = Literal[
     "array<float>",
     "array<double>",
     "array<timestamp>",
+    "map<string,double>",
 ]
 Rule = Literal["required", "required_unless", "finite", ">", ">=", "<", "<=", "length", "one_of", "matches"]
 Reason = Literal["required", "out_of_range", "not_allowed"]

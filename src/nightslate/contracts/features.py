@@ -1,4 +1,4 @@
-"""What a column may hold that a program declares: of its contexts, or of its arms."""
+"""What a column may hold that a program declares: of its contexts, or of its arms, or of both together."""
 
 from dataclasses import replace
 from functools import cache
@@ -9,11 +9,12 @@ from nightslate.contracts.contract import Column
 _OF_TYPE = {
     "category": Column(name="category", type="string", max_length=500),
     "number": Column(name="number", type="double", minimum=-(10**15), maximum=10**15),
+    "by_arm": Column(name="by_arm", type="map<string,double>"),
 }
-"""The square of a number, and sums of such, are numbers still."""
+"""The square of a number, and sums of such, are numbers still. By arm: a number for each value of an arm."""
 
 
 @cache
-def feature_column(name: str, kind: Literal["category", "number"]) -> Column:
+def feature_column(name: str, kind: Literal["category", "number", "by_arm"]) -> Column:
     """A feature as a column of a table."""
     return replace(_OF_TYPE[kind], name=name)

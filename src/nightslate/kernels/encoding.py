@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Ints
-from nightslate.kernels.lists import place_in
+from nightslate.core.policies.beside_arms import BesideArms
+from nightslate.kernels.lists import mapped, place_in
+from nightslate.kernels.lists import places as places_of
 
 MAX_CATEGORIES = 100
 """The most frequent values of a category that get a place of their own; all others share none."""
@@ -28,7 +30,34 @@ class Intervals:
         return len(self.boundaries) + 1
 
 
-Places = tuple[str, ...] | Intervals | None
+@dataclass(frozen=True)
+class ByArm:
+    """A number for each arm that a row is about: of a feature that has one for each of the `values` of the
+    arms' column `key`. What a row does not say is the `default`; so is the last one, of arms without a
+    value."""
+
+    key: str
+    values: tuple[str, ...]
+    default: float
+
+    def __len__(self) -> int:
+        return len(self.values) + 1
+
+    def numbers(self, column: pa.ChunkedArray) -> Floats:
+        """(n, values + 1) from what each row maps a value to."""
+        found = np.full((len(column), len(self)), self.default)
+        row, value, number = mapped(column)
+        place = place_in(value, pa.array(self.values, pa.string()))
+        there = place >= 0
+        found[row[there], place[there]] = number[there]
+        return found
+
+    def places(self, arms: pa.Table) -> Ints:
+        """(A,) which of them is about each arm."""
+        return places_of(arms[self.key], pa.array(self.values, pa.string()))
+
+
+Places = tuple[str, ...] | Intervals | ByArm | None
 
 
 @dataclass(frozen=True)
@@ -36,8 +65,8 @@ class Encoder:
     """A constant 1, then each feature in order: numbers as they are (missing: 0), categories one-hot.
 
     `places`: for each feature what has a place of its own: the values of a category, the intervals of a
-    number, or None for a number as it is. A value without a place, and a missing one, is all zeros: such a
-    user is scored by the rest of what is known.
+    number, the arms that it has a number for, or None for a number as it is. A value without a place, and a
+    missing one, is all zeros: such a user is scored by the rest of what is known.
     """
 
     features: tuple[str, ...]
@@ -62,6 +91,8 @@ class Encoder:
         for (name, at), places in zip(self.slices.items(), self.places, strict=True):
             if places is None:
                 vectors[:, at.start] = _numbers(rows[name])
+            elif isinstance(places, ByArm):
+                vectors[:, at] = places.numbers(rows[name])
             else:
                 place = _place(rows[name], places)
                 known = np.flatnonzero(place >= 0)
@@ -77,33 +108,67 @@ class Encoder:
         if apart is not None:
             alike = _told_apart(alike, apart)
         for name, places in zip(self.features, self.places, strict=True):
-            values = _numbers(rows[name]) if places is None else _place(rows[name], places)
-            alike = _told_apart(alike, values)
+            if isinstance(places, ByArm):
+                for numbers in places.numbers(rows[name]).T:
+                    alike = _told_apart(alike, numbers)
+            else:
+                values = _numbers(rows[name]) if places is None else _place(rows[name], places)
+                alike = _told_apart(alike, values)
         first = np.empty(int(alike.max(initial=-1)) + 1, dtype=np.int64)
         first[alike[::-1]] = np.arange(rows.num_rows)[::-1]
         return first, alike
 
+    def of_one_arm(self, ignored: Collection[str] = ()) -> Encoder:
+        """What of a context is looked at beside one arm by who ignores some of it: of features by arm its
+        own."""
+        kept = {
+            name: None if isinstance(places, ByArm) else places
+            for name, places in zip(self.features, self.places, strict=True)
+            if name not in ignored
+        }
+        return Encoder(tuple(kept), tuple(kept.values()))
+
+    def beside(self, arms: pa.Table, ignored: Collection[str] = ()) -> BesideArms | None:
+        """Where in a vector that is, of each of some rows of the table `arms`; None where all of it is."""
+        if self.of_one_arm(ignored) == self:
+            return None
+        looked_at = [np.zeros((arms.num_rows, 1), dtype=np.int64)]
+        for (name, at), places in zip(self.slices.items(), self.places, strict=True):
+            if name in ignored:
+                continue
+            own = places.places(arms)[:, None] if isinstance(places, ByArm) else np.arange(at.stop - at.start)
+            looked_at.append(np.broadcast_to(at.start + own, (arms.num_rows, own.shape[-1])))
+        return BesideArms(np.hstack(looked_at), self.width)
+
     def to_json(self) -> dict[str, Any]:
         """As it is kept in a model file."""
-        places = [
-            {"boundaries": list(p.boundaries)} if isinstance(p, Intervals) else p and list(p)
-            for p in self.places
-        ]
-        return {"features": list(self.features), "places": places}
+        return {"features": list(self.features), "places": [_to_json(places) for places in self.places]}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Encoder:
         """The encoder that `to_json` described."""
-        places = (
-            Intervals(tuple(p["boundaries"])) if isinstance(p, dict) else None if p is None else tuple(p)
-            for p in content["places"]
-        )
-        return cls(tuple(content["features"]), tuple(places))
+        return cls(tuple(content["features"]), tuple(map(_from_json, content["places"])))
+
+
+def _to_json(places: Places) -> Any:
+    if isinstance(places, ByArm):
+        return {"key": places.key, "values": list(places.values), "default": places.default}
+    return (
+        {"boundaries": list(places.boundaries)} if isinstance(places, Intervals) else places and list(places)
+    )
+
+
+def _from_json(content: Any) -> Places:
+    if not isinstance(content, dict):
+        return None if content is None else tuple(content)
+    if "key" in content:
+        return ByArm(content["key"], tuple(content["values"]), content["default"])
+    return Intervals(tuple(content["boundaries"]))
 
 
 def crossed(contexts: Encoder, arms: Encoder, crosses: Iterable[tuple[str, str]]) -> Bools:
-    """(d, k), as `Arms` know it: which places of a context interact with which of an arm, where these pairs
-    of a feature of each do. The constants stand for what a feature does by itself."""
+    """(d, k), as `Arms` know it: which places of a context `of_one_arm` interact with which of an arm, where
+    these pairs of a feature of each do. The constants stand for what a feature does by itself."""
     interact = np.zeros((contexts.width, arms.width), dtype=np.bool_)
     interact[0] = interact[:, 0] = True
     for of_context, of_arm in crosses:

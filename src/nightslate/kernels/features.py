@@ -52,12 +52,13 @@ _OPENS, _BOTH, _CLOSES = 0.0, 1.0, 2.0
 """What an event of `time_between` does, in the order in which those of one moment do it."""
 
 
-def that_matter(activity: pa.Table, features: Sequence[Aggregate]) -> pa.Table:
+def that_matter(activity: pa.Table, features: Sequence[Aggregate], also: Sequence[str] = ()) -> pa.Table:
     """The events that any of the features is of: their user, times and values, and a column of flags for each
-    condition. activity: USER, AT, KNOWN and the columns that features look at, as text or float64."""
+    condition. activity: USER, AT, KNOWN and the columns that features look at, as text or float64; `also`:
+    further columns of it that are kept."""
     asked = _asked(features)
     holds = {_CONDITION + str(place): _holds(activity, condition) for place, condition in enumerate(asked)}
-    kept = (USER, AT, KNOWN, *aggregated_columns(each.spec for each in features))
+    kept = (USER, AT, KNOWN, *also, *aggregated_columns(each.spec for each in features))
     columns = {name: activity[name] for name in kept}
     matters = holds[f"{_CONDITION}0"]
     for flags in list(holds.values())[1:]:

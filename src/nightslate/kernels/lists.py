@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import AnyArray, Bools, Ints
+from nightslate.core.arrays import AnyArray, Bools, Floats, Ints
 
 
 def matrix(lists: pa.ChunkedArray) -> AnyArray:
@@ -56,3 +56,19 @@ def listed(values: pa.Array, marks: Bools) -> pa.Array:
     """(n,) lists: of each row of `marks` (n, width) as many of the flat values as it marks."""
     offsets = np.append(0, np.cumsum(marks.sum(axis=1))).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def mapped(column: pa.ChunkedArray) -> tuple[Ints, pa.Array, Floats]:
+    """Of maps of texts to numbers all entries, one after another: the row (m,), the text and the number (m,)
+    of each. A null has none."""
+    maps = column.combine_chunks()
+    ends = np.asarray(maps.offsets)
+    row = np.repeat(np.arange(ends.size - 1), np.diff(ends))
+    at = slice(ends[0], ends[-1])
+    return row, maps.keys[at], np.asarray(maps.items[at])
+
+
+def maps(row: Ints, text: pa.Array, number: Floats, rows: int) -> pa.MapArray:
+    """The column that `mapped` takes apart: entries in the order of their rows (m,)."""
+    offsets = np.append(0, np.cumsum(np.bincount(row, minlength=rows)))
+    return pa.MapArray.from_arrays(pa.array(offsets.astype(np.int32)), text, pa.array(number))

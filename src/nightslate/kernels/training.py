@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightslate.core import npz
 from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints
 from nightslate.core.hashing import seed
 from nightslate.core.ope.bounded_model import Winsorised, inner_range
+from nightslate.core.policies.beside_arms import BesideArms
 from nightslate.core.policies.learner import Arms, Learner, State
+from nightslate.errors import ContractError
 from nightslate.kernels.buckets import user_keys
-from nightslate.kernels.encoding import Encoder, Intervals, Places, crossed, most_frequent
+from nightslate.kernels.encoding import ByArm, Encoder, Intervals, Places, crossed, most_frequent
 from nightslate.kernels.examination import POSITION_COLUMNS, Examination
 from nightslate.kernels.folds import Key, of_others, states_of_others
 from nightslate.kernels.rewards import Matured, arm_places, costs_of, folds_of
+from nightslate.programs.keyed_features import KeyedFeature
 from nightslate.programs.logs import Feature
 
 AnyLearner = Learner[Any]
+
+MOST_VALUES = 200
+"""Of a key of arms: contexts have a number for each, and so has what is learnt of each arm."""
 
 _ROWS_AT_ONCE = 1 << 17
 """Vectors of so many rows are in memory at a time, however many a bucket has."""
@@ -40,25 +47,31 @@ def arms_of(
     features: Sequence[Feature],
     contexts: Encoder,
     crosses: Sequence[tuple[str, str]] | None = None,
+    ignored: Collection[str] = (),
 ) -> Arms:
     """The rows of the table `arms` as learners know them, categories by the values of these rows; `crosses`:
-    the pairs of a feature of contexts and one of arms that interact, None being all."""
+    the pairs of a feature of contexts and one of arms that interact, None being all; `ignored`: features of
+    contexts that are not looked at."""
     counts = {feature.name: Counter(rows[feature.name].drop_null().to_pylist()) for feature in features}
     encoder = encoder_for(features, counts)
     keys = np.array([arm_key(arm) for arm in rows["arm_id"].to_pylist()], dtype=np.uint64)
-    return Arms(keys, encoder(rows), None if crosses is None else crossed(contexts, encoder, crosses))
+    seen, interacting = contexts.of_one_arm(ignored), None
+    if crosses is not None:
+        interacting = crossed(seen, encoder, [cross for cross in crosses if cross[0] not in ignored])
+    return Arms(keys, encoder(rows), interacting, contexts.beside(rows, ignored))
 
 
 def winsorised(encoder: Encoder, counts: Mapping[str, Mapping[str, int]]) -> Winsorised:
     """The numbers that an encoder leaves as they are, cut at what nearly all that were counted are within."""
-    numbers = [name for name, places in zip(encoder.features, encoder.places, strict=True) if places is None]
-    return Winsorised.of(
-        encoder.width,
-        {
-            encoder.slices[name].start: inner_range({float(value): n for value, n in counts[name].items()})
-            for name in numbers
-        },
-    )
+    bounds = dict[int, tuple[float, float]]()
+    for name, places in zip(encoder.features, encoder.places, strict=True):
+        if places is None or isinstance(places, ByArm):
+            low, high = inner_range({float(value): n for value, n in counts[name].items()})
+            if places is not None:  # only what is not the default was counted
+                low, high = min(low, places.default), max(high, places.default)
+            at = encoder.slices[name]
+            bounds |= dict.fromkeys(range(at.start, at.stop), (low, high))
+    return Winsorised.of(encoder.width, bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +114,22 @@ def encoder_for(features: Sequence[Feature], counts: Mapping[str, Mapping[str, i
     return Encoder(tuple(feature.name for feature in features), tuple(map(places, features)))
 
 
+def with_arms(encoder: Encoder, features: Sequence[KeyedFeature], arms: pa.Table) -> Encoder:
+    """The encoder, and after what it has a number of each feature for each of some rows of the table `arms`.
+    Raises ContractError where they are too many to have one each."""
+    values = {each.by: tuple(sorted(pc.unique(arms[each.by]).drop_null().to_pylist())) for each in features}
+    for each in features:
+        if len(values[each.by]) > MOST_VALUES:
+            raise ContractError(
+                f"features.{each.name}: {len(values[each.by])} values of {each.by} are on offer, and policies"
+                f" look at {MOST_VALUES} at most; tell arms apart by a category that has fewer"
+            )
+    return Encoder(
+        (*encoder.features, *(each.name for each in features)),
+        (*encoder.places, *(ByArm(each.by, values[each.by], each.default) for each in features)),
+    )
+
+
 @dataclass(frozen=True)
 class Lessons:
     """What rows teach learners, by fold of users. Arms are matched by id; rows of arms that are gone teach
@@ -108,7 +137,8 @@ class Lessons:
 
     `examined`: for the users of each fold, how likely slots are looked at. Rows then teach each fold anew,
     for what they say depends on it; otherwise each row is seen once. `seen_as`: for some learners, what is
-    made of contexts before they see them."""
+    made of contexts before they see them. `beside`: what of contexts each sees beside an arm, where it is
+    not all of it."""
 
     matured: Matured
     learners: Mapping[str, AnyLearner]
@@ -117,6 +147,7 @@ class Lessons:
     folds: int
     examined: Sequence[Examination] = ()
     seen_as: Mapping[str, Winsorised] = field(default_factory=dict)
+    beside: Mapping[str, BesideArms] = field(default_factory=dict)
 
     def initial(self) -> dict[Key, State]:
         """By learner and fold the state of no rows, of learners that learn the same the first one's."""
@@ -172,11 +203,13 @@ class Lessons:
             type(before) is type(before_another)
             and one.forgetting == another.forgetting
             and self.seen_as.get(name) is self.seen_as.get(other)
+            and self.beside.get(name) is self.beside.get(other)
             and npz.pack(before.arrays()) == npz.pack(before_another.arrays())
         )
 
     def _nothing(self, name: str) -> State:
-        state: State = self.learners[name].initial(len(self.arms), self.encoder.width)
+        features = self.beside[name].features if name in self.beside else self.encoder.width
+        state: State = self.learners[name].initial(len(self.arms), features)
         return state
 
     @property
@@ -195,6 +228,7 @@ class Lessons:
         ages = self.matured.ages(rows)
         taught = dict.fromkeys(self._taught_as.values())
         seen_by = {**dict.fromkeys(taught, contexts), **{n: see(contexts) for n, see in self.seen_as.items()}}
+        seen_by |= {name: self.beside[name](seen_by[name], places) for name in taught if name in self.beside}
         for fold, mine, e in self._by_fold(rows):
             at = slice(None) if mine.all() else np.flatnonzero(mine)
             for name in taught:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Ints
 from nightslate.errors import LeakError
+from nightslate.kernels.credited import OF_CREDITS, as_events
 from nightslate.kernels.features import (
     AT,
     KNOWN,
@@ -23,9 +24,10 @@ from nightslate.kernels.features import (
     known_at,
     that_matter,
 )
-from nightslate.kernels.leaks import AS_OF, leaking
+from nightslate.kernels.keyed_features import KEY, Values, keyed_as_of, with_key
+from nightslate.kernels.leaks import AS_OF, Compute, leaking
 from nightslate.programs.days import end_of
-from nightslate.programs.features import Aggregate, columns_looked_at
+from nightslate.programs.features import ARM, Aggregate, columns_looked_at
 from nightslate.records.instants import INSTANT
 
 JOINED_BY = {"impressions": (USER, AT), "features": (USER, AS_OF)}
@@ -34,28 +36,34 @@ JOINED_BY = {"impressions": (USER, AT), "features": (USER, AS_OF)}
 
 def columns_read(source: str, aggregates: Iterable[Aggregate]) -> tuple[str, ...]:
     """What is read of a log for features of it."""
+    specs = [each.spec for each in aggregates]
+    if source == "credits":
+        looked_at = [name for name in columns_looked_at(specs) if name != ARM]
+        return tuple(dict.fromkeys([*OF_CREDITS, *looked_at]))
     landed = [LANDED] if source == "activity" else []
-    looked_at = columns_looked_at(each.spec for each in aggregates)
-    return tuple(dict.fromkeys([USER, AT, *landed, *looked_at]))
+    of_arm = [ARM] if any(spec.by for spec in specs) else []
+    return tuple(dict.fromkeys([USER, AT, *landed, *of_arm, *columns_looked_at(specs)]))
 
 
 @dataclass(frozen=True)
 class FeaturesOfDay:
     """Of each user of whom there is anything: as of the end of the day, and, if `of_decisions`, of each
-    decision. aggregates: by the log that they are of."""
+    decision. aggregates: by the log that they are of. values: those of arms that features are told apart
+    by."""
 
     aggregates: Mapping[str, tuple[Aggregate, ...]]
     ds: date
     of_decisions: bool
+    values: Values = field(default_factory=dict)
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Rows of the table `features` for some users, from the rows of the windows before in the logs that
-        features are of, and their `decisions` of the day. Raises LeakError where what was not there yet would
-        change them."""
+        features are of, and their `decisions` of the day; of credits, from the impressions that are
+        `credited`. Raises LeakError where what was not there yet would change them."""
+        if "credits" in self.aggregates:
+            tables = {**tables, "credits": as_events(tables["credits"], tables["credited"])}
         moments, columns = self._moments(tables), dict[str, pa.ChunkedArray]()
-        for source, aggregates in self.aggregates.items():
-            compute = partial(_computed, aggregates)
-            events = that_matter(_known(tables[source]), aggregates)
+        for events, compute in self._computations(tables):
             leaks = leaking(compute, events, moments, f"{self.ds}")
             if leaks:
                 raise LeakError(
@@ -64,6 +72,18 @@ class FeaturesOfDay:
                 )
             columns |= _by_name(compute(events, moments))
         return pa.table(columns)
+
+    def _computations(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[pa.Table, Compute]]:
+        """Events, and how features of theirs are computed: those that are told apart by one thing at once."""
+        for source, aggregates in self.aggregates.items():
+            known = _known(tables[source])
+            for by in dict.fromkeys(each.spec.by for each in aggregates):
+                mine = tuple(each for each in aggregates if each.spec.by == by)
+                if by is None:
+                    yield that_matter(known, mine), partial(_computed, mine)
+                else:
+                    keyed = with_key(known, by, self.values)
+                    yield that_matter(keyed, mine, [KEY]), partial(keyed_as_of, mine)
 
     def _moments(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """What features are wanted of: each user and moment once, in order."""
@@ -91,11 +111,18 @@ def _computed(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.T
 
 @dataclass(frozen=True)
 class KnownFeatures:
-    """Which features stand beside rows of logs. defaults: of each feature, for users who have none;
-    of_decisions: whether they are as of the decision, or as of the end of the day before it."""
+    """Which features stand beside rows of logs. defaults: of each feature of users, for those who have none;
+    of_decisions: whether they are as of the decision, or as of the end of the day before it; keyed: features
+    by arm, of which null says that there is nothing but defaults."""
 
     defaults: Mapping[str, float | str]
     of_decisions: bool
+    keyed: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.defaults, *self.keyed)
 
     def beside(self, rows: pa.Table, features: pa.Table) -> pa.Table:
         """Rows of users at `occurred_at`, with those of their features that are read."""
@@ -113,6 +140,9 @@ class KnownFeatures:
             if name in features.column_names:
                 values = features[name].combine_chunks().take(place)
                 rows = rows.append_column(name, pc.fill_null(values, pa.scalar(default, values.type)))
+        for name in self.keyed:
+            if name in features.column_names:
+                rows = rows.append_column(name, features[name].combine_chunks().take(place))
         return rows
 
 

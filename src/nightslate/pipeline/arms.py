@@ -32,6 +32,12 @@ def arm_ids(offered: pa.Table) -> tuple[str, ...]:
     return tuple(offered["arm_id"].to_pylist())
 
 
+def last_values(offered: pa.Table, category: str) -> dict[str, str]:
+    """Of arms on offer on several days, in the order of days, what each that has a value had last."""
+    last = dict(zip(offered["arm_id"].to_pylist(), offered[category].to_pylist(), strict=True))
+    return {arm: value for arm, value in last.items() if value is not None}
+
+
 def costs_of_no_arm(night: IssueNight, arms: Table) -> str:
     """A word on costs of arms that nobody has seen: by a slip of their ids they would cost nothing. Empty
     where there are none."""

@@ -9,16 +9,19 @@ from nightslate.kernels.user_features import JOINED_BY, KnownFeatures
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import require_one_meaning
-from nightslate.programs.features import aggregates
+from nightslate.programs.features import aggregates, of_users
 from nightslate.tables import Table
 
 
 def known_features(night: Night) -> KnownFeatures | None:
     """What stands beside rows of logs; None where the program has no features."""
     program = night.program
-    defaults = {each.name: each.default for each in aggregates(program.features)}
+    if not program.features:
+        return None
+    defaults = {each.name: each.default for each in of_users(program.features)}
     known = {name: default for name, default in defaults.items() if default is not None}
-    return KnownFeatures(known, program.features_as_of == "temporal") if known else None
+    keyed = tuple(each.name for each in program.keyed)
+    return KnownFeatures(known, program.features_as_of == "temporal", keyed)
 
 
 def features_input(night: Night, features: Table, since: date) -> Input:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 
@@ -11,7 +11,7 @@ from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs import Program
 from nightslate.programs.cohorts import cohorts_of, modelled_on
 from nightslate.programs.days import days_before, first_day
-from nightslate.programs.features import aggregates
+from nightslate.programs.features import Aggregate, aggregates, of_source
 from nightslate.tables import Table
 
 LATE_DAYS = 7
@@ -46,11 +46,20 @@ def days_looked_back_on(night: Night, models: Table, with_logs_before: bool = Fa
     sequences = [issue.sequence for issue in night.program.issues.values() if issue.sequence]
     days = len(days_learnt_from(night, models))
     days += max((days_before(sequence.span) for sequence in sequences), default=0)
-    detected = (detector.days(night.ds)[0] for detector in night.program.detectors.values())
+    program = night.program
+    detected = (detector.days(night.ds)[0] for detector in program.detectors.values())
     days = max([days, *((night.ds - first).days for first in detected)])
-    further = max(days_attributed(night.program), days_of_activity(night.program)) if with_logs_before else 0
-    contacts = days_of_contacts(night.program) if with_logs_before else 0
+    before_credits = days_of_credits(program) + days_attributed(program)
+    further = max(before_credits, days_of_activity(program)) if with_logs_before else 0
+    contacts = days_of_contacts(program) if with_logs_before else 0
     return _days_up_to(night.ds, max(days + further, contacts))
+
+
+def days_credited(night: Night, models: Table) -> list[date]:
+    """The days before this one whose outcomes training and evaluation learn from, or their features, the
+    oldest first."""
+    days = len(days_looked_back_on(night, models)) + days_of_credits(night.program)
+    return _days_up_to(night.ds, days)
 
 
 def days_with_features(night: Night, models: Table) -> list[date]:
@@ -72,8 +81,12 @@ def days_attributed(program: Program) -> int:
 
 def days_of_activity(program: Program) -> int:
     """How many days before a decision's day the activity is looked for that its features are made of."""
-    windows = (each.window for each in aggregates(program.features))
-    return max((1 + days_before(window) for window in windows if window), default=0)
+    return _days_within(aggregates(program.features))
+
+
+def days_of_credits(program: Program) -> int:
+    """How many days before a decision's day the credits are looked for that its features are made of."""
+    return _days_within(of_source(program.features, "credits"))
 
 
 def days_of_contacts(program: Program) -> int:
@@ -94,3 +107,8 @@ def shared_with_other_nights() -> Iterator[None]:
 def _days_up_to(ds: date, days: int) -> list[date]:
     """So many days before `ds`."""
     return [ds - timedelta(days=back) for back in range(days, 0, -1)]
+
+
+def _days_within(features: Iterable[Aggregate]) -> int:
+    windows = (each.window for each in features)
+    return max((1 + days_before(window) for window in windows if window), default=0)

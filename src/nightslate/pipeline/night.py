@@ -86,6 +86,8 @@ class Night:
         """The contract of a table of this program: with its own columns, no more slots than it has, and a
         partition for each issue where it tells several apart."""
         own = [feature_column(column.name, column.type) for column in self._own_columns(table)]
+        if table == "features":
+            own += [feature_column(each.name, "by_arm") for each in self.program.keyed]
         if table == "transitions":
             own += [replace(column, name=NEXT + column.name) for column in own]
         contract = load(table).with_columns(own)

@@ -83,7 +83,8 @@ class OpenDay:
             night, attribute.AttributionTables(tables["outcomes"], tables["impressions"], **made)
         )
         if _computes_features(night):
-            features.write_day(night, tables, self.table("features"))
+            logs = {**tables, "credits": self.table("credits")}
+            features.write_day(night, logs, tables["arms"], self.table("features"))
         return done
 
     def known_until(self) -> datetime:

@@ -23,6 +23,7 @@ def release_of(night: IssueNight, offered: pa.Table, model: ModelFile) -> Releas
         learner=model.learner,
         model_digest=model.digest,
         context=night.program.context,
+        keyed=night.program.keyed,
         eligible=issue.eligible,
         concerns=None if issue.concerned_by_risks else issue.concerns,  # risks are the night's to say
         depth=issue.depth,

@@ -67,7 +67,7 @@ def known_users(
     landed = [column.name for column in night.program.logs.context if column.name in wanted]
     inputs = {"users": bucket_input(night, known_of.users, ("user_id", *landed), night.ds)}
     features, moment = known_features(night), end_of(night.ds)
-    with_features = features is not None and not features.defaults.keys().isdisjoint(wanted)
+    with_features = features is not None and not set(features.names).isdisjoint(wanted)
     detectors = [name for name in night.program.detectors if name in wanted]
     if with_features:
         inputs["features"] = features_input(night, known_of.features, night.slate_date).of_users_in("users")

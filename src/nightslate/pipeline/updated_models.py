@@ -12,11 +12,18 @@ import pyarrow as pa
 
 from nightslate.core.policies.learner import State
 from nightslate.errors import ContractError
-from nightslate.kernels.training import Earned, Lessons, encoder_for
+from nightslate.kernels.training import Earned, Lessons
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.models.files import ModelFile
 from nightslate.pipeline.arms import arm_ids, offered_arms
-from nightslate.pipeline.fitting import categories, described_arms, fitted_policies, learners
+from nightslate.pipeline.fitting import (
+    arms_by_learner,
+    categories,
+    context_encoder,
+    fitted_policies,
+    learners,
+    looked_at,
+)
 from nightslate.pipeline.hourly_lessons import HourlyLogs, Units, counts_by_hour, counts_of, learn_by_hour
 from nightslate.pipeline.kept_states import KeptStates
 from nightslate.pipeline.matured_logs import lessons_learnt, matured_logs, value_counts
@@ -64,16 +71,17 @@ def refitted(night: IssueNight, day: OpenDay, known_until: datetime) -> Refitted
     said = hashlib.sha256(night.program.model_dump_json().encode()).hexdigest()
     kept = KeptStates(day.home / "states" / issue.name, said)
     counted = counts_of(night, hourly, categories(night), _counts_before(night, hourly, kept))
-    encoder = encoder_for(night.program.context, counted)
+    encoder = context_encoder(night, counted, offered)
     fitted = {
         name: learner
         for name, learner in learners(night, dict.fromkeys(issue.epsilon_ranges, 0.0)).items()
         if name not in learners_kept(night)
     }
-    lessons = Lessons(matured.matured, fitted, encoder, arms, 1)
+    described = arms_by_learner(night, offered, encoder, fitted)
+    lessons = Lessons(matured.matured, fitted, encoder, arms, 1, beside=looked_at(described))
     before, window_anew = _taught_before(night, hourly, lessons, kept)
     learnt = learn_by_hour(night, hourly, lessons, before, kept.of_hours(lessons))
-    policies = fitted_policies(night, fitted, learnt.states, described_arms(night, offered, encoder))
+    policies = fitted_policies(night, fitted, learnt.states, described)
     models = {
         name: (ModelFile(issue.learners[name].kind, name, arms, encoder, policy), rows)
         for name, (policy, rows) in policies.items()

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.logs import SQL_WORDS, TAKEN, Boundaries, Feature, Logs
+from nightslate.programs.logs import Boundaries, Feature, Logs
 from nightslate.programs.strict import NAME_PATTERN, Duration, Name, Share, Strict, Text, Worth
 
 SESSION_GAP = timedelta(minutes=30)
 """As in the analytics of the web."""
 
-SourceName = Literal["activity", "impressions", "outcomes"]
+USER, ARM = "user_id", "arm_id"
+SourceName = Literal["activity", "impressions", "outcomes", "credits"]
 ColumnType = Literal["category", "number"]
 Value = Annotated[str, Field(max_length=500)] | bool | int | Worth
 Values = Value | Annotated[tuple[Value, ...], Field(strict=False, min_length=1, max_length=1000)]
@@ -27,11 +27,14 @@ Condition = dict[Name, Values]
 class _Aggregation(Strict):
     """Of those events of a log that a condition holds for, over [moment - window, moment).
 
-    `where`: what columns have to be, all of them; a list is any of its values. `window`, or `windows` for a
-    feature of each; without either, all that is kept. `default`: the value where there is nothing to
-    aggregate. `boundaries`: in a program, the ends of intervals that make categories of a number."""
+    `key`: whose events they are: the user's, where none is said; or the user's about one arm, or about the
+    arms of one value of a category. `where`: what columns have to be, all of them; a list is any of its
+    values. `window`, or `windows` for a feature of each; without either, all that is kept. `default`: the
+    value where there is nothing to aggregate. `boundaries`: in a program, the ends of intervals that make
+    categories of a number."""
 
     source: SourceName = "activity"
+    key: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     where: Condition = Field(default={})
     window: Duration | None = None
     windows: Annotated[tuple[Duration, ...], Field(strict=False)] = ()
@@ -44,7 +47,17 @@ class _Aggregation(Strict):
             raise ValueError("windows: say `window`, or `windows` for a feature of each, not both")
         if len(set(self.windows)) < len(self.windows):
             raise ValueError("windows: one is named twice")
+        if self.key and (self.key[0] != USER or len(self.key) > 2 or USER in self.key[1:]):
+            raise ValueError(
+                f"key: {list(self.key)} is none that features have: [user_id], [user_id, arm_id] or"
+                " [user_id, TOPIC], a category of logs.arm_features"
+            )
         return self
+
+    @property
+    def by(self) -> str | None:
+        """The column of arms by which events are told apart; None where they are not."""
+        return self.key[1] if len(self.key) > 1 else None
 
 
 class OfEvents(_Aggregation):
@@ -140,6 +153,10 @@ class FeaturesFile(Strict):
         for name, spec in self.features.items():
             if spec.source != "activity":
                 raise ValueError(f"features.{name}: {spec.source} are logs of programs; a file has activity")
+            if spec.by:
+                raise ValueError(
+                    f"features.{name}: key: {spec.by} is of arms, which programs have; a file has users"
+                )
             if spec.boundaries:
                 raise ValueError(
                     f"features.{name}: boundaries are for programs, which make categories of them"
@@ -180,6 +197,11 @@ def aggregates(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
         for name, spec in specs.items()
         for window in spec.windows or (spec.window,)
     )
+
+
+def of_source(specs: FeatureSpecs, source: SourceName) -> tuple[Aggregate, ...]:
+    """Those that are made of one log."""
+    return tuple(each for each in aggregates(specs) if each.spec.source == source)
 
 
 def require_names(found: Sequence[Aggregate]) -> None:
@@ -227,70 +249,23 @@ def in_short(window: timedelta) -> str:
     return f"{window // timedelta(minutes=1)}m"
 
 
+def of_users(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
+    """Those of users, whatever arm they are about."""
+    return tuple(each for each in aggregates(specs) if each.spec.by is None)
+
+
 def context_of(specs: FeatureSpecs) -> tuple[Feature, ...]:
-    """Features as columns of contexts."""
+    """Features of users as columns of contexts."""
     return tuple(
         Feature(
             name=each.name,
             type="category" if isinstance(each.spec.default, str) else "number",
             boundaries=each.spec.boundaries,
         )
-        for each in aggregates(specs)
+        for each in of_users(specs)
     )
 
 
 def known_of_users(logs: Logs, specs: FeatureSpecs) -> tuple[Feature, ...]:
     """What is known of a user when a decision is made: columns that land, and features."""
     return (*logs.context, *context_of(specs))
-
-
-def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
-    """Raise ValueError for a feature that the program's logs can't be aggregated to."""
-    require_names(aggregates(specs))
-    types = columns_of(logs)
-    taken = {feature.name for feature in logs.context} | TAKEN["context"]
-    for each in aggregates(specs):
-        source = each.spec.source
-        if source not in types:
-            raise ValueError(
-                f"features.{each.name}: it is of activity; declare `logs.activity` with its columns"
-            )
-        _require_declared(each, types[source])
-        if each.name in taken or each.name in SQL_WORDS:
-            why = "taken by another column of contexts" if each.name in taken else "a word of SQL"
-            raise ValueError(f"features: the name {each.name!r} is {why}; choose another")
-        if each.window is None:
-            raise ValueError(f"features.{each.name}: a window is needed, such as 28d")
-        if source == "activity" and logs.activity and each.window > logs.activity.kept:
-            raise ValueError(
-                f"features.{each.name}: its window is longer than activity is kept,"
-                f" logs.activity.keep_days: {logs.activity.keep_days}"
-            )
-
-
-def columns_of(logs: Logs) -> dict[SourceName, dict[str, ColumnType]]:
-    """What features may compare and aggregate of each log that there is: the type of each column."""
-    of_logs: dict[SourceName, dict[str, ColumnType]] = {
-        "impressions": {"arm_id": "category", "slot": "number", "surface": "category", "issue": "category"},
-        "outcomes": {"kind": "category", "value": "number", "arm_id": "category"},
-    }
-    if logs.activity is not None:
-        of_logs["activity"] = {"kind": "category", **logs.activity.types}
-    return of_logs
-
-
-def _require_declared(each: Aggregate, types: Mapping[str, ColumnType]) -> None:
-    spec, place = each.spec, f"features.{each.name}"
-    for name in columns_looked_at([spec]):
-        if name not in types:
-            near = difflib.get_close_matches(name, types, n=1)
-            hint = f"; is {near[0]} what is meant?" if near else ""
-            raise ValueError(f"{place}: {name!r} is no column of {spec.source} (there: {list(types)}){hint}")
-    if isinstance(spec, OfNumbers | Quantile) and types[spec.column] != "number":
-        raise ValueError(f"{place}: {spec.aggregation} is of numbers, and {spec.column} is a category")
-    if each.default is None:
-        raise ValueError(f"{place}: say its `default`, which users have that did nothing of the kind")
-    of_text = isinstance(spec, Last) and types[spec.column] == "category"
-    if of_text != isinstance(each.default, str):
-        kind = "text" if of_text else "a number"
-        raise ValueError(f"{place}: its default has to be {kind}, as its values are; got {each.default!r}")

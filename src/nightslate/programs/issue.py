@@ -12,7 +12,8 @@ from nightslate.programs.detectors import Detectors, risks_of
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, known_of_users
-from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_learners_of_losses
+from nightslate.programs.keyed_features import keyed_of
+from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_known, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
@@ -121,7 +122,15 @@ class Issue(SlateGoals):
         }
         require_matured(self.rewards, windows)
         require_known_rewards(self.evaluation, self.rewards)
-        require_crossing(self.logs, self.context, self.learners.values())
+        keyed = [each.name for each in keyed_of(self.features)]
+        context = [*(feature.name for feature in self.context), *keyed]
+        require_crossing(self.logs, context, self.learners.values())
+        require_known(self.learners, context)
+        if self.sequence and keyed:
+            raise ValueError(
+                f"features.{keyed[0]}: key: with `sequence` a state is of a user, whatever arm comes next;"
+                " leave the key to [user_id]"
+            )
         return self
 
     def _require_choosable(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import permutations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from nightslate.programs.strict import MOST_ROWS, Share, Strength, Strict, Worth
+from nightslate.programs.strict import MOST_ROWS, Name, Share, Strength, Strict, Worth
 
 Layers = Annotated[
     tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(strict=False, min_length=1, max_length=20)
@@ -60,7 +61,13 @@ class PopularityLearner(Forgetful):
     prior_strength: Strength = 100.0
 
 
-class Linear(Forgetful):
+class Contextual(Forgetful):
+    """`ignores`: columns of contexts, and features, that it does not look at."""
+
+    ignores: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+
+
+class Linear(Contextual):
     """`pooling`: whether arms share a prior, all of a model over their features, or are drawn towards it."""
 
     ridge: Strength = 1.0
@@ -99,7 +106,7 @@ class LogisticUCBLearner(UCB, Sampled):
     kind: Literal["logistic_ucb"]
 
 
-class EpsilonGreedyLearner(Forgetful, Sampled):
+class EpsilonGreedyLearner(Contextual, Sampled):
     """`parameters`: what the estimator's constructor takes."""
 
     kind: Literal["epsilon_greedy"]
@@ -182,3 +189,30 @@ def require_learners_of_losses(dearest: float, learners: Mapping[str, LearnerSpe
             f"rewards.costs: {unfit} are for rewards that are not negative, and one that earns nothing is"
             " worth less what its arm costs; take linear learners, or a regressor"
         )
+
+
+def ignored_by(learner: LearnerSpec) -> tuple[str, ...]:
+    """The columns of contexts that a learner does not look at."""
+    return learner.ignores if isinstance(learner, Contextual) else ()
+
+
+def require_known(learners: Mapping[str, LearnerSpec], context: Collection[str]) -> None:
+    """Raise ValueError where a learner ignores what is no column of contexts."""
+    for name, learner in learners.items():
+        for ignored in ignored_by(learner):
+            if ignored not in context:
+                raise ValueError(
+                    f"learners.{name}.ignores: {ignored!r} is not one of logs.context or features (there:"
+                    f" {list(context)})"
+                )
+
+
+def blind_to_more(learners: Mapping[str, LearnerSpec]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The pairs of learners that are alike, but that the second ignores more; and what it ignores besides."""
+    pairs = []
+    for (name, one), (other, another) in permutations(learners.items(), 2):
+        ignored = [each for each in ignored_by(another) if each not in ignored_by(one)]
+        of_both = (learner.model_dump(exclude={"ignores"}) for learner in (one, another))
+        if ignored and {*ignored_by(one)} < {*ignored_by(another)} and len({*map(repr, of_both)}) == 1:
+            pairs.append((name, other, tuple(ignored)))
+    return pairs

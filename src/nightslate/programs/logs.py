@@ -170,11 +170,11 @@ def _require_free(key: str, names: list[str]) -> None:
             )
 
 
-def require_crossing(logs: Logs, context: Iterable[Feature], learners: Iterable[LearnerSpec]) -> None:
+def require_crossing(logs: Logs, context: Iterable[str], learners: Iterable[LearnerSpec]) -> None:
     """Raise ValueError where crosses name what is no feature of contexts or of arms, and where no learner
     looks at those of arms."""
     there = {
-        "logs.context or features": [feature.name for feature in context],
+        "logs.context or features": list(context),
         "logs.arm_features": [feature.name for feature in logs.arm_features],
     }
     for cross in logs.crosses or ():

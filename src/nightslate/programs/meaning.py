@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from nightslate.programs.features import aggregates
+from nightslate.programs.features import aggregates, of_source
 from nightslate.programs.issue import ONLY, Issue
 from nightslate.programs.spec import Program
 
 Meaning = Mapping[str, str]
 """What a program says, by key, in words: equal words, equal rows from equal logs."""
 
-_NOT_STORED = {"windows", "window", "boundaries"}
-"""Of a feature: what its values do not depend on, or is said by its name's own window."""
+_NOT_STORED = {"windows", "window", "boundaries", "key"}
+"""Of a feature: what its values do not depend on, or is said otherwise."""
 
 PROPENSITY, SLOTS, SKEW = "logs.propensity", "slots", "rewards.skew"
 
@@ -93,7 +93,11 @@ def _of_credits(issue: Issue) -> Meaning:
 def _of_features(program: Program) -> Meaning:
     specs = {
         f"features.{each.name}": json.dumps(
-            {**each.spec.model_dump(mode="json", exclude=_NOT_STORED), "window": _words(each.window)},
+            {
+                **each.spec.model_dump(mode="json", exclude=_NOT_STORED),
+                **({"key": list(each.spec.key)} if each.spec.by else {}),
+                "window": _words(each.window),
+            },
             sort_keys=True,
         )
         for each in aggregates(program.features)
@@ -126,6 +130,7 @@ _OF_PROGRAM: Mapping[str, Callable[[Program], Meaning]] = {
 _OF_ISSUE: Mapping[str, Callable[[Issue], Meaning]] = {
     "impressions": _of_slots,
     "credits": _of_credits,
+    "features": lambda issue: _of_credits(issue) if of_source(issue.features, "credits") else {},
     "unattributed": _of_credits,
     "transitions": _of_transitions,
 }

@@ -9,11 +9,13 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from nightslate.errors import SpecError
+from nightslate.programs.computable import require_computable
 from nightslate.programs.contacts import ContactRules, require_answerable
 from nightslate.programs.detectors import Detectors, require_names_of_their_own
-from nightslate.programs.features import FeatureSpecs, known_of_users, require_computable
+from nightslate.programs.features import FeatureSpecs, known_of_users
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_several
+from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 from nightslate.programs.updates import Updates
@@ -111,6 +113,16 @@ class Program(Strict):
     def context(self) -> tuple[Feature, ...]:
         """What is known of a user when a decision is made: columns that land, and features."""
         return known_of_users(self.logs, self.features)
+
+    @property
+    def keyed(self) -> tuple[KeyedFeature, ...]:
+        """What is known of a user and an arm together, beside that."""
+        return keyed_of(self.features)
+
+    @property
+    def columns_of_contexts(self) -> tuple[str, ...]:
+        """All that policies look at: of users, and of users and arms."""
+        return (*(feature.name for feature in self.context), *(each.name for each in self.keyed))
 
     @property
     def slots(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 
@@ -64,6 +65,8 @@ class NightReport:
     staying.
     delays: rows of the table of that name; None for a program that weights no young impressions.
     drift: rows of the table `feature_drift`; None for a program without features.
+    worth: rows of evaluations of a learner and one that is the same but for what it ignores; `ignored`, in
+    words.
     budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
     multiplier changes), multiplier, reward_price, divergence_price; None for a program without budgets.
     contacts: None for a program without contact rules.
@@ -109,6 +112,7 @@ class NightReport:
     sequences: Sequence[SequenceFigures] | None = None
     delays: pa.Table | None = None
     drift: pa.Table | None = None
+    worth: Sequence[Mapping[str, Any]] = ()
     budgets: pa.Table | None = None
     contacts: ContactFigures | None = None
     issue_shares: pa.Table | None = None

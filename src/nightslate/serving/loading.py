@@ -29,7 +29,7 @@ def _load_pyfunc(path: str) -> ServedModel:
     model = scored_by(ModelFile.load(folder, release.model_digest))
     # scikit-learn and its threads are loaded when they are used: before the first request
     one = pa.Table.from_pylist([example(release)]).to_pandas()
-    model.choices(read(one, release.context, model.arms).users)
+    model.choices(read(one, release.context, model.arms, release.keyed).users)
     return ServedModel(release, model, Multipliers(release, _snapshot(release, "multipliers")))
 
 

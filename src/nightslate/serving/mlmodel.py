@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import Array, ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import Array, ColSpec, DataType, Map, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from nightslate.contracts import Column, load
 from nightslate.contracts.features import feature_column
@@ -62,6 +62,7 @@ def signature(release: Release) -> ModelSignature:
     features = [feature_column(feature.name, feature.type) for feature in release.context]
     columns: list[ColSpec | TensorSpec] = [ColSpec(DataType.string, name) for name in (USER, DAY)]
     columns += [ColSpec(_TYPES[feature.type], feature.name) for feature in features]
+    columns += [ColSpec(Map(DataType.double), each.name) for each in release.keyed]
     columns.append(ColSpec(Array(DataType.string), ELIGIBLE, required=False))
     return ModelSignature(
         inputs=Schema(columns),
@@ -79,4 +80,5 @@ def example(release: Release) -> dict[str, Any]:
     """A row of a request: a user of whom no more is known than what makes one eligible."""
     known = {name: values[0] for name, values in release.eligible.items()}
     features = {feature.name: known.get(feature.name) for feature in release.context}
-    return {USER: "0" * 32, DAY: "2026-01-31", **features}
+    by_arm = {each.name: {"": each.default} for each in release.keyed}
+    return {USER: "0" * 32, DAY: "2026-01-31", **features, **by_arm}

@@ -44,7 +44,7 @@ class ServedModel:
         that equals it. Raises MlflowException for what is wrong with the request, which MLflow's server
         answers with 400."""
         try:
-            request = read(model_input, self.release.context, self.model.arms)
+            request = read(model_input, self.release.context, self.model.arms, self.release.keyed)
             variant = self._variant((params or {}).get(VARIANT))
             with self._one_at_a_time, self._threads.limit(limits=1):
                 slates = self._slates(request, variant)

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from nightslate.errors import ModelError
 from nightslate.programs.conditions import Condition, concern_of
+from nightslate.programs.keyed_features import KeyedFeature
 from nightslate.programs.logs import Features
 from nightslate.programs.strict import Name, Share, Strict, Text
 
@@ -32,6 +33,7 @@ class Release(Strict):
     learner: Name
     model_digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     context: Features
+    keyed: Annotated[tuple[KeyedFeature, ...], Field(strict=False)] = ()
     eligible: dict[Name, Values]
     concerns: Text | None = None
     depth: int = Field(ge=1)
@@ -53,8 +55,8 @@ class Release(Strict):
         return next(iter(self.variants), "")
 
     def to_json(self) -> bytes:
-        """Equal releases have equal bytes."""
-        return self.model_dump_json(indent=1).encode()
+        """Equal releases have equal bytes; one without features by arm says nothing of them."""
+        return self.model_dump_json(indent=1, exclude=None if self.keyed else {"keyed"}).encode()
 
     @property
     def digest(self) -> str:

@@ -15,8 +15,9 @@ from nightslate.contracts import load
 from nightslate.contracts.features import feature_column
 from nightslate.core.arrays import Bools, Ints
 from nightslate.errors import ContractError
-from nightslate.kernels.lists import marked, place_in
+from nightslate.kernels.lists import mapped, marked, place_in
 from nightslate.kernels.scoring import CHUNK
+from nightslate.programs.keyed_features import KeyedFeature
 from nightslate.programs.logs import Feature
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.serving.mlmodel import DAY, ELIGIBLE, USER
@@ -38,12 +39,15 @@ class Request:
     eligible: Bools | None
 
 
-def read(frame: Frame, context: Sequence[Feature], arms: Sequence[str]) -> Request:
+def read(
+    frame: Frame, context: Sequence[Feature], arms: Sequence[str], keyed: Sequence[KeyedFeature] = ()
+) -> Request:
     """The rows of a request. Raises ContractError that names the first that is wrong with its value; of a
     user id it says no more than its length, for it may be a raw one."""
     if len(frame) > MOST_ROWS:
         raise ContractError(f"{len(frame)} rows are more than are ranked at once: send {MOST_ROWS} at most")
-    lacking = [name for name in (USER, DAY, *(feature.name for feature in context)) if name not in frame]
+    declared = (*(feature.name for feature in context), *(each.name for each in keyed))
+    lacking = [name for name in (USER, DAY, *declared) if name not in frame]
     if lacking:
         raise ContractError(
             f"the request lacks the columns {', '.join(lacking)}: send all that the program declares, with"
@@ -51,7 +55,8 @@ def read(frame: Frame, context: Sequence[Feature], arms: Sequence[str]) -> Reque
         )
     days, day_of = _days(frame[DAY])
     features = {feature.name: _feature(frame[feature.name], feature) for feature in context}
-    users = pa.table({USER: _pseudonyms(frame[USER]), **features})
+    by_arm = {each.name: _by_arm(frame[each.name], each) for each in keyed}
+    users = pa.table({USER: _pseudonyms(frame[USER]), **features, **by_arm})
     return Request(users, days, day_of, _eligible(frame, arms))
 
 
@@ -103,6 +108,20 @@ def _feature(column: Any, feature: Feature) -> pa.Array:
             f"{feature.name} of row {row} is {values[row]}: send a number from {least:g} to {most:g}, or null"
         )
     return numbers
+
+
+def _by_arm(column: Any, feature: KeyedFeature) -> pa.Array:
+    """Maps from arms, or values of theirs, to numbers; null where nothing is known."""
+    maps = _typed(column, pa.map_(pa.string(), pa.float64()))
+    row, _, number = mapped(pa.chunked_array([maps]))
+    limits = feature_column(feature.name, "number")
+    least, most = limits.minimum or 0.0, limits.maximum or 0.0
+    for at in _first(~((least <= number) & (number <= most))):
+        raise ContractError(
+            f"{feature.name} of row {row[at]} has {number[at]}: send numbers from {least:g} to {most:g}, each"
+            f" by a value of {feature.by}"
+        )
+    return maps
 
 
 def _eligible(frame: Frame, arms: Sequence[str]) -> Bools | None:

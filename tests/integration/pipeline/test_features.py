@@ -17,6 +17,7 @@ from nightslate.core.features import Events, Moments, Windows
 from nightslate.engines import LocalEngine
 from nightslate.errors import LeakError, SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.models.files import scored_by
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import matured_logs
 from nightslate.pipeline.night import IssueNight, Night
@@ -49,7 +50,7 @@ logs:
   activity:
     columns: [{name: page, type: category}, {name: seconds, type: number}]
     kinds: [view, error]
-  crosses: [[errors_2d, about], [segment, about]]
+  crosses: [[errors_2d, about], [segment, about], [seen_of_arm, about]]
 features:
   errors: {aggregation: count, where: {kind: error}, windows: [12h, 2d]}
   pricing_seconds:
@@ -58,11 +59,22 @@ features:
   exposures: {source: impressions, aggregation: count, where: {arm_id: [call, tour]}, window: 2d}
   since_click:
     {source: outcomes, aggregation: time_since_last, where: {kind: click}, window: 3d, default: 1000000}
+  seen_about: {source: impressions, key: [user_id, about], aggregation: count, windows: [1d, 3d]}
+  seen_of_arm: {source: impressions, key: [user_id, arm_id], aggregation: count, window: 2d}
+  since_seen:
+    {source: impressions, key: [user_id, arm_id], aggregation: time_since_last, window: 2d, default: 200000}
+  earned: {source: credits, aggregation: sum, column: credit, where: {kind: click}, window: 2d}
+  earned_about: {source: credits, key: [user_id, about], aggregation: count, window: 3d}
 features_as_of: snapshot
 rewards: {values: {click: 1.0}, window: 6h}
 learners:
   uniform: {kind: uniform}
   linear_thompson: {kind: linear_thompson, draws: 32, pooling: hybrid}
+  without:
+    kind: linear_thompson
+    draws: 32
+    pooling: hybrid
+    ignores: [errors_2d, seen_about_1d, seen_of_arm, since_seen]
 variants:
   personalised: {share: 0.5, policy: linear_thompson}
   randomised: {share: 0.5, policy: uniform}
@@ -83,8 +95,17 @@ FEATURES: dict[str, dict[str, Any]] = {
 }
 OF_IMPRESSIONS = {"aggregation": "count", "where": {"arm_id": ["call", "tour"]}, "window": timedelta(days=2)}
 OF_OUTCOMES = {"aggregation": "time_since_last", "where": {"kind": "click"}, "window": timedelta(days=3)}
+COUNT, SINCE = {"aggregation": "count"}, {"aggregation": "time_since_last"}
+BY_ARM: dict[str, dict[str, Any]] = {
+    "seen_about_1d": {**COUNT, "key": "about", "window": timedelta(days=1), "default": 0.0},
+    "seen_about_3d": {**COUNT, "key": "about", "window": timedelta(days=3), "default": 0.0},
+    "seen_of_arm": {**COUNT, "key": "arm_id", "window": timedelta(days=2), "default": 0.0},
+    "since_seen": {**SINCE, "key": "arm_id", "window": timedelta(days=2), "default": 200_000.0},
+    "earned_about": {**COUNT, "key": "about", "window": timedelta(days=3), "default": 0.0},
+}
 NOTHING = {"errors_12h": 0.0, "errors_2d": 0.0, "pricing_seconds": 0.0, "last_page": "none"}
-NOTHING |= {"exposures": 0.0, "since_click": 1e6}
+OF_CREDITS = {"aggregation": "sum", "column": "value", "window": timedelta(days=2)}
+NOTHING |= {"exposures": 0.0, "since_click": 1e6, "earned": 0.0}
 
 
 def write_program(spec: str) -> None:
@@ -196,9 +217,29 @@ def by_definition(user: str, at: datetime) -> dict[str, Any]:
     events = known([activity(number) for number in range(len(DAYS))])
     found = {name: feature_as_of(events, spec, user, at, at) for name, spec in FEATURES.items()}
     logs = [shown_and_done(number) for number in range(len(DAYS))]
-    for place, (name, spec) in enumerate({"exposures": OF_IMPRESSIONS, "since_click": OF_OUTCOMES}.items()):
+    of_logs = [("exposures", 0, OF_IMPRESSIONS), ("since_click", 1, OF_OUTCOMES), ("earned", 1, OF_CREDITS)]
+    for name, place, spec in of_logs:
         found[name] = feature_as_of(at_end_of_day([day[place] for day in logs]), spec, user, at, at)
     return {name: NOTHING[name] if value is None else value for name, value in found.items()}
+
+
+def by_arm_by_definition(user: str, at: datetime) -> dict[str, dict[str, Any]]:
+    """Of each feature by arm what is not the default, by what the arms have."""
+    shown, done = (
+        at_end_of_day([shown_and_done(number)[place] for number in range(len(DAYS))]) for place in (0, 1)
+    )
+    arm_of = {row["impression_id"]: row["arm_id"] for row in shown}
+    earned = [{**row, "arm_id": arm_of[row["impression_id"]]} for row in done]
+    found: dict[str, dict[str, Any]] = {}
+    for name, spec in BY_ARM.items():
+        rows = earned if name == "earned_about" else shown
+        told_apart = [{**row, "about": row["arm_id"][0]} for row in rows]
+        by_key = {
+            key: feature_as_of([r for r in told_apart if r[spec["key"]] == key], spec, user, at, at)
+            for key in sorted({row[spec["key"]] for row in told_apart})
+        }
+        found[name] = {key: value for key, value in by_key.items() if value not in (None, spec["default"])}
+    return found
 
 
 @pytest.fixture(scope="module", params=["snapshot", "temporal"])
@@ -213,11 +254,15 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return home
 
 
-def learnt_from(home: Path) -> tuple[IssueNight, pl.DataFrame]:
+def matured(home: Path) -> tuple[IssueNight, list[pa.Table]]:
     last = night(home, len(DAYS) - 1).of_issue("all")
     logs = matured_logs(last, LogTables.of(last), ARMS, 28)
-    rows = [logs.rows(unit.read()) for unit in logs.work.units]
-    return last, pl.concat([pl.DataFrame(pl.from_arrow(part)) for part in rows])
+    return last, [logs.rows(unit.read()) for unit in logs.work.units]
+
+
+def learnt_from(home: Path) -> tuple[IssueNight, pl.DataFrame]:
+    last, rows = matured(home)
+    return last, pl.concat([pl.DataFrame(pl.from_arrow(part.drop_columns([*BY_ARM]))) for part in rows])
 
 
 def test_what_is_learnt_from_is_what_was_known(home: Path) -> None:
@@ -235,14 +280,30 @@ def test_what_is_learnt_from_is_what_was_known(home: Path) -> None:
     assert different > 50
 
 
+def test_what_is_learnt_of_arms_is_what_was_known(home: Path) -> None:
+    last, logs = matured(home)
+    rows = [row for part in logs for row in part.select(["user_id", "occurred_at", *BY_ARM]).to_pylist()]
+    names, different = pseudonyms(), 0
+    for row in rows:
+        at = row["occurred_at"]
+        if last.program.features_as_of == "snapshot":
+            at = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        wanted = by_arm_by_definition(names[row["user_id"]], at)
+        assert {name: dict(row[name] or []) for name in wanted} == wanted
+        different += wanted["seen_about_3d"] != wanted["seen_about_1d"]
+    assert different > 50
+
+
 def test_users_are_scored_by_what_is_known_at_the_end_of_the_day(home: Path) -> None:
     last = night(home, len(DAYS) - 1)
     end = datetime.combine(last.slate_date, datetime.min.time(), UTC)
-    found = pl.DataFrame(pl.from_arrow(last.rows("features"))).filter(pl.col("as_of") == end)
+    found = [row for row in last.rows("features").to_pylist() if row["as_of"] == end]
     names = pseudonyms()
-    assert found.height >= USERS - 5
-    for row in found.rows(named=True):
+    assert len(found) >= USERS - 5
+    for row in found:
         assert {name: row[name] for name in NOTHING} == by_definition(names[row["user_id"]], end)
+        by_arm = by_arm_by_definition(names[row["user_id"]], end)
+        assert {name: dict(row[name]) for name in BY_ARM} == by_arm
 
 
 @pytest.mark.parametrize("home", ["temporal"], indirect=True)
@@ -355,6 +416,8 @@ def test_the_page_says_how_far_features_are_from_the_days_before(home: Path) -> 
     page = last.warehouse.report(PROGRAM, last.ds, None).read_text("utf-8")
     assert "<h2>Features</h2>" in page
     assert all(name in page for name in NOTHING)
+    worth = "than to without, which is the same but ignores errors_2d, seen_about_1d, seen_of_arm, since_seen"
+    assert worth in " ".join(page.split())
 
 
 @pytest.mark.parametrize("home", ["temporal"], indirect=True)
@@ -383,3 +446,29 @@ def test_an_issue_concerns_those_for_whom_its_condition_holds(
         assert {names[user] for user in shown["user_id"].to_list()} == concerned
     finally:
         write_program(spec)
+
+
+def test_a_learner_that_ignores_features_chooses_whatever_they_are(home: Path) -> None:
+    last = night(home, len(DAYS) - 1).of_issue("all")
+    digests = {row["learner"]: row["digest"] for row in last.rows("models").to_pylist()}
+    rows = pa.table(
+        {
+            "segment": ["new", "new"],
+            **{name: pa.array([value] * 2) for name, value in NOTHING.items() if name != "errors_2d"},
+            "errors_2d": [0.0, 9.0],
+            **{
+                name: pa.array([{"c": 1.0}] * 2, pa.map_(pa.string(), pa.float64()))
+                for name in ("seen_about_3d", "earned_about")
+            },
+            **{
+                name: pa.array([None, {"c": 9.0, "call": 9.0}], pa.map_(pa.string(), pa.float64()))
+                for name in ("seen_about_1d", "seen_of_arm", "since_seen")
+            },
+        }
+    )
+    weights = {
+        name: scored_by(last.registry.load(digests[name])).choices(rows)
+        for name in ("without", "linear_thompson")
+    }
+    assert (weights["without"][0] == weights["without"][1]).all()
+    assert (weights["linear_thompson"][0] != weights["linear_thompson"][1]).any()

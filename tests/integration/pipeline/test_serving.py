@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import polars as pl
 import pytest
 import yaml
@@ -253,3 +254,33 @@ def test_a_night_that_is_run_again_registers_nothing(copied: Path) -> None:
     before = versions()
     run(copied, night(copied))
     assert versions() == before
+
+
+def test_features_by_arm_are_served_as_nights_see_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Maps in a request, of this user's number for each arm."""
+    seen = {"source": "impressions", "key": ["user_id", "arm_id"], "aggregation": "count", "window": "3d"}
+    since = {**seen, "aggregation": "time_since_last", "default": 300000.0}
+    features = {"seen": seen, "since": since}
+    world.land_all(tmp_path)
+    for day in world.DAYS[:2]:
+        run(tmp_path, night(tmp_path, day, features=features))
+    model = loaded(tmp_path, monkeypatch, CHAMPION)
+    assert model.predict(model.input_example)[0]["policy"] == "linear_ucb"
+    asked, slates = published(tmp_path)
+    rows = night(tmp_path, features=features).table("features").rows(DAY, DAY).to_pylist()
+    of_users = {row["user_id"]: row for row in rows}
+    asked = [
+        row
+        | {
+            name: dict(of_users[row["user_id"]][name]) if row["user_id"] in of_users else None
+            for name in features
+        }
+        for row in asked
+    ]
+    assert sum(bool(row["seen"]) for row in asked) > 5
+    assert model.predict(pd.DataFrame(asked)) == slates
+    assert [row for each in asked for row in model.predict(pd.DataFrame([each]))] == slates
+    others = [row | {"seen": {"a": 9.0}} for row in asked]
+    assert model.predict(pd.DataFrame(others)) != slates

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from nightslate.core.npz import pack, unpack
-from nightslate.kernels.encoding import MAX_CATEGORIES, Encoder, Intervals, crossed, most_frequent
+from nightslate.kernels.encoding import MAX_CATEGORIES, ByArm, Encoder, Intervals, crossed, most_frequent
 
 ENCODER = Encoder(("colour", "age", "country"), (("blue", "red"), None, ("ch",)))
 
@@ -145,3 +145,46 @@ def test_objects_are_neither_packed_nor_unpacked():
     np.savez(archive, a=objects)
     with pytest.raises(ValueError, match="pickle"):
         unpack(archive.getvalue())
+
+
+ARMS = pa.table({"arm_id": ["a", "b", "c", "d"], "topic": ["x", "y", "x", None]})
+SEEN = pa.chunked_array(
+    [[[("x", 2.0)], None], [[], [("gone", 5.0), ("y", 3.0)]]], pa.map_(pa.string(), pa.float64())
+)
+BY_ARM = Encoder(("age", "seen"), (None, ByArm("topic", ("x", "y"), 0.5)))
+
+
+def test_features_by_arm_have_a_place_for_each_value_and_one_for_arms_that_have_none():
+    rows = pa.table({"age": [1.0, 2.0, 3.0, 4.0], "seen": SEEN})
+    vectors = BY_ARM(rows)
+    assert vectors[:, :2].tolist() == [[1, 1], [1, 2], [1, 3], [1, 4]]
+    assert vectors[:, 2:].tolist() == [[2, 0.5, 0.5], [0.5] * 3, [0.5] * 3, [0.5, 3, 0.5]]
+    assert BY_ARM(rows.slice(3))[0].tolist() == vectors[3].tolist()
+    assert Encoder.from_json(json.loads(json.dumps(BY_ARM.to_json()))) == BY_ARM
+
+
+def test_beside_an_arm_stands_the_number_of_its_value():
+    rows = pa.table({"age": [1.0, 2.0, 3.0, 4.0], "seen": SEEN})
+    beside = BY_ARM.beside(ARMS)
+    seen = [beside(BY_ARM(rows), np.full(4, arm))[:, 2].tolist() for arm in range(4)]
+    assert seen == [[2, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 3], [2, 0.5, 0.5, 0.5], [0.5] * 4]
+    assert Encoder(("age",), (None,)).beside(ARMS) is None
+
+
+def test_vectors_that_differ_in_what_is_about_an_arm_are_distinct():
+    rows = pa.table({"age": [1.0] * 4, "seen": SEEN})
+    first, alike = BY_ARM.distinct(rows)
+    assert (first.tolist(), alike.tolist()) == ([0, 1, 3], [0, 1, 1, 2])
+
+
+def test_crosses_name_features_by_arm_once():
+    found = crossed(BY_ARM.of_one_arm(), Encoder(("format",), (("long", "short"),)), [("seen", "format")])
+    assert found.tolist() == [[True] * 3, [True, False, False], [True] * 3]
+
+
+def test_what_is_ignored_is_beside_no_arm():
+    rows = pa.table({"age": [1.0, 2.0, 3.0, 4.0], "seen": SEEN})
+    without_age, without_seen = (BY_ARM.beside(ARMS, [name]) for name in ("age", "seen"))
+    assert without_age(BY_ARM(rows), np.zeros(4, np.int64)).tolist() == [[1, 2], [1, 0.5], [1, 0.5], [1, 0.5]]
+    assert without_seen(BY_ARM(rows), np.zeros(4, np.int64)).tolist() == [[1, 1], [1, 2], [1, 3], [1, 4]]
+    assert BY_ARM.of_one_arm(["age"]) == Encoder(("seen",), (None,))

@@ -1,8 +1,12 @@
 """Features of a program: what can't be computed from its activity is refused by name."""
 
 import pytest
+from pydantic import TypeAdapter
 
 from nightslate.programs import load
+from nightslate.programs.features import FeaturesFile
+from nightslate.programs.learners import LearnerSpec, blind_to_more
+from nightslate.programs.meaning import meaning
 
 from .test_loading import SPEC, refusal, write
 
@@ -72,3 +76,92 @@ def test_columns_of_activity_have_names_of_their_own(tmp_path):
 def test_an_issue_does_not_say_features_of_its_own(tmp_path):
     spec = with_features({"n": COUNT}, issues={"a": {"features": {"n": COUNT}}, "b": {}})
     assert "features is said once, for the whole program" in refusal(tmp_path, spec)
+
+
+SEEN = {"source": "impressions", "aggregation": "count", "key": ["user_id", "topic"], "window": "7d"}
+
+
+def with_topics(features, **more):
+    arm_features = [{"name": "topic", "type": "category"}, {"name": "price", "type": "number"}]
+    spec = with_features(features, **more)
+    return {**spec, "logs": {**spec["logs"], "arm_features": arm_features}}
+
+
+def test_features_by_arm_are_no_columns_of_users(tmp_path):
+    of_arm = {**SEEN, "key": ["user_id", "arm_id"], "window": None, "windows": ["1d", "28d"]}
+    program = load(write(tmp_path, with_topics({"seen": SEEN, "of_arm": of_arm})))
+    assert [feature.name for feature in program.context] == ["age"]
+    keyed = [(each.name, each.by, each.default) for each in program.keyed]
+    assert keyed == [("of_arm_1d", "arm_id", 0.0), ("of_arm_28d", "arm_id", 0.0), ("seen", "topic", 0.0)]
+    assert program.columns_of_contexts == ("age", "of_arm_1d", "of_arm_28d", "seen")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"key": ["user_id", "price"]}, "'price' is neither arm_id nor a category of logs.arm_features"),
+        ({"key": ["topic"]}, "key: ['topic'] is none that features have"),
+        ({"key": ["user_id", "user_id"]}, "is none that features have"),
+        ({"key": ["user_id", "topic", "arm_id"]}, "is none that features have"),
+        ({"source": "activity"}, "activity is about no arm"),
+        ({"boundaries": [1, 2]}, "boundaries are for features of users"),
+        ({"aggregation": "last", "column": "surface", "default": "app"}, "text is for features of users"),
+    ],
+)
+def test_what_can_not_be_told_apart_by_arm(tmp_path, changes, says):
+    assert says in refusal(tmp_path, with_topics({"seen": {**SEEN, **changes}}))
+
+
+def test_users_are_not_chosen_by_features_of_arms(tmp_path):
+    assert "seen" in refusal(tmp_path, with_topics({"seen": SEEN}, concerns="seen > 2"))
+
+
+def test_a_key_is_part_of_what_a_feature_means(tmp_path):
+    by_topic = meaning(load(write(tmp_path, with_topics({"seen": SEEN}))), "features")
+    of_user = {**SEEN, "key": ["user_id"]}
+    by_user = meaning(load(write(tmp_path, with_topics({"seen": of_user}))), "features")
+    assert '"key": ["user_id", "topic"]' in by_topic["features.seen"]
+    assert "key" not in by_user["features.seen"]
+
+
+def test_what_a_learner_ignores_is_there(tmp_path):
+    learners = {"uniform": {"kind": "uniform"}, "plain": {"kind": "linear_ucb", "ignores": ["seen", "age"]}}
+    spec = with_topics({"seen": SEEN}, learners=learners)
+    assert load(write(tmp_path, spec)).only_issue.learners["plain"].ignores == ("seen", "age")
+    learners["plain"]["ignores"] = ["sen"]
+    assert "learners.plain.ignores: 'sen' is not one of logs.context or features" in refusal(tmp_path, spec)
+    learners["uniform"]["ignores"] = ["age"]
+    assert "learners.uniform.uniform.ignores" in refusal(tmp_path, spec)
+
+
+def test_features_of_credits_mean_what_rewards_say(tmp_path):
+    credited = {**SEEN, "source": "credits", "aggregation": "sum", "column": "credit"}
+    of_credits, of_impressions = (
+        meaning(load(write(tmp_path, with_topics({"seen": feature}))), "features")
+        for feature in (credited, SEEN)
+    )
+    assert {key.split(".")[0] for key in of_impressions} == {"features_as_of", "features"}
+    assert "rewards.attribution.rule" in of_credits
+    assert "is no column of credits" in refusal(tmp_path, with_topics({"n": {**credited, "column": "worth"}}))
+
+
+def test_learners_that_are_alike_say_what_features_are_worth():
+    learners = {
+        "ucb": {"kind": "linear_ucb", "alpha": 0.5},
+        "blind": {"kind": "linear_ucb", "alpha": 0.5, "ignores": ["seen", "age"]},
+        "half": {"kind": "linear_ucb", "alpha": 0.5, "ignores": ["age"]},
+        "other": {"kind": "linear_ucb", "ignores": ["seen"]},
+        "uniform": {"kind": "uniform"},
+    }
+    known = TypeAdapter(dict[str, LearnerSpec]).validate_python(learners)
+    assert blind_to_more(known) == [
+        ("ucb", "blind", ("seen", "age")),
+        ("ucb", "half", ("age",)),
+        ("half", "blind", ("seen",)),
+    ]
+
+
+def test_a_file_has_users_and_no_arms():
+    feature = {"aggregation": "count", "key": ["user_id", "arm_id"]}
+    with pytest.raises(ValueError, match=r"features.seen: key: arm_id is of arms, which programs have"):
+        FeaturesFile.model_validate({"features": {"seen": feature}})

@@ -8,6 +8,7 @@ from mlflow.exceptions import MlflowException
 from tests.unit.serving import shop
 
 from nightslate.errors import ContractError
+from nightslate.programs.keyed_features import KeyedFeature
 from nightslate.serving import requests
 
 USERS = shop.people(3)
@@ -85,3 +86,31 @@ def test_a_served_model_says_it_in_mlflows_way():
     with pytest.raises(MlflowException, match=r"^age of row 0 is inf") as error:
         shop.served().predict(shop.asked(USERS, age=[np.inf] * 3))
     assert error.value.get_http_status_code() == 400
+
+
+KEYED = KeyedFeature(name="seen", by="topic", default=0.0)
+
+
+def test_features_by_arm_come_as_maps():
+    frame = shop.asked(USERS, seen=[{"x": 1, "y": 2.5}, None, {}])
+    users = requests.read(frame, shop.CONTEXT, shop.ARMS, [KEYED]).users
+    assert users["seen"].to_pylist() == [[("x", 1.0), ("y", 2.5)], None, []]
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        ([None, {"x": 1, "y": float("inf")}, None], "seen of row 1 has inf: send numbers from -1e+15 to 1e"),
+        ([None, None, {"x": None}], "seen of row 2 has nan"),
+        ([{"x": "often"}, None, None], "seen holds what is no map"),
+        ([3, None, None], "seen holds what is no map"),
+    ],
+)
+def test_features_by_arm_are_numbers(seen, says):
+    with pytest.raises(ContractError, match=re.escape(says)):
+        requests.read(shop.asked(USERS, seen=seen), shop.CONTEXT, shop.ARMS, [KEYED])
+
+
+def test_features_by_arm_have_to_be_there():
+    with pytest.raises(ContractError, match="lacks the columns seen"):
+        requests.read(shop.asked(USERS), shop.CONTEXT, shop.ARMS, [KEYED])

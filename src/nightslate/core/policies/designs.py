@@ -34,13 +34,18 @@ class Pairs:
         """(n, d), (n,) -> (n, d + f + p): each context with its arm."""
         return self._design(contexts, self.columns[arms])
 
-    def predicted(self, predict: Callable[[Floats], Floats], contexts: Floats) -> Floats:
+    def predicted(
+        self, predict: Callable[[Floats], Floats], contexts: Floats, beside: Ints | None = None
+    ) -> Floats:
         """(n, d) -> (n, A): what a model of designs (m, d + f + p) -> (m,) expects of each context with each
-        arm."""
-        arms, width = len(self.columns), contexts.shape[1] + self.columns.shape[1] + self.crosses.shape[1]
+        arm. beside (A, d): which places of wider contexts make up the context of each arm; None: all of
+        them."""
+        features = contexts.shape[1] if beside is None else beside.shape[1]
+        arms, width = len(self.columns), features + self.columns.shape[1] + self.crosses.shape[1]
         expected = np.empty((len(contexts), arms))
         for chunk in row_chunks(len(contexts), bytes_per_row=8 * arms * width):
-            design = self._design(contexts[chunk, None], self.columns[None]).reshape(-1, width)
+            of_pairs = contexts[chunk, None] if beside is None else contexts[chunk][:, beside]
+            design = self._design(of_pairs, self.columns[None]).reshape(-1, width)
             expected[chunk] = predict(design).reshape(-1, arms)
         return expected
 

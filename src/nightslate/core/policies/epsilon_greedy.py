@@ -1,14 +1,14 @@
 """Epsilon-greedy over a scikit-learn estimator (Sutton and Barto, 2018, section 2.2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite
+from nightslate.core.arrays import AnyArray, ArrayRecord, Floats, Ints, finite
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.best import best_shares
 from nightslate.core.policies.designs import Pairs
@@ -21,7 +21,8 @@ from nightslate.core.policies.sklearn_models import Setting, build, fitted, from
 class EpsilonGreedyPolicy(ArrayRecord):
     """A fitted estimator as bytes; none if all rewards were the same, and then `constant` () is what it
     predicts. What it knows each arm by (A, f), which features of a context are multiplied by which of these
-    (2, p), the number of features of a context (), the reward of a prediction of 1 (), and epsilon ()."""
+    (2, p), the number of features of a context (), the reward of a prediction of 1 (), and epsilon (); which
+    places of a context it looks at beside each arm (A, k), none where it looks at all."""
 
     model: NDArray[np.uint8]
     constant: Floats
@@ -30,6 +31,16 @@ class EpsilonGreedyPolicy(ArrayRecord):
     features: Floats
     reward_max: Floats
     epsilon: Floats
+    beside: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """All of the policy; one that looks at whole contexts says nothing of places."""
+        return {name: array for name, array in super().arrays().items() if name != "beside" or array.size}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> Self:
+        """The policy that `arrays()` described."""
+        return super().from_arrays({"beside": np.zeros((0, 0), dtype=np.int64), **arrays})
 
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): epsilon / A for each arm, and 1 - epsilon for the best; ties share evenly."""
@@ -45,7 +56,8 @@ class EpsilonGreedyPolicy(ArrayRecord):
         contexts = finite("contexts", contexts, (len(contexts), int(self.features)))
         if not self.model.size:
             return np.full((len(contexts), len(self.columns)), self.reward_max * self.constant)
-        return Pairs(self.columns, self.crosses).predicted(self._predict, contexts)
+        beside = self.beside if self.beside.size else None
+        return Pairs(self.columns, self.crosses).predicted(self._predict, contexts, beside)
 
     def _predict(self, design: Floats) -> Floats:
         # of a classifier the expectation is the probability of 1
@@ -104,7 +116,7 @@ class EpsilonGreedy:
         that neither order of the caller's has a say. Raises InvalidInputError for rewards or parameters that
         the estimator can't be fitted with."""
         pairs, rows = Pairs.of(arms.checked_against(state), state.features), state.sample()
-        estimator, reward_max = build(self.estimator, dict(self.parameters), seed), 1.0
+        estimator, reward_max, beside = build(self.estimator, dict(self.parameters), seed), 1.0, arms.beside
         order = np.argsort(content_keys(rows.contexts, arms.keys[rows.arms], rows.rewards), kind="stable")
         design = pairs.design(rows.contexts[order], rows.arms[order])
         target, weights = rows.rewards[order], rows.scale * rows.weights[order]
@@ -120,9 +132,10 @@ class EpsilonGreedy:
             constant=np.asarray(outcomes[0] if outcomes.size == 1 else 0.0),
             columns=pairs.columns,
             crosses=pairs.crosses,
-            features=np.asarray(state.features),
+            features=np.asarray(state.features if beside is None else beside.width),
             reward_max=np.asarray(reward_max),
             epsilon=np.asarray(self.epsilon),
+            **({} if beside is None else {"beside": beside.places}),
         )
 
 

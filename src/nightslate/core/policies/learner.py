@@ -15,6 +15,7 @@ import numpy as np
 
 from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys, finite
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.policies.beside_arms import BesideArms
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,7 @@ class Arms:
     features (A, k): what is known of each arm, a constant 1 first.
     crossed (d, k): which features of a context, a constant 1 first too, interact with which of an arm. Row 0
     and column 0 are all true: what a feature does by itself. None: all interact with all.
+    beside: what of a context is looked at beside each arm, of which the d features are; None: all of it.
 
     Raises InvalidInputError unless the keys differ, the features are finite and begin with that constant, and
     no feature is without its main effect."""
@@ -32,6 +34,7 @@ class Arms:
     keys: Keys
     features: Floats
     crossed: Bools | None = None
+    beside: BesideArms | None = None
 
     def __post_init__(self) -> None:
         distinct = np.unique(self.keys).size
@@ -59,6 +62,10 @@ class Arms:
         if self.keys.size != state.arms:
             raise InvalidInputError(f"a state of {state.arms} arms can't be fitted to {self.keys.size} arms")
         return self
+
+    def spread(self, coefficients: Floats) -> Floats:
+        """Coefficients (A, ..., d) of what is looked at beside each arm as those of whole contexts."""
+        return coefficients if self.beside is None else self.beside.spread(coefficients)
 
     def interactions(self, n_features: int) -> Bools:
         """`crossed` (d, k) for contexts of so many features; all true where it is None. Raises

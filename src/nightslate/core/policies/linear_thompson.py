@@ -95,7 +95,8 @@ class LinearThompson(LinearRegression):
     def fit(self, state: LinearSums, arms: Arms, seed: int) -> LinearThompsonPolicy:
         """The posterior means, and the draws."""
         posterior = self.posterior(state, arms)
-        return LinearThompsonPolicy(posterior.mean, posterior.draws(arms.keys, seed, self.draws, self.scale))
+        draws = posterior.draws(arms.keys, seed, self.draws, self.scale)
+        return LinearThompsonPolicy(arms.spread(posterior.mean), arms.spread(draws))
 
 
 def _winners(

@@ -9,14 +9,19 @@ import numpy as np
 from nightslate.core.arrays import Floats, in_equal_blocks
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.learner import Arms
-from nightslate.core.policies.linear_posterior import TIE, LinearPolicy, LinearRegression
+from nightslate.core.policies.linear_posterior import (
+    TIE,
+    LinearPolicy,
+    LinearPosterior,
+    LinearRegression,
+)
 from nightslate.core.policies.statistics import LinearSums
 
 
 @dataclass(frozen=True, eq=False)
 class LinearUCBPolicy(LinearPolicy):
-    """Posterior means (A, d) of the arms' coefficients, roots of their covariances (A, d, d), alpha (),
-    temperature ()."""
+    """Posterior means (A, d) of the arms' coefficients, roots of their covariances (A, d, k), alpha (),
+    temperature (). k is d, or less where each arm has coefficients for a part of the context alone."""
 
     root: Floats
     alpha: Floats
@@ -40,15 +45,15 @@ class LinearUCBPolicy(LinearPolicy):
 
     def _widths(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the posterior standard deviation of each arm's mean reward."""
-        arms, features, _ = self.root.shape
-        parts = (contexts @ self._columns).reshape(-1, arms, features)
+        arms, _, k = self.root.shape
+        parts = (contexts @ self._columns).reshape(-1, arms, k)
         return np.asarray(np.sqrt(np.einsum("nad,nad->na", parts, parts)))
 
     @cached_property
     def _columns(self) -> Floats:
-        """(d, A d): the roots beside each other."""
-        arms, features, _ = self.root.shape
-        return self.root.transpose(1, 0, 2).reshape(features, arms * features)
+        """(d, A k): the roots beside each other."""
+        arms, features, k = self.root.shape
+        return self.root.transpose(1, 0, 2).reshape(features, arms * k)
 
 
 @dataclass(frozen=True)
@@ -80,5 +85,13 @@ class LinearUCB(LinearRegression):
         """The posterior means and widths; nothing is random."""
         posterior = self.posterior(state, arms)
         return LinearUCBPolicy(
-            posterior.mean, posterior.root, np.asarray(self.alpha), np.asarray(self.temperature)
+            arms.spread(posterior.mean),
+            spread_roots(posterior, arms),
+            np.asarray(self.alpha),
+            np.asarray(self.temperature),
         )
+
+
+def spread_roots(posterior: LinearPosterior, arms: Arms) -> Floats:
+    """(A, d, k): the roots of the arms' covariances, for whole contexts."""
+    return np.ascontiguousarray(arms.spread(posterior.root.transpose(0, 2, 1)).transpose(0, 2, 1))

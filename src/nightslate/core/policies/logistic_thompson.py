@@ -48,4 +48,4 @@ class LogisticThompson(LogisticRegression):
         """The mode of the posterior, and the draws."""
         posterior, reward_max = self.posterior(state, arms)
         draws = posterior.draws(arms.keys, seed, self.draws, self.scale)
-        return LogisticThompsonPolicy(posterior.mean, draws, np.asarray(reward_max))
+        return LogisticThompsonPolicy(arms.spread(posterior.mean), arms.spread(draws), np.asarray(reward_max))

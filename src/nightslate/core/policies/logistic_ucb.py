@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from nightslate.core.arrays import Floats
 from nightslate.core.policies.learner import Arms
-from nightslate.core.policies.linear_ucb import LinearUCB, LinearUCBPolicy
+from nightslate.core.policies.linear_ucb import LinearUCB, LinearUCBPolicy, spread_roots
 from nightslate.core.policies.logistic_posterior import LogisticRegression
 from nightslate.core.policies.row_sample import RowSample
 
@@ -48,8 +48,8 @@ class LogisticUCB(LogisticRegression):
         """The mode of the posterior, and the widths; nothing is random."""
         posterior, reward_max = self.posterior(state, arms)
         return LogisticUCBPolicy(
-            posterior.mean,
-            posterior.root,
+            arms.spread(posterior.mean),
+            spread_roots(posterior, arms),
             np.asarray(self.alpha),
             np.asarray(self.temperature),
             np.asarray(reward_max),

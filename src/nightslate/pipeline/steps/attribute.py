@@ -17,8 +17,9 @@ from nightslate.engines import Tables, Work
 from nightslate.kernels.attribution import IMPRESSION_COLUMNS, OUTCOME_COLUMNS, Attributor
 from nightslate.kernels.credits import attributed, known_keys
 from nightslate.kernels.survival import Survival, surviving
+from nightslate.pipeline.arms import last_values
 from nightslate.pipeline.bucket_inputs import bucket_input
-from nightslate.pipeline.lookback import days_attributed_to, days_looked_back_on, shared_with_other_nights
+from nightslate.pipeline.lookback import days_attributed_to, days_credited, shared_with_other_nights
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
 from nightslate.programs import Issue
@@ -55,7 +56,7 @@ def run(
     those that one has attributed under another meaning of rewards than the program has by now."""
     tables = AttributionTables(outcomes, impressions, arms, credits, unattributed)
     with shared_with_other_nights():
-        before = days_looked_back_on(night, models)
+        before = days_credited(night, models)
         landed = outcomes.snapshot().written().keys() & before
         written = {name: table.snapshot().written() for name, table in tables.written.items()}
         missing = {day for day in landed if not all(day in days for days in written.values())}
@@ -107,9 +108,7 @@ def _horizons(night: Night, attributors: Mapping[str, Attributor]) -> list[Survi
 
 def _topics(night: Night, arms: Table, topic: str) -> dict[str, str]:
     """What each arm was about when it was last on offer: one that has left may still be credited."""
-    offered = arms.rows(days_attributed_to(night)[0], night.ds).sort_by("ds")
-    last = dict(zip(offered["arm_id"].to_pylist(), offered[topic].to_pylist(), strict=True))
-    return {arm: name for arm, name in last.items() if name is not None}
+    return last_values(arms.rows(days_attributed_to(night)[0], night.ds).sort_by("ds"), topic)
 
 
 def attribute_day(night: Night, tables: AttributionTables) -> str:

@@ -31,7 +31,7 @@ def run(
     rules = night.program.issue_choice
     if rules is None:
         raise SpecError(f"{night.name} has no issue_choice: each issue has slates for all that it concerns")
-    context = [column.name for column in night.program.context]
+    context = night.program.columns_of_contexts
     inputs: dict[str, Input] = {}
     known_of = UserTables(users, features, risks)
     served, policies = {}, {}

@@ -9,15 +9,17 @@ import pyarrow as pa
 
 from nightslate.core.features import MOVED
 from nightslate.engines import Tables, Work
+from nightslate.kernels.credited import OF_IMPRESSIONS
 from nightslate.kernels.feature_drift import BEFORE, NOW, counted, drift
 from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
 from nightslate.kernels.value_counts import ValueCounts
+from nightslate.pipeline.arms import last_values
 from nightslate.pipeline.bucket_inputs import bucket_input
-from nightslate.pipeline.lookback import days_with_features, shared_with_other_nights
+from nightslate.pipeline.lookback import days_attributed_to, days_with_features, shared_with_other_nights
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
 from nightslate.programs.days import days_before, end_of
-from nightslate.programs.features import Aggregate, aggregates, context_of
+from nightslate.programs.features import ARM, Aggregate, aggregates, context_of
 from nightslate.tables import Table
 
 _DAYS_BEFORE, _NAMED = 7, 5
@@ -28,25 +30,27 @@ def run(
     activity: Table,
     impressions: Table,
     outcomes: Table,
+    arms: Table,
+    credits: Table,
     models: Table,
     features: Table,
     feature_drift: Table,
 ) -> str:
     """Those of the day, and before it of the days whose decisions are learnt from which no night of theirs
     has computed yet, or under other features than the program has by now."""
-    logs = {"activity": activity, "impressions": impressions, "outcomes": outcomes}
+    logs = {"activity": activity, "impressions": impressions, "outcomes": outcomes, "credits": credits}
     with shared_with_other_nights():
         landed = impressions.snapshot().written().keys() & set(days_with_features(night, models))
         known = features.snapshot().written()
         changed = {day: why for day, why in outdated(night, "features", known).items() if day in landed}
         for day in sorted((landed - known.keys()) | changed.keys()):
-            write_day(night.at(day), logs, features)
+            write_day(night.at(day), logs, arms, features)
         anew = f"; {in_words(changed)}, and computed anew" if changed else ""
-        written = write_day(night, logs, features)
+        written = write_day(night, logs, arms, features)
         return f"{written}{_drift(night, features, feature_drift)}{anew}"
 
 
-def write_day(night: Night, logs: Mapping[str, Table], features: Table) -> str:
+def write_day(night: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
     known, and of when decisions of ds were made."""
     program, wanted = night.program, aggregates(night.program.features)
@@ -59,10 +63,13 @@ def write_day(night: Night, logs: Mapping[str, Table], features: Table) -> str:
         for source, of_log in by_log.items()
     }
     events = sum(given.rows for given in inputs.values())
+    if "credits" in by_log:
+        first = days_attributed_to(night.at(_first_day(night, by_log["credits"])))[0]
+        inputs["credited"] = bucket_input(night, logs["impressions"], OF_IMPRESSIONS, first)
     of_decisions = program.features_as_of == "temporal"
     if of_decisions:
         inputs["decisions"] = bucket_input(night, logs["impressions"], ("user_id", "occurred_at"), night.ds)
-    computed = FeaturesOfDay(by_log, night.ds, of_decisions)
+    computed = FeaturesOfDay(by_log, night.ds, of_decisions, _values(night, arms))
     order = [(name, "ascending") for name in features.contract.key]
     columns = [column.name for column in features.contract.file_columns]
 
@@ -97,6 +104,16 @@ def _drift(night: Night, features: Table, feature_drift: Table) -> str:
     listed = ", ".join(f"{name} {moved[name]:.2f}" for name in worst[:_NAMED])
     more = ", ..." if len(worst) > _NAMED else ""
     return f"; WARNING: {len(worst)} features have moved since {first} (population stability): {listed}{more}"
+
+
+def _values(night: Night, arms: Table) -> dict[str, dict[str, str]]:
+    """By category of arms that features are told apart by: what each arm had when it was last on offer."""
+    keyed = [each for each in aggregates(night.program.features) if each.spec.by not in (None, ARM)]
+    categories = list(dict.fromkeys(each.spec.by or "" for each in keyed))
+    if not keyed:
+        return {}
+    offered = arms.rows(_first_day(night, keyed), night.ds).sort_by("ds")
+    return {each: last_values(offered, each) for each in categories}
 
 
 def _first_day(night: Night, of_log: Sequence[Aggregate]) -> date:

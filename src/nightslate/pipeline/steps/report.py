@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from nightslate.pipeline.issue_shares import issue_shares
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
 from nightslate.programs.days import first_day
-from nightslate.programs.learners import FittedQLearner
+from nightslate.programs.learners import FittedQLearner, blind_to_more
 from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots
 from nightslate.reports.estimands import cross_fitted, leading
@@ -130,6 +131,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         sequences=_sequences(night, tables, tracked, cross_fitted(logged)),
         delays=tonight("delays") if rewards.maturity == "ipcw" else None,
         drift=tonight("feature_drift") if night.program.features else None,
+        worth=_worth(night, leads),
         budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
         issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
@@ -206,6 +208,14 @@ def _rows(tables: Tables, day: date) -> dict[str, int]:
     following = day + timedelta(days=1)
     slates = tables["slates"].snapshot().files(following, following)
     return {**rows, "slates": sum(file.rows for file in slates)}
+
+
+def _worth(night: IssueNight, evaluations: pa.Table) -> list[dict[str, Any]]:
+    """What learners make of features that others, which are otherwise the same, ignore."""
+    judged = evaluations.filter(pc.field("estimator") == night.issue.judged_by).to_pylist()
+    found = {(row["policy"], row["reference"]): row for row in judged}
+    pairs = blind_to_more(night.issue.learners)
+    return [{**found[a, b], "ignored": ", ".join(names)} for a, b, names in pairs if (a, b) in found]
 
 
 def _references(references: Table, since: date, until: date) -> pa.Table:

@@ -92,8 +92,8 @@ def users_to_score(
     night: IssueNight, known_of: UserTables, withheld: Table, issue_choices: Table
 ) -> tuple[Work, Served]:
     """The users of the day with their contexts: what is read, and who of them gets slates."""
-    context = [column.name for column in night.program.context]
-    inputs, served = slated_users(night, known_of, withheld, issue_choices, context)
+    looked_at = night.program.columns_of_contexts
+    inputs, served = slated_users(night, known_of, withheld, issue_choices, looked_at)
     return Work(inputs, night.program.buckets), served
 
 

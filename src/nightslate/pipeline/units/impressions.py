@@ -19,15 +19,18 @@ from nightslate.kernels.epsilon_sweeps import EpsilonSweeps
 from nightslate.kernels.examination import Examination, FoldExaminations
 from nightslate.kernels.folds import Key
 from nightslate.kernels.progressive import Cohorts, Found, Progressive, found_of
-from nightslate.kernels.training import AnyLearner, Earned, Lessons, encoder_for, winsorised
+from nightslate.kernels.training import AnyLearner, Earned, Lessons, winsorised
 from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.fitting import (
+    arms_by_learner,
     categories,
+    context_encoder,
     described_arms,
     fitted_policies,
     interval_of,
     known_reward_range,
     learners,
+    looked_at,
     model_seed,
 )
 from nightslate.pipeline.hourly_lessons import HourlyLogs, counts_by_hour, learn_by_hour
@@ -58,13 +61,16 @@ class OnImpressions:
         arms, window = arm_ids(offered), night.issue.training.window_days
         matured = matured_logs(night, logs, arms, window)
         counts = value_counts(night, matured, (*categories(night), *surface_column(night)))
-        encoder = encoder_for(night.program.context, counts)
+        encoder = context_encoder(night, counts, offered)
         examination = examined(night, matured, counts, folds=1)
         epsilons = self._epsilons(night, logs, offered)
         fitted = learners(night, epsilons)
-        lessons = Lessons(matured.matured, fitted, encoder, arms, 1, examination.for_folds)
+        described = arms_by_learner(night, offered, encoder, fitted)
+        lessons = Lessons(
+            matured.matured, fitted, encoder, arms, 1, examination.for_folds, beside=looked_at(described)
+        )
         states, earned = _learnt(night, matured, lessons)
-        policies = fitted_policies(night, fitted, states, described_arms(night, offered, encoder))
+        policies = fitted_policies(night, fitted, states, described)
         rows = next(count for _, count in policies.values())
         delays = delays_found(night, matured.matured)
         return Trained(
@@ -183,9 +189,14 @@ def _set_up(
     whose credits are rewards, where not all are."""
     issue, rules, arms = night.issue, night.issue.evaluation, arm_ids(offered)
     learnt_from = matured_logs(night, logs, arms, rules.window_days, kinds)
-    context = [feature.name for feature in night.program.context]
-    counts = value_counts(night, learnt_from, (*{*context, *surface_column(night), "arm_id"},))
-    encoder = encoder_for(night.program.context, counts)
+    counts = value_counts(
+        night, learnt_from, (*{*night.program.columns_of_contexts, *surface_column(night), "arm_id"},)
+    )
+    encoder = context_encoder(night, counts, offered)
+    described = {
+        **arms_by_learner(night, offered, encoder, fitted),
+        _REWARD_MODEL: described_arms(night, offered, encoder),
+    }
     seen = winsorised(encoder, counts)
     examination = examined(night, learnt_from, counts, rules.folds)
     lessons = Lessons(
@@ -196,9 +207,9 @@ def _set_up(
         folds=rules.folds,
         examined=examination.for_folds,
         seen_as={_REWARD_MODEL: seen},
+        beside=looked_at(described),
     )
     taught, earned = lessons_learnt(night, learnt_from, lessons)
-    described = described_arms(night, offered, encoder)
     crossfit = _crossfit(night, described, fitted, taught, examination.for_folds)
     rewards = known_reward_range(night, {*arms, *counts["arm_id"]})
     least, most = _possible(rewards, earned)
@@ -240,17 +251,18 @@ def _possible(known: RewardRange | None, earned: Earned) -> tuple[float, float]:
 
 def _crossfit(
     night: IssueNight,
-    arms: Arms,
+    arms: Mapping[str, Arms],
     fitted: Mapping[str, AnyLearner],
     states: Mapping[str, Sequence[Any]],
     examination: Sequence[Examination],
 ) -> CrossFit:
     """What is fitted for the users of each fold, with the seeds that the night's models have."""
     policies = {
-        name: [learner.fit(state, arms, model_seed(night, name)) for state in states[name]]
+        name: [learner.fit(state, arms[name], model_seed(night, name)) for state in states[name]]
         for name, learner in fitted.items()
     }
-    reward_model = [_reward_model(night).fit(state, arms, seed=0) for state in states[_REWARD_MODEL]]
+    judge, of_judge = _reward_model(night), arms[_REWARD_MODEL]
+    reward_model = [judge.fit(state, of_judge, seed=0) for state in states[_REWARD_MODEL]]
     return CrossFit(policies, reward_model, examination)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,9 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats
 from nightslate.models.files import ModelFile, scored_by
+from nightslate.pipeline.feature_table import known_features
 from nightslate.pipeline.night import IssueNight
+from nightslate.programs.days import end_of
 from nightslate.worlds.onboarding_401k.landing import profiles
 from nightslate.worlds.onboarding_401k.messages import MESSAGES
 from nightslate.worlds.onboarding_401k.truth import Truth
@@ -26,10 +29,9 @@ def values_tomorrow(
     known of them on the night's day."""
     had_slate = truth.pages.slate_id.is_valid().to_numpy(zero_copy_only=False)
     the_day_before = world.participants(truth.pages.day - 1).take(truth.pages.place)
+    contexts = _contexts(night, truth, the_day_before)
     return {
-        model.learner: mean_reward(
-            night, [truth], [_rewards(night, truth, model, the_day_before)], [had_slate]
-        )
+        model.learner: mean_reward(night, [truth], [_rewards(night, truth, model, contexts)], [had_slate])
         for model in models
     }
 
@@ -47,9 +49,13 @@ def values_logged(
     counted = [truth.pages.day + truth.pages.at <= until for truth in logged]
     if not any(pages.any() for pages in counted):
         return {}
+    contexts = [_contexts(night, truth, truth.pages.people) for truth in logged]
     return {
         model.learner: mean_reward(
-            night, logged, [_rewards(night, truth, model, truth.pages.people) for truth in logged], counted
+            night,
+            logged,
+            [_rewards(night, truth, model, known) for truth, known in zip(logged, contexts, strict=True)],
+            counted,
         )
         for model in models
     }
@@ -72,7 +78,20 @@ def mean_reward(
     return total / count
 
 
-def _rewards(night: IssueNight, truth: Truth, model: ModelFile, known: Participants) -> Floats:
-    """(n,): of each page, by what is `known` of its visitor."""
-    weights = scored_by(model).weights(profiles(known), night.issue.floor)
+def _contexts(night: IssueNight, truth: Truth, known: Participants) -> pa.Table:
+    """Of the visitors of a day what is `known` of them, and their features as of the end of the day before,
+    by which slates of the day are made and which stand beside its impressions in the logs."""
+    visitors, features = profiles(known), known_features(night)
+    if features is None:
+        return visitors
+    start = night.program.start_date + timedelta(days=truth.pages.day)
+    pseudonyms = night.pseudonymiser(pa.array(known.ids)) if night.pseudonymiser else visitors["user_id"]
+    visitors = visitors.set_column(0, "user_id", pseudonyms)
+    rows = night.table("features").rows(start - timedelta(days=1), start - timedelta(days=1))
+    return features.as_of(visitors, rows, end_of(start - timedelta(days=1)))
+
+
+def _rewards(night: IssueNight, truth: Truth, model: ModelFile, contexts: pa.Table) -> Floats:
+    """(n,): of each page, by what is known of its visitor."""
+    weights = scored_by(model).weights(contexts, night.issue.floor)
     return truth.of_policy(weights[:, pc.index_in(pa.array(MESSAGES), pa.array(model.arms)).to_numpy()])

@@ -211,3 +211,17 @@ def _landed(folder: Path) -> pl.DataFrame:
         pl.read_parquet(day / "part-0.parquet").with_columns(ds=pl.lit(date.fromisoformat(day.name[3:])))
         for day in sorted(folder.iterdir())
     )
+
+
+def test_it_pays_to_know_how_often_a_message_was_seen() -> None:
+    """Beside who knows all the same of messages, but takes each for unseen: what features can find."""
+    world, pages = World(users=1000, seed=1), list[np.ndarray]()
+    knowing = FullKnowledge(world, VALUES)
+    for rank in (knowing, lambda people, seen, day: knowing(people, np.zeros_like(seen), day)):
+        engine = RecEngine(world, FIRST, rank)
+        earned = [Truth.of(world, engine.show(day), VALUES).of_shown() for day in range(40)]
+        pages.append(np.concatenate(earned[20:]))
+    assert len(pages[0]) == len(pages[1])  # who visits does not depend on what is shown
+    difference = pages[0] - pages[1]
+    assert difference.mean() > 3 * difference.std() / np.sqrt(len(difference))
+    assert 0.001 < difference.mean() / pages[1].mean() < 0.03

@@ -1,0 +1,28 @@
+"""Features of a user and an arm together: how often one has seen this message, or clicked on this topic."""
+
+from __future__ import annotations
+
+from nightslate.programs.features import Aggregate, FeatureSpecs, aggregates
+from nightslate.programs.strict import Name, Strict
+
+
+class KeyedFeature(Strict):
+    """A number for each value of a column of arms, `arm_id` or a category. `default`: where none is said."""
+
+    name: Name
+    by: Name
+    default: float
+
+
+def keyed(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
+    """Those of users and arms together."""
+    return tuple(each for each in aggregates(specs) if each.spec.by is not None)
+
+
+def keyed_of(specs: FeatureSpecs) -> tuple[KeyedFeature, ...]:
+    """The same, as what policies see beside each arm."""
+    return tuple(
+        KeyedFeature(name=each.name, by=each.spec.by, default=each.default)
+        for each in keyed(specs)
+        if each.spec.by is not None and isinstance(each.default, float)
+    )
