@@ -10,14 +10,14 @@ from nightslate.core.arrays import AnyArray, Bools, Floats, Ints
 
 
 def matrix(lists: pa.ChunkedArray) -> AnyArray:
-    """(n, length): lists of numbers, all of one length, as the rows of a matrix."""
-    flat = pc.list_flatten(lists).to_numpy(zero_copy_only=False)
-    return np.asarray(flat).reshape(len(lists), -1)
+    """(n, length): lists of numbers, all of one length, as the rows of a matrix; of no lists (0, 0)."""
+    return _in_rows(np.asarray(pc.list_flatten(lists).to_numpy(zero_copy_only=False)), len(lists))
 
 
 def codes(lists: pa.ChunkedArray, ids: pa.Array) -> Ints:
-    """(n, length): lists of ids, all of one length, as places in `ids`; one past the last for any other."""
-    return places(pc.list_flatten(lists), ids).reshape(len(lists), -1)
+    """(n, length): lists of ids, all of one length, as places in `ids`; one past the last for any other.
+    Of no lists (0, 0)."""
+    return _in_rows(places(pc.list_flatten(lists), ids), len(lists))
 
 
 def items(lists: pa.ChunkedArray) -> pa.Array:
@@ -72,3 +72,7 @@ def maps(row: Ints, text: pa.Array, number: Floats, rows: int) -> pa.MapArray:
     """The column that `mapped` takes apart: entries in the order of their rows (m,)."""
     offsets = np.append(0, np.cumsum(np.bincount(row, minlength=rows)))
     return pa.MapArray.from_arrays(pa.array(offsets.astype(np.int32)), text, pa.array(number))
+
+
+def _in_rows(flat: AnyArray, rows: int) -> AnyArray:
+    return flat.reshape(rows, -1 if rows else 0)

@@ -59,6 +59,6 @@ def goals(night: IssueNight, offered: pa.Table) -> tuple[Goal, ...]:
 
 def reached(goals: tuple[Goal, ...], solution: Solution) -> dict[str, float]:
     """What each goal got, in its own unit: a share of all slots, or a number of exposures."""
-    total = float(solution.exposures.sum())
+    total = float(solution.exposures.sum()) or 1.0  # nobody is shown anything: a share of nothing is none
     got = {goal.name: float(solution.exposures[list(goal.arms)].sum()) for goal in goals}
     return {goal.name: got[goal.name] / (total if goal.share is not None else 1.0) for goal in goals}

@@ -123,6 +123,8 @@ def solve(
     arms, and with budgets, a step is divided by the most limits that an arm has: for one slot it descends the
     convex dual, the sum over users of the logarithm of their total weight, less m times what is asked.
 
+    Where nobody is shown anything there is nothing to meet, and multipliers are 1.
+
     Plain steps are many where goals compete, so how the gaps answer to m is learnt on the way (Broyden,
     1965). A step that leaves the widest gap as wide is taken back, and a plain one made. Whatever the path,
     only multipliers that meet the goals and keep the budgets are returned.
@@ -134,6 +136,8 @@ def solve(
     limits = Limits.of(goals, budgets, len(priorities), tolerance)
     unmoved = unmoved or Unmoved.nothing(len(priorities))
     totals = exposures(priorities)
+    if not totals.any():  # nobody is shown anything
+        return Solution(priorities, totals, np.ones(len(goals)), 1, np.ones(len(budgets)))
     require_feasible(goals, budgets, totals, slots, unmoved)
     _require_room(budgets, totals, lambda factors: exposures(priorities * factors), unmoved)
     plain = limits.plain

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.exposure import ExposureSums, Solution, inclusion_probabilities, solve, tilt
-from nightslate.core.policies.exposure_goals import Goal
+from nightslate.core.policies.exposure_goals import Budget, Goal
 from nightslate.core.policies.plackett_luce import joint_propensity
 
 TOLERANCE = 1e-3
@@ -216,3 +216,15 @@ def test_too_few_passes_are_an_answer_too():
 def test_what_means_nothing_is_refused(call, message):
     with pytest.raises(InvalidInputError, match=message):
         call()
+
+
+def test_where_nobody_is_shown_anything_there_is_nothing_to_meet():
+    costs = np.zeros(ARMS)
+    costs[0] = 1.0
+    solution = solve(
+        (TOPIC, CAMPAIGN), lambda _: np.zeros(ARMS), 1, np.full(ARMS, 2.0), TOLERANCE,
+        budgets=(Budget("dear", costs, 3.0),),
+    )  # fmt: skip
+    assert solution.by_goal.tolist() == [1.0, 1.0]
+    assert solution.by_budget.tolist() == [1.0]
+    assert (solution.multipliers == 2.0).all()
