@@ -36,7 +36,7 @@ def mean_rewards(
     y = alt.Y("value:Q", title=reward, scale=alt.Scale(zero=True))
     lines = alt.Chart(inline(rows)).encode(x=numbered(day), y=y, color=colour_by_kind())
     layers = [lines.mark_line(strokeWidth=2.5), lines.mark_point(filled=True, size=28, opacity=1)]
-    return layered([*_champions(champion_since, day), *layers], HEIGHT)
+    return layered([*champion_rules(champion_since, day), *layers], HEIGHT)
 
 
 def champion_estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | None:
@@ -75,7 +75,7 @@ def champion_estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | Non
     return layered([intervals, dots], HEIGHT)
 
 
-def _champions(champion_since: Mapping[int, str], day: str) -> list[alt.Chart]:
+def champion_rules(champion_since: Mapping[int, str], day: str) -> list[alt.Chart]:
     """Where a champion begins, with its name."""
     if not champion_since:
         return []

@@ -26,13 +26,15 @@ def champion_before(night: IssueNight) -> str:
 
 
 def gate_looks(night: IssueNight, true_values: Mapping[str, float]) -> list[Row]:
-    """What the gate saw and decided, beside the true difference of the policies' values, by learner."""
+    """What the gate saw and decided, beside the true difference of the policies' values, by learner; None
+    where there is no such value yet."""
     return [
         {
             "ds": night.ds.isoformat(),
+            "issue": night.issue.name,
             "champion": look["champion_before"],
             **{name: look[name] for name in ("challenger", "decision", "difference", "lower")},
-            "truth": true_values[look["challenger"]] - true_values[look["champion_before"]],
+            "truth": _difference(true_values, look["challenger"], look["champion_before"]),
         }
         for look in night.rows("promotions").to_pylist()
     ]
@@ -68,9 +70,14 @@ def estimates_beside_truth(
     return [
         {
             "ds": night.ds.isoformat(),
+            "issue": night.issue.name,
             **{name: row[name] for name in ("estimand", "policy", "value", "lower", "upper")},
             "truth": true_values[row["estimand"]].get(row["policy"]),
             "realised": realised if row["policy"] == champion and row["estimand"] == CROSS_FITTED else None,
         }
         for row in rows
     ]
+
+
+def _difference(values: Mapping[str, float], one: str, other: str) -> float | None:
+    return values[one] - values[other] if one in values and other in values else None

@@ -17,7 +17,6 @@ from nightslate.pipeline.night import Night
 from nightslate.pipeline.plan import DATA_DOCS, plan
 from nightslate.pipeline.running import run_task
 from nightslate.programs import Program
-from nightslate.programs.issue import ONLY
 from nightslate.tables import Warehouse
 from nightslate.worlds.protocol import Report, Setup
 from nightslate.worlds.registry import WORLDS
@@ -42,7 +41,7 @@ class Play:
 
     def run(self, days: int, progress: Progress) -> Report:
         """Play so many days and their nights. Raises SpecError where there are logs of the program already,
-        for a simulation starts from nothing, and where its arms cost something."""
+        for a simulation starts from nothing, and from worlds that can't play the program."""
         first = self.program.start_date
         simulation = WORLDS[self.program.program](self._setup())
         progress(0, simulation.label)
@@ -51,19 +50,15 @@ class Play:
             night = self._night(first + timedelta(days=day))
             self._run(night, day, day == days - 1, progress)
             progress(day + 1, simulation.label)
-            simulation.record_night(night.of_issue(ONLY))
+            for issue_night in night.issues:
+                simulation.record_night(issue_night)
         return simulation.report(dict(self._seconds))
 
     def _night(self, ds: date) -> Night:
         return Night(self.program, ds, self.home, self.engine, PSEUDONYMISE)
 
     def _setup(self) -> Setup:
-        first, costs = self.program.start_date, self.program.only_issue.rewards.costs
-        if costs:
-            raise SpecError(
-                f"{self.program.program}: rewards.costs has {', '.join(sorted(costs))}, and what worlds"
-                " call true values are before costs; leave costs out to simulate"
-            )
+        first = self.program.start_date
         landing = Warehouse(self.home).landing(self.program.program, "impressions", first).parents[1]
         if landing.exists():
             raise SpecError(f"{landing} is there already: a simulation starts from nothing, in a new home")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs import Program
@@ -24,6 +25,15 @@ class Setup:
     landing: Path
     slates: Path
     pseudonymise: Pseudonymiser
+
+    def require_no_costs(self) -> None:
+        """Raise SpecError where arms cost something, of a world whose truth is before costs."""
+        costs = sorted({arm for issue in self.program.issues.values() for arm in issue.rewards.costs})
+        if costs:
+            raise SpecError(
+                f"{self.program.program}: rewards.costs has {', '.join(costs)}, and what this world calls"
+                " true values is before costs; leave costs out to simulate"
+            )
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,8 @@ class Simulation(Protocol):
         """What happens on a day, counted from 0, and lands in its logs."""
 
     def record_night(self, night: IssueNight) -> None:
-        """Record what the night of the day estimated and decided, beside what is true."""
+        """Record what the night of the day estimated and decided for an issue, beside what is true. Called
+        for each issue of the program, in order."""
 
     def report(self, seconds: dict[str, float]) -> Report:
         """All that was recorded; `seconds` that each step of the nights has taken."""

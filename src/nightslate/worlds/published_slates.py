@@ -12,15 +12,24 @@ from deltalake import DeltaTable
 
 from nightslate.contracts import arrow, load
 
-_COLUMNS = arrow.types(map(load("slates").column, ("slate_id", "user_id", "variant", "ranking")))
+_OF_ONE_ISSUE = ("slate_id", "user_id", "variant", "ranking")
+_COLUMNS = (*_OF_ONE_ISSUE, "issue")
 
 
 def newest_slates(folder: Path, day: date, users: pa.Array) -> pa.RecordBatch:
     """The newest slate of a day for each of these users, pseudonyms, in their order: slate_id, user_id,
-    variant and ranking, all null for whoever has none. `folder`: of the table, which may not be there yet."""
-    published = _COLUMNS.empty_table()
-    if DeltaTable.is_deltatable(str(folder)):
-        newest = DeltaTable(folder).to_pyarrow_dataset()
-        published = newest.to_table(_COLUMNS.names, filter=pyarrow.dataset.field("slate_date") == day)
+    variant and ranking, all null for whoever has none; of a program with one issue. `folder`: of the table,
+    which may not be there yet."""
+    published = slates_of_day(folder, day, _OF_ONE_ISSUE)
     slates = published.take(pc.index_in(users, published["user_id"].combine_chunks()))
-    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in slates.columns], _COLUMNS.names)
+    arrays = [column.combine_chunks() for column in slates.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=list(_OF_ONE_ISSUE))
+
+
+def slates_of_day(folder: Path, day: date, columns: tuple[str, ...] = _COLUMNS) -> pa.Table:
+    """The newest slates of a day, of all users and issues: slate_id, user_id, variant, ranking and issue.
+    `folder`: of the table, which may not be there yet."""
+    if not DeltaTable.is_deltatable(str(folder)):
+        return arrow.types(map(load("slates").column, columns)).empty_table()
+    newest = DeltaTable(folder).to_pyarrow_dataset()
+    return newest.to_table(list(columns), filter=pyarrow.dataset.field("slate_date") == day)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, ClassVar
 
+from nightslate.programs.issue import ONLY
 from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS, PROGRESSIVE
 
 PERSONALISED, RANDOMISED = "personalised", "randomised"
@@ -17,6 +18,11 @@ HEADLINE_DAYS = 7
 Row = dict[str, Any]
 
 
+def named(row: Row, column: str) -> str:
+    """A learner as one names it: with the issue whose it is, where a program has several."""
+    return row[column] if row["issue"] == ONLY else f"{row['issue']}: {row[column]}"
+
+
 @dataclass(frozen=True)
 class Results:
     """The figures of the simulation of any world, as they are also kept in a JSON file. Rewards are expected
@@ -24,9 +30,10 @@ class Results:
 
     lift: value, lower, upper, confidence, of drawn rewards over the last days; None where nothing was earned.
     read_over: how many last days the headline is about. reached: the share of the possible lift on them.
-    looks: ds, challenger, champion, decision, difference, lower, truth: what the gate saw, and was true.
-    estimates: ds, estimand, policy, value, lower, upper, truth (of what the estimate is about), realised (the
-    day after, of the champion, beside what is cross-fitted, else None).
+    looks: ds, issue, challenger, champion, decision, difference, lower, truth: what the gate saw, and was
+    true (None where that is not known).
+    estimates: ds, issue, estimand, policy, value, lower, upper, truth (of what the estimate is about),
+    realised (the day after, of the champion, beside what is cross-fitted, else None).
     """
 
     program: str
@@ -58,25 +65,28 @@ class Results:
     @property
     def wrongly_promoted(self) -> list[Row]:
         """Those of a policy that was worse in truth than the champion it replaced."""
-        return [look for look in self.promoted if look["truth"] < 0]
+        return [look for look in self.promoted if look["truth"] is not None and look["truth"] < 0]
 
     @property
     def champion_since(self) -> dict[int, str]:
         """By number of the day, from 1: who is champion from then on. The night after a promotion is the
         first to score with it, and its slates are for the day after that."""
-        return {
-            (date.fromisoformat(look["ds"]) - self.first_day).days + 3: look["challenger"]
-            for look in self.promoted
-        }
+        since = dict[int, str]()
+        for look in self.promoted:
+            day, name = (date.fromisoformat(look["ds"]) - self.first_day).days + 3, named(look, "challenger")
+            since[day] = f"{since[day]}, {name}" if day in since else name
+        return since
 
     @property
     def leading_estimand(self) -> str:
         """The estimand that the nights' pages lead with, as soon as one has it."""
         return PROGRESSIVE if self.covered("truth", PROGRESSIVE)[1] else CROSS_FITTED
 
-    def covered(self, truth: str, estimand: str, policy: str | None = None) -> tuple[int, int]:
+    def covered(
+        self, truth: str, estimand: str, policy: str | None = None, issue: str | None = None
+    ) -> tuple[int, int]:
         """How many intervals of an estimand held the value in the column `truth`, and of how many: of one
-        policy or all."""
+        policy and issue or all."""
         judged = [
             row
             for row in self.estimates
@@ -84,6 +94,7 @@ class Results:
             and row[truth] is not None
             and row["lower"] is not None
             and policy in (None, row["policy"])
+            and issue in (None, row["issue"])
         ]
         return sum(row["lower"] <= row[truth] <= row["upper"] for row in judged), len(judged)
 

@@ -9,7 +9,7 @@ from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS
 from nightslate.reports.numbers import MINUS, MISSING, count, setting, signed, significant
 from nightslate.worlds.charts import champion_estimates
-from nightslate.worlds.results import Results
+from nightslate.worlds.results import Results, named
 
 _BASE = Path(__file__).parent
 """Where the template lies that those of all worlds extend."""
@@ -33,16 +33,29 @@ def render(file: Path, results: Results, **charts: Figure | None) -> str:
         held=results.covered("truth", results.leading_estimand),
         realised=results.covered("realised", CROSS_FITTED),
         policies=[
-            (policy, [results.covered("truth", estimand, policy) for estimand in ESTIMANDS])
-            for policy in dict.fromkeys(row["policy"] for row in results.estimates)
+            (name, [results.covered("truth", estimand, policy, issue) for estimand in ESTIMANDS])
+            for name, policy, issue in dict.fromkeys(
+                (named(row, "policy"), row["policy"], row["issue"]) for row in results.estimates
+            )
         ],
-        estimates_chart=figure(
-            champion_estimates(results.estimates, results.reward),
-            "Each night's estimate of the champion's value with its interval, its true value, and what was"
-            " realised the day after.",
-        ),
+        estimates_charts=_estimates_charts(results),
+        several=len({row["issue"] for row in results.looks}) > 1,
         **charts,
     )
+
+
+def _estimates_charts(results: Results) -> list[tuple[str, Figure]]:
+    """By issue that has any."""
+    issues = dict.fromkeys(row["issue"] for row in results.estimates)
+    charts = {
+        issue: figure(
+            champion_estimates([row for row in results.estimates if row["issue"] == issue], results.reward),
+            "Each night's estimate of the champion's value with its interval, its true value, and what was"
+            " realised the day after.",
+        )
+        for issue in issues
+    }
+    return [(issue, chart) for issue, chart in charts.items() if chart]
 
 
 def headline(results: Results) -> str:

@@ -37,6 +37,7 @@ class CampaignSimulation:
     label = "campaigns"
 
     def __init__(self, setup: Setup) -> None:
+        setup.require_no_costs()
         self._setup, first = setup, setup.program.start_date
         self._engine = RecEngine(setup.users, setup.seed, first, setup.slates, setup.pseudonymise)
         self._truth_world = World(TRUTH_CUSTOMERS, seed("truth", str(setup.seed)))

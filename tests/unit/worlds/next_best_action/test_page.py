@@ -30,6 +30,7 @@ def results() -> CampaignResults:
         looks=[
             {
                 "ds": day,
+                "issue": "all",
                 "challenger": "fitted_q",
                 "champion": "uniform" if number < 6 else "fitted_q",
                 "decision": "promoted" if number == 5 else "kept",
@@ -42,6 +43,7 @@ def results() -> CampaignResults:
         estimates=[
             {
                 "ds": day,
+                "issue": "all",
                 "estimand": "cross_fitted",
                 "policy": "uniform",
                 "value": 4.5,

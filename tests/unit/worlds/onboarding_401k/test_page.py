@@ -52,6 +52,7 @@ def results() -> HomepageResults:
         looks=[
             {
                 "ds": day,
+                "issue": "all",
                 "challenger": "linear_thompson",
                 "champion": "uniform",
                 "decision": "promoted" if number == 2 else "kept",
@@ -64,6 +65,7 @@ def results() -> HomepageResults:
         estimates=[
             {
                 "ds": day,
+                "issue": "all",
                 "estimand": estimand,
                 "policy": policy,
                 "value": value + 0.0004 * (number % 3) if number else None,

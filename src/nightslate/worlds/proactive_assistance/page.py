@@ -1,0 +1,129 @@
+"""The page of simulated assistance: what users were worth, who stayed, what was shown, and what nights
+estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import altair as alt
+
+from nightslate.reports.document import figure
+from nightslate.reports.numbers import finite, percent
+from nightslate.reports.plots import AMBER, BLUE, GREEN, INK, MUTED, PURPLE, inline, layered
+from nightslate.worlds.charts import HEIGHT, champion_rules, numbered, words
+from nightslate.worlds.results import Results, Row
+from nightslate.worlds.results_page import render
+
+_TEMPLATE = Path(__file__).with_name("page.html.j2")
+NAMES = {
+    "personalised": "personalised",
+    "chance": "by chance",
+    "rule": "discount rule",
+    "best": "full knowledge",
+}
+COLOURS = {"personalised": BLUE, "chance": AMBER, "rule": PURPLE, "best": GREEN}
+
+
+@dataclass(frozen=True)
+class AssistanceResults(Results):
+    """All figures of proactive assistance and its nights.
+
+    horizon: days of the horizon of staying. A value is the net reward of a user over such a horizon.
+    days: day, and by group (personalised, randomised, chance, rule, best) the value at the rate of the day.
+    retention: day, and by group which share of the first day's users is still there after it.
+    groups: group, value (over the last days), helps, discounts (shown to a user in 30 days).
+    budgets: ds, issue, budget, most, expected, drawn: what the slates of a night use.
+    """
+
+    horizon: int
+    days: list[Row]
+    retention: list[Row]
+    groups: list[Row]
+    budgets: list[Row]
+
+    earning = "users earned"
+    span = "days"
+
+    @property
+    def kept(self) -> int:
+        """How many budgets of a night were kept, in what was drawn."""
+        return sum(row["drawn"] <= row["most"] for row in self.budgets)
+
+    @property
+    def figures(self) -> list[Row]:
+        """The groups, with the share of the first day's users that is left in the end."""
+        return [{**group, "left": self.retention[-1][group["group"]]} for group in self.groups]
+
+
+def page(results: AssistanceResults) -> str:
+    """The results as one HTML document."""
+    return render(
+        _TEMPLATE,
+        results,
+        values_chart=figure(
+            by_group(
+                results.days, f"net reward of a user over {results.horizon} days", results.champion_since
+            ),
+            "Net reward of a user by day: personalised, by chance, by the rule, and with full knowledge.",
+        ),
+        retention_chart=figure(
+            by_group(
+                [{name: _percent(value) for name, value in row.items()} for row in results.retention],
+                "first users still subscribed (%)",
+                {},
+            ),
+            "Share of the first day's users who are still subscribed, by day: "
+            + ", ".join(f"{NAMES[name]} {percent(results.retention[-1][name])}" for name in NAMES),
+        ),
+        budgets_chart=figure(
+            budget_chart(results.budgets),
+            "What the slates of each night use of each budget, against the budget.",
+        ),
+    )
+
+
+def by_group(days: Sequence[Row], title: str, champion_since: Mapping[int, str]) -> alt.LayerChart | None:
+    """A figure of each group by day."""
+    rows = [
+        {"day": number, "kind": name, "value": row[group]}
+        for number, row in enumerate(days, start=1)
+        for group, name in NAMES.items()
+        if finite(row[group])
+    ]
+    if not rows:
+        return None
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
+    scale = alt.Scale(domain=list(NAMES.values()), range=list(COLOURS.values()))
+    colour = alt.Color("kind:N", scale=scale, title=None)
+    lines = alt.Chart(inline(rows)).encode(x=numbered("day"), y=y, color=colour)
+    return layered([*champion_rules(champion_since, "day"), lines.mark_line(strokeWidth=2.5)], HEIGHT)
+
+
+def budget_chart(budgets: Sequence[Row]) -> alt.LayerChart | None:
+    """What each night's slates use of each budget, in percent of it."""
+    nights = {ds: number for number, ds in enumerate(sorted({row["ds"] for row in budgets}), start=1)}
+    rows = [
+        {
+            "day": nights[row["ds"]],
+            "budget": f"{words(row['budget'])} ({row['issue']})",
+            "value": 100 * row["drawn"] / row["most"],
+        }
+        for row in budgets
+        if row["most"]
+    ]
+    if not rows:
+        return None
+    y = alt.Y("value:Q", title="of the budget (%)", scale=alt.Scale(zero=True))
+    names = list(dict.fromkeys(row["budget"] for row in rows))
+    scale = alt.Scale(domain=names, range=[BLUE, AMBER, GREEN, PURPLE, MUTED][: len(names)])
+    base = alt.Chart(inline(rows)).encode(
+        x=numbered("night"), y=y, color=alt.Color("budget:N", scale=scale, title=None)
+    )
+    line = alt.Chart(inline([{"value": 100}])).mark_rule(color=INK, strokeDash=[4, 3])
+    return layered([base.mark_line(strokeWidth=2), line.encode(y=y)], HEIGHT // 2)
+
+
+def _percent(value: object) -> object:
+    return 100 * value if isinstance(value, float) else value
