@@ -27,7 +27,7 @@ from nightslate.worlds.proactive_assistance.troubles import (
     SPREAD_OF_SECONDS,
     USUAL,
 )
-from nightslate.worlds.proactive_assistance.world import DEVICES, NONE, PLANS, Lives, People, World
+from nightslate.worlds.proactive_assistance.world import DEVICES, NONE, Lives, People, World
 
 MICROSECONDS_OF_A_DAY = 86_400_000_000
 _SESSION, _DIALOGS_FROM, _BETWEEN_DIALOGS, _LONGEST = 900.0, 900.0, 240.0, 200.0
@@ -241,6 +241,5 @@ def profiles(people: People) -> pa.Table:
         {
             "user_id": pa.array(people.ids, pa.string()),
             "device": names_at(DEVICES, people.device),
-            "plan": names_at(PLANS, people.plan),
         }
     )

@@ -52,13 +52,13 @@ class Population:
     _generation: Ints = field(init=False)
     _joined: Ints = field(init=False)
     _lives: Lives = field(init=False)
-    _signs: Signs = field(init=False)
+    signs: Signs = field(init=False)
 
     def __post_init__(self) -> None:
         self._generation = np.zeros(self.world.users, dtype=np.int64)
         self._joined = np.zeros(self.world.users, dtype=np.int64)
         self._lives = self.world.new(self.world.people(self._generation))
-        self._signs = Signs(self.program)
+        self.signs = Signs(self.program)
 
     @property
     def first_ones(self) -> Bools:
@@ -76,11 +76,11 @@ class Population:
             day=day,
             lives=morning,
             visits=visits,
-            concerned=self._signs.concerned(visitors, day),
+            concerned=self.signs.concerned(visitors, day),
             fresh=self._joined[visits.place] == day,
         )
         decisions = self.decide(moment)
-        self._signs.add(day, events, _impressions(morning, decisions, day))
+        self.signs.add(day, events, _impressions(morning, decisions, day))
         evening, opened, likely = _shown(world, morning, decisions, day)
         cancels = world.cancels(evening, day)
         cancelled = uniform(world.keys(evening.people, "cancels", day)) < cancels

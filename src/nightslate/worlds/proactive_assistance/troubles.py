@@ -41,13 +41,13 @@ TAKES: Ints = np.array([0, 0, 0, 1, 1, 1, 0])
 ANNOYS: Floats = np.array([0.05, 0.5, 0.2, 0.3, 0.4, 0.15, 0.0])
 """(arms,): how much showing the arm annoys, in units in which annoyance is measured."""
 
-LEAVES: Floats = np.array([0.15, 0.13, 0.14])
+LEAVES: Floats = np.array([0.24, 0.22, 0.24])
 """(issues,): how much likelier a day's cancellation is for whoever has the trouble."""
 
-BEGINS: Floats = np.array([0.007, 0.008, 0.007])
+BEGINS: Floats = np.array([0.0065, 0.0065, 0.0065])
 """(issues,): the chance of a day that a trouble begins."""
 
-PASSES = 0.1
+PASSES = 0.06
 """The chance of a day that a trouble passes by itself."""
 
 SIGNS = ("pricing", "help", "contact", "error", "feature", "dialog")

@@ -28,7 +28,6 @@ from nightslate.worlds.proactive_assistance.troubles import (
 )
 
 DEVICES = ("web", "app")
-PLANS = ("basic", "pro")
 
 CANCELS = 0.002
 """The chance of a day that a user cancels whom nothing troubles."""
@@ -46,13 +45,12 @@ NONE = -1
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """Users; all (n,). `number` is of the user; `device` and `plan` are places in the tuples of those names;
+    """Users; all (n,). `number` is of the user; `device` is a place in DEVICES;
     `often`: the chance of a visit on a day without trouble; `touchy`: times as much does annoyance matter."""
 
     number: Ints
     key: Keys
     device: Ints
-    plan: Ints
     often: Floats
     touchy: Floats
 
@@ -106,7 +104,6 @@ class World:
             number=number,
             key=key,
             device=_one_of(mix(key, self._seed_for("device")), len(DEVICES)),
-            plan=_one_of(mix(key, self._seed_for("plan")), len(PLANS)),
             often=0.2 + 0.3 * uniform(mix(key, self._seed_for("often"))),
             touchy=0.5 + uniform(mix(key, self._seed_for("touchy"))),
         )
