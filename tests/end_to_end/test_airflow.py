@@ -1,26 +1,29 @@
 """Real logs through a real Airflow, PostgreSQL and MLflow: two nights and the first again on the local
-engine, and a night of another program on Spark."""
+engine, a night of another program on Spark, and three nights of a program of several issues, by a world."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 from rich.console import Console
 
-from nightslate import programs
+from nightslate import programs, settings
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.local import open_bandit, services
 from nightslate.local.airflow_api import Airflow
 from nightslate.local.backfill import backfill
 from nightslate.local.site import Site
 from nightslate.pipeline.plan import plan
+from nightslate.worlds.protocol import Setup
+from nightslate.worlds.registry import WORLDS
 
 PROJECT = Path(__file__).parents[2]
-PROGRAM, ON_SPARK = "open_bandit", "open_bandit_women"
+PROGRAM, ON_SPARK, OF_ISSUES = "open_bandit", "open_bandit_women", "proactive_assistance"
 FIRST, LAST = open_bandit.DAYS[:2]
 SUBMITTED = "Spark-Submit cmd: "
 
@@ -29,7 +32,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """A warehouse with the sample's logs, DAG files that lie away from the checkout, and all services up.
+    """A warehouse with the sample's logs, DAG files that lie away from the checkout, and all services up. Of
+    the program of several issues nothing has landed yet.
 
     Not below pytest's own folder, which every pytest that starts closes to PostgreSQL's user.
     """
@@ -39,6 +43,7 @@ def site() -> Iterator[Site]:
     dags.mkdir()
     for program in (PROGRAM, ON_SPARK):
         open_bandit.land(wheel, program, home / "landing" / program)
+    for program in (PROGRAM, ON_SPARK, OF_ISSUES):
         for file in (PROJECT / "dags").glob(f"{program}.*"):
             shutil.copy(file, dags)
     with (dags / f"{ON_SPARK}.yaml").open("a") as file:
@@ -107,6 +112,31 @@ def test_a_program_that_says_so_runs_on_spark(site: Site) -> None:
     assert retried(airflow, ON_SPARK, FIRST, attempts=1) == {}
     heavy = {task.name for task in plan(programs.find(ON_SPARK)) if task.step.heavy}
     assert submitted(airflow, ON_SPARK) == heavy
+
+
+def test_each_issue_has_a_group_of_tasks_and_a_world_shows_what_its_night_published(site: Site) -> None:
+    airflow, program = Airflow.of(site), programs.find(OF_ISSUES)
+    key = settings.pseudonym_key() or site.pseudonym_key
+    slates = site.home / "tables" / OF_ISSUES / "slates"
+    pseudonymise = Pseudonymiser(key.encode(), settings.pseudonym_key_version())
+    world = WORLDS[OF_ISSUES](Setup(program, 600, 1, site.home / "landing" / OF_ISSUES, slates, pseudonymise))
+    first, second, third = (program.start_date + timedelta(days=number) for number in range(3))
+
+    world.run_day(0)
+    backfill(airflow, OF_ISSUES, first, first, Console())
+    world.run_day(1)
+    world.run_day(2)  # whose slates are not there yet
+    backfill(airflow, OF_ISSUES, second, third, Console())
+
+    names = {task.name for task in airflow.tasks(OF_ISSUES, first, first)}
+    assert names == {task.name for task in plan(program)}
+    assert {f"{issue}.score" for issue in program.issues} <= names
+    found = rows(site, OF_ISSUES)
+    assert found["quarantine"] == []
+    shown = DeltaTable(str(slates.parent / "impressions")).to_pyarrow_table().to_pylist()
+    by_slate = [row for row in shown if row["slate_id"] is not None]
+    assert {row["ds"] for row in by_slate} == {second}
+    assert {row["issue"] for row in shown} == set(program.issues)
 
 
 def test_stopping_leaves_nothing_and_starting_again_finds_it_all(site: Site) -> None:

@@ -15,9 +15,9 @@ _BASE = Path(__file__).parent
 """Where the template lies that those of all worlds extend."""
 
 
-def render(file: Path, results: Results, **charts: Figure | None) -> str:
-    """Results as one HTML document, by the template of their world, which lies in its folder, with the charts
-    that only it has."""
+def render(file: Path, results: Results, **parts: object) -> str:
+    """Results as one HTML document, by the template of their world, which lies in its folder, with what only
+    it has."""
     html = template(
         file.name,
         (file.parent, _BASE),
@@ -40,7 +40,7 @@ def render(file: Path, results: Results, **charts: Figure | None) -> str:
         ],
         estimates_charts=_estimates_charts(results),
         several=len({row["issue"] for row in results.looks}) > 1,
-        **charts,
+        **parts,
     )
 
 

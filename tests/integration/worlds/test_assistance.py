@@ -21,7 +21,7 @@ from nightslate.worlds.proactive_assistance.world import People, World
 
 DAGS = Path(__file__).parents[3] / "dags"
 NAME = "proactive_assistance"
-USERS, SEED, DAYS, HORIZON = 500, 1, 4, 2
+USERS, SEED, DAYS, HORIZON = 1500, 1, 4, 2
 Played = tuple[Path, AssistanceResults]
 
 
@@ -74,17 +74,20 @@ def test_nothing_that_lands_is_turned_away(played: Played) -> None:
     }  # fmt: skip
 
 
-def test_each_issue_has_slates_of_those_whom_the_world_says_it_concerns(
+def test_the_issues_of_each_user_are_those_that_the_world_says(
     played: Played, program: Program, again: list[tuple[Day, np.ndarray, People]]
 ) -> None:
-    slates = table(played[0], "slates")
+    """But of those who may not be contacted."""
+    choices, withheld = table(played[0], "issue_choices"), table(played[0], "withheld")
     for number, (_, concerned, people) in enumerate(again):
         tomorrow = program.start_date + timedelta(days=number + 1)
         users = np.array(PSEUDONYMISE(pa.array(people.ids)).to_pylist())
+        mine = choices.filter(pl.col("slate_date") == tomorrow)
+        kept_back = withheld.filter(pl.col("slate_date") == tomorrow, pl.col("reason") != "not_concerned")
         for place, issue in enumerate(ISSUES):
-            there = slates.filter(pl.col("slate_date") == tomorrow, pl.col("issue") == issue)["user_id"]
-            assert sorted(there) == sorted(users[concerned[:, place]])
-    assert set(slates["issue"]) == set(ISSUES)
+            there = mine.filter(pl.col("issues").list.contains(issue))["user_id"]
+            assert set(there) == set(users[concerned[:, place]]) - set(kept_back["user_id"])
+    assert set(choices["issue"]) == set(ISSUES)
 
 
 def test_what_is_shown_is_the_first_arm_of_a_slate_or_help_by_chance_on_a_first_day(
@@ -92,12 +95,14 @@ def test_what_is_shown_is_the_first_arm_of_a_slate_or_help_by_chance_on_a_first_
 ) -> None:
     impressions, slates = table(played[0], "impressions"), table(played[0], "slates")
     by_chance = impressions.filter(pl.col("slate_id").is_null())
-    assert set(by_chance["propensity"]) == {1 / 4}
+    assert (by_chance["propensity"] == by_chance["issue_probability"] / 4).all()
     assert by_chance["ds"].min() == program.start_date
     shown = impressions.drop_nulls("slate_id").join(slates, on="slate_id", suffix="_slate")
     assert len(shown) == len(impressions) - len(by_chance) > 0
     assert (shown["arm_id"] == shown["ranking"].list.first()).all()
-    assert (shown["propensity"] == shown["propensities"].list.first()).all()
+    arm = shown["propensities"].list.first()
+    assert (shown["propensity"] / (arm * shown["issue_probability"]) - 1).abs().max() < 1e-12
+    assert not slates.select("user_id", "slate_date").is_duplicated().any()
     assert (shown["issue"] == shown["issue_slate"]).all()
     assert "nothing" in set(shown["arm_id"])
     assert not impressions.select("user_id", "ds").is_duplicated().any()

@@ -68,7 +68,10 @@ class Landing:
                 "occurred_at": self._times(day.day, decisions.at + AFTER_VISIT),
                 "slot": pa.array(np.ones(len(decisions.arm)), pa.int32()),
                 "arm_id": names_at(ARMS, decisions.arm),
-                "propensity": pc.if_else(by_engine, pa.array(decisions.propensity), None),
+                **{
+                    name: pc.if_else(by_engine, pa.array(getattr(decisions, name)), None)
+                    for name in ("propensity", "issue_probability")
+                },
                 "slate_id": decisions.slate_id,
                 "issue": names_at(ISSUES, decisions.issue),
                 "variant": decisions.variant,

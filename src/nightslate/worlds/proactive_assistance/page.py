@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import altair as alt
+import pyarrow as pa
 
 from nightslate.reports.document import figure
-from nightslate.reports.numbers import finite, percent
+from nightslate.reports.numbers import Reward, finite, percent
 from nightslate.reports.plots import AMBER, BLUE, GREEN, INK, MUTED, PURPLE, inline, layered
+from nightslate.reports.uplift import HelpJudged, help_judged
 from nightslate.worlds.charts import HEIGHT, champion_rules, numbered, words
 from nightslate.worlds.results import Results, Row
 from nightslate.worlds.results_page import render
@@ -35,6 +37,8 @@ class AssistanceResults(Results):
     retention: day, and by group which share of the first day's users is still there after it.
     groups: group, value (over the last days), helps, discounts (shown to a user in 30 days).
     budgets: ds, issue, budget, most, expected, drawn: what the slates of a night use.
+    uplift: ds, issue, learner, figure, at, value, lower, upper, spent, first_day, last_day: of the last night
+    of each issue that has any, what help gains against nothing by predicted gain.
     """
 
     horizon: int
@@ -42,6 +46,7 @@ class AssistanceResults(Results):
     retention: list[Row]
     groups: list[Row]
     budgets: list[Row]
+    uplift: list[Row]
 
     earning = "users earned"
     span = "days"
@@ -81,7 +86,18 @@ def page(results: AssistanceResults) -> str:
             budget_chart(results.budgets),
             "What the slates of each night use of each budget, against the budget.",
         ),
+        uplifts=uplifts(results),
     )
+
+
+def uplifts(results: AssistanceResults) -> list[tuple[str, HelpJudged]]:
+    """By issue, of each learner that predicts rewards: whom its help helps."""
+    reward, found = Reward(results.reward, rate=False), []
+    for issue, learner in dict.fromkeys((row["issue"], row["learner"]) for row in results.uplift):
+        rows = pa.Table.from_pylist([row for row in results.uplift if row["issue"] == issue])
+        judged = help_judged(rows, learner, reward)
+        found += [(issue, judged)] if judged else []
+    return found
 
 
 def by_group(days: Sequence[Row], title: str, champion_since: Mapping[int, str]) -> alt.LayerChart | None:

@@ -53,14 +53,15 @@ class Moment(NamedTuple):
 
 class Decisions(NamedTuple):
     """What is shown on a day, one decision a row: the `place` of the subscription, the moment in seconds of
-    the day, places of issue and arm, and how it came about: `propensity` where the engine drew, which is NaN
-    where a slate did, whose id and variant then stand beside it."""
+    the day, places of issue and arm, and how it came about: `propensity` where the engine drew, with
+    `issue_probability` as a factor, both NaN where a slate did, whose id and variant then stand beside it."""
 
     place: Ints
     at: Floats
     issue: Ints
     arm: Ints
     propensity: Floats
+    issue_probability: Floats
     slate_id: pa.Array
     variant: pa.Array
 
@@ -79,7 +80,7 @@ def arms_of(program: Program) -> Bools:
 
 @dataclass(frozen=True)
 class PublishedSlates:
-    """Shows the first arm of the newest slate; where a user has slates of several issues, of that of the
+    """Shows the first arm of the newest slate; should a user have slates of several issues, of that of the
     lowest hash. Whoever has just come gets help by chance if the first visit is a suspicious one.
 
     `folder`: of the table of slates."""
@@ -109,6 +110,7 @@ class PublishedSlates:
             issue=issue[mine],
             arm=arm[mine],
             propensity=np.full(len(mine), np.nan),
+            issue_probability=np.full(len(mine), np.nan),
             slate_id=slates["slate_id"].combine_chunks(),
             variant=slates["variant"].combine_chunks(),
         )
@@ -182,14 +184,17 @@ def _at_random(world: World, arms: Bools, moment: Moment, concerns: Bools) -> De
     drawn = uniform(world.keys(people, "arm", moment.day)[row])
     place = (drawn * among.sum(axis=1)).astype(np.int64)
     arm = np.argmax(np.cumsum(among, axis=1) > place[:, None], axis=1)
-    return chosen(moment, row, issue, arm)._replace(propensity=1 / among.sum(axis=1))
+    of_issue = 1 / concerns.sum(axis=1)[row]
+    drawn_by_chance = chosen(moment, row, issue, arm)
+    return drawn_by_chance._replace(propensity=of_issue / among.sum(axis=1), issue_probability=of_issue)
 
 
 def chosen(moment: Moment, row: Ints, issue: Ints, arm: Ints) -> Decisions:
     """Decisions for some visits that no slate made."""
     nobody = pa.nulls(len(row), pa.string())
     visits = moment.visits
-    return Decisions(visits.place[row], visits.at[row], issue, arm, np.ones(len(row)), nobody, nobody)
+    sure = np.ones(len(row))
+    return Decisions(visits.place[row], visits.at[row], issue, arm, sure, sure, nobody, nobody)
 
 
 def both(some: Decisions, others: Decisions) -> Decisions:

@@ -61,6 +61,7 @@ class AssistanceSimulation:
         self._truths: dict[str, dict[int, Truth]] = {issue: {} for issue in ISSUES}
         self._policies: dict[str, PolicyValues] = defaultdict(PolicyValues)
         self._looks, self._estimates, self._budgets = list[Row](), list[Row](), list[Row]()
+        self._uplift = dict[str, list[Row]]()
 
     def run_day(self, day: int) -> None:
         """What users do and are shown on a day, under each decider."""
@@ -96,6 +97,7 @@ class AssistanceSimulation:
         self._looks += gate_looks(night, tonight)
         self._estimates += estimates_beside_truth(night, {PROGRESSIVE: earlier, CROSS_FITTED: tonight}, None)
         self._budgets += budget_use(night)
+        self._uplift[name] = uplift_rows(night) or self._uplift.get(name, [])
 
     def report(self, seconds: dict[str, float]) -> Report:
         """All that was recorded."""
@@ -124,6 +126,7 @@ class AssistanceSimulation:
             retention=_dated(dated, self._records.retention(began)),
             groups=self._records.groups(),
             budgets=self._budgets,
+            uplift=[row for rows in self._uplift.values() for row in rows],
         )
         return Report(results, page(results))
 
@@ -183,6 +186,19 @@ def horizon_days(program: Program) -> int:
         )
     survival = rewards[0].survival
     return rewards[0].window_of(survival.unless).days if survival else 0
+
+
+def uplift_rows(night: IssueNight) -> list[Row]:
+    """What the night estimated of the uplift of help by predicted gain; nothing where the program does not
+    ask."""
+    if night.issue.uplift is None:
+        return []
+    kept = ("issue", "learner", "figure", "at", "value", "lower", "upper", "spent")
+    days = ("ds", "first_day", "last_day")
+    return [
+        {**{name: row[name] for name in kept}, **{name: row[name].isoformat() for name in days}}
+        for row in night.rows("uplift").to_pylist()
+    ]
 
 
 def _dated(days: list[str], rows: list[dict[str, float | None]]) -> list[Row]:
