@@ -2,8 +2,20 @@
 
 Nothing heavy is imported before a command needs it, so that `--help` and mistakes answer at once."""
 
-from nightslate.cli import attribute, features, files, land, simulate, tables, update
+from nightslate.cli import attribute, features, files, land, serve, simulate, tables, update
 from nightslate.cli.app import app, main
 from nightslate.cli.nights import run_job
 
-__all__ = ["app", "attribute", "features", "files", "land", "main", "run_job", "simulate", "tables", "update"]
+__all__ = [
+    "app",
+    "attribute",
+    "features",
+    "files",
+    "land",
+    "main",
+    "run_job",
+    "serve",
+    "simulate",
+    "tables",
+    "update",
+]

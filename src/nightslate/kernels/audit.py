@@ -102,7 +102,7 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
         known = place >= 0
         with np.errstate(invalid="ignore", divide="ignore"):
             penalised = rows["penalty"].null_count < n
-            expected = _recomputed(weights, place, penalties(rows, arms) if penalised else None)
+            expected = recomputed(weights, place, penalties(rows, arms) if penalised else None)
             wrong = np.abs(propensities / expected - 1) > TOLERANCE
             low = weights < floor / arms
         found += [
@@ -123,8 +123,10 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _recomputed(weights: Floats, place: Ints, diversity: tuple[Floats, Ints] | None) -> Floats:
-    """The conditional propensities by the definition, slot by slot: the arm's share of what is left."""
+def recomputed(weights: Floats, place: Ints, diversity: tuple[Floats, Ints] | None) -> Floats:
+    """(n, depth) the conditional propensities of ranked arms by the definition, slot by slot: the arm's share
+    of what is left. weights (n, A); place (n, depth): of ranked arms among these; diversity: the penalty (n,)
+    and the groups (n, A), where there is one."""
     left, shares = weights.copy(), np.empty(place.shape)
     for slot in range(place.shape[1]):
         at = place[:, [slot]]

@@ -142,14 +142,18 @@ class Scoring:
         choices: pa.Table,
         eligible: Bools | None = None,
         first_groups: FirstGroups | None = None,
+        decisions: Keys | None = None,
     ) -> pa.Table:
         """`SLATES` for users of one variant, in their order. eligible (n, A): which arms of the model are
         candidates of each; None for all. A ranking is as long as the shortest list of candidates allows.
-        first_groups: see `slates`."""
+        first_groups: see `slates`. decisions (n,): what tells decisions of a user apart, each of which then
+        draws a ranking of its own."""
         model, adjustment = self.variants[variant], self.adjustment_of(variant)
         weights = self.weights(variant, choices)
         night = seed(self.program, self.issue, self.slate_date.isoformat(), "ranking")
         keys = mix(user_keys(choices), night)
+        if decisions is not None:
+            keys = mix(keys, decisions)
         fewest = (
             len(model.arms) if eligible is None else int(eligible.sum(axis=1).min(initial=len(model.arms)))
         )

@@ -80,7 +80,7 @@ class FeaturesOfDay:
             for by in dict.fromkeys(each.spec.by for each in aggregates):
                 mine = tuple(each for each in aggregates if each.spec.by == by)
                 if by is None:
-                    yield that_matter(known, mine), partial(_computed, mine)
+                    yield that_matter(known, mine), partial(at_moments, mine)
                 else:
                     keyed = with_key(known, by, self.values)
                     yield that_matter(keyed, mine, [KEY]), partial(keyed_as_of, mine)
@@ -98,8 +98,13 @@ class FeaturesOfDay:
         return asked.sort_by([(USER, "ascending"), (AS_OF, "ascending")])
 
 
-def _computed(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.Table) -> pa.Table:
-    """The moments, with features of the events."""
+def events_of(rows: pa.Table, aggregates: tuple[Aggregate, ...]) -> pa.Table:
+    """Rows of a log as the events that features are of, of its `columns_read`."""
+    return that_matter(_known(rows), aggregates)
+
+
+def at_moments(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.Table) -> pa.Table:
+    """The moments, of users, with features of the events (see `events_of`)."""
     users = pc.unique(moments[USER])
     place = events.schema.get_field_index(USER)
     numbered = events.set_column(place, USER, pc.fill_null(_places(events[USER], users), -1))

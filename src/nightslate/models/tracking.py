@@ -210,6 +210,17 @@ class Registry:
                 return self._load(version, digest)
         return self._load(versions[-1], digest)
 
+    @contextmanager
+    def files_of(self, version: str) -> Iterator[Path]:
+        """A folder with a copy of all files of a version, for as long as the block lasts."""
+        with self._copy(self.client.get_model_version(self.name, version)) as copy:
+            yield copy
+
+    def versions_of(self, digest: str) -> list[str]:
+        """The versions that hold the model with that digest, the newest first. Raises ModelError where there
+        is none."""
+        return [str(version.version) for version in self._registered(digest)]
+
     def _load(self, version: ModelVersion, digest: str) -> ModelFile:
         with self._copy(version) as copy:
             return ModelFile.load(copy, digest, place=str(version.source).removeprefix("file://"))

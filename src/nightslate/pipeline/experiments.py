@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +28,28 @@ def assignment_tonight(night: IssueNight, allocations: Table) -> Assignment:
 def assignment_recorded(night: IssueNight, allocations: Table) -> Assignment:
     """That of tonight's slates, as the step `score` recorded it."""
     return Assignment(night.issue.salt, _segments(allocations.rows(night.slate_date, night.slate_date)))
+
+
+def assignments_recorded(night: IssueNight, allocations: Table) -> list[Assignment]:
+    """Those by which decisions of ds may have been served: each that was ever recorded for it or, which is
+    served until that is there, for the day before."""
+    salt = night.issue.salt
+    found = [Assignment(salt, _segments(rows)) for rows in ever_recorded(allocations, served_days(night.ds))]
+    return [each for place, each in enumerate(found) if each not in found[:place]]
+
+
+def served_days(ds: date) -> tuple[date, date]:
+    """The days of slates whose models may have made a decision of `ds`."""
+    return ds, ds - timedelta(days=1)
+
+
+def ever_recorded(table: Table, days: Iterable[date]) -> Iterator[pa.Table]:
+    """The rows of days in each version that has replaced them, as long as vacuum has kept its files."""
+    for day in days:
+        for version in sorted({commit.version for commit in table.history(day)}, reverse=True):
+            snapshot = table.snapshot(version)
+            if all(file.path.exists() for file in snapshot.files(day, day)):
+                yield snapshot.to_arrow(day, day)
 
 
 def allocation_rows(night: IssueNight, assignment: Assignment) -> list[dict[str, Any]]:

@@ -80,6 +80,12 @@ def _contacts() -> Run:
     return run
 
 
+def _audit_served() -> Run:
+    from nightslate.pipeline.steps.audit_served import run
+
+    return run
+
+
 def _transitions() -> Run:
     from nightslate.pipeline.steps.transitions import run
 
@@ -180,6 +186,16 @@ STEPS = (
         belongs_to=lambda program: bool(program.detectors),
     ),
     Step(
+        name="audit_served",
+        does="Recomputes each decision that the app has served, before anyone learns from it.",
+        run=_audit_served,
+        reads=("impressions", "features"),
+        looks_up=("models", "promotions", "multipliers", "allocations"),
+        writes=("served_decisions", "impressions:recomputed"),
+        heavy=True,
+        belongs_to=lambda program: program.serving is not None,
+    ),
+    Step(
         name="transitions",
         does="Puts a user's decisions together that follow one another, with their rewards.",
         run=_transitions,
@@ -203,7 +219,7 @@ STEPS = (
         name="train",
         does="Fits every learner on rewards that are known; registers the models.",
         run=_train,
-        reads=("impressions", "features", "credits", "transitions", "arms"),
+        reads=("impressions", "impressions:recomputed", "features", "credits", "transitions", "arms"),
         looks_up=("promotions",),
         writes=("models", "delays"),
         per_issue=True,

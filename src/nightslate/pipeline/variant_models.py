@@ -20,7 +20,4 @@ def variant_models(night: IssueNight, models: Table, champion: str) -> dict[str,
 
 def variant_learners(night: IssueNight, champion: str) -> dict[str, str]:
     """By variant the learner whose model makes its slates."""
-    return {
-        name: champion if variant.policy == "champion" else variant.policy
-        for name, variant in sorted(night.issue.variants.items())
-    }
+    return {name: variant.learner(champion) for name, variant in sorted(night.issue.variants.items())}

@@ -204,6 +204,13 @@ def of_source(specs: FeatureSpecs, source: SourceName) -> tuple[Aggregate, ...]:
     return tuple(each for each in aggregates(specs) if each.spec.source == source)
 
 
+def by_source(specs: FeatureSpecs) -> dict[str, tuple[Aggregate, ...]]:
+    """The same by the log that they are of."""
+    wanted = aggregates(specs)
+    sources = dict.fromkeys(each.spec.source for each in wanted)
+    return {source: tuple(each for each in wanted if each.spec.source == source) for source in sources}
+
+
 def require_names(found: Sequence[Aggregate]) -> None:
     """Raise ValueError where two features share a name, or one is too long for a name."""
     names = [each.name for each in found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -30,6 +30,7 @@ TAKEN = {
         ),
         *("slate_id", "eligible_arms", "variant", "policy", "issue", "issue_probability"),
         *("trajectory_id", "step", "terminal"),
+        *("model_digest", "release_digest"),
         "next_eligible_arms",
         *("reward", "bucket", "ds"),
     },
@@ -38,6 +39,8 @@ TAKEN = {
 }
 """The columns that tables with a program's own have anyway, and those that a night adds. Contracts are not
 read here, where DAG files are parsed; a test holds this against them."""
+
+_KINDS_NAMED = 5
 
 SQL_WORDS = {
     *("all", "current_date", "current_time", "current_timestamp", "distinct", "exists", "false", "interval"),
@@ -97,6 +100,15 @@ class Activity(Strict):
             raise ValueError(f"columns: a column is declared twice in {names}")
         _require_free("activity", names)
         return self
+
+    def unknown(self, counts: Mapping[str, int]) -> str:
+        """A word on rows of kinds that are not among `kinds`, given how many there are of each; empty without
+        any, and where `kinds` says nothing."""
+        unknown = {kind: rows for kind, rows in sorted(counts.items()) if kind not in self.kinds}
+        if not unknown or not self.kinds:
+            return ""
+        named = f"{', '.join(list(unknown)[:_KINDS_NAMED])}{', ...' if len(unknown) > _KINDS_NAMED else ''}"
+        return f"{sum(unknown.values())} of kinds of activity that the program does not name: {named}"
 
     @property
     def types(self) -> dict[str, Literal["category", "number"]]:

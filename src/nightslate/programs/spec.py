@@ -17,6 +17,7 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
+from nightslate.programs.serving import Serving, require_servable
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 from nightslate.programs.updates import Updates
 
@@ -44,6 +45,7 @@ class Program(Strict):
     detectors: Detectors = Field(default={})
     contacts: ContactRules | None = None
     updates: Updates | None = None
+    serving: Serving | None = None
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
     issue_choice: IssueChoice | None = None
 
@@ -70,6 +72,7 @@ class Program(Strict):
     def _can_compute_features(self) -> Program:
         require_computable(self.features, self.logs)
         require_names_of_their_own(self.detectors, self.context)
+        require_servable(self.serving, self.features, self.detectors)
         return self
 
     @model_validator(mode="after")

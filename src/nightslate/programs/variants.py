@@ -13,6 +13,10 @@ class Variant(Strict):
     share: Share
     policy: Name
 
+    def learner(self, champion: str) -> str:
+        """Whose model its users are scored by while this learner is the champion."""
+        return champion if self.policy == "champion" else self.policy
+
 
 class Experiment(Strict):
     """`salt`: who is in which variant follows from it and the user's id; the program's name where it is not

@@ -22,31 +22,34 @@ from nightslate.tables import Snapshot, Warehouse
 
 
 def _load_pyfunc(path: str) -> ServedModel:
-    """The model in a folder. Raises ModelError unless the warehouse of $NIGHTSLATE_HOME has recorded its
-    release, and with it all of its files."""
-    folder = Path(path)
-    release = _recorded_release(folder / RELEASE)
+    return load_served(Path(path), settings.home())
+
+
+def load_served(folder: Path, home: Path) -> ServedModel:
+    """The model in a folder. Raises ModelError unless the warehouse in `home` has recorded its release, and
+    with it all of its files."""
+    release = _recorded_release(folder / RELEASE, home)
     model = scored_by(ModelFile.load(folder, release.model_digest))
     # scikit-learn and its threads are loaded when they are used: before the first request
     one = pa.Table.from_pylist([example(release)]).to_pandas()
     model.choices(read(one, release.context, model.arms, release.keyed).users)
-    return ServedModel(release, model, Multipliers(release, _snapshot(release, "multipliers")))
+    return ServedModel(release, model, Multipliers(release, snapshot_of(release, "multipliers", home)))
 
 
-def _recorded_release(file: Path) -> Release:
+def _recorded_release(file: Path, home: Path) -> Release:
     try:
         content = file.read_bytes()
     except OSError as error:
         raise ModelError(f"{file} can't be read ({error.strerror}): a night's `train` writes it") from error
-    release, home = Release.from_json(content, str(file)), settings.home()
-    models = _snapshot(release, "models")
+    release = Release.from_json(content, str(file))
+    models = snapshot_of(release, "models", home)
     if models.version < 0:
         raise ModelError(
             f"there is no table {release.program}/models in {home} that could vouch for {file}: set"
             " NIGHTSLATE_HOME to the warehouse whose nights trained the model"
         )
     of_a_night = release.digest in _releases(models) and _trained(models, release)
-    if not of_a_night and not _updated(release):
+    if not of_a_night and not _updated(release, home):
         raise ModelError(
             f"{file} is not what a night of {release.program} in {home} has recorded, nor an update: its"
             f" sha256 is {release.digest}, of a model with digest {release.model_digest}. Train the night of"
@@ -55,10 +58,10 @@ def _recorded_release(file: Path) -> Release:
     return release
 
 
-def _snapshot(release: Release, table: str) -> Snapshot:
+def snapshot_of(release: Release, table: str, home: Path) -> Snapshot:
     """A table of the program as of now, the rows of the release's issue."""
     contract = replace(load(table), by_issue=release.by_issue)
-    found = Warehouse(settings.home()).table(release.program, contract)
+    found = Warehouse(home).table(release.program, contract)
     return found.of_issue(release.issue).snapshot()
 
 
@@ -68,9 +71,9 @@ def _releases(models: Snapshot) -> set[str]:
     return {digest for each in commits for digest in json.loads(each.metadata.get(RELEASES, "[]"))}
 
 
-def _updated(release: Release) -> bool:
+def _updated(release: Release, home: Path) -> bool:
     """Whether an update between nights has recorded the release."""
-    rows = _snapshot(release, "updates").to_arrow(columns=["digest", "release_digest"])
+    rows = snapshot_of(release, "updates", home).to_arrow(columns=["digest", "release_digest"])
     of_model = pc.equal(rows["digest"], release.model_digest)
     return bool(pc.any(pc.and_(of_model, pc.equal(rows["release_digest"], release.digest))).as_py())
 

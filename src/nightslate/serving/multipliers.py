@@ -6,10 +6,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Protocol
 
 from nightslate.errors import ContractError
 from nightslate.serving.release import Release
 from nightslate.tables import Snapshot
+
+
+class SolvedFor(Protocol):
+    """What knows the multipliers of a day."""
+
+    def of(self, day: date) -> Mapping[str, float]:
+        """By arm."""
+        ...
+
+
+@dataclass(frozen=True)
+class GivenMultipliers:
+    """The same by arm, on whichever day."""
+
+    by_arm: Mapping[str, float]
+
+    def of(self, day: date) -> Mapping[str, float]:  # noqa: ARG002
+        """By arm."""
+        return self.by_arm
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from threadpoolctl import ThreadpoolController
 
-from nightslate.core.arrays import Ints
+from nightslate.core.arrays import Ints, Keys
 from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.scoring import SLATES, ScoredBy, Scoring, chosen
 from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.serving.mlmodel import DAY, VARIANT
-from nightslate.serving.multipliers import Multipliers
+from nightslate.serving.multipliers import SolvedFor
 from nightslate.serving.release import Release
 from nightslate.serving.requests import Frame, Request, read
 
@@ -35,7 +35,7 @@ class ServedModel:
 
     release: Release
     model: ScoredBy
-    multipliers: Multipliers
+    multipliers: SolvedFor
     _threads: ThreadpoolController = field(default_factory=ThreadpoolController, repr=False)
     _one_at_a_time: Lock = field(default_factory=Lock, repr=False)
 
@@ -45,13 +45,20 @@ class ServedModel:
         answers with 400."""
         try:
             request = read(model_input, self.release.context, self.model.arms, self.release.keyed)
-            variant = self._variant((params or {}).get(VARIANT))
-            with self._one_at_a_time, self._threads.limit(limits=1):
-                slates = self._slates(request, variant)
+            slates = self.slates(request, self._variant((params or {}).get(VARIANT)))
         except NightslateError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
         days = pa.array([day.isoformat() for day in request.days], pa.string())
         return list(slates.append_column(DAY, days.take(pa.array(request.day_of))).to_pylist())
+
+    def slates(
+        self, request: Request, variant: str, decisions: Keys | None = None, solved_for: date | None = None
+    ) -> pa.Table:
+        """`SLATES` of the rows in their order. Who may get no arm has an empty ranking, and no slate of which
+        there could be an id. decisions: see `Scoring.slates_among`. solved_for: the day whose multipliers
+        are taken, where it is another than the row's."""
+        with self._one_at_a_time, self._threads.limit(limits=1):
+            return self._slates(request, variant, decisions, solved_for)
 
     def _variant(self, asked: str | None) -> str:
         known, variant = self.release.variants, asked or self.release.variant
@@ -61,9 +68,9 @@ class ServedModel:
             )
         return variant
 
-    def _slates(self, request: Request, variant: str) -> pa.Table:
-        """`SLATES` of the rows in their order. Who may get no arm has an empty ranking, and no slate of which
-        there could be an id."""
+    def _slates(
+        self, request: Request, variant: str, decisions: Keys | None, solved_for: date | None
+    ) -> pa.Table:
         users = request.users.append_column(_ROW, pa.array(np.arange(request.users.num_rows)))
         users = EligibleUsers(self.release.eligible, self.release.concern)(users)
         rows, eligible = users[_ROW].to_numpy(), request.eligible
@@ -75,7 +82,9 @@ class ServedModel:
         for day, at in _alike(request, rows, self.release.depth):
             among = None if eligible is None else eligible[rows[at]]
             mine = choices if len(at) == len(rows) else choices.take(pa.array(at))
-            parts.append(self._scoring(variant, request.days[day]).slates_among(variant, mine, among))
+            drawn = None if decisions is None else decisions[rows[at]]
+            scoring = self._scoring(variant, request.days[day], solved_for)
+            parts.append(scoring.slates_among(variant, mine, among, decisions=drawn))
             order.append(rows[at])
         none = np.setdiff1d(np.arange(request.users.num_rows), rows)
         if len(none):
@@ -86,10 +95,10 @@ class ServedModel:
             slates = slates.take(pa.array(np.argsort(np.concatenate(order))))
         return slates
 
-    def _scoring(self, variant: str, slate_date: date) -> Scoring:
+    def _scoring(self, variant: str, slate_date: date, solved_for: date | None) -> Scoring:
         """Everybody of a request is in the variant that it says."""
         release, adjusted = self.release, self.release.variants[variant]
-        multipliers = self.multipliers.of(slate_date) if adjusted else {}
+        multipliers = self.multipliers.of(solved_for or slate_date) if adjusted else {}
         return Scoring(
             program=release.program,
             issue=release.issue,

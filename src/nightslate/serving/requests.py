@@ -127,7 +127,12 @@ def _by_arm(column: Any, feature: KeyedFeature) -> pa.Array:
 def _eligible(frame: Frame, arms: Sequence[str]) -> Bools | None:
     if ELIGIBLE not in frame or frame[ELIGIBLE].isna().all():
         return None
-    lists = _typed(frame[ELIGIBLE], pa.list_(pa.string()))
+    return eligible_among(_typed(frame[ELIGIBLE], pa.list_(pa.string())), arms)
+
+
+def eligible_among(lists: pa.Array, arms: Sequence[str]) -> Bools:
+    """(n, A): which arms of a model the list of each row names; all of them where it is null. Raises
+    ContractError that names the first that the model does not rank."""
     named = pc.list_flatten(lists)
     place = place_in(named, pa.array(arms, pa.string()))
     for at in _first(place < 0):

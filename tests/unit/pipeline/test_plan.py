@@ -85,6 +85,11 @@ def test_whom_contact_rules_withhold_is_known_before_anybody_is_scored():
     assert "withheld" in next(step for step in STEPS if step.name == "score").reads
 
 
+def test_nobody_learns_from_served_decisions_before_they_are_recomputed():
+    served = program(serving={})
+    assert edges(served) == {**BANDIT, "audit_served": {"ingest"}, "train": {"attribute", "audit_served"}}
+
+
 def test_issues_wait_for_what_they_share_and_not_for_one_another():
     found, home, mail = edges(of_issues("home", "mail")), per_issue("home"), per_issue("mail")
     assert found == {name: home.get(name, set()) | mail.get(name, set()) for name in home | mail}

@@ -19,7 +19,7 @@ from nightslate.pipeline.lookback import days_attributed_to, days_with_features,
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
 from nightslate.programs.days import days_before, end_of
-from nightslate.programs.features import ARM, Aggregate, aggregates, context_of
+from nightslate.programs.features import ARM, Aggregate, aggregates, by_source, context_of
 from nightslate.tables import Table
 
 _DAYS_BEFORE, _NAMED = 7, 5
@@ -53,11 +53,7 @@ def run(
 def write_day(night: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
     known, and of when decisions of ds were made."""
-    program, wanted = night.program, aggregates(night.program.features)
-    by_log: dict[str, tuple[Aggregate, ...]] = {
-        source: tuple(each for each in wanted if each.spec.source == source)
-        for source in dict.fromkeys(each.spec.source for each in wanted)
-    }
+    program, by_log = night.program, by_source(night.program.features)
     inputs = {
         source: bucket_input(night, logs[source], columns_read(source, of_log), _first_day(night, of_log))
         for source, of_log in by_log.items()
@@ -79,7 +75,8 @@ def write_day(night: Night, logs: Mapping[str, Table], arms: Table, features: Ta
     work = Work(inputs, program.buckets)
     staged = night.engine.write(in_order, work, {"features": features.begin(night.ds)})["features"]
     features.publish(staged, with_meaning(night, "features"))
-    return f"{len(wanted)} features of {staged.rows} moments from {events} events"
+    wanted = sum(map(len, by_log.values()))
+    return f"{wanted} features of {staged.rows} moments from {events} events"
 
 
 def _drift(night: Night, features: Table, feature_drift: Table) -> str:

@@ -48,8 +48,6 @@ from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
 from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
 from nightslate.tables import Table
 
-_KINDS_NAMED = 5
-
 Logs = Mapping[str, Table]
 """The tables of the program's landing logs, by log."""
 
@@ -161,12 +159,8 @@ def _unknown_kinds(night: Night, ingested: Mapping[str, TakenIn]) -> str:
         lambda tables: [("kinds", counted.update(tables["activity"]))],
         Work({"activity": of_kinds}, night.program.buckets),
     )
-    found = kinds["kinds"].by_column["kind"]
-    unknown = {kind: rows for kind, rows in sorted(found.items()) if kind not in declared.kinds}
-    if not unknown:
-        return ""
-    named = f"{', '.join(list(unknown)[:_KINDS_NAMED])}{', ...' if len(unknown) > _KINDS_NAMED else ''}"
-    return f"; {sum(unknown.values())} of kinds of activity that the program does not name: {named}"
+    unknown = declared.unknown(kinds["kinds"].by_column["kind"])
+    return f"; {unknown}" if unknown else ""
 
 
 def _refused_files(ingested: Mapping[str, TakenIn]) -> str:

@@ -1,0 +1,83 @@
+"""Each decision that was served, recomputed: from the logs, the features as of it and the recorded model."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from nightslate.engines import Input, Tables, Work
+from nightslate.errors import ContractError
+from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.feature_table import features_input, known_features
+from nightslate.pipeline.lookback import days_learnt_from, shared_with_other_nights
+from nightslate.pipeline.night import Night
+from nightslate.pipeline.served_by import Recorded, is_served, served_by
+from nightslate.serving.recomputed import DECISION_COLUMNS, RecomputedDecisions
+from nightslate.tables import Table
+
+_NAMED = 10
+
+
+def run(
+    night: Night,
+    impressions: Table,
+    features: Table,
+    models: Table,
+    promotions: Table,
+    multipliers: Table,
+    allocations: Table,
+    served_decisions: Table,
+) -> str:
+    """Those of the day, and before it of the days that are learnt from and that no night of theirs has
+    audited yet. Raises ContractError where a decision of these days does not follow from what is known of it:
+    nobody learns from it, or from anything, until it is made good."""
+    days, recorded = days_learnt_from(night, models), Recorded(models, promotions, multipliers, allocations)
+    with shared_with_other_nights():
+        landed = impressions.snapshot().written().keys() & {*days}
+        for day in sorted(landed - served_decisions.snapshot().written().keys()):
+            _audit(night.at(day), impressions, features, recorded, served_decisions)
+        recomputed = _audit(night, impressions, features, recorded, served_decisions)
+    found = served_decisions.rows(min([night.ds, *days]), night.ds)
+    _require_sound(found.filter(found["fault"].is_valid()))
+    return f"{recomputed} arms of served decisions: each is the one that was drawn, its propensity is exact"
+
+
+def _audit(
+    night: Night,
+    impressions: Table,
+    features: Table,
+    recorded: Recorded,
+    served_decisions: Table,
+) -> int:
+    """Writes one partition; returns how many rows it has."""
+    context = [column.name for column in night.program.logs.context]
+    shown = bucket_input(night, impressions, (*DECISION_COLUMNS, *context), night.ds)
+    inputs: dict[str, Input] = {"impressions": shown}
+    known = known_features(night)
+    if known is not None:
+        inputs["features"] = features_input(night, features, night.ds)
+    recomputed = RecomputedDecisions(night.ds, served_by(night, impressions, recorded))
+    order = [(name, "ascending") for name in ("user_id", *served_decisions.contract.key)]
+
+    def verdicts(tables: Tables) -> dict[str, pa.Table]:
+        served = is_served(tables["impressions"])
+        if known is not None:
+            served = known.beside(served, tables["features"])
+        return {"served": recomputed(served).sort_by(order)}
+
+    attempt = {"served": served_decisions.begin(night.ds)}
+    staged = night.engine.write(verdicts, Work(inputs, night.program.buckets), attempt)["served"]
+    served_decisions.publish(staged, night.commit_metadata)
+    return staged.rows
+
+
+def _require_sound(wrong: pa.Table) -> None:
+    if not wrong.num_rows:
+        return
+    counts = wrong.group_by("fault", use_threads=False).aggregate([([], "count_all")]).sort_by("fault")
+    lines = [f"  {row['fault']}: {row['count_all']} rows" for row in counts.to_pylist()]
+    first = wrong.select(["ds", "decision_id", "slot", "fault"]).slice(0, _NAMED).to_pylist()
+    lines += [f"  {row['ds']} {row['decision_id']}, slot {row['slot']}: {row['fault']}" for row in first]
+    raise ContractError(
+        "served decisions do not follow from what is known of them, and nobody learns from them (all of them"
+        " are in the table served_decisions):\n" + "\n".join(lines)
+    )

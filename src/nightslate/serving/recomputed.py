@@ -1,0 +1,254 @@
+"""Decisions that the app has served, recomputed from what a night knows of them by its tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.contracts import arrow, load
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.hashing import hex_to_uint64
+from nightslate.core.policies.plackett_luce import marginal_propensities
+from nightslate.kernels.assignments import Assignment
+from nightslate.kernels.audit import TOLERANCE, recomputed
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.lists import codes, items, marked, matrix, places
+from nightslate.kernels.scoring import ScoredBy
+from nightslate.kernels.slate_penalties import penalties
+from nightslate.serving.issue_draws import OneOfIssues
+from nightslate.serving.multipliers import GivenMultipliers
+from nightslate.serving.ranking import ServedModel
+from nightslate.serving.release import Release
+from nightslate.serving.requests import Request
+
+SERVED = arrow.types(load("served_decisions").file_columns)
+DECISION_COLUMNS = (
+    *("decision_id", "slot", "user_id", "occurred_at", "issue", "arm_id", "propensity", "propensity_kind"),
+    *("eligible_arms", "variant", "policy", "model_digest", "release_digest", "issue_probability"),
+)
+"""What is read of impressions, beside the columns of contexts."""
+
+ANOTHER_ARM = "the arm is not the one that was drawn"
+ANOTHER_PROPENSITY = f"the propensity is not the one that the model gives, to {TOLERANCE:g} of it"
+NOT_SERVED = "its user or arms are none that the model would have been asked about"
+NOT_OF_THE_RELEASE = "model, policy, issue or variant are not those of its release"
+ANOTHER_ISSUE = "the issue or its probability is not what was drawn"
+ANOTHER_VARIANT = "its user is in another variant"
+NO_RELEASE = "its release is none that a night has recorded"
+NO_DECISION = "its decision_id is none that the app gives"
+
+_ID = "^[0-9a-f]{32}$"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A model as it was served. multipliers: those that any night has solved for the day or the one before,
+    of which a decision went by one; assignments: likewise, who was in which variant; choices: likewise, how
+    its issue was drawn, where it was."""
+
+    release: Release
+    model: ScoredBy
+    multipliers: Sequence[Mapping[str, float]]
+    assignments: Sequence[Assignment]
+    choices: Sequence[OneOfIssues] = ()
+
+    def served(self) -> Iterator[ServedModel]:
+        """What may have made its decisions."""
+        for by_arm in self.multipliers:
+            yield ServedModel(self.release, self.model, GivenMultipliers(by_arm))
+
+
+@dataclass(frozen=True)
+class RecomputedDecisions:
+    """Of the decisions of a day. released: by digest; what is not there is at fault."""
+
+    day: date
+    released: Mapping[str, Released]
+
+    def __call__(self, shown: pa.Table) -> pa.Table:
+        """`SERVED`, a row for each of these, in another order. shown: impressions that the app has served, of
+        each decision all, with the contexts that their users had then."""
+        parts = [SERVED.empty_table()]
+        groups = shown.group_by(["release_digest", "variant"], use_threads=False).aggregate([])
+        for release, variant in zip(
+            *groups.select(["release_digest", "variant"]).to_pydict().values(), strict=True
+        ):
+            rows = shown.filter((pc.field("release_digest") == release) & _is(variant))
+            parts.append(self._of_release(rows, self.released.get(release), variant))
+        return pa.concat_tables(parts)
+
+    def _of_release(self, rows: pa.Table, found: Released | None, variant: str | None) -> pa.Table:
+        """Of rows that name one release and one variant."""
+        if found is None:
+            return _verdicts(rows, NO_RELEASE)
+        if variant not in found.release.variants:
+            return _verdicts(rows, NOT_OF_THE_RELEASE)
+        ids = np.asarray(pc.match_substring_regex(rows["decision_id"], _ID))
+        parts = [_verdicts(rows.filter(pa.array(~ids)), NO_DECISION)]
+        rows = rows.filter(pa.array(ids))
+        keys, dealt = user_keys(rows), np.zeros(rows.num_rows, dtype=np.bool_)
+        for assignment in found.assignments:
+            dealt |= assignment.variants(keys) == variant
+        parts.append(_verdicts(rows.filter(pa.array(~dealt)), ANOTHER_VARIANT))
+        rows = rows.filter(pa.array(dealt))
+        drawn = self._drawn_otherwise(rows, found.choices)
+        parts.append(_verdicts(rows.filter(pa.array(drawn)), ANOTHER_ISSUE))
+        rows = rows.filter(pa.array(~drawn))
+        verdicts = [_Recomputation(rows, each, variant, self.day).verdicts() for each in found.served()]
+        if rows.num_rows and verdicts:
+            parts.append(_best(verdicts))
+        return pa.concat_tables(parts)
+
+    def _drawn_otherwise(self, rows: pa.Table, choices: Sequence[OneOfIssues]) -> Bools:
+        """(n,) which rows say that their issue was drawn, and none of these draws it so."""
+        said = rows["issue_probability"].to_numpy(zero_copy_only=False).astype(np.float64)
+        wrong: Bools = ~np.isnan(said)
+        if not wrong.any():
+            return wrong
+        ids = np.array(rows["decision_id"].to_pylist(), dtype=np.str_)
+        for choice in choices:
+            chances, issues = choice.chances(rows), rows["issue"].to_pylist()
+            concerned = chances.any(axis=1)
+            place = np.zeros(len(ids), dtype=np.int64)
+            if concerned.any():
+                some = pa.array(concerned)
+                drawn = choice.drawn(
+                    rows.filter(some), chances[concerned], hex_to_uint64(ids[concerned]), self.day
+                )
+                place[concerned] = drawn
+            names = np.array(choice.names)[place]
+            expected = chances[np.arange(len(ids)), place]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                exact = np.abs(said / expected - 1) <= TOLERANCE
+            wrong &= ~(concerned & (names == np.array(issues, dtype=np.str_)) & exact)
+        return wrong
+
+
+class _Recomputation:
+    """Of rows of one release and variant, by one model with its multipliers."""
+
+    def __init__(self, rows: pa.Table, model: ServedModel, variant: str, day: date) -> None:
+        self.rows, self.model, self.variant, self.day = rows, model, variant, day
+        coded = rows["decision_id"].combine_chunks().dictionary_encode()
+        self.decision: Ints = np.asarray(
+            coded.indices, dtype=np.int64
+        )  # of each row, its place among decisions
+        _, first = np.unique(self.decision, return_index=True)
+        self.decisions = rows.take(pa.array(first))
+
+    def verdicts(self) -> pa.Table:
+        """`SERVED` of the rows, in their order."""
+        expected, arms = self._expected()
+        expected *= self._issue_factor()
+        with np.errstate(invalid="ignore"):
+            exact = np.abs(self.rows["propensity"].to_numpy() / expected - 1) <= TOLERANCE
+        faults = np.full(len(expected), None, dtype=object)
+        faults[~exact] = ANOTHER_PROPENSITY
+        faults[_differ(arms, self.rows["arm_id"])] = ANOTHER_ARM
+        faults[np.isnan(expected)] = NOT_SERVED
+        faults[self._misnamed()] = NOT_OF_THE_RELEASE
+        return _verdicts(
+            self.rows, pa.array(faults, pa.string()), pa.array(expected, mask=np.isnan(expected))
+        )
+
+    def _issue_factor(self) -> Floats:
+        """(n,) the probability of the issue where it is a factor of the propensity, else 1."""
+        chance = pc.fill_null(self.rows["issue_probability"], 1.0).to_numpy()
+        marginal = np.asarray(pc.equal(self.rows["propensity_kind"], "marginal"))
+        return np.asarray(np.where(marginal | (self.rows["slot"].to_numpy() == 1), chance, 1.0))
+
+    def _misnamed(self) -> Bools:
+        release, wrong = self.model.release, np.zeros(self.rows.num_rows, dtype=np.bool_)
+        said = {"issue": release.issue, "policy": release.learner, "model_digest": release.model_digest}
+        for name, value in said.items():
+            wrong |= _differ(pa.chunked_array([pa.repeat(value, len(wrong))]), self.rows[name])
+        return wrong
+
+    def _expected(self) -> tuple[Floats, pa.ChunkedArray]:
+        """(n,) the propensity of what the model ranks in each row's slot, and its arm; NaN and null where the
+        user would have been ranked nothing there."""
+        slates = self._slates()
+        ranking = slates["ranking"].combine_chunks()
+        offsets, flat = np.asarray(ranking.offsets), ranking.flatten()
+        slot = self.rows["slot"].to_numpy()
+        at = offsets[self.decision] + slot - 1
+        there = at < offsets[self.decision + 1]
+        places = pa.array(at, mask=~there)
+        by_kind = {
+            kind: pa.array(_propensities(slates, offsets, kind)).take(places)
+            for kind in pc.unique(self.rows["propensity_kind"]).to_pylist()
+        }
+        found = np.full(len(at), np.nan)
+        for kind, values in by_kind.items():
+            mine = np.asarray(pc.equal(self.rows["propensity_kind"], kind)) & there
+            found[mine] = values.to_numpy(zero_copy_only=False)[mine]
+        return found, pa.chunked_array([flat.take(places)])
+
+    def _slates(self) -> pa.Table:
+        """Of each decision; one that names arms which the model does not rank is ranked nothing."""
+        context = [feature.name for feature in self.model.release.context]
+        lists, arms = self.decisions["eligible_arms"].combine_chunks(), self.model.model.arms
+        eligible = None
+        if lists.null_count < len(lists):
+            place = places(pc.list_flatten(lists), pa.array(arms, pa.string()))
+            eligible = marked(lists, place, len(arms))
+            eligible[pc.list_parent_indices(lists).to_numpy()[place == len(arms)]] = False
+        users = self.decisions.select(["user_id", *context])
+        request = Request(users, [self.day], np.zeros(users.num_rows, dtype=np.int64), eligible)
+        ids = np.array(self.decisions["decision_id"].to_pylist(), dtype=np.str_)
+        return self.model.slates(request, self.variant, hex_to_uint64(ids))
+
+
+def _propensities(slates: pa.Table, offsets: Ints, kind: str) -> Floats:
+    """Of all ranked arms of these slates, one after another, by the definition from the weights."""
+    found, lengths = np.full(int(offsets[-1]), np.nan), np.asarray(pc.list_value_length(slates["candidates"]))
+    for length in np.unique(lengths[lengths > 0]):
+        at = np.flatnonzero(lengths == length)
+        mine = slates.take(pa.array(at))
+        arm_ids = pc.unique(items(mine["candidates"]))
+        candidates, ranking = (codes(mine[name], arm_ids) for name in ("candidates", "ranking"))
+        place_of = np.full((len(at), len(arm_ids) + 1), -1)
+        np.put_along_axis(place_of, candidates, np.arange(length)[None, :], axis=1)
+        place = np.take_along_axis(place_of, ranking, axis=1)
+        weights = matrix(mine["weights"]).astype(np.float64)
+        penalised = mine["penalty"].null_count < len(at)
+        of_slots = recomputed(weights, place, penalties(mine, int(length)) if penalised else None)
+        if kind == "marginal":
+            for slot in range(1, min(place.shape[1], 3)):
+                in_slot = marginal_propensities(weights, slot + 1)
+                of_slots[:, slot] = np.take_along_axis(in_slot, place[:, [slot]], axis=1)[:, 0]
+        found[offsets[at][:, None] + np.arange(place.shape[1])] = of_slots
+    return found
+
+
+def _best(verdicts: Sequence[pa.Table]) -> pa.Table:
+    """Of verdicts on the same rows, in one order, that of the first without a fault for each row."""
+    best = verdicts[0]
+    for other in verdicts[1:]:
+        better = pc.and_(best["fault"].is_valid(), other["fault"].is_null())
+        at = pc.if_else(better, best.num_rows, 0)
+        places = pc.add(pa.array(np.arange(best.num_rows)), at)
+        best = pa.concat_tables([best, other]).take(places)
+    return best
+
+
+def _verdicts(rows: pa.Table, fault: str | pa.Array, expected: pa.Array | None = None) -> pa.Table:
+    columns = {name: rows[name] for name in SERVED.names if name in rows.column_names}
+    columns["recomputed"] = pa.nulls(rows.num_rows, pa.float64()) if expected is None else expected
+    columns["fault"] = pa.repeat(fault, rows.num_rows) if isinstance(fault, str) else fault
+    return pa.table([columns[name] for name in SERVED.names], schema=SERVED)
+
+
+def _differ(left: pa.ChunkedArray, right: pa.ChunkedArray) -> Bools:
+    """(n,) where two columns differ; null differs from what is not."""
+    same = pc.fill_null(pc.equal(left, right), False)
+    return ~np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _is(variant: str | None) -> pc.Expression:
+    return pc.field("variant").is_null() if variant is None else pc.field("variant") == variant

@@ -1,0 +1,123 @@
+"""The app is killed (SIGKILL) at any point and started again: what was answered is landed, and once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+from nightslate.local.site import free_port
+
+from .assisted import PROGRAM, TODAY, Row, context, land, moment, night, others_logs, run_night
+from .client import Client
+
+SPOOL = "nightslate.online.spool"
+
+
+@contextmanager
+def process(home: Path, now: datetime, *strike: str) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
+    port = free_port(5070)
+    script = str(Path(__file__).with_name("served_process.py"))
+    command = [sys.executable, script, str(home), str(port), now.isoformat(), *strike]
+    running = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    client = Client(port)
+    try:
+        for _ in range(600):
+            if running.poll() is not None or is_up(client):
+                break
+            time.sleep(0.1)
+        yield client, running
+    finally:
+        running.kill()
+        running.wait(30)
+
+
+def is_up(client: Client) -> bool:
+    try:
+        return client.get("/health").status == 200
+    except OSError:
+        return False
+
+
+def ask(client: Client, number: int, at: datetime) -> Row | None:
+    """The answer, if there is one."""
+    events = [
+        {
+            "occurred_at": (at - timedelta(minutes=number + 1)).isoformat(),
+            "kind": "error",
+            "page": f"p{number}",
+        }
+    ]
+    asked = {"user_id": f"user-{number % 3}", "context": context(number % 3), "activity": events}
+    try:
+        answer = client.post(asked)
+    except (OSError, HTTPException):
+        return None
+    assert answer.status == 200, answer
+    return dict(answer.body)
+
+
+def landed(home: Path, log: str) -> list[Row]:
+    folder = home / "landing" / PROGRAM / log / f"ds={TODAY}"
+    return [
+        json.loads(line) for file in sorted(folder.glob("served-*")) for line in file.read_text().splitlines()
+    ]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "strike",
+    [
+        (f"{SPOOL}.os", "fsync", "8", "before"),
+        (f"{SPOOL}.os", "fsync", "8", "after"),
+        (f"{SPOOL}._Segment", "append", "4", "after"),
+        (f"{SPOOL}", "put_settled", "2", "before"),
+    ],
+)
+def test_what_was_answered_is_landed_once(home: Path, strike: tuple[str, ...]) -> None:
+    answers: list[Row] = []
+    hour = moment(TODAY, 9)
+    with process(home, hour, *strike) as (client, running):
+        for number in range(10):
+            answer = ask(client, number, hour)
+            if answer is None:
+                break
+            answers.append(answer)
+        else:
+            os.kill(running.pid, signal.SIGTERM)  # and it is killed while it lands
+        assert running.wait(60) == -signal.SIGKILL
+    assert len(answers) >= 2
+    hour += timedelta(hours=1)
+    with process(home, hour) as (client, running):
+        answers += [answer for number in range(10, 14) if (answer := ask(client, number, hour))]
+        assert len(answers) >= 6
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait(60)
+    with process(home, moment(TODAY + timedelta(days=1), 0.5)) as (_, running):
+        marker = home / "landing" / PROGRAM / "activity" / f"ds={TODAY}" / "_SUCCESS"
+        for _ in range(100):
+            if marker.exists():
+                break
+            time.sleep(0.1)
+        assert marker.exists()
+    shown = Counter(row["decision_id"] for row in landed(home, "impressions"))
+    assert set(shown.values()) == {1}
+    assert {answer["decision_id"] for answer in answers} <= shown.keys()
+    assert len(shown) - len(answers) in (0, 1)  # one that died between disk and answer
+    done = Counter(row["page"] for row in landed(home, "activity"))
+    assert set(done.values()) == {1}
+    assert len(done) == len(shown)
+    land(home, TODAY, others_logs([]))
+    run_night(home, TODAY, "ingest", "attribute", "features", "audit_served")
+    rows = night(home, TODAY).rows("served_decisions").to_pylist()
+    assert len(rows) == len(shown)
+    assert all(row["fault"] is None and row["recomputed"] == row["propensity"] for row in rows)
