@@ -123,7 +123,7 @@ def budget_chart(budgets: Sequence[Row]) -> alt.LayerChart | None:
     rows = [
         {
             "day": nights[row["ds"]],
-            "budget": f"{words(row['budget'])} ({row['issue']})",
+            "budget": words(row["budget"]),
             "value": 100 * row["drawn"] / row["most"],
         }
         for row in budgets

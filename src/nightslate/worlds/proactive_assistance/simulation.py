@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
 
+import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import AnyArray
@@ -131,23 +132,32 @@ class AssistanceSimulation:
         return Report(results, page(results))
 
     def _with_realised(self) -> list[Row]:
-        """The estimates of champions beside what was realised on the day after: what that was worth which
-        personalised users were shown."""
+        """The estimates of champions beside what was realised afterwards: what that was worth which
+        personalised users were shown in as many days as a horizon has, for a decision is worth more the less
+        of the horizon is left in which its user could cancel."""
         champions = {(look["ds"], look["issue"]): look["champion"] for look in self._looks}
 
         def realised(row: Row) -> float | None:
             champion = champions[row["ds"], row["issue"]]
             if row["policy"] != champion or row["estimand"] != CROSS_FITTED:
                 return None
-            after = (date.fromisoformat(row["ds"]) - self._setup.program.start_date).days + 1
-            truth = self._truths[row["issue"]].get(after)
-            if truth is None:
-                return None
-            people = self._days[after].morning.people.take(truth.place)
-            mine = self._variants(people) == PERSONALISED
-            return float(truth.of_shown()[mine].mean()) if mine.any() else None
+            night = (date.fromisoformat(row["ds"]) - self._setup.program.start_date).days
+            return self._personalised(row["issue"], range(night + 1, night + 1 + self._horizon))
 
         return [{**row, "realised": realised(row)} for row in self._estimates]
+
+    def _personalised(self, issue: str, days: range) -> float | None:
+        """What that was worth on average which personalised users were shown for an issue on some days; None
+        where one of these is not known yet, or nobody was shown anything."""
+        truths = self._truths[issue]
+        if any(day not in truths for day in days):
+            return None
+        shown = []
+        for day in days:
+            people = self._days[day].morning.people.take(truths[day].place)
+            shown.append(truths[day].of_shown()[self._variants(people) == PERSONALISED])
+        worth = np.concatenate(shown)
+        return float(worth.mean()) if len(worth) else None
 
     def _variants(self, people: People) -> AnyArray:
         """(n,): the variant of the experiment that each user is in, whether or not there is a slate."""
