@@ -18,6 +18,9 @@ from nightslate.errors import DamageError, ModelError, NightslateError, Unavaila
 _SQLITE = "sqlite:///"
 _OUTAGES = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
+_CAME_BETWEEN = ("IntegrityError", "UniqueViolation")
+"""What MLflow passes on of its database where another process wrote the same between look and write."""
+
 
 class AbsentError(ModelError):
     """MLflow does not have what was asked for."""
@@ -77,7 +80,7 @@ def _ours(uri: str, error: MlflowException) -> NightslateError:
     code, message = error.error_code, _first_line(error)
     if code == "RESOURCE_DOES_NOT_EXIST":
         return AbsentError(f"MLflow: {message}")
-    if code == "RESOURCE_ALREADY_EXISTS":
+    if code == "RESOURCE_ALREADY_EXISTS" or any(name in message for name in _CAME_BETWEEN):
         return TakenError(f"MLflow: {message}")
     if code not in _OUTAGES:
         return ModelError(f"MLflow at {uri} refuses: {message}")

@@ -111,10 +111,15 @@ class NightRun:
 
     def log_tables(self, tables: Iterable[Snapshot], context: str) -> None:
         """What the run has read, and what for: Delta tables, each as of its version; those that nobody has
-        written yet are left out."""
+        written yet are left out. Issues that are trained side by side read the same: whoever comes second
+        to write down a version is refused, and finds it there when asking again."""
         tag = InputTag("mlflow.data.context", context)
         read = [DatasetInput(_dataset(each), [tag]) for each in tables if each.version >= 0]
-        self.client.log_inputs(self.id, read)
+        for each in read:
+            try:
+                self.client.log_inputs(self.id, [each])
+            except TakenError:
+                self.client.log_inputs(self.id, [each])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Facts that a rerun of a step may change; what is there is replaced."""

@@ -13,6 +13,9 @@ import mlflow.data
 import numpy as np
 import pytest
 from deltalake import DeltaTable
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.tracking import MlflowClient
 
 from nightslate.contracts import load
 from nightslate.core.fitted_q import FittedQ, Transitions
@@ -421,6 +424,26 @@ def test_a_run_says_which_versions_of_tables_it_has_read(client, home, night):
         assert (source.path, source.delta_table_version) == (str(table.path), version)
         assert DeltaTable(source.path, version=version).version() == version
     assert first.dataset.digest != second.dataset.digest
+
+
+def test_a_version_that_another_process_writes_down_at_the_same_time_is_asked_for_again(
+    client, home, night, monkeypatch
+):
+    _, run = night
+    table = Warehouse(home).table("some_program", load("references"))
+    table.replace(DS, table.typed([{"policy": "bts", "impressions": 1000, "reward": 5.0}]), {})
+    log_inputs, refused = MlflowClient.log_inputs, [True]
+
+    def at_the_same_time(self, *args, **kwargs):
+        if refused and refused.pop():
+            taken = "(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.name, datasets.digest"
+            raise MlflowException(taken, error_code=BAD_REQUEST)
+        return log_inputs(self, *args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", at_the_same_time)
+    run.log_tables([table.snapshot()], "training")
+    assert not refused
+    assert len(client.get_run(run.id).inputs.dataset_inputs) == 1
 
 
 def test_a_night_that_starts_anew_ends_the_runs_that_were_killed(client, home, night):
