@@ -24,15 +24,13 @@ import numpy as np
 from nightslate.reports.estimands import ESTIMANDS
 from nightslate.worlds import results as simulation
 
-WORLD = "onboarding_401k"
-PROGRAM = Path(__file__).parents[2] / "dags" / f"{WORLD}.yaml"
-EDITION = (PROGRAM, Path(simulation.__file__))
-"""What a simulation is played by, and what makes its figures."""
+DAGS = Path(__file__).parents[2] / "dags"
 
 
 def main() -> None:
     """A line for each seed, and the totals."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--world", default="onboarding_401k")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--days", type=int, default=20)
     parser.add_argument("--users", type=int, default=2000)
@@ -45,24 +43,25 @@ def main() -> None:
     )
     told = []
     for seed in range(1, given.seeds + 1):
-        told.append(figures(seed, given.days, given.users, given.home))
+        told.append(figures(given.world, seed, given.days, given.users, given.home))
         print(line(told[-1]), flush=True)
     print(totals(told))
 
 
-def figures(seed: int, days: int, users: int, home: Path) -> dict[str, Any]:
+def figures(world: str, seed: int, days: int, users: int, home: Path) -> dict[str, Any]:
     """What the simulation of a seed found; played if it was not yet."""
-    edition = hashlib.sha256(b"".join(file.read_bytes() for file in EDITION)).hexdigest()[:8]
+    played_by = (DAGS / f"{world}.yaml", Path(simulation.__file__))
+    edition = hashlib.sha256(b"".join(file.read_bytes() for file in played_by)).hexdigest()[:8]
     kept, warehouse = home / f"{days}-{users}-{edition}-{seed}.json", home / f"warehouse-{seed}"
     if not kept.is_file():
         shutil.rmtree(warehouse, ignore_errors=True)
         settings = {"--days": days, "--users": users, "--seed": seed, "--home": warehouse}
-        command = [sys.executable, "-m", "nightslate.cli", "simulate", WORLD]
+        command = [sys.executable, "-m", "nightslate.cli", "simulate", world]
         command += [str(part) for setting in settings.items() for part in setting]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"seed {seed}: {done.stderr[-2000:]}")
-        shutil.copy(warehouse / "reports" / WORLD / "simulation.json", kept)
+        shutil.copy(warehouse / "reports" / world / "simulation.json", kept)
         shutil.rmtree(warehouse)
     found: dict[str, Any] = json.loads(kept.read_text("utf-8"))
     return found
