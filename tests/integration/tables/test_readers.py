@@ -79,6 +79,9 @@ def test_polars_duckdb_and_pyarrow_read_alike(slates: Table) -> None:
         "weights": [pytest.approx(0.1), pytest.approx(0.9)],
         "groups": None,
         "penalty": None,
+        "issue_probability": None,
+        "shown_from": None,
+        "shown_until": None,
         "slate_date": MONDAY,
     }
 
