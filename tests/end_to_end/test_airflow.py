@@ -119,7 +119,9 @@ def test_each_issue_has_a_group_of_tasks_and_a_world_shows_what_its_night_publis
     key = settings.pseudonym_key() or site.pseudonym_key
     slates = site.home / "tables" / OF_ISSUES / "slates"
     pseudonymise = Pseudonymiser(key.encode(), settings.pseudonym_key_version())
-    world = WORLDS[OF_ISSUES](Setup(program, 600, 1, site.home / "landing" / OF_ISSUES, slates, pseudonymise))
+    world = WORLDS[OF_ISSUES](
+        Setup(program, 5000, 1, site.home / "landing" / OF_ISSUES, slates, pseudonymise)
+    )
     first, second = (program.start_date + timedelta(days=number) for number in range(2))
 
     for number, day in enumerate((first, second)):
