@@ -17,11 +17,11 @@ SETUP := $(call stamp,project)
 JAVA := $(call stamp,java)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint bench drills clean
+.PHONY: help setup demo up down test e2e lint bench drills clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | \
 		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-7s %s\n' "$$name" "$$text"; done
 	@printf '\n  NIGHTS=%s  NIGHTSLATE_HOME=%s  NIGHTSLATE_ENGINE=%s\n' '$(NIGHTS)' '$(NIGHTSLATE_HOME)' \
 		'$(or $(NIGHTSLATE_ENGINE),local)'
@@ -29,7 +29,7 @@ help: ## List the targets
 setup: $(SETUP) ## Build the virtual environment from the lock
 
 # `demo` and `test` start many Javas for little data: half of their time would go into compiling what soon ends.
-demo test: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+demo test e2e: export JAVA_TOOL_OPTIONS ?= -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 
 demo: $(SETUP) ## Backfill NIGHTS nights of real logs through a real Airflow and show the result
 	@$(PYTHON) -m nightslate.local demo
@@ -41,10 +41,13 @@ down: $(SETUP) ## Stop what `make up` or `make demo` started
 	@$(PYTHON) -m nightslate.local down
 
 # Two processes test, each on a core of its own: of matrices as small as theirs, threads mostly wait for others.
-test: export OPENBLAS_NUM_THREADS ?= 1
-test: export OMP_NUM_THREADS ?= 1
-test: $(SETUP) $(JAVA) ## Run all tests
-	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test e2e: export OPENBLAS_NUM_THREADS ?= 1
+test e2e: export OMP_NUM_THREADS ?= 1
+test: $(SETUP) $(JAVA) ## Run all tests but those of `make e2e`
+	$(PYTHON) -m pytest -m "not e2e" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+e2e: $(SETUP) $(JAVA) ## Run real nights in a real Airflow, with PostgreSQL and MLflow, and look at what came of them
+	$(PYTHON) -m pytest -m e2e
 
 lint: $(SETUP) ## Check style, types, layers and shell scripts
 	$(VENV)/bin/ruff check .

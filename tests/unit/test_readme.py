@@ -147,8 +147,8 @@ def test_links_lead_to_files(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_targets_and_commands_exist(page: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^)make ([a-z]+)", text(page), re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z0-9]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z0-9]+)", text(page), re.MULTILINE)) <= targets
     group = typer.main.get_command(app)
     for command, options in re.findall(r"(?:`|^)nightslate ([a-z]+)([^`\n]*)", text(page), re.MULTILINE):
         known = {name for parameter in group.commands[command].params for name in parameter.opts}  # type: ignore[attr-defined]
