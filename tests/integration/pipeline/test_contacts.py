@@ -111,11 +111,8 @@ def land(home: Path, number: int, own_engine: bool = False) -> None:
             done.append(outcome | {"occurred_at": at, "arm_id": row["arm_id"]})
     people = [{"user_id": f"user-{user}", **known(user)} for user in range(USERS)]
     arms = [{"arm_id": arm} for arm in ARMS]
-    for log, rows in {"impressions": shown, "outcomes": done, "users": people, "arms": arms}.items():
-        folder = home / "landing" / PROGRAM / log / f"ds={day}"
-        folder.mkdir(parents=True, exist_ok=True)
-        world.write_json_lines(folder / "part-0.jsonl", rows)
-        (folder / "_SUCCESS").touch()
+    logs = {"impressions": shown, "outcomes": done, "users": people, "arms": arms}
+    world.land_logs(home, PROGRAM, day, logs)
 
 
 def night(home: Path, number: int) -> Night:

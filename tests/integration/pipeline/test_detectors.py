@@ -67,11 +67,7 @@ def land(home: Path, number: int) -> None:
     people = [{"user_id": f"user-{user}", "segment": "any"} for user in range(USERS)]
     logs = {"impressions": shown, "outcomes": done, "users": people, "activity": active}
     logs["arms"] = [{"arm_id": arm} for arm in ARMS]
-    for log, rows in logs.items():
-        folder = home / "landing" / PROGRAM / log / f"ds={day}"
-        folder.mkdir(parents=True, exist_ok=True)
-        world.write_json_lines(folder / "part-0.jsonl", rows)
-        (folder / "_SUCCESS").touch()
+    world.land_logs(home, PROGRAM, day, logs)
 
 
 def night(home: Path, number: int) -> Night:

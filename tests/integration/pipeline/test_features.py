@@ -161,11 +161,7 @@ def land(home: Path, number: int, log_of_day: list[dict[str, Any]] | None = None
         "arms": [{"arm_id": arm, "about": arm[0]} for arm in ARMS],
         "activity": [as_landed(each) for each in (activity(number) if log_of_day is None else log_of_day)],
     }
-    for log, rows in logs.items():
-        folder = home / "landing" / PROGRAM / log / f"ds={day}"
-        folder.mkdir(parents=True, exist_ok=True)
-        world.write_json_lines(folder / "part-0.jsonl", rows)
-        (folder / "_SUCCESS").touch()
+    world.land_logs(home, PROGRAM, day, logs)
 
 
 def land_all(home: Path) -> None:

@@ -104,11 +104,8 @@ def land(home: Path, number: int) -> None:
     ]
     people = [{"user_id": f"user-{user}", "segment": segment(user)} for user in range(USERS)]
     arms = [{"arm_id": arm} for arm in HELPS]
-    for log, rows in {"impressions": shown, "outcomes": done, "users": people, "arms": arms}.items():
-        folder = home / "landing" / PROGRAM / log / f"ds={day}"
-        folder.mkdir(parents=True, exist_ok=True)
-        world.write_json_lines(folder / "part-0.jsonl", rows)
-        (folder / "_SUCCESS").touch()
+    logs = {"impressions": shown, "outcomes": done, "users": people, "arms": arms}
+    world.land_logs(home, PROGRAM, day, logs)
 
 
 def published(home: Path, day: date) -> dict[str, Row]:

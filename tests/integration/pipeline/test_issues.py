@@ -86,11 +86,8 @@ def land(home: Path, number: int, **changed: Any) -> None:
                 done.append(outcome | {"occurred_at": (at + timedelta(hours=1)).isoformat(), "arm_id": arm})
     people = [{"user_id": f"user-{user}", "segment": segment(user)} for user in range(USERS)]
     arms = [{"arm_id": arm, "about": about} for arm, about in ARMS.items()]
-    for log, rows in {"impressions": shown, "outcomes": done, "users": people, "arms": arms}.items():
-        folder = home / "landing" / PROGRAM / log / f"ds={day}"
-        folder.mkdir(parents=True, exist_ok=True)
-        world.write_json_lines(folder / "part-0.jsonl", rows)
-        (folder / "_SUCCESS").touch()
+    logs = {"impressions": shown, "outcomes": done, "users": people, "arms": arms}
+    world.land_logs(home, PROGRAM, day, logs)
 
 
 def segment(user: int) -> str:

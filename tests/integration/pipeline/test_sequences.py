@@ -80,11 +80,7 @@ def land(home: Path, day: date) -> None:
             )
     people = [{"user_id": f"user-{user}", "advertised": 0.0, "offers": 0.0} for user in range(USERS)]
     logs = {"impressions": shown, "outcomes": done, "users": people, "arms": [{"arm_id": a} for a in ARMS]}
-    for log, rows in logs.items():
-        folder = home / "landing" / PROGRAM / log / f"ds={day}"
-        folder.mkdir(parents=True)
-        world.write_json_lines(folder / "part-0.jsonl", rows)
-        (folder / "_SUCCESS").touch()
+    world.land_logs(home, PROGRAM, day, logs)
 
 
 def run(home: Path, day: date, steps: tuple[str, ...] = ()) -> None:

@@ -1,8 +1,10 @@
 """A small program with logs of known propensities, and what comparing two of its warehouses takes."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -158,6 +160,15 @@ def outcomes(number: int, day: date) -> list[dict[str, object]]:
 
 def segment(user: int) -> str:
     return ("new", "old")[user % 2]
+
+
+def land_logs(home: Path, program: str, day: date, logs: Mapping[str, list[dict[str, Any]]]) -> None:
+    """The whole day of each log of a program, as JSON lines."""
+    for log, rows in logs.items():
+        folder = home / "landing" / program / log / f"ds={day}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_lines(folder / "part-0.jsonl", rows)
+        (folder / "_SUCCESS").touch()
 
 
 def write_json_lines(file: Path, rows: list[dict[str, object]]) -> None:
