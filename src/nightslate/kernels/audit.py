@@ -22,6 +22,11 @@ FAULTS = pa.schema([("fault", pa.string()), ("id", pa.string())])
 """What is wrong, and of which slate or user."""
 
 
+def faults_of(fault: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """`FAULTS` of these slates or users, that all have the same."""
+    return pa.table([pa.repeat(fault, len(ids)), ids], schema=FAULTS)
+
+
 def faults(
     slates: pa.Table,
     users: pa.Table,
@@ -56,7 +61,7 @@ def faults(
         ),
         "a slate is for nobody of the day": slates["slate_id"].filter(pc.invert(pc.is_in(served, people))),
     }.items():
-        found.append(pa.table({"fault": [text] * len(ids), "id": ids}, schema=FAULTS))
+        found.append(faults_of(text, ids))
     return pa.concat_tables([FAULTS.empty_table(), *found])
 
 
@@ -116,10 +121,7 @@ def _row_faults(rows: pa.Table, floor: float, depth: int) -> pa.Table:
             ),
         ]
     ids = rows["slate_id"].combine_chunks()
-    parts = [
-        pa.table({"fault": [text] * int(broken.sum()), "id": ids.filter(pa.array(broken))}, schema=FAULTS)
-        for text, broken in found
-    ]
+    parts = [faults_of(text, ids.filter(pa.array(broken))) for text, broken in found]
     return pa.concat_tables(parts)
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Ints
 from nightslate.core.hashing import mix, seed
-from nightslate.kernels.audit import FAULTS
+from nightslate.kernels.audit import FAULTS, faults_of
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.conditions import holding
 from nightslate.kernels.contacts import Contacts
@@ -73,15 +73,15 @@ def _compared(people: pa.Array, expected: pa.Array, withheld: pa.Table) -> Itera
         ruled, kind = pc.equal(expected, rule), rule.partition(" ")[0]
         wrong = people.filter(pc.and_(ruled, pc.not_equal(reasons, kind)))
         fault = f"a user is not withheld as by rule ({rule})" if rule else "a user is withheld by no rule"
-        yield _faults(fault, wrong)
+        yield faults_of(fault, wrong)
     strangers = withheld["user_id"].filter(pc.invert(pc.is_in(withheld["user_id"], people)))
-    yield _faults("somebody is withheld who is no user of the day", strangers.combine_chunks())
+    yield faults_of("somebody is withheld who is no user of the day", strangers.combine_chunks())
 
 
 def faults_of_withheld(slates: pa.Table, withheld: pa.Table) -> pa.Table:
     """`FAULTS` of slates for users who are withheld."""
     of_withheld = pc.is_in(slates["user_id"], withheld["user_id"].combine_chunks())
-    return _faults(
+    return faults_of(
         "a slate is for a user whom contact rules withhold", slates["slate_id"].filter(of_withheld)
     )
 
@@ -92,7 +92,9 @@ def time_faults(slates: pa.Table, people: pa.Table, times: ShowTimes | None) -> 
         wrong = np.zeros(slates.num_rows, np.bool_)
         for name in COLUMNS:
             wrong |= slates[name].is_valid().to_numpy()
-        return _faults("a slate has times, and no rule says any", slates["slate_id"].filter(pa.array(wrong)))
+        return faults_of(
+            "a slate has times, and no rule says any", slates["slate_id"].filter(pa.array(wrong))
+        )
     known = slates.filter(pc.is_in(slates["user_id"], people["user_id"].combine_chunks()))
     place = pc.index_in(known["user_id"], people["user_id"].combine_chunks()).combine_chunks()
     zones = (
@@ -105,7 +107,7 @@ def time_faults(slates: pa.Table, people: pa.Table, times: ShowTimes | None) -> 
         for end, name in enumerate(COLUMNS):
             found = known[name].take(pa.array(mine)).combine_chunks()
             wrong[mine] |= ~_are(found, pa.array([run[end] for run in runs], INSTANT))
-    return _faults(
+    return faults_of(
         "a slate may be shown at other times than rules allow", known["slate_id"].filter(pa.array(wrong))
     )
 
@@ -173,7 +175,3 @@ def _decisions_since(
 def _by_user(people: pa.Array, counted: pa.Table, name: str) -> Ints:
     place = pc.index_in(people, counted["user_id"].combine_chunks())
     return np.asarray(pc.fill_null(counted[name].combine_chunks().take(place), 0))
-
-
-def _faults(fault: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
-    return pa.table({"fault": pa.array([fault] * len(ids), pa.string()), "id": ids}, schema=FAULTS)

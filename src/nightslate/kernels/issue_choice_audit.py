@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats
-from nightslate.kernels.audit import FAULTS, TOLERANCE
+from nightslate.kernels.audit import FAULTS, TOLERANCE, faults_of
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.issue_choices import draws
 from nightslate.kernels.lists import place_in
@@ -27,7 +27,7 @@ def choice_faults(
     slate_date: date,
     floor: float,
 ) -> pa.Table:
-    """One row (fault, user_id) for each thing that is wrong; none if sound. Of some users all of them.
+    """`FAULTS`, by user_id, of each thing that is wrong; none if sound. Of some users all of them.
 
     `choices`: `ISSUE_CHOICES`. `concerned`: by issue the users whom it concerns. `slates`: user_id and issue
     of those of all issues."""
@@ -47,11 +47,7 @@ def choice_faults(
     }
     if not uneven.any():
         found |= _row_faults(choices, concerned, program, slate_date, floor)
-    parts = [
-        pa.table({"fault": pa.repeat(text, len(ids)), "id": ids}, schema=FAULTS)
-        for text, ids in found.items()
-    ]
-    return pa.concat_tables([FAULTS.empty_table(), *parts])
+    return pa.concat_tables([FAULTS.empty_table(), *(faults_of(*each) for each in found.items())])
 
 
 def _row_faults(

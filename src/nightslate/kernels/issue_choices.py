@@ -5,7 +5,7 @@ gains alone, and a row keeps both."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -94,6 +94,23 @@ class IssuePolicies:
         return found
 
 
+def weighed(
+    rows: int,
+    concerned: Sequence[tuple[Ints, pa.Table, IssuePolicies]],
+    floor: float,
+    baseline: str | None,
+) -> tuple[Bools, Floats, Floats]:
+    """Of so many rows of users (n, k): which of k issues concern each, what these gain it, NaN where that is
+    not known, and the `probabilities`. concerned: of each issue the rows that it concerns, their users, and
+    its policies."""
+    marks = np.zeros((rows, len(concerned)), dtype=np.bool_)
+    found = np.full(marks.shape, np.nan)
+    for column, (at, users, policies) in enumerate(concerned):
+        marks[at, column] = True
+        found[at, column] = policies.gains(users, baseline)
+    return marks, found, probabilities(found, marks, floor)
+
+
 @dataclass(frozen=True)
 class IssueDraw:
     """How the users of a day come to their issues: `policies` by issue."""
@@ -110,13 +127,11 @@ class IssueDraw:
         issues = sorted(concerned)  # so that the order in which a program names them has no say
         ids = [concerned[issue]["user_id"].combine_chunks() for issue in issues]
         users = pa.table({"user_id": pc.unique(pa.concat_arrays(ids))}).sort_by("user_id")
-        found = np.full((users.num_rows, len(issues)), np.nan)
-        marks = np.zeros(found.shape, dtype=np.bool_)
-        for column, issue in enumerate(issues):
-            at = place_in(ids[column], users["user_id"].combine_chunks())
-            marks[at, column] = True
-            found[at, column] = self.policies[issue].gains(concerned[issue], self.baseline)
-        chances = probabilities(found, marks, self.floor)
+        of_issues = [
+            (place_in(mine, users["user_id"].combine_chunks()), concerned[issue], self.policies[issue])
+            for issue, mine in zip(issues, ids, strict=True)
+        ]
+        marks, found, chances = weighed(users.num_rows, of_issues, self.floor, self.baseline)
         place = drawn(chances, user_keys(users), self.program, self.slate_date)
         columns = {
             "user_id": users["user_id"],

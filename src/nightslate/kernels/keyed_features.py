@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Ints
 from nightslate.core.features.ranges import flat
 from nightslate.kernels.features import USER, features_as_of, integers
 from nightslate.kernels.leaks import AS_OF
-from nightslate.kernels.lists import maps
+from nightslate.kernels.lists import maps, place_in
 from nightslate.programs.features import ARM, Aggregate
 
 KEY = "key"
@@ -37,13 +36,13 @@ def keyed_as_of(features: Sequence[Aggregate], events: pa.Table, moments: pa.Tab
     """The moments, and a column of maps for each feature: from a KEY of the events to the feature of those of
     the moment's user that have it, left out where it is the default. Keys are in order."""
     users, keys = pc.unique(moments[USER]), pc.unique(events[KEY]).sort()
-    user, key = _places(events[USER], users), _places(events[KEY], keys)
+    user, key = place_in(events[USER], users), place_in(events[KEY], keys)
     asked_of = np.flatnonzero(user >= 0)
     pair_of = user[asked_of] * len(keys) + key[asked_of]
     pairs, place = np.unique(pair_of, return_inverse=True)
     numbered = events.take(pa.array(asked_of))
     numbered = numbered.set_column(numbered.schema.get_field_index(USER), USER, pa.array(place))
-    of_moment = _places(moments[USER], users)
+    of_moment = place_in(moments[USER], users)
     first, last = (np.searchsorted(pairs, (of_moment + more) * len(keys)) for more in (0, 1))
     pair, _ = flat(first, last)
     moment = np.repeat(np.arange(of_moment.size), last - first)
@@ -56,7 +55,3 @@ def keyed_as_of(features: Sequence[Aggregate], events: pa.Table, moments: pa.Tab
         said = np.flatnonzero(number != each.default)
         columns[each.name] = maps(moment[said], text.take(pa.array(said)), number[said], moments.num_rows)
     return pa.table(columns)
-
-
-def _places(texts: pa.ChunkedArray, among: pa.Array) -> Ints:
-    return np.asarray(pc.fill_null(pc.index_in(texts, among), -1), dtype=np.int64)

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.contracts import arrow, load
-from nightslate.core.arrays import Bools, Ints
+from nightslate.core.arrays import Bools
 from nightslate.core.policies import EpsilonGreedy
 from nightslate.core.policies.row_sample import RowSample
 from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.features import AT, integers
+from nightslate.kernels.lists import place_in
 from nightslate.kernels.scoring import ScoredBy, in_chunks
 from nightslate.kernels.user_features import KnownFeatures
 from nightslate.programs.days import microseconds
@@ -24,7 +26,6 @@ RISKS = arrow.types(load("risks").file_columns)
 """The day is added where they are stored."""
 
 _DAY = microseconds(timedelta(days=1))
-_AT = "occurred_at"
 
 
 def users_at_ends(
@@ -33,7 +34,7 @@ def users_at_ends(
     """The users of these days, with what was known of each at the end of its day, which is `occurred_at`."""
     rows = users.filter(pc.is_in(users["ds"], pa.array(sorted(days), pa.date32())))
     ends = pa.array((rows["ds"].cast(pa.int32()).to_numpy().astype(np.int64) + 1) * _DAY)
-    rows = rows.append_column(_AT, ends.cast(pa.timestamp("us", "UTC")))
+    rows = rows.append_column(AT, ends.cast(pa.timestamp("us", "UTC")))
     return rows if known is None or features is None else known.beside(rows, features)
 
 
@@ -48,12 +49,11 @@ class Horizon:
         """(n,) of whose user it came after its `occurred_at`. outcomes: all of these users, of all days."""
         events = outcomes.filter(pc.equal(outcomes["kind"], self.kind))
         users = pc.unique(rows["user_id"])
-        user = _places(rows["user_id"], users)
-        of_event = _places(events["user_id"], users)
-        at = np.sort(_micros(events)) if events.num_rows else np.zeros(0, dtype=np.int64)
+        user, of_event = (place_in(each["user_id"], users) for each in (rows, events))
+        begin, moments = (integers(each[AT]) for each in (rows, events))
+        at = np.sort(moments)
         # A number for each user and place in time, so that one search finds both.
-        numbers = np.sort(of_event * (at.size + 1) + np.searchsorted(at, _micros(events)))
-        begin = _micros(rows)
+        numbers = np.sort(of_event * (at.size + 1) + np.searchsorted(at, moments))
         first, end = (
             np.searchsorted(numbers, user * (at.size + 1) + np.searchsorted(at, moment))
             for moment in (begin, begin + microseconds(self.within))
@@ -82,17 +82,17 @@ class Lessons:
 
     def update(self, rows: pa.Table, outcomes: pa.Table) -> Iterator[tuple[tuple[str, bool], RowSample]]:
         """The same of some users: `users_at_ends` of all days, and all outcomes of them."""
-        states = self.initial()
+        states, done = self.initial(), 0
+        came = {name: horizon.came(rows, outcomes) for name, horizon in self.horizons.items()}
         for chunk in in_chunks(rows):
             contexts, day = self.encoder(chunk), chunk["ds"]
             for name, late in states:
                 days = (self.late if late else self.early)[name]
-                mine = pc.is_in(day, pa.array(sorted(days), pa.date32())).to_numpy()
-                at = np.flatnonzero(mine)
-                came = self.horizons[name].came(chunk.take(pa.array(at)), outcomes)
-                states[name, late] = states[name, late].update(
-                    contexts[at], np.zeros(at.size, dtype=np.int64), came.astype(np.float64)
-                )
+                at = np.flatnonzero(pc.is_in(day, pa.array(sorted(days), pa.date32())).to_numpy())
+                rewards = came[name][done + at].astype(np.float64)
+                arm = np.zeros(at.size, dtype=np.int64)
+                states[name, late] = states[name, late].update(contexts[at], arm, rewards)
+            done += chunk.num_rows
         yield from states.items()
 
 
@@ -115,11 +115,3 @@ def with_risks(users: pa.Table, risks: pa.Table, detectors: Iterable[str]) -> pa
         place = pc.index_in(users["user_id"], mine["user_id"].combine_chunks())
         users = users.append_column(name, mine["risk"].take(place.combine_chunks()))
     return users
-
-
-def _micros(rows: pa.Table) -> Ints:
-    return np.asarray(rows[_AT].cast(pa.int64()), dtype=np.int64)
-
-
-def _places(users: pa.ChunkedArray, among: pa.Array) -> Ints:
-    return np.asarray(pc.fill_null(pc.index_in(users, among), -1), dtype=np.int64)

@@ -77,7 +77,7 @@ class Uplift:
                     found.setdefault(name, []).append(day)
         return dict(sorted(found.items()))
 
-    @property
+    @cached_property
     def _cohorts(self) -> Cohorts:
         """Those whose models know the baseline."""
         by_day = {day: each for day, each in self.cohorts.by_day.items() if self.baseline in each.arms}

@@ -13,6 +13,7 @@ import pyarrow as pa
 from nightslate.core.arrays import Ints
 from nightslate.engines import Input
 from nightslate.kernels.buckets import buckets_of
+from nightslate.kernels.features import USER
 from nightslate.kernels.leaks import AS_OF
 from nightslate.kernels.user_features import KnownFeatures, at_moments, columns_read, events_of
 from nightslate.pipeline.bucket_inputs import bucket_input
@@ -21,8 +22,6 @@ from nightslate.pipeline.night import Night
 from nightslate.programs.days import days_before, end_of
 from nightslate.programs.features import Aggregate, by_source
 from nightslate.records.instants import INSTANT
-
-USER = "user_id"
 
 
 class FeaturesNow(Protocol):

@@ -16,7 +16,6 @@ from nightslate.pipeline.contact_rules import (
 from nightslate.pipeline.fault_counts import counts_of, require_sound
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.served_users import UserTables, known_users
-from nightslate.pipeline.staged_slates import all_published
 from nightslate.programs.contacts import ContactRules
 from nightslate.tables import Table
 
@@ -31,13 +30,11 @@ def audit_withheld(
 ) -> None:
     """Raise ContractError unless those are withheld whom the contact rules withhold, by a second look. That
     all others have slates, and they have none, is what slates are held against."""
-    if all_published(night, slates):
-        return
     contacts = contacts_tonight(night, rules)
     inputs, known = known_users(night, known_of, columns_looked_at(night, rules))
     inputs["impressions"] = shown_before(night, impressions, rules)
     inputs["slates"] = published_before(night, slates).of_users_in("users")
-    inputs["withheld"] = withheld_tonight(night, withheld).columns(("user_id", "reason"))
+    inputs["withheld"] = withheld_tonight(night, withheld, ("user_id", "reason"))
 
     def counted(tables: Tables) -> pa.Table:
         rows = (tables[name] for name in ("impressions", "slates", "withheld"))

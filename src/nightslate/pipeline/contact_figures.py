@@ -18,20 +18,15 @@ def contact_figures(night: Night, withheld: Table, impressions: Table) -> Contac
     if rules is None:
         return None
     counts = json.loads(withheld.snapshot().metadata(night.slate_date).get(COUNTS, "{}"))
+    recent = counts.get("recent", {})
     outside = impressions.snapshot().metadata(night.ds).get(OUTSIDE)
     return ContactFigures(
         users=sum(counts.get("users", {}).values()),
         withheld=reasons(night, withheld),
-        recent={
-            int(number): users for number, users in sorted(counts.get("recent", {}).items(), key=_number)
-        },
+        recent={int(number): recent[number] for number in sorted(recent, key=int)},
         many=MANY,
         breaches=counts.get("breach", {}),
         outside=None if outside is None else int(outside),
         unknown_zones=sum(counts.get("unknown_zone", {}).values()),
         holdout_share=rules.holdout.share if rules.holdout else None,
     )
-
-
-def _number(counted: tuple[str, int]) -> int:
-    return int(counted[0])

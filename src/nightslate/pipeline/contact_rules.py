@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from nightslate.contracts import arrow
 from nightslate.engines import Input
 from nightslate.errors import ContractError
 from nightslate.kernels.contacts import IMPRESSIONS_READ, RECENT, SLATES_READ, Concerned, Contacts
 from nightslate.kernels.eligibility import EligibleUsers
-from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.kernels.value_counts import ValueCounts
+from nightslate.pipeline.bucket_inputs import bucket_input, slates_day_input
 from nightslate.pipeline.night import Night
 from nightslate.programs.contacts import ContactRules
 from nightslate.programs.days import days_before
@@ -48,14 +47,11 @@ def shown_before(night: Night, impressions: Table, rules: ContactRules) -> Input
 def published_before(night: Night, slates: Table) -> Input:
     """The slates of the day that was published last, of ds or before it: they are shown until those of
     tonight are there."""
-    snapshot = slates.snapshot()
-    days = [day for day in snapshot.written() if day <= night.ds]
-    files = snapshot.files(max(days), max(days)) if days else []
-    schema = arrow.schema(slates.contract)
-    return Input(files, schema, partition=slates.contract.partition).columns(SLATES_READ)
+    days = (day for day in slates.snapshot().written() if day <= night.ds)
+    return slates_day_input(slates, max(days, default=None), SLATES_READ)
 
 
-def withheld_tonight(night: Night, withheld: Table) -> Input:
+def withheld_tonight(night: Night, withheld: Table, columns: Sequence[str] = ("user_id",)) -> Input:
     """Whom the step `contacts` withheld the slates of tonight from. Raises ContractError where it has not
     run."""
     day = night.slate_date
@@ -64,16 +60,13 @@ def withheld_tonight(night: Night, withheld: Table) -> Input:
             f"{night.name} withheld {day}: nobody has asked yet whom contact rules withhold; run the step"
             " contacts first"
         )
-    schema = arrow.schema(withheld.contract)
-    return Input(withheld.snapshot().files(day, day), schema, partition=withheld.contract.partition)
+    return slates_day_input(withheld, day, columns)
 
 
 def reasons(night: Night, withheld: Table) -> dict[str, int]:
     """How many users are withheld tonight for each reason, in the order of reasons."""
-    snapshot, found = withheld.snapshot(), Counter[str]()
+    snapshot, counted = withheld.snapshot(), ValueCounts.initial(["reason"])
     for file in snapshot.files(night.slate_date, night.slate_date):
-        counted = snapshot.rows_of(file, ["reason"])["reason"].value_counts()
-        found.update(
-            dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-        )
-    return {reason: found[reason] for reason in withheld.contract.column("reason").allowed if found[reason]}
+        counted = counted.update(snapshot.rows_of(file, ["reason"]))
+    found, order = counted.by_column["reason"], withheld.contract.column("reason").allowed
+    return {reason: found[reason] for reason in order if reason in found}

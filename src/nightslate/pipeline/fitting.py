@@ -15,7 +15,7 @@ from nightslate.core.policies.beside_arms import BesideArms
 from nightslate.core.policies.learner import Policy, State
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.training import AnyLearner, arms_of, encoder_for, with_arms
-from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs.learners import LearnerSpec, ignored_by
 
 
@@ -68,7 +68,7 @@ def context_encoder(night: IssueNight, counts: Mapping[str, Mapping[str, int]], 
     return with_arms(encoder_for(night.program.context, counts), night.program.keyed, offered)
 
 
-def categories(night: IssueNight) -> tuple[str, ...]:
+def categories(night: Night) -> tuple[str, ...]:
     """Those of the context columns whose values have to be counted before they can be encoded."""
     return tuple(feature.name for feature in night.program.context if feature.type == "category")
 

@@ -136,17 +136,18 @@ def learn_by_hour(
     def update(tables: Tables) -> Iterator[tuple[tuple[Key, int], Any]]:
         rows = young.rows(tables)
         for hour, mine in _by_hour(hourly.hours_of(rows), rows):
-            taught, now = remember(mine, lesson)
+            of_hour, now = remember(mine, lesson)
             yield (_UNITS, hour), Units.of(1, int(now))
-            for key, state in taught.items():
+            for key, state in of_hour.items():
                 yield (key, hour), state
 
+    keys = list(lessons.initial())
     nothing = {_UNITS: Units.of(0, 0), **lesson.initial()}
     initial = {(key, hour): state for hour in range(HOURS) for key, state in nothing.items()}
     found = night.engine.fold(initial, update, young.work)
     states, earned = dict(before[0]), before[1]
     for hour in range(HOURS):
-        of_hour = lessons.states({key: found[key, hour] for key in lessons.initial()})
+        of_hour = lessons.states({key: found[key, hour] for key in keys})
         states = {name: (state[0].merge(of_hour[name][0]),) for name, state in states.items()}
         earned = earned.merge(found[_EARNED, hour])
     units = reduce(lambda one, other: one.merge(other), (found[_UNITS, hour] for hour in range(HOURS)))

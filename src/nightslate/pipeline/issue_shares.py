@@ -7,6 +7,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.night import IssueNight
 from nightslate.reports.night_report import ISSUE_SHARES
 from nightslate.tables import Table
@@ -14,11 +15,11 @@ from nightslate.tables import Table
 
 def issue_shares(night: IssueNight, issue_choices: Table) -> pa.Table:
     """`ISSUE_SHARES` of tonight's draws of all issues, by name."""
-    drawn, concerned, probability = Counter[str](), Counter[str](), Counter[str]()
+    drawn, concerned, probability = ValueCounts.initial(["issue"]), Counter[str](), Counter[str]()
     snapshot = issue_choices.of_all_issues().snapshot()
     for file in snapshot.files(night.slate_date, night.slate_date):
         rows = snapshot.rows_of(file, ["issue", "issues", "probabilities"])
-        drawn.update(rows["issue"].to_pylist())
+        drawn = drawn.update(rows)
         issues, chances = (pc.list_flatten(rows[name]) for name in ("issues", "probabilities"))
         of_issue = pa.table({"issue": issues, "chance": chances}).group_by("issue", use_threads=False)
         for row in of_issue.aggregate([("chance", "count"), ("chance", "sum")]).to_pylist():
@@ -28,7 +29,7 @@ def issue_shares(night: IssueNight, issue_choices: Table) -> pa.Table:
         {
             "issue": issue,
             "concerned": concerned[issue],
-            "drawn": drawn[issue],
+            "drawn": drawn.by_column["issue"].get(issue, 0),
             "mean_probability": probability[issue] / concerned[issue] if concerned[issue] else None,
         }
         for issue in sorted(night.program.issues)

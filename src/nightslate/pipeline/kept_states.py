@@ -88,9 +88,9 @@ class RememberedHours:
     def __call__(self, rows: pa.Table, lesson: HourLesson) -> tuple[Taught, bool]:
         """What impressions taught before or else teach now; and whether it was learnt now."""
         name = _sha256(self.lessons.encode() + lesson.lessons.digest(rows))
-        keys = {f"{who}.{fold}": (who, fold) for who, fold in lesson.initial()}
-        initial = {text: lesson.initial()[key] for text, key in keys.items()}
-        found = self.kept.find(name, initial)
+        nothing = lesson.initial()
+        keys = {f"{who}.{fold}": (who, fold) for who, fold in nothing}
+        found = self.kept.find(name, {text: nothing[key] for text, key in keys.items()})
         if found is not None:
             return {keys[text]: state for text, state in found.items()}, False
         taught = lesson(rows)

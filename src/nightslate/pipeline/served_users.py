@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.contracts import arrow
 from nightslate.engines import Input, Tables
 from nightslate.errors import ContractError
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.issue_choices import drawn_for
 from nightslate.kernels.risks import with_risks
 from nightslate.kernels.show_times import ShowTimes
-from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.bucket_inputs import bucket_input, slates_day_input
 from nightslate.pipeline.contact_rules import withheld_tonight
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import IssueNight, Night
@@ -47,7 +46,7 @@ def served_users(
     inputs, known = known_users(night, known_of, {*context, *issue.concerned_by, *zone})
     eligible, risks = EligibleUsers(issue.eligible, issue.concern), list(issue.concerned_by_risks)
     if rules is not None:
-        inputs["withheld"] = withheld_tonight(night, withheld).columns(("user_id",)).of_users_in("users")
+        inputs["withheld"] = withheld_tonight(night, withheld).of_users_in("users")
 
     def served(tables: Tables) -> pa.Table:
         found = eligible(known(tables)).drop_columns(risks)
@@ -103,17 +102,15 @@ def slated_users(
     inputs, concerned = served_users(night, known_of, withheld, context)
     if night.program.issue_choice is None:
         return inputs, concerned
-    inputs["issue_choices"] = choices_input(night, issue_choices).columns(("user_id", "issue", "probability"))
+    inputs["issue_choices"] = choices_input(night, issue_choices, ("user_id", "issue", "probability"))
     issue = night.issue.name
     return inputs, lambda tables: drawn_for(concerned(tables), tables["issue_choices"], issue)
 
 
-def choices_input(night: Night, issue_choices: Table) -> Input:
+def choices_input(night: Night, issue_choices: Table, columns: Collection[str]) -> Input:
     """Tonight's draws, of all issues or of the table's own. Raises ContractError where there are none."""
-    drawn = issue_choices.snapshot()
-    if night.slate_date not in drawn.written():
+    if night.slate_date not in issue_choices.snapshot().written():
         raise ContractError(
             f"nobody has an issue on {night.slate_date} yet: run the step `choose` of {night.ds} first"
         )
-    files = drawn.files(night.slate_date, night.slate_date)
-    return Input(files, arrow.schema(issue_choices.contract), partition=issue_choices.contract.partition)
+    return slates_day_input(issue_choices, night.slate_date, tuple(columns))

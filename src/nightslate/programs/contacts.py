@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.conditions import Condition, columns_of, parse
+from nightslate.programs.conditions import Condition, columns_of, concern_of
 from nightslate.programs.features import in_short
 from nightslate.programs.logs import Feature
 from nightslate.programs.strict import MOST_ROWS, Duration, Name, Strict, Text
@@ -86,9 +86,7 @@ class ContactRules(Strict):
 
     def opted_out(self, context: Iterable[Feature]) -> Condition | None:
         """What holds for users who want no contact. Raises ValueError where it can't be meant."""
-        if self.opt_out is None:
-            return None
-        return parse(self.opt_out, {column.name: column.type for column in context})
+        return concern_of(self.opt_out, context)
 
     def columns(self, context: Iterable[Feature]) -> tuple[str, ...]:
         """The columns of contexts that it looks at."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nightslate.programs.features import Aggregate, FeatureSpecs, aggregates
+from nightslate.programs.features import FeatureSpecs, aggregates
 from nightslate.programs.strict import Name, Strict
 
 
@@ -14,15 +14,10 @@ class KeyedFeature(Strict):
     default: float
 
 
-def keyed(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
-    """Those of users and arms together."""
-    return tuple(each for each in aggregates(specs) if each.spec.by is not None)
-
-
 def keyed_of(specs: FeatureSpecs) -> tuple[KeyedFeature, ...]:
-    """The same, as what policies see beside each arm."""
+    """Those of users and arms together, as what policies see beside each arm."""
     return tuple(
         KeyedFeature(name=each.name, by=each.spec.by, default=each.default)
-        for each in keyed(specs)
+        for each in aggregates(specs)
         if each.spec.by is not None and isinstance(each.default, float)
     )

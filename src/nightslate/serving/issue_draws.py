@@ -9,11 +9,11 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import Bools, Floats, Ints, Keys
+from nightslate.core.arrays import Floats, Ints, Keys
 from nightslate.core.hashing import mix
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.eligibility import EligibleUsers
-from nightslate.kernels.issue_choices import IssuePolicies, drawn, probabilities
+from nightslate.kernels.issue_choices import IssuePolicies, drawn, weighed
 
 _PLACE = "_place"
 
@@ -36,16 +36,12 @@ class OneOfIssues:
     def chances(self, users: pa.Table) -> Floats:
         """(n, k) the probability of each issue for each row of users with their contexts; 0 in all of a row
         that none concerns."""
-        found = np.full((users.num_rows, len(self.issues)), np.nan)
-        marks: Bools = np.zeros(found.shape, dtype=np.bool_)
         numbered = users.append_column(_PLACE, pa.array(np.arange(users.num_rows)))
-        for column, name in enumerate(self.names):
-            concerns, policies = self.issues[name]
+        of_issues = []
+        for concerns, policies in (self.issues[name] for name in self.names):
             mine = concerns(numbered)
-            at = mine[_PLACE].to_numpy()
-            marks[at, column] = True
-            found[at, column] = policies.gains(mine, self.baseline)
-        return probabilities(found, marks, self.floor)
+            of_issues.append((mine[_PLACE].to_numpy(), mine, policies))
+        return weighed(users.num_rows, of_issues, self.floor, self.baseline)[2]
 
     def drawn(self, users: pa.Table, chances: Floats, decisions: Keys, day: date) -> Ints:
         """(n,) the place of each decision's issue among `names`; of rows that some issue concerns."""

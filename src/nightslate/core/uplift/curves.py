@@ -51,11 +51,6 @@ def effect_between(units: Floats, effect: Floats, shares: Floats) -> Floats:
     return np.asarray(np.diff(reached, axis=1, prepend=0.0) / np.diff(shares, prepend=0.0))
 
 
-def cost_of_all(units: Floats, cost: Floats) -> Floats:
-    """(R,) what it costs a unit to help everyone."""
-    return np.asarray(cost.sum(axis=1) / units.sum(axis=1))
-
-
 def gain_at_cost(units: Floats, effect: Floats, cost: Floats, spent: Floats) -> Floats:
     """(R, S) what a unit gains, before costs, once so much a unit (S,) is spent on helping in the order of
     priority: the cost curve of the rule that helps those first who are expected to gain most for what it

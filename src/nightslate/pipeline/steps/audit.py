@@ -20,6 +20,7 @@ from nightslate.pipeline.fault_counts import counts_of, require_sound
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.served_users import UserTables, slated_users
 from nightslate.pipeline.slate_budgets import budgets, drawn_groups
+from nightslate.pipeline.staged_slates import all_published, unless_published
 from nightslate.tables import Staged, Table
 
 _ROUNDING = 1e-9
@@ -41,10 +42,12 @@ def run(
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
     known_of = UserTables(users, features, risks)
-    if rules := night.program.contacts:
-        audit_withheld(night, rules, known_of, impressions, withheld, slates)
-    if choice := night.program.issue_choice:
-        audit_choices(night, choice.floor, known_of, withheld, issue_choices, slates)
+    if not all_published(night, slates):
+        if rules := night.program.contacts:
+            audit_withheld(night, rules, known_of, impressions, withheld, slates)
+        if choice := night.program.issue_choice:
+            with unless_published(lambda: all_published(night, slates)):
+                audit_choices(night, choice.floor, known_of, withheld, issue_choices, slates)
     rows = 0
     for each in night.issues:
         dealt, drawn = (of.of_issue(each.issue.name) for of in (allocations, issue_choices))
@@ -64,14 +67,10 @@ def audit_issue(
     """As `run`, of one issue; returns how many slates there are."""
     staged = slates.staged(night.slate_date)
     if not slates.is_published(staged):
-        try:
+        with unless_published(lambda: slates.is_published(staged)):
             _audit(night, known_of, withheld, allocations, issue_choices, slates, staged)
             _audit_budgets(night, arms, slates, staged)
             staged.mark_audited()
-        except Exception:
-            # Files vanish where another process has published them meanwhile: then that is the news.
-            if not slates.is_published(staged):
-                raise
     return staged.rows
 
 

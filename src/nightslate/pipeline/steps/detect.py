@@ -21,6 +21,7 @@ from nightslate.kernels.value_counts import ValueCounts
 from nightslate.models.files import ModelFile, scored_by
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.feature_table import features_input, known_features
+from nightslate.pipeline.fitting import categories
 from nightslate.pipeline.night import Night
 from nightslate.programs.detectors import Detector
 from nightslate.tables import Table
@@ -74,8 +75,7 @@ def _taught(
     since, known = every[0] if every else night.ds, known_features(night)
     inputs = _inputs(night, users, features, since)
     context, program = night.program.context, night.program
-    categories = [column.name for column in context if column.type == "category"]
-    nothing = ValueCounts.initial(categories)
+    nothing = ValueCounts.initial(categories(night))
 
     def rows_of(tables: Tables) -> pa.Table:
         return users_at_ends(tables["users"], tables.get("features"), known, every)

@@ -129,10 +129,8 @@ def ingest_files(
         ingested[log] = take_in(night, logs[log], files[log], conformer, completion)
     rejected = _quarantine(night, quarantine, ingested)
     _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
-    unknown, outside = (
-        _unknown_kinds(night, ingested),
-        outside_times(night, ingested["impressions"].staged, slates),
-    )
+    unknown = _unknown_kinds(night, ingested)
+    outside = outside_times(night, ingested["impressions"].staged, slates)
     for log, result in ingested.items():
         said = with_meaning(night, log, meant if log == "impressions" else {})
         said |= {OUTSIDE: str(outside)} if log == "impressions" and outside is not None else {}

@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats
 from nightslate.models.files import ModelFile, scored_by
-from nightslate.pipeline.feature_table import known_features
 from nightslate.pipeline.night import IssueNight
-from nightslate.programs.days import end_of
+from nightslate.worlds.known_contexts import with_features
 from nightslate.worlds.onboarding_401k.landing import profiles
 from nightslate.worlds.onboarding_401k.messages import MESSAGES
 from nightslate.worlds.onboarding_401k.truth import Truth
@@ -79,16 +78,8 @@ def mean_reward(
 
 
 def _contexts(night: IssueNight, truth: Truth, known: Participants) -> pa.Table:
-    """Of the visitors of a day what is `known` of them, and their features as of the end of the day before,
-    by which slates of the day are made and which stand beside its impressions in the logs."""
-    visitors, features = profiles(known), known_features(night)
-    if features is None:
-        return visitors
-    start = night.program.start_date + timedelta(days=truth.pages.day)
-    pseudonyms = night.pseudonymiser(pa.array(known.ids)) if night.pseudonymiser else visitors["user_id"]
-    visitors = visitors.set_column(0, "user_id", pseudonyms)
-    rows = night.table("features").rows(start - timedelta(days=1), start - timedelta(days=1))
-    return features.as_of(visitors, rows, end_of(start - timedelta(days=1)))
+    """Of the visitors of a day what is `known` of them, and their features."""
+    return with_features(night, profiles(known), night.program.start_date + timedelta(days=truth.pages.day))
 
 
 def _rewards(night: IssueNight, truth: Truth, model: ModelFile, contexts: pa.Table) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -71,18 +71,18 @@ class DailyRecords:
     def values(self) -> list[dict[str, float | None]]:
         """By day, of each group the net reward of a user over a horizon, at the rate of the day."""
         return [
-            {group: self._value(days) for group, days in zip(GROUPS, of_day, strict=True)}
-            for of_day in self._by_day(1)
+            {group: self._value([found]) for group, found in zip(GROUPS, of_day, strict=True)}
+            for of_day in self._by_day()
         ]
 
     def retention(self, first: Mapping[str, int]) -> list[dict[str, float | None]]:
         """By day, which share of the first day's users of each group is left. `first`: how many it had."""
         return [
             {
-                group: days[0].left / first[group] if first[group] else None
-                for group, days in zip(GROUPS, of_day, strict=True)
+                group: found.left / first[group] if first[group] else None
+                for group, found in zip(GROUPS, of_day, strict=True)
             }
-            for of_day in self._by_day(1)
+            for of_day in self._by_day()
         ]
 
     def groups(self) -> list[Row]:
@@ -127,11 +127,9 @@ class DailyRecords:
         found = self.lift(confidence)
         return None if found is None else asdict(found)
 
-    def _by_day(self, length: int) -> list[list[list[_DayOfGroup]]]:
-        return [
-            [self._days[group][day : day + length] for group in GROUPS]
-            for day in range(len(self._days[PERSONALISED]))
-        ]
+    def _by_day(self) -> Iterator[tuple[_DayOfGroup, ...]]:
+        """Of each day that of each of GROUPS."""
+        return zip(*(self._days[group] for group in GROUPS), strict=True)
 
     def _value(self, days: Sequence[_DayOfGroup]) -> float | None:
         mean = _mean(np.concatenate([day.net for day in days]))

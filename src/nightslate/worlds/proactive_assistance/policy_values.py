@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,8 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Floats
 from nightslate.models.files import ModelFile, scored_by
-from nightslate.pipeline.feature_table import known_features
 from nightslate.pipeline.night import IssueNight
-from nightslate.programs.days import end_of
+from nightslate.worlds.known_contexts import with_features
 from nightslate.worlds.night_results import fitted_models
 from nightslate.worlds.proactive_assistance.activity import profiles
 from nightslate.worlds.proactive_assistance.population import Day
@@ -24,16 +22,9 @@ from nightslate.worlds.proactive_assistance.truth import Truth
 
 
 def contexts_at(night: IssueNight, day: Day) -> pa.Table:
-    """What was known of the users of the decisions of a day for the issue of a night of that day: features as
-    of the end of the day before."""
+    """What was known of the users of the decisions of a day for the issue of a night of that day."""
     mine = np.flatnonzero(day.decisions.issue == ISSUES.index(night.issue.name))
-    rows = profiles(day.morning.people.take(day.decisions.place[mine]))
-    known, before = known_features(night), night.ds - timedelta(days=1)
-    if known is None or night.pseudonymiser is None:
-        return rows
-    users = night.pseudonymiser(rows["user_id"].combine_chunks())
-    features = night.table("features").rows(before, before)
-    return known.as_of(rows.set_column(0, "user_id", users), features, end_of(before))
+    return with_features(night, profiles(day.morning.people.take(day.decisions.place[mine])), night.ds)
 
 
 def weights_of(model: ModelFile, contexts: pa.Table, floor: float) -> Floats:

@@ -7,8 +7,7 @@ import numpy as np
 from nightslate.core.arrays import Floats, Ints
 
 ISSUES = ("pricing", "usability", "support")
-NATURES = (("too_dear", "unused"), ("lost", "broken"), ("unanswered", "confused"))
-"""Of each issue: the two kinds of trouble that are behind it."""
+# Two natures of trouble are behind each: too dear or unused, lost or broken, unanswered or confused.
 
 ARMS = (
     "discount_20",
