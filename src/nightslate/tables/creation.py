@@ -19,16 +19,39 @@ _CONFIGURATION = {
 }
 
 
+_newest: dict[Path, tuple[list[damage.LogFile], DeltaTable]] = {}
+"""Of each table that this process reads, the version that it opened last: a step looks at the same tables
+again and again, and to open one takes as long as to read a small day of it."""
+
+
 def opened(path: Path, contract: Contract) -> DeltaTable | None:
     """The newest version of the table, or None where there is none yet. It may lack columns that may be null.
+    Others read it too, so it is for reading alone: see `opened_for_change`.
 
     Raises SpecError where its columns differ from the contract's in any other way, DamageError where its log
     is not whole.
     """
-    if not damage.check_log(path):
+    log = damage.check_log(path)
+    if not log:
         return None
+    log_then, table = _newest.get(path, ([], None))
+    if table is None or log != log_then:
+        table = _open(path)
+        _newest[path] = log, table
+    return _agreeing(table, contract)
+
+
+def opened_for_change(path: Path, contract: Contract) -> DeltaTable | None:
+    """As `opened`, in an object of the caller's own."""
+    return _agreeing(_open(path), contract) if damage.check_log(path) else None
+
+
+def _open(path: Path) -> DeltaTable:
     with damage.named(path):
-        table = DeltaTable(path)
+        return DeltaTable(path)
+
+
+def _agreeing(table: DeltaTable, contract: Contract) -> DeltaTable:
     evolution.require_partitions(table, contract)
     evolution.missing_columns(table, contract)
     return table
@@ -39,7 +62,8 @@ def opened_or_created(path: Path, contract: Contract) -> DeltaTable:
 
     Raises deltalake's CommitFailedError where another process changed the table meanwhile: call it again.
     """
-    table = existing(path, contract)
+    create_missing(path, contract)
+    table = _agreeing(_open(path), contract)
     missing = evolution.missing_columns(table, contract)
     if missing:
         # A column can be added and never taken away: Delta must be able to hold its rules.
@@ -49,21 +73,18 @@ def opened_or_created(path: Path, contract: Contract) -> DeltaTable:
     return table
 
 
-def existing(path: Path, contract: Contract) -> DeltaTable:
-    """The newest version of the table as it is; of several processes that create it at once, one does."""
-    return opened(path, contract) or _created(path, contract)
-
-
-def _created(path: Path, contract: Contract) -> DeltaTable:
+def create_missing(path: Path, contract: Contract) -> None:
+    """Makes the table where there is none; of several processes that do so at once, one does."""
+    if opened(path, contract) is not None:
+        return
     # Two commits make a table (delta-rs takes no constraints at creation), so they are made aside, and one
     # rename, which fails where the table exists by now, lets everybody see both.
     with _draft(path, contract) as draft:
         try:
             draft.rename(path)
         except OSError:
-            if not damage.check_log(path):
+            if opened(path, contract) is None:
                 raise
-    return existing(path, contract)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -63,27 +63,44 @@ def _night(folder: str) -> str:
     return str(date.fromisoformat(day) - timedelta(days=partition == "slate_date"))
 
 
-def check_log(path: Path) -> bool:
-    """Whether the folder holds a table. Raises DamageError where it does and its log is not whole."""
+class LogFile(NamedTuple):
+    """A file of a table's log, as a process that has read it knows it again."""
+
+    name: str
+    inode: int
+    size: int
+    modified: int
+
+
+def check_log(path: Path) -> list[LogFile]:
+    """The files of the log that whoever opens the table in a folder reads: from the last checkpoint on; none
+    where there is no table. Raises DamageError where there is one and its log is not whole."""
     if not path.exists():
-        return False
+        return []
     if not path.is_dir():
         raise of_table(path, f"{path} is no folder")
     log = path / _LOG
-    sizes = _sizes(log)
-    commits = sorted(name for name in sizes if _COMMIT.fullmatch(name))
-    checkpoints = [int(name.partition(".")[0]) for name in sizes if _CHECKPOINT.match(name)]
+    files = _files(log)
+    commits = sorted(name for name in files if _COMMIT.fullmatch(name))
+    checkpoints = sorted(name for name in files if _CHECKPOINT.match(name))
     if not commits and not checkpoints:
         if any(path.iterdir()):
             raise of_table(path, f"{log} is gone, and files are left")
-        return False
-    for version in range(max(checkpoints, default=-1) + 1, int(commits[-1][:20]) + 1 if commits else 0):
-        name = f"{version:020d}.json"
-        if not sizes.get(name):
-            raise of_table(path, f"{log / name} is {'empty' if name in sizes else 'missing'}")
+        return []
+    kept = int(checkpoints[-1].partition(".")[0]) if checkpoints else -1
+    following = [
+        f"{version:020d}.json" for version in range(kept + 1, int(commits[-1][:20]) + 1 if commits else 0)
+    ]
+    for name in following:
+        if name not in files or not files[name].st_size:
+            raise of_table(path, f"{log / name} is {'empty' if name in files else 'missing'}")
     if commits and not is_whole(log / commits[-1]):
         raise of_table(path, f"{log / commits[-1]} is cut short or overwritten")
-    return True
+    of_checkpoint = [name for name in checkpoints if int(name.partition(".")[0]) == kept]
+    return [
+        LogFile(name, files[name].st_ino, files[name].st_size, files[name].st_mtime_ns)
+        for name in [*of_checkpoint, *following]
+    ]
 
 
 def is_whole(commit: Path) -> bool:
@@ -120,15 +137,15 @@ def named(path: Path) -> Iterator[None]:
         raise of_table(path, f"{cut[0]} is cut short or overwritten" if cut else _told(error)) from error
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def _files(folder: Path) -> dict[str, os.stat_result]:
     if not folder.is_dir():
         return {}
-    sizes = {}
+    files = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # what other writers draft beside the log comes and goes
-                sizes[entry.name] = entry.stat().st_size
-    return sizes
+                files[entry.name] = entry.stat()
+    return files
 
 
 def _told(error: Exception) -> str:

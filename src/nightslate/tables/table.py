@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from nightslate.contracts import Contract, arrow
 from nightslate.errors import ContractError, SpecError
 from nightslate.tables import damage, verification
 from nightslate.tables.commits import DayLog, Replacement
-from nightslate.tables.creation import existing, opened
+from nightslate.tables.creation import create_missing, opened, opened_for_change
 from nightslate.tables.publishing import added, partition_values, placed
 from nightslate.tables.snapshot import Commit, Snapshot
 from nightslate.tables.staging import Attempt, Staged, day_folder, discard_up_to, newest_sealed
@@ -49,12 +50,13 @@ class Table:
     def snapshot(self, version: int | None = None) -> Snapshot:
         """The newest version, or a given one (-1: that before the first); later commits do not show in it.
         Raises SpecError where Delta's log does not go back to it."""
-        table = opened(self.path, self.contract) if version != -1 else None
-        if table is not None and version is not None:
-            try:
-                table.load_as_version(version)
-            except DeltaError as error:
-                raise SpecError(f"{self.path}: version {version} is not in Delta's log any more") from error
+        newest = opened(self.path, self.contract) if version != -1 else None
+        if newest is None or version in (None, newest.version()):
+            return Snapshot(self.contract, self.path, newest, self.issue)
+        try:
+            table = DeltaTable(self.path, version=version)
+        except DeltaError as error:
+            raise SpecError(f"{self.path}: version {version} is not in Delta's log any more") from error
         return Snapshot(self.contract, self.path, table, self.issue)
 
     def rows(self, since: date | None = None, until: date | None = None) -> pa.Table:
@@ -169,7 +171,7 @@ class Table:
             raise SpecError(
                 f"{self.name}: {retention_hours} hours are too few, keep {RETENTION_HOURS} or more"
             )
-        table = opened(self.path, self.contract)
+        table = opened_for_change(self.path, self.contract)
         if table is None:
             return []
         with damage.named(self.path):
@@ -181,7 +183,7 @@ class Table:
         for staged in attempts:
             try:
                 self.verify(staged)
-                existing(self.path, self.contract)
+                create_missing(self.path, self.contract)
                 files = placed(staged, self.contract, self.path)
             except (ContractError, FileNotFoundError):
                 # Files vanish where another publisher has committed meanwhile: then that is the news.

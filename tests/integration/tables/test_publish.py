@@ -1,4 +1,7 @@
+import shutil
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,11 @@ from tests.integration.tables.rows import MONDAY, TUESDAY, rewards, rows
 from nightslate.contracts import Column, load
 from nightslate.errors import ContractError, SpecError, SupersededError
 from nightslate.tables import Table, Warehouse
+
+
+def in_another_process(table: Table, reward: float) -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as other:
+        other.submit(table.replace, MONDAY, rows(reward), {}).result()
 
 
 def test_a_table_that_nobody_wrote_reads_as_empty(table: Table) -> None:
@@ -35,6 +43,19 @@ def test_published_rows_are_read_back_with_their_metadata(table: Table) -> None:
     assert snapshot.metadata(MONDAY) == {"run": "a", "mlflow": "7"}
     (file,) = snapshot.files()
     assert (file.day, file.bucket, file.rows) == (MONDAY, 0, 2)
+
+
+def test_a_version_is_opened_once_and_what_others_commit_is_seen(table: Table) -> None:
+    table.replace(MONDAY, rows(1, 2), {})
+    before = table.snapshot()
+    assert table.snapshot().delta is before.delta
+    in_another_process(table, 3)
+    assert rewards(table) == [3.0]
+    assert before.to_arrow()["reward"].to_pylist() == [1.0, 2.0]
+    shutil.rmtree(table.path)
+    in_another_process(table, 4)
+    in_another_process(table, 5)
+    assert rewards(table) == [5.0]
 
 
 def test_a_selection_of_days_and_columns(table: Table) -> None:
