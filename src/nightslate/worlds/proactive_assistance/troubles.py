@@ -40,10 +40,10 @@ TAKES: Ints = np.array([0, 0, 0, 1, 1, 1, 0])
 ANNOYS: Floats = np.array([0.05, 0.5, 0.2, 0.3, 0.4, 0.15, 0.0])
 """(arms,): how much showing the arm annoys, in units in which annoyance is measured."""
 
-LEAVES: Floats = np.array([0.24, 0.22, 0.24])
+LEAVES: Floats = np.array([0.3, 0.3, 0.3])
 """(issues,): how much likelier a day's cancellation is for whoever has the trouble."""
 
-BEGINS: Floats = np.array([0.0065, 0.0065, 0.0065])
+BEGINS: Floats = np.array([0.01, 0.01, 0.01])
 """(issues,): the chance of a day that a trouble begins."""
 
 PASSES = 0.06
@@ -59,9 +59,9 @@ USUAL: Floats = np.array([0.010, 0.03, 0.004, 0.05, 3.5, 0.4])
 MORE: Floats = np.array(
     [
         # pricing, help, contact, error, feature, dialog
-        [[1.6, 0.1, 0.00, 0.0, 0.0, 0.3], [1.6, 0.1, 0.00, 0.0, -3.1, 0.0]],
-        [[0.0, 0.3, 0.02, 0.2, -0.8, 1.5], [0.0, 0.2, 0.05, 2.6, -0.3, 0.2]],
-        [[0.0, 0.4, 1.60, 0.1, 0.0, 0.0], [0.0, 2.6, 0.05, 0.0, -0.4, 0.3]],
+        [[3.4, 0.1, 0.0, 0.0, 0.5, 0.3], [3.4, 0.1, 0.0, 0.0, -3.4, 0.0]],
+        [[0.0, 0.1, 0.0, 0.1, -0.6, 3.0], [0.0, 0.1, 0.0, 3.6, -0.3, 0.0]],
+        [[0.0, 0.1, 3.0, 0.1, 0.0, 0.0], [0.0, 3.6, 0.0, 0.0, -0.4, 0.1]],
     ]
 )
 """(issues, natures, signs): how many more of them a trouble brings."""
@@ -69,14 +69,14 @@ MORE: Floats = np.array(
 LEAST_SIGNS = 0.004
 """The mean number of a sign is never below it."""
 
-LOOKS_AT_PRICES: Floats = np.array([20.0, 110.0, 45.0])
+LOOKS_AT_PRICES: Floats = np.array([15.0, 150.0, 35.0])
 """Median seconds on the pricing page: of users without trouble about it, and by its nature."""
 
-HESITATES: Floats = np.array([4.0, 30.0, 6.0])
+HESITATES: Floats = np.array([4.0, 40.0, 5.0])
 """Median seconds from opening a dialog to confirming it: of users without trouble with using the product, and
 by its nature."""
 
-SPREAD_OF_SECONDS = 0.6
+SPREAD_OF_SECONDS = 0.5
 """Standard deviation of the logarithm of seconds."""
 
 OPENS, OPENS_IF_IT_FITS = 0.1, 0.6
