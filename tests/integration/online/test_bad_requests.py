@@ -12,6 +12,7 @@ from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.online.clock import Clock
 from nightslate.online.requests import MOST_BYTES
 from nightslate.online.service import Service
+from tests.integration.nights import PAGES, run_night
 
 from .assisted import (
     ARMS,
@@ -23,7 +24,6 @@ from .assisted import (
     land_before,
     moment,
     night,
-    run_night,
 )
 from .client import serving
 from .test_killed_app import landed
@@ -123,7 +123,7 @@ def test_before_any_night_there_is_nothing_to_serve_by(tmp_path: Path) -> None:
             in answer.body["error"]
         )
         assert "nothing of this request was taken in" in answer.body["error"]
-        run_night(tmp_path, DAYS[0])
+        run_night(night(tmp_path, DAYS[0]), but=PAGES)
         service.refresh()
         assert client.post(GOOD | {"activity": [event]}).status == 200
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from nightslate.local.site import free_port
+from tests.integration.nights import run_night
 
-from .assisted import PROGRAM, TODAY, Row, context, land, moment, night, others_logs, run_night
+from .assisted import PROGRAM, TODAY, Row, context, land, moment, night, others_logs
 from .client import Client
 
 SPOOL = "nightslate.online.spool"
@@ -117,7 +118,7 @@ def test_what_was_answered_is_landed_once(home: Path, strike: tuple[str, ...]) -
     assert set(done.values()) == {1}
     assert len(done) == len(shown)
     land(home, TODAY, others_logs([]))
-    run_night(home, TODAY, "ingest", "attribute", "features", "audit_served")
+    run_night(night(home, TODAY), "ingest", "attribute", "features", "audit_served")
     rows = night(home, TODAY).rows("served_decisions").to_pylist()
     assert len(rows) == len(shown)
     assert all(row["fault"] is None and row["recomputed"] == row["propensity"] for row in rows)

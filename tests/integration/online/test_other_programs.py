@@ -13,6 +13,7 @@ from nightslate.errors import UnavailableError
 from nightslate.online.clock import Clock
 from nightslate.online.requests import Answer
 from nightslate.online.service import Service
+from tests.integration.nights import DOCS, PAGES, run_night
 
 from .assisted import (
     DAYS,
@@ -27,7 +28,6 @@ from .assisted import (
     moment,
     night,
     others_logs,
-    run_night,
 )
 
 TOMORROW = TODAY + timedelta(days=1)
@@ -81,7 +81,7 @@ def asked(clock: MovedClock, user: int, rows: int, **said: object) -> bytes:
 def recomputed(home: Path, ds: date) -> list[tuple[str, int]]:
     """The decisions and slots of a day, none of which is at fault."""
     land(home, ds, others_logs([]))
-    run_night(home, ds, *RECOMPUTED)
+    run_night(night(home, ds), *RECOMPUTED)
     rows = night(home, ds).rows("served_decisions").to_pylist()
     assert all(row["fault"] is None for row in rows), rows
     assert [row["recomputed"] for row in rows] == pytest.approx(
@@ -109,7 +109,7 @@ def test_what_is_served_is_what_its_night_recomputes(
     written(spec)
     for number in range(len(DAYS)):
         land_before(tmp_path, number)
-        run_night(tmp_path, DAYS[number])
+        run_night(night(tmp_path, DAYS[number]), but=DOCS)
     clock, answers = MovedClock(moment(TODAY, 5)), list[Answer]()
     service = Service(night(tmp_path, TODAY), Clock(clock))
     service.refresh()
@@ -159,7 +159,7 @@ def test_until_the_night_is_there_the_models_before_are_served(home: Path) -> No
     service.refresh()
     assert service.state()["slates_of"] == str(TODAY)
     land(home, TODAY, others_logs([]))
-    run_night(home, TODAY)
+    run_night(night(home, TODAY), but=PAGES)
     assert service.state()["slates_of"] == str(TODAY)
     service.refresh()
     assert service.state()["slates_of"] == str(TOMORROW)
@@ -192,7 +192,7 @@ def test_contact_rules_hold_at_the_moment(tmp_path: Path, written: Callable[[str
     written(CONTACTS)
     for number in range(len(DAYS)):
         land_before(tmp_path, number)
-        run_night(tmp_path, DAYS[number])
+        run_night(night(tmp_path, DAYS[number]), but=DOCS)
     clock, reasons = MovedClock(moment(TODAY, 13)), Counter[str]()
     service, shown_at = Service(night(tmp_path, TODAY), Clock(clock)), dict[int, list[datetime]]()
     service.refresh()

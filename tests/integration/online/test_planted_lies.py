@@ -20,6 +20,7 @@ from nightslate.serving.recomputed import (
     NOT_OF_THE_RELEASE,
     NOT_SERVED,
 )
+from tests.integration.nights import run_night
 
 from .assisted import (
     ARMS,
@@ -31,7 +32,6 @@ from .assisted import (
     moment,
     night,
     others_logs,
-    run_night,
 )
 
 STEPS = ("ingest", "attribute", "features", "audit_served")
@@ -73,19 +73,19 @@ LIES: list[tuple[str, Lie]] = [
 def test_each_lie_is_named(home: Path) -> None:
     file = served_day(home)
     honest = file.read_text()
-    run_night(home, TODAY, *STEPS)
+    run_night(night(home, TODAY), *STEPS)
     for fault, lie in LIES:
         rows = [json.loads(line) for line in honest.splitlines()]
         place = 2 if fault != ANOTHER_VARIANT else [row["policy"] for row in rows].index("uniform")
         rows[place] |= lie(rows[place])
         file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-        run_night(home, TODAY, "ingest", "features")
+        run_night(night(home, TODAY), "ingest", "features")
         with pytest.raises(ContractError, match="nobody learns from them") as stopped:
-            run_night(home, TODAY, "audit_served")
+            run_night(night(home, TODAY), "audit_served")
         assert f"  {fault}: 1 rows\n  {TODAY} {rows[place]['decision_id']}, slot 1: {fault}" in str(
             stopped.value
         )
         found = night(home, TODAY).rows("served_decisions").to_pylist()
         assert [row["decision_id"] for row in found if row["fault"]] == [rows[place]["decision_id"]]
     file.write_text(honest)
-    run_night(home, TODAY, *STEPS)
+    run_night(night(home, TODAY), *STEPS)

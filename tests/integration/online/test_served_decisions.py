@@ -11,6 +11,7 @@ import pyarrow as pa
 from nightslate.online.clock import Clock
 from nightslate.online.service import Service
 from nightslate.pipeline.night import Night
+from tests.integration.nights import run_night
 
 from .assisted import (
     TODAY,
@@ -24,7 +25,6 @@ from .assisted import (
     moment,
     night,
     others_logs,
-    run_night,
 )
 from .client import Client, serving
 
@@ -69,7 +69,7 @@ def test_the_loop_is_closed(home: Path) -> None:
         service.refresh()
         assert client.get("/health").body["open_days"] == [str(TOMORROW)]
     land(home, TODAY, others_logs(clicks))
-    run_night(home, TODAY)
+    run_night(night(home, TODAY))
 
     of_day = night(home, TODAY)
     shown = table(of_day, "impressions")

@@ -13,6 +13,7 @@ import pytest
 from nightslate.errors import ContractError, LandingError, SpecError
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.running import run_step
+from tests.integration.nights import PAGES
 
 from . import world
 
@@ -39,7 +40,7 @@ def test_a_day_without_marker_fails_by_name_and_writes_nothing(landed: Path) -> 
 
 
 def test_a_declared_empty_day_is_a_day(landed: Path) -> None:
-    world.run_night(landed, DAY)
+    world.run_night(landed, DAY, but=PAGES)
     for log in ("impressions", "outcomes"):
         folder = landed / "landing/tiny" / log / f"ds={world.DAYS[1]}"
         for file in folder.glob("part-*"):

@@ -12,9 +12,9 @@ import yaml
 from nightslate.errors import SpecError
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import Logs, logs_to_weigh, matured_logs
-from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.running import run_step
-from nightslate.programs import load
+from tests.integration.nights import night_of
 
 from . import world
 
@@ -54,9 +54,7 @@ def night(home: Path, day: date, rewards: dict[str, Any] = VISITS, **changed: An
     spec = yaml.safe_load(world.SPEC) | {"rewards": rewards, "training": {"window_days": 3}}
     spec["evaluation"] |= {"window_days": 3}
     spec["logs"] |= {"rejects": {"max_share": 0.5}} | changed.pop("logs", {})
-    path = home / "tiny.yaml"
-    path.write_text(yaml.safe_dump(spec | changed))
-    return Night(load(path), day, home).of_issue("all")
+    return night_of(spec | changed, home, day)
 
 
 def run(of: IssueNight, *steps: str) -> str:

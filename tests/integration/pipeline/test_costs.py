@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 import yaml
 
-from nightslate import programs
 from nightslate.errors import SpecError
-from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.running import run_step
+from tests.integration.nights import night_of
 
 from . import test_sequences, world
 
@@ -70,12 +69,6 @@ def hash_of(row: dict[str, object]) -> int:
     return sum(map(ord, str(row["impression_id"]))) * 7
 
 
-def night(home: Path, day: date, spec: dict[str, Any]) -> IssueNight:
-    path = home / f"{spec['program']}.yaml"
-    path.write_text(yaml.safe_dump(spec))
-    return Night(programs.load(path), day, home).of_issue("all")
-
-
 def tiny(costs: bool, **changed: Any) -> dict[str, Any]:
     """The program `tiny`, by what arms cost or by fees."""
     spec = yaml.safe_load(world.SPEC)
@@ -108,7 +101,7 @@ def after_a_night(home: Path, spec: dict[str, Any], with_fees: bool) -> dict[str
         world.land(home, day, shown, clicks_on(shown) + (fees_of(shown, COSTS) if with_fees else []))
     for step in STEPS:
         if step != "transitions":
-            run_step(step, night(home, LAST, spec))
+            run_step(step, night_of(spec, home, LAST))
     return tables(home, spec["program"])
 
 
@@ -137,13 +130,13 @@ def test_costs_of_arms_that_nobody_has_seen_are_said(landed: Path) -> None:
     spec = yaml.safe_load(world.SPEC)
     spec["rewards"]["costs"] = {"a": 0.5, "A": 1.0, "discuont": 2.0}
     for step in ("ingest", "attribute"):
-        run_step(step, night(landed, world.DAYS[0], spec))
-    said = run_step("train", night(landed, world.DAYS[0], spec))
+        run_step(step, night_of(spec, landed, world.DAYS[0]))
+    said = run_step("train", night_of(spec, landed, world.DAYS[0]))
     assert said.endswith(
         "Look: rewards.costs has 'A', 'discuont': no arm of the 28 days up to 2024-03-01 is called so"
     )
     spec["rewards"]["costs"] = {"a": 0.5}
-    assert "Look" not in run_step("train", night(landed, world.DAYS[0], spec))
+    assert "Look" not in run_step("train", night_of(spec, landed, world.DAYS[0]))
 
 
 def test_an_edit_of_costs_is_another_currency_and_needs_no_attribution(landed: Path) -> None:
@@ -156,14 +149,14 @@ def test_an_edit_of_costs_is_another_currency_and_needs_no_attribution(landed: P
     world.land(landed, following, world.impressions(3, following), world.outcomes(3, following))
     for day in world.DAYS[1:]:
         for step in ("ingest", "attribute", "train", "evaluate"):
-            run_step(step, night(landed, day, spec))
+            run_step(step, night_of(spec, landed, day))
     for step in ("ingest", "attribute"):
-        run_step(step, night(landed, following, spec))
+        run_step(step, night_of(spec, landed, following))
     credits = rows(landed, world.PROGRAM, "credits")
     assert taken(landed) == [(world.DAYS[1], 0.0)]
     spec["rewards"]["costs"] = COSTS
     for step in ("attribute", "train", "evaluate", "promote"):
-        assert "anew" not in run_step(step, night(landed, following, spec))
+        assert "anew" not in run_step(step, night_of(spec, landed, following))
     assert rows(landed, world.PROGRAM, "credits") == credits
     assert taken(landed) == [(world.DAYS[1], 0.0), (world.DAYS[2], -0.5)]
     assert {look["cohorts"] for look in rows(landed, world.PROGRAM, "promotions")} == {1}
@@ -192,7 +185,7 @@ def test_sequences_earn_less_what_their_arms_cost(tmp_path: Path) -> None:
                 fees = fees_of(shown, {"a": 0.25})
                 world.write_json_lines(folder / f"outcomes/ds={day}/fees.jsonl", fees)
         for step in STEPS[:6]:
-            run_step(step, night(home, test_sequences.NIGHT, spec))
+            run_step(step, night_of(spec, home, test_sequences.NIGHT))
         found[name] = tables(home, spec["program"])
     assert found["costs"].keys() == found["fees"].keys() >= {"transitions", "sweeps", "evidence"}
     for table, expected in found["fees"].items():
@@ -201,7 +194,7 @@ def test_sequences_earn_less_what_their_arms_cost(tmp_path: Path) -> None:
     assert rewards == {-0.25, 0.0, 1.0}  # b after a pays, and a is what costs
 
     spec["rewards"]["costs"] = {"b": 0.25}
-    dearer = night(tmp_path / "fees", test_sequences.NIGHT, spec)
+    dearer = night_of(spec, tmp_path / "fees", test_sequences.NIGHT)
     with pytest.raises(SpecError, match=r"offers transitions: .*rewards.costs.b was not there and is 0.25"):
         run_step("train", dearer)
     run_step("transitions", dearer)

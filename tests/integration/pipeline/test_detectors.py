@@ -1,6 +1,5 @@
 """A program that helps those who are likely to leave: nights through every step."""
 
-import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ import polars as pl
 import pytest
 
 from nightslate import programs
-from nightslate.engines import LocalEngine
 from nightslate.errors import ContractError
 from nightslate.models.files import ModelFile
-from nightslate.pipeline.night import Night
 from nightslate.pipeline.plan import plan
 from nightslate.pipeline.running import run_step, run_task
+from tests.integration.nights import Declared
 
 from . import world
 
@@ -70,12 +68,8 @@ def land(home: Path, number: int) -> None:
     world.land_logs(home, PROGRAM, day, logs)
 
 
-def night(home: Path, number: int) -> Night:
-    return Night(programs.find(PROGRAM), DAYS[number], home, LocalEngine(processes=1))
-
-
-def rows(home: Path, table: str) -> pl.DataFrame:
-    return pl.read_delta(str(home / "tables" / PROGRAM / table))
+DECLARED = Declared(PROGRAM, DAYS)
+night, rows = DECLARED.night, DECLARED.rows
 
 
 def run(home: Path, number: int, until: str = "publish") -> dict[str, str]:
@@ -91,7 +85,7 @@ def run(home: Path, number: int, until: str = "publish") -> dict[str, str]:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
     home = tmp_path_factory.mktemp("detectors")
-    (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(SPEC)
+    DECLARED.write(SPEC)
     for number in range(len(DAYS)):
         land(home, number)
     return home

@@ -8,10 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from nightslate import programs
-from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.plan import plan
-from nightslate.pipeline.running import run_step
+from tests.integration.nights import DOCS, night_of, run_night
 
 from . import test_sequences, world
 
@@ -38,16 +35,8 @@ def of_sequences() -> dict[str, Any]:
     return spec
 
 
-def night(home: Path, day: date, spec: dict[str, Any]) -> IssueNight:
-    path = home / f"{spec['program']}.yaml"
-    path.write_text(yaml.safe_dump(spec))
-    return Night(programs.load(path), day, home).of_issue("all")
-
-
 def run(home: Path, day: date, spec: dict[str, Any], *steps: str) -> dict[str, str]:
-    of = night(home, day, spec)
-    said = steps or tuple(task.step.name for task in plan(of.program) if task.step.name != "data_docs")
-    return {step: run_step(step, of) for step in said}
+    return run_night(night_of(spec, home, day), *steps, but=DOCS)
 
 
 def rows(home: Path, spec: dict[str, Any], table: str) -> pl.DataFrame:
@@ -64,7 +53,7 @@ def require_chosen_by_its_sweep(home: Path, spec: dict[str, Any], day: date, sai
     best = within.sort("lower")[-1].to_dicts()[0]
     (chosen,) = swept.filter("chosen").to_dicts()
     assert chosen == best
-    of = night(home, day, spec)
+    of = night_of(spec, home, day)
     models = rows(home, spec, "models").filter(pl.col("ds") == day)
     of_learner = {row["learner"]: of.registry.load(row["digest"]).policy for row in models.to_dicts()}
     assert float(of_learner["greedy"].epsilon) == chosen["epsilon"]

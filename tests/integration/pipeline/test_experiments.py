@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from nightslate.errors import ContractError
-from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.running import run_step
-from nightslate.programs import load
+from tests.integration.nights import night_of
 
 from . import world
 
@@ -23,10 +23,8 @@ WITH_ANOTHER = {"a": 0.5, "b": 0.25, "another": 0.25}
 
 def night(home: Path, number: int, shares: dict[str, float], **experiment: Any) -> IssueNight:
     variants = {name: {"share": share, "policy": "uniform"} for name, share in shares.items()}
-    path = home / "tiny.yaml"
     spec = yaml.safe_load(world.SPEC) | {"variants": variants, "experiment": experiment}
-    path.write_text(yaml.safe_dump(spec))
-    return Night(load(path), world.DAYS[number], home).of_issue("all")
+    return night_of(spec, home, world.DAYS[number])
 
 
 def scored(home: Path, number: int, shares: dict[str, float] = HALVES, **experiment: Any) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """A program with features of activity: as of the end of the day before, and as of decisions."""
 
-import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,16 +13,15 @@ import pytest
 
 from nightslate import programs
 from nightslate.core.features import Events, Moments, Windows
-from nightslate.engines import LocalEngine
 from nightslate.errors import LeakError, SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.models.files import scored_by
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.matured_logs import matured_logs
-from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.plan import plan
-from nightslate.pipeline.running import run_step, run_task
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.running import run_step
 from nightslate.pipeline.updating import run as update
+from tests.integration.nights import PAGES, Declared, run_night
 from tests.oracles.features import feature_as_of
 
 from . import world
@@ -108,10 +106,6 @@ OF_CREDITS = {"aggregation": "sum", "column": "value", "window": timedelta(days=
 NOTHING |= {"exposures": 0.0, "since_click": 1e6, "earned": 0.0}
 
 
-def write_program(spec: str) -> None:
-    (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(spec)
-
-
 def activity(number: int) -> list[dict[str, Any]]:
     """Of some users. Half of what they do is known at once, the rest up to a day and a half later."""
     random, start = np.random.default_rng(number), datetime.combine(DAYS[number], datetime.min.time(), UTC)
@@ -177,14 +171,8 @@ def segment(user: int) -> str:
     return ("new", "old")[user % 2]
 
 
-def night(home: Path, number: int) -> Night:
-    return Night(programs.find(PROGRAM), DAYS[number], home, LocalEngine(processes=1))
-
-
-def run_night(home: Path, number: int, *steps: str) -> None:
-    for task in plan(programs.find(PROGRAM)):
-        if not steps or task.step.name in steps:
-            run_task(task, night(home, number))
+DECLARED = Declared(PROGRAM, DAYS)
+night = DECLARED.night
 
 
 def pure_rows(home: Path) -> dict[str, list[str]]:
@@ -242,16 +230,16 @@ def by_arm_by_definition(user: str, at: datetime) -> dict[str, dict[str, Any]]:
 def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
     """After four nights."""
     home = tmp_path_factory.mktemp("features")
-    write_program(TEMPORAL if request.param == "temporal" else SPEC)
+    DECLARED.write(TEMPORAL if request.param == "temporal" else SPEC)
     land_all(home)
     for number in range(len(DAYS) - 1):
-        run_night(home, number, *LOGS, *TO_EVALUATE)
-    run_night(home, len(DAYS) - 1)
+        run_night(night(home, number), *LOGS, *TO_EVALUATE)
+    run_night(night(home))
     return home
 
 
 def matured(home: Path) -> tuple[IssueNight, list[pa.Table]]:
-    last = night(home, len(DAYS) - 1).of_issue("all")
+    last = night(home).of_issue("all")
     logs = matured_logs(last, LogTables.of(last), ARMS, 28)
     return last, [logs.rows(unit.read()) for unit in logs.work.units]
 
@@ -291,7 +279,7 @@ def test_what_is_learnt_of_arms_is_what_was_known(home: Path) -> None:
 
 
 def test_users_are_scored_by_what_is_known_at_the_end_of_the_day(home: Path) -> None:
-    last = night(home, len(DAYS) - 1)
+    last = night(home)
     end = datetime.combine(last.slate_date, datetime.min.time(), UTC)
     found = [row for row in last.rows("features").to_pylist() if row["as_of"] == end]
     names = pseudonyms()
@@ -306,7 +294,7 @@ def test_users_are_scored_by_what_is_known_at_the_end_of_the_day(home: Path) -> 
 def test_nights_in_any_order_leave_the_same_rows(home: Path, tmp_path: Path) -> None:
     land_all(tmp_path)
     for number in (3, 1, 0, 2, 3):
-        run_night(tmp_path, number, *LOGS, *TO_EVALUATE)
+        run_night(night(tmp_path, number), *LOGS, *TO_EVALUATE)
     assert pure_rows(tmp_path) == pure_rows(home)
 
 
@@ -315,13 +303,13 @@ def test_an_update_within_the_day_joins_the_features_that_its_night_will(
     spec: str, tmp_path: Path, program: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NIGHTSLATE_DAGS", str(tmp_path))
-    write_program(spec + "updates: {every: 1h}\n")
+    DECLARED.write(spec + "updates: {every: 1h}\n")
     for number in range(2):
         land(tmp_path, number)
-        run_night(tmp_path, number)
+        run_night(night(tmp_path, number), but=PAGES)
     land(tmp_path, 2)
     update(night(tmp_path, 2))
-    run_night(tmp_path, 2)
+    run_night(night(tmp_path, 2), but=PAGES)
     models, updates = (
         pl.read_delta(str(tmp_path / "tables" / PROGRAM / name)).filter(pl.col("ds") == DAYS[2])
         for name in ("models", "updates")
@@ -334,21 +322,21 @@ def test_an_update_within_the_day_joins_the_features_that_its_night_will(
 def test_a_feature_that_is_edited_is_computed_anew(home: Path, tmp_path: Path) -> None:
     spec = TEMPORAL if programs.find(PROGRAM).features_as_of == "temporal" else SPEC
     try:
-        write_program(spec.replace("where: {kind: error}", "where: {kind: view}"))
+        DECLARED.write(spec.replace("where: {kind: error}", "where: {kind: view}"))
         land_all(tmp_path)
         for number in range(len(DAYS)):
-            run_night(tmp_path, number, *LOGS)
-        write_program(spec)
+            run_night(night(tmp_path, number), *LOGS)
+        DECLARED.write(spec)
         with pytest.raises(SpecError, match=r"features.errors_2d was .* and is .*run the step features"):
             run_step("train", night(tmp_path, 3).of_issue("all"))
         assert "computed anew" in run_step("features", night(tmp_path, 3))
     finally:
-        write_program(spec)
+        DECLARED.write(spec)
     assert pure_rows(tmp_path)["features"] == pure_rows(home)["features"]
 
 
 def test_what_can_be_no_activity_is_kept_out_by_name(tmp_path: Path, program: None) -> None:
-    write_program(SPEC.replace("  crosses", "  rejects: {max_share: 0.5}\n  crosses"))
+    DECLARED.write(SPEC.replace("  crosses", "  rejects: {max_share: 0.5}\n  crosses"))
     good = activity(0)
     bad = [
         good[0] | {"occurred_at": good[0]["occurred_at"] + timedelta(days=1)},
@@ -374,7 +362,7 @@ def test_what_can_be_no_activity_is_kept_out_by_name(tmp_path: Path, program: No
 
 
 def test_decisions_need_to_know_when_activity_landed(tmp_path: Path, program: None) -> None:
-    write_program(TEMPORAL)
+    DECLARED.write(TEMPORAL)
     land(tmp_path, 0, [{**event, "landed_at": None} for event in activity(0)])
     with pytest.raises(Exception, match="activity: 120 of 120 rows of 2024-05-01 break the contract"):
         run_step("ingest", night(tmp_path, 0))
@@ -385,7 +373,7 @@ def test_a_leak_stops_the_night(
     tmp_path: Path, program: None, monkeypatch: pytest.MonkeyPatch, leak: str
 ) -> None:
     """Planted: a window that ends after its moment, and events that are known before they landed."""
-    write_program(TEMPORAL)
+    DECLARED.write(TEMPORAL)
     land(tmp_path, 0)
     run_step("ingest", night(tmp_path, 0))
     honest = Events.windows
@@ -403,7 +391,7 @@ def test_a_leak_stops_the_night(
 
 
 def test_the_page_says_how_far_features_are_from_the_days_before(home: Path) -> None:
-    last = night(home, len(DAYS) - 1)
+    last = night(home)
     rows = {row["feature"]: row for row in last.rows("feature_drift").to_pylist()}
     assert rows.keys() == NOTHING.keys()
     assert rows["errors_2d"]["users_before"] > rows["errors_2d"]["users"] > 0
@@ -423,11 +411,11 @@ def test_an_issue_concerns_those_for_whom_its_condition_holds(
     """By a feature and a column that lands; audit holds the slates against the same users."""
     of_program = programs.find(PROGRAM)
     spec = TEMPORAL if of_program.features_as_of == "temporal" else SPEC
-    write_program(spec.replace("slots: 1", "slots: 1\nconcerns: errors_2d >= 2 and segment == new"))
+    DECLARED.write(spec.replace("slots: 1", "slots: 1\nconcerns: errors_2d >= 2 and segment == new"))
     try:
         shutil.copytree(home, tmp_path / "home")
         relocate(tmp_path / "home", home)
-        last = night(tmp_path / "home", len(DAYS) - 1)
+        last = night(tmp_path / "home")
         run_step("score", last.of_issue("all"))
         run_step("audit", last)
         run_step("publish", last)
@@ -441,11 +429,11 @@ def test_an_issue_concerns_those_for_whom_its_condition_holds(
         assert 0 < len(concerned) < USERS / 2
         assert {names[user] for user in shown["user_id"].to_list()} == concerned
     finally:
-        write_program(spec)
+        DECLARED.write(spec)
 
 
 def test_a_learner_that_ignores_features_chooses_whatever_they_are(home: Path) -> None:
-    last = night(home, len(DAYS) - 1).of_issue("all")
+    last = night(home).of_issue("all")
     digests = {row["learner"]: row["digest"] for row in last.rows("models").to_pylist()}
     rows = pa.table(
         {

@@ -2,7 +2,6 @@
 slates showed."""
 
 import math
-import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,8 +20,8 @@ from nightslate.errors import ContractError
 from nightslate.kernels.buckets import buckets_of, dealt_out
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.plan import plan
-from nightslate.pipeline.running import run_step, run_task
+from nightslate.pipeline.running import run_step
+from tests.integration.nights import PAGES, Declared, run_night
 
 from . import world
 
@@ -139,23 +138,18 @@ def _by_chance(user: int, day: date, random: np.random.Generator) -> Iterator[Ro
     return _shown(user, day, arms, **logged)
 
 
-def night(home: Path, number: int = -1) -> Night:
-    return Night(programs.find(PROGRAM), DAYS[number], home, LocalEngine(processes=1))
-
-
-def rows(home: Path, table: str) -> pl.DataFrame:
-    return pl.read_delta(str(home / "tables" / PROGRAM / table))
+DECLARED = Declared(PROGRAM, DAYS)
+night, rows = DECLARED.night, DECLARED.rows
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
     """After four nights."""
     home = tmp_path_factory.mktemp("choice")
-    (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(SPEC)
+    DECLARED.write(SPEC)
     for number in range(len(DAYS)):
         land(home, number)
-        for task in plan(programs.find(PROGRAM)):
-            run_task(task, night(home, number))
+        run_night(night(home, number), but=PAGES if number < len(DAYS) - 1 else ())
     return home
 
 

@@ -1,6 +1,5 @@
 """A program of two issues, with arms of their own and one that both have: nights through every step."""
 
-import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ import polars as pl
 import pytest
 
 from nightslate import programs
-from nightslate.engines import LocalEngine
 from nightslate.errors import SpecError
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.plan import plan
-from nightslate.pipeline.running import run_step, run_task
+from nightslate.pipeline.running import run_step
 from nightslate.tables.inspection import problems
+from tests.integration.nights import DOCS, Declared, run_night
 
 from . import world
 from .loaded_models import loaded
@@ -94,23 +92,18 @@ def segment(user: int) -> str:
     return ("new", "old")[user % 2]
 
 
-def night(home: Path, number: int) -> Night:
-    return Night(programs.find(PROGRAM), DAYS[number], home, LocalEngine(processes=1))
-
-
-def rows(home: Path, table: str) -> pl.DataFrame:
-    return pl.read_delta(str(home / "tables" / PROGRAM / table))
+DECLARED = Declared(PROGRAM, DAYS)
+night, rows = DECLARED.night, DECLARED.rows
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
     """After three nights."""
     home = tmp_path_factory.mktemp("issues")
-    (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(SPEC)
+    DECLARED.write(SPEC)
     for number in range(len(DAYS)):
         land(home, number)
-        for task in plan(programs.find(PROGRAM)):
-            run_task(task, night(home, number))
+        run_night(night(home, number), but=DOCS if number < len(DAYS) - 1 else ())
     return home
 
 

@@ -16,10 +16,9 @@ from deltalake import DeltaTable
 from mlflow.exceptions import MlflowException
 
 from nightslate.errors import ModelError
-from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.plan import plan
+from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.running import run_step
-from nightslate.programs import load
+from tests.integration.nights import DOCS, PAGES, night_of, run_night
 from tests.scoring_server import served
 
 from . import world
@@ -38,14 +37,7 @@ def night(home: Path, day: Any = DAY, **changes: Any) -> IssueNight:
     spec = yaml.safe_load(world.SPEC)
     spec["learners"]["linear_ucb"] = {"kind": "linear_ucb"}
     spec["gate"]["first_champion"] = "linear_ucb"
-    path = home / "tiny.yaml"
-    path.write_text(yaml.safe_dump(spec | changes))
-    return Night(load(path), day, home).of_issue("all")
-
-
-def run(home: Path, tonight: IssueNight) -> None:
-    for task in plan(tonight.program):
-        run_step(task.name, tonight)
+    return night_of(spec | changes, home, day)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("served") / "home"
     world.land_all(home)
     for day in world.DAYS[:2]:
-        run(home, night(home, day))
+        run_night(night(home, day), but=DOCS)
     return home
 
 
@@ -202,11 +194,11 @@ def test_a_change_of_the_program_is_served_though_the_model_is_the_same(
 ) -> None:
     """The floor is no part of the model file: its version is another, and the champion's alias goes there."""
     before = night(copied).registry.champion_version()
-    run(copied, night(copied, floor=0.4))
+    run_night(night(copied, floor=0.4), but=PAGES)
     assert night(copied).registry.champion_version() != before
     asked, slates = published(copied)
     assert loaded(copied, monkeypatch, CHAMPION).predict(pl.DataFrame(asked).to_pandas()) == slates
-    run(copied, night(copied))
+    run_night(night(copied), but=PAGES)
     assert night(copied).registry.champion_version() == before
 
 
@@ -214,7 +206,7 @@ def test_exposure_goals_are_those_that_the_night_has_solved(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goal = {"name": "last", "arms": ["d"], "share": 0.35}
-    run(copied, night(copied, exposure=[goal], logs=yaml.safe_load(world.SPEC)["logs"]))
+    run_night(night(copied, exposure=[goal], logs=yaml.safe_load(world.SPEC)["logs"]), but=DOCS)
     asked, slates = published(copied)
     assert max(slate["weights"][3] for slate in slates) > 0.4
     model = loaded(copied, monkeypatch, CHAMPION)
@@ -252,7 +244,7 @@ def test_a_night_that_is_run_again_registers_nothing(copied: Path) -> None:
         return {str(found.version) for found in night(copied).mlflow.search_model_versions()}
 
     before = versions()
-    run(copied, night(copied))
+    run_night(night(copied), but=PAGES)
     assert versions() == before
 
 
@@ -265,7 +257,7 @@ def test_features_by_arm_are_served_as_nights_see_them(
     features = {"seen": seen, "since": since}
     world.land_all(tmp_path)
     for day in world.DAYS[:2]:
-        run(tmp_path, night(tmp_path, day, features=features))
+        run_night(night(tmp_path, day, features=features), but=DOCS)
     model = loaded(tmp_path, monkeypatch, CHAMPION)
     assert model.predict(model.input_example)[0]["policy"] == "linear_ucb"
     asked, slates = published(tmp_path)

@@ -1,7 +1,6 @@
 """Staying as a reward: one outcome a user and horizon, known at its end."""
 
 import json
-import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import pyarrow.compute
 import pytest
 
 from nightslate import programs
-from nightslate.engines import LocalEngine
 from nightslate.errors import SpecError
-from nightslate.pipeline.night import Night
 from nightslate.pipeline.running import run_step
+from tests.integration.nights import Declared
 
 PROGRAM = "retention"
 DAYS = [date(2024, 5, 1) + timedelta(days=number) for number in range(4)]
@@ -83,8 +81,8 @@ def land(home: Path) -> None:
             (folder / "_SUCCESS").touch()
 
 
-def night(home: Path, number: int) -> Night:
-    return Night(programs.find(PROGRAM), DAYS[number], home, LocalEngine(processes=1))
+DECLARED = Declared(PROGRAM, DAYS)
+night = DECLARED.night
 
 
 def credits(home: Path, number: int) -> dict[str, float]:
@@ -93,13 +91,9 @@ def credits(home: Path, number: int) -> dict[str, float]:
 
 @pytest.fixture
 def home(tmp_path: Path, program: None) -> Path:
-    write_program(SPEC)
+    DECLARED.write(SPEC)
     land(tmp_path)
     return tmp_path
-
-
-def write_program(spec: str) -> None:
-    (Path(os.environ["NIGHTSLATE_DAGS"]) / f"{PROGRAM}.yaml").write_text(spec)
 
 
 def attributed(home: Path, *nights: int) -> None:
@@ -146,7 +140,7 @@ def test_showing_more_does_not_earn_more(home: Path) -> None:
 
 def test_another_worth_is_another_meaning(home: Path) -> None:
     attributed(home, 0, 1)
-    write_program(SPEC.replace("value: 2.0", "value: 4.0"))
+    DECLARED.write(SPEC.replace("value: 2.0", "value: 4.0"))
     run_step("ingest", night(home, 2))
     assert "rewards.survival.value was 2.0 and is 4.0" in run_step("attribute", night(home, 2))
     assert credits(home, 1)["stays-0-9"] == 2.0
@@ -165,7 +159,7 @@ def test_another_worth_is_another_meaning(home: Path) -> None:
     ],
 )
 def test_what_can_not_be_made_of_it(program: None, old: str, new: str, says: str) -> None:
-    write_program(SPEC.replace(old, new))
+    DECLARED.write(SPEC.replace(old, new))
     with pytest.raises(SpecError, match=says):
         programs.find(PROGRAM)
 
@@ -194,7 +188,7 @@ def clicked(home: Path, number: int, *users: str) -> None:
 
 def test_what_comes_soon_is_estimated_while_staying_is_not_known_yet(home: Path) -> None:
     """After three of the four days of a horizon nobody knows who stays; clicks of six hours are known."""
-    write_program(LONG)
+    DECLARED.write(LONG)
     clicked(home, 1, "stays", "leaves")
     attributed(home, 0, 1, 2)
     rows = evaluated(home, 2)
@@ -209,7 +203,7 @@ def test_what_comes_soon_is_estimated_while_staying_is_not_known_yet(home: Path)
 
 def test_nothing_is_promoted_by_what_comes_soon(home: Path) -> None:
     """The gate and its evidence are the same whatever came soon, and whatever its rows say."""
-    write_program(LONG)
+    DECLARED.write(LONG)
     found = {}
     for told in ("nothing", "clicks"):
         if told == "clicks":
@@ -234,6 +228,6 @@ def test_nothing_is_promoted_by_what_comes_soon(home: Path) -> None:
 
 
 def test_a_program_without_a_kind_that_comes_before_has_no_such_rows(home: Path) -> None:
-    write_program(LONG.replace("click: 0.1, ", ""))
+    DECLARED.write(LONG.replace("click: 0.1, ", ""))
     attributed(home, 0, 1, 2)
     assert "short_outcomes" not in {row["estimand"] for row in evaluated(home, 2)}

@@ -23,9 +23,8 @@ from nightslate import programs
 from nightslate.errors import SpecError
 from nightslate.pipeline import open_day_files
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.plan import plan
-from nightslate.pipeline.running import run_step
 from nightslate.pipeline.updating import run as update
+from tests.integration.nights import DOCS, PAGES, run_night
 
 from . import world
 from .conftest import relocate
@@ -60,11 +59,6 @@ def night(home: Path, day: date = DAY) -> IssueNight:
     return Night(programs.find(NAME), day, home).of_issue("all")
 
 
-def run_night(home: Path, day: date) -> None:
-    for task in plan(programs.find(NAME)):
-        run_step(task.name, night(home, day))
-
-
 @pytest.fixture(scope="module")
 def after_two(tmp_path_factory: pytest.TempPathFactory, between: None) -> Path:
     """After two nights, the third day lying beside it. Not to be changed: copy it."""
@@ -74,7 +68,7 @@ def after_two(tmp_path_factory: pytest.TempPathFactory, between: None) -> Path:
     for log in LOGS:
         (home / "landing" / NAME / log / f"ds={DAY}").rename(home.with_name(log))
     for day in CLOSED:
-        run_night(home, day)
+        run_night(night(home, day), but=DOCS)
     return home
 
 
@@ -153,7 +147,7 @@ def test_updates_end_in_the_models_of_the_night_and_change_none_of_its_tables(
     without = copy_of(after_two, tmp_path / "without")
     land(without, *pieces)
     close(without, after_two)
-    run_night(without, DAY)
+    run_night(night(without), but=PAGES)
 
     arriving = (
         [pieces[place] for place in np.random.default_rng(3).permutation(len(pieces))]
@@ -167,7 +161,7 @@ def test_updates_end_in_the_models_of_the_night_and_change_none_of_its_tables(
     update(night(home))
     assert updated(home) == trained(without)
     assert tables_of_nights(home) == tables_of_nights(after_two)
-    run_night(home, DAY)
+    run_night(night(home), but=PAGES)
     assert tables_of_nights(home) == tables_of_nights(without)
 
 
@@ -320,8 +314,7 @@ def test_an_issue_whose_sums_are_not_by_hour_keeps_its_models_and_slates(
     home = tmp_path / "home"
     whole = Night(programs.find(NAME), DAY, home)
     for day in CLOSED:
-        for task in plan(whole.program):
-            run_step(task.name.rpartition(".")[2], whole.at(day), task.issue)
+        run_night(whole.at(day), but=PAGES)
     before = slates_of_the_day(home)
     land(home, *pieces[:4], *pieces[8:12])
     told = update(whole)
@@ -348,8 +341,7 @@ def test_a_program_with_contact_rules_keeps_its_slates(
     monkeypatch.setenv("NIGHTSLATE_DAGS", str(tmp_path))
     whole = Night(programs.find(NAME), DAY, home)
     for day in CLOSED:
-        for task in plan(whole.program):
-            run_step(task.name, whole.at(day))
+        run_night(whole.at(day), but=PAGES)
     before = slates_of_the_day(home)
     land(home, *pieces[:4], *pieces[8:12])
     assert "its slates stay: contact rules" in update(whole)

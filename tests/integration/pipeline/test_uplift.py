@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 import yaml
 
-from nightslate import programs
-from nightslate.pipeline.night import IssueNight, Night
+from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.running import run_step
+from tests.integration.nights import night_of
 
 from . import world
 
@@ -71,9 +71,7 @@ def land(home: Path) -> None:
 
 
 def night(home: Path, spec: dict[str, Any]) -> IssueNight:
-    path = home / "tiny.yaml"
-    path.write_text(yaml.safe_dump(spec))
-    return Night(programs.load(path), LAST, home).of_issue("all")
+    return night_of(spec, home, LAST)
 
 
 def rows(home: Path, table: str) -> pl.DataFrame:

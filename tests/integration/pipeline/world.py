@@ -1,7 +1,7 @@
 """A small program with logs of known propensities, and what comparing two of its warehouses takes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -180,8 +180,9 @@ def night(home: Path, day: date) -> IssueNight:
     return Night(programs.find(PROGRAM), day, home).of_issue("all")
 
 
-def run_night(home: Path, day: date, steps: tuple[str, ...] | None = None) -> None:
-    for step in steps or tuple(task.name for task in plan(programs.find(PROGRAM))):
+def run_night(home: Path, day: date, steps: tuple[str, ...] = (), but: Collection[str] = ()) -> None:
+    """The steps in that order, by default all but some."""
+    for step in steps or tuple(task.name for task in plan(programs.find(PROGRAM)) if task.name not in but):
         run_step(step, night(home, day))
 
 
