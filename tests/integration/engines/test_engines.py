@@ -1,10 +1,7 @@
 """What each engine does with units of work, which is the same to the last bit: a kernel's rows, merged
-states, files of tables, and rows that go from some tasks to others."""
+states, and files of tables."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
@@ -13,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from joblib.externals.loky import get_reusable_executor
 from tests.oracles.attribution import Terms
 from tests.unit.kernels.histories import (
     HOUR,
@@ -24,13 +20,12 @@ from tests.unit.kernels.histories import (
     outcomes_table,
     shown,
 )
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from nightslate.contracts import Column, Contract
 from nightslate.engines import Input, LocalEngine, Work
 from nightslate.errors import ContractError, DamageError
 from nightslate.kernels.attribution import CREDITS
-from nightslate.kernels.buckets import buckets_of, dealt_out
+from nightslate.kernels.buckets import buckets_of
 from nightslate.tables import Warehouse
 
 from .stored import stored
@@ -352,77 +347,6 @@ def test_rows_that_do_not_fit_the_contract_are_not_staged(engine, tmp_path):
         table.staged(DS)
 
 
-def by_last_digit(numbers):
-    """Rows by last digit, some of them twice, and some tables without rows."""
-    rows = pa.table({"number": numbers, "text": pa.array([f"row {n}" for n in numbers], pa.string())})
-    yield ("empty", 0), rows.slice(0, 0)
-    for digit, mine in dealt_out(rows, np.array(numbers, dtype=np.int64) % 10):
-        yield ("digit", digit), mine
-    yield ("all", 0), rows
-    yield ("digit", 0), rows.slice(0, 1)
-
-
-ITEMS = [[], [10, 21, 31], [40], [], [55, 50, 45, 60], [71]]
-SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string())])
-
-
-def test_rows_of_a_part_come_in_the_order_of_tasks_and_of_what_each_gave(engine, tmp_path):
-    with engine.exchange(by_last_digit, ITEMS, 8, tmp_path) as parts:
-        found = {digit: parts["digit", digit].read(SCHEMA)["number"].to_pylist() for digit in range(10)}
-        everything = parts["all", 0].read(SCHEMA)
-        counts = {digit: parts["digit", digit].count for digit in range(10)}
-        assert parts["empty", 0].read(SCHEMA).equals(SCHEMA.empty_table())
-        assert parts["never", 7].count == parts["empty", 0].count == 0
-    assert everything.to_pylist() == [{"number": n, "text": f"row {n}"} for item in ITEMS for n in item]
-    by_hand = {0: [10, 10, 40, 40, 50, 60, 55, 71], 1: [21, 31, 71], 5: [55, 45]}
-    assert found == {digit: by_hand.get(digit, []) for digit in range(10)}
-    assert counts == {digit: len(rows) for digit, rows in found.items()}
-
-
-def test_rows_go_from_some_tasks_to_others(engine, tmp_path):
-    """Two exchanges, one in the other, as ingest has them; what is read outlives both."""
-
-    def total(rows):
-        return pa.table({"total": [sum(rows.read(SCHEMA)["number"].to_pylist())]})
-
-    def doubled(rows):
-        table = rows.read(SCHEMA)
-        yield ("doubled", 0), pa.concat_tables([table, table])
-
-    with engine.exchange(by_last_digit, ITEMS, 8, tmp_path) as parts:
-        digits = [parts["digit", digit] for digit in range(10)]
-        totals = [made["total"].to_pylist() for made in engine.run(total, digits, 10)]
-        with engine.exchange(doubled, digits, 10, tmp_path) as again:
-            twice = again["doubled", 0].read(SCHEMA)
-    assert totals == [
-        [sum(n)] for n in ([10, 10, 40, 40, 50, 60, 55, 71], [21, 31, 71], *[[]] * 3, [55, 45], *[[]] * 4)
-    ]
-    assert twice.num_rows == 2 * 13
-    assert twice["text"].to_pylist()[:2] == ["row 10", "row 10"]
-
-
-def test_nothing_of_an_exchange_outlives_it(engine, tmp_path):
-    with engine.exchange(by_last_digit, ITEMS, 8, tmp_path / "new") as parts:
-        assert parts["all", 0].count == 9
-        assert any(path.is_file() for path in tmp_path.rglob("*"))
-    assert list((tmp_path / "new").iterdir()) == []
-    with pytest.raises(KeyError), engine.exchange(by_last_digit, ITEMS, 8, tmp_path / "new"):
-        raise KeyError
-    assert list((tmp_path / "new").iterdir()) == []
-
-    def fails_late(numbers):
-        yield from by_last_digit(numbers)
-        if 55 in numbers:
-            raise ContractError(f"no {numbers}")
-
-    with (
-        pytest.raises(ContractError, match=r"no \[55, 50"),
-        engine.exchange(fails_late, ITEMS, 8, tmp_path / "new"),
-    ):
-        pass
-    assert list((tmp_path / "new").iterdir()) == []
-
-
 def test_a_damaged_file_is_the_same_error_on_each_engine(engine, tmp_path):
     impressions, _ = histories(6)
     folder = tmp_path / "tables/shop/impressions/ds=2026-11-16"
@@ -443,43 +367,3 @@ def test_a_damaged_file_is_the_same_error_on_each_engine(engine, tmp_path):
         assert str(here.value) == str(alone.value)
         cut.write_bytes(whole)
         gone.unlink(missing_ok=True)
-
-
-def process(_):
-    return pa.table({"pid": [os.getpid()]})
-
-
-def test_other_processes_are_started_where_there_is_enough_to_do(engine, monkeypatch):
-    pids = {made["pid"][0].as_py() for made in engine.run(process, range(8), rows=8)}
-    elsewhere = engine != LocalEngine(processes=1)
-    assert (os.getpid() not in pids) == elsewhere
-    if isinstance(engine, LocalEngine):
-        (one_item,) = engine.run(process, [0], rows=10**9)
-        assert one_item["pid"][0].as_py() == os.getpid()
-        monkeypatch.setattr("nightslate.engines.local.FEW_ROWS", 8)
-        assert {made["pid"][0].as_py() for made in engine.run(process, range(8), rows=8)} == {os.getpid()}
-        more = {made["pid"][0].as_py() for made in engine.run(process, range(8), rows=9)}
-        assert (os.getpid() not in more) == elsewhere
-
-
-def threads(_):
-    _ = np.ones((4, 4)) @ np.ones((4, 4))
-    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return pa.table({"threads": pa.array(blas, pa.int64())})
-
-
-def test_each_task_has_one_thread_for_its_sums(engine, monkeypatch):
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.setenv(variable, "2")
-    get_reusable_executor().shutdown(wait=True)  # workers that start from now on would have two
-    with threadpool_limits(limits=2):
-        for made in engine.run(threads, range(4), rows=4):
-            assert set(made["threads"].to_pylist()) == {1}
-
-
-def test_a_night_on_one_machine_needs_nothing_of_spark():
-    script = (
-        "import sys, nightslate.engines, nightslate.pipeline.night;"
-        "assert not [name for name in sys.modules if name.partition('.')[0] in ('pyspark', 'py4j')]"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True)
