@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 from joblib import Parallel, delayed, parallel_config
-from threadpoolctl import ThreadpoolController
 
 from nightslate.engines.engine import Engine, Item, Task
+from nightslate.engines.threads import one_blas_thread
 
 FEW_ROWS = 200_000
 """So many are gone over before other processes have imported what they need."""
@@ -29,9 +29,8 @@ class LocalEngine(Engine):
 
     def run(self, task: Task[Item], items: Sequence[Item], rows: int) -> Iterator[pa.Table]:
         if rows <= FEW_ROWS or len(items) < 2 or self.processes < 2:
-            threads = ThreadpoolController()  # it looks for what has threads, which takes milliseconds
             for item in items:
-                with threads.limit(limits=1):
+                with one_blas_thread():
                     made = task(item)
                 yield made
             return

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from threadpoolctl import threadpool_limits
-
+from nightslate.engines.threads import one_blas_thread
 from nightslate.errors import NightslateError, SpecError, SupersededError
 from nightslate.pipeline.failures import cause
 from nightslate.pipeline.night import Night
@@ -45,7 +44,7 @@ def _run(task: Task, night: Night) -> str:
     try:
         # One BLAS thread, as engines give their tasks: sums then never depend on the number of cores, and of
         # matrices of some hundred columns threads mostly wait for one another.
-        with threadpool_limits(limits=1):
+        with one_blas_thread():
             return run(night, **{name: night.table(name) for name in task.step.tables})
     except Exception as error:
         found = cause(error, night.home)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
+from nightslate.engines.threads import one_blas_thread
 from nightslate.errors import SpecError
 from nightslate.kernels.scoring import ScoredBy
 from nightslate.landing.objects import put_settled
@@ -49,7 +49,7 @@ def run(night: Night, say: Say = lambda _: None) -> str:
     if night.program.updates is None:
         raise SpecError(f"{night.name} is not updated between nights: its YAML lacks the key `updates`")
     try:
-        with threadpool_limits(limits=1):
+        with one_blas_thread():
             return _run(night, say)
     except Exception as error:
         found = cause(error, night.home)

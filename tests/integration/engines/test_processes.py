@@ -46,6 +46,23 @@ def test_each_task_has_one_thread_for_its_sums(engine, monkeypatch):
             assert set(made["threads"].to_pylist()) == {1}
 
 
+def test_a_library_that_is_imported_late_has_one_thread_too():
+    script = """
+import nightslate.engines.threads as threads
+from threadpoolctl import threadpool_info
+
+with threads.one_blas_thread():
+    known = len(threadpool_info())
+import scipy.linalg
+with threads.one_blas_thread():
+    assert len(threadpool_info()) > known
+    assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+assert {pool["num_threads"] for pool in threadpool_info()} == {2}
+"""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
 def test_a_night_on_one_machine_needs_nothing_of_spark():
     script = (
         "import sys, nightslate.engines, nightslate.pipeline.night;"
