@@ -1,11 +1,9 @@
-"""The app in a process of its own that may kill itself:
-`served_process.py HOME PORT NOW [PLACE NAME CALL WHEN]`.
+"""The app in a process of its own that may kill itself.
 
 Its clock begins at NOW; it dies (SIGKILL) before or after the CALL-th call of PLACE.NAME, from 1."""
 
 import os
 import signal
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from pkgutil import resolve_name
@@ -18,8 +16,15 @@ from nightslate.online.server import application
 from nightslate.online.service import Service
 from tests.integration.online.assisted import night
 
-home, port, now, *strike = sys.argv[1:]
-began, start = monotonic(), datetime.fromisoformat(now)
+
+def main(home: str, port: str, now: str, *strike: str) -> None:
+    if strike:
+        place, name, call, when = strike
+        patched(resolve_name(place), name, int(call), when)
+    began, start = monotonic(), datetime.fromisoformat(now)
+    clock = Clock(lambda: start + timedelta(seconds=monotonic() - began))
+    service = Service(night(Path(home), start.date()), clock)
+    uvicorn.run(application(service, 0.2), port=int(port), log_level="warning", access_log=False)
 
 
 def patched(owner, name, call, when):
@@ -35,11 +40,3 @@ def patched(owner, name, call, when):
         return result
 
     setattr(owner, name, called)
-
-
-if strike:
-    place, name, call, when = strike
-    patched(resolve_name(place), name, int(call), when)
-clock = Clock(lambda: start + timedelta(seconds=monotonic() - began))
-service = Service(night(Path(home), start.date()), clock)
-uvicorn.run(application(service, 0.2), port=int(port), log_level="warning", access_log=False)

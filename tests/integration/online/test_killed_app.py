@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import pytest
 
 from nightslate.local.site import free_port
 from tests.integration.nights import run_night
+from tests.prepared import Prepared, Process
 
 from .assisted import PROGRAM, TODAY, Row, context, land, moment, night, others_logs
 from .client import Client
@@ -24,12 +23,16 @@ from .client import Client
 SPOOL = "nightslate.online.spool"
 
 
+@pytest.fixture(scope="module")
+def prepared(program: None) -> Iterator[Prepared]:
+    with Prepared("tests.integration.online.served_process") as found:
+        yield found
+
+
 @contextmanager
-def process(home: Path, now: datetime, *strike: str) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
+def process(prepared: Prepared, home: Path, now: datetime, *strike: str) -> Iterator[tuple[Client, Process]]:
     port = free_port(5070)
-    script = str(Path(__file__).with_name("served_process.py"))
-    command = [sys.executable, script, str(home), str(port), now.isoformat(), *strike]
-    running = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    running = prepared.start(str(home), str(port), now.isoformat(), *strike)
     client = Client(port)
     try:
         for _ in range(600):
@@ -84,10 +87,10 @@ def landed(home: Path, log: str) -> list[Row]:
         (f"{SPOOL}", "put_settled", "2", "before"),
     ],
 )
-def test_what_was_answered_is_landed_once(home: Path, strike: tuple[str, ...]) -> None:
+def test_what_was_answered_is_landed_once(prepared: Prepared, home: Path, strike: tuple[str, ...]) -> None:
     answers: list[Row] = []
     hour = moment(TODAY, 9)
-    with process(home, hour, *strike) as (client, running):
+    with process(prepared, home, hour, *strike) as (client, running):
         for number in range(10):
             answer = ask(client, number, hour)
             if answer is None:
@@ -98,12 +101,12 @@ def test_what_was_answered_is_landed_once(home: Path, strike: tuple[str, ...]) -
         assert running.wait(60) == -signal.SIGKILL
     assert len(answers) >= 2
     hour += timedelta(hours=1)
-    with process(home, hour) as (client, running):
+    with process(prepared, home, hour) as (client, running):
         answers += [answer for number in range(10, 14) if (answer := ask(client, number, hour))]
         assert len(answers) >= 6
         os.kill(running.pid, signal.SIGKILL)
         running.wait(60)
-    with process(home, moment(TODAY + timedelta(days=1), 0.5)) as (_, running):
+    with process(prepared, home, moment(TODAY + timedelta(days=1), 0.5)) as (_, running):
         marker = home / "landing" / PROGRAM / "activity" / f"ds={TODAY}" / "_SUCCESS"
         for _ in range(100):
             if marker.exists():

@@ -11,17 +11,24 @@ import sys
 from importlib import import_module
 from pkgutil import resolve_name
 
-from nightslate.cli import main
-
-sign, call, step, when, place, name, *command = sys.argv[1:]
-running, passed = [], []
+from nightslate import cli
 
 
-def strike(moment: str) -> None:
-    if running and moment == when:
-        passed.append(moment)
-        if len(passed) == int(call):
-            os.kill(os.getpid(), signal.Signals[sign])
+def main(sign: str, call: str, step: str, when: str, place: str, name: str, *command: str) -> None:
+    running: list[str] = []
+    passed: list[str] = []
+
+    def strike(moment: str) -> None:
+        if running and moment == when:
+            passed.append(moment)
+            if len(passed) == int(call):
+                os.kill(os.getpid(), signal.Signals[sign])
+
+    patched(resolve_name(place), name, lambda: strike("before"), lambda: strike("after"))
+    module = step if "." in step else f"nightslate.pipeline.steps.{step}"
+    patched(import_module(module), "run", lambda: running.append(step), running.clear)
+    sys.argv = ["nightslate", *command]
+    cli.main()
 
 
 def patched(owner, name, before, after):
@@ -36,8 +43,5 @@ def patched(owner, name, before, after):
     setattr(owner, name, called)
 
 
-patched(resolve_name(place), name, lambda: strike("before"), lambda: strike("after"))
-module = step if "." in step else f"nightslate.pipeline.steps.{step}"
-patched(import_module(module), "run", lambda: running.append(step), running.clear)
-sys.argv = ["nightslate", *command]
-main()
+if __name__ == "__main__":
+    main(*sys.argv[1:])

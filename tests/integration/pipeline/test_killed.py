@@ -1,15 +1,13 @@
 """Every step is killed (SIGKILL) at its worst moment, then run again: the night equals a clean one."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nightslate import programs
 from nightslate.pipeline.plan import plan
+from tests.prepared import Prepared
 
 from . import world
 
@@ -36,17 +34,13 @@ def test_every_step_has_a_worst_moment() -> None:
 
 @pytest.mark.timeout(900)
 def test_a_night_killed_in_every_step_and_rerun_equals_a_clean_one(three_nights: Path, landed: Path) -> None:
-    for step, (place, method, call) in WORST_MOMENT.items():
-        moment = ("SIGKILL", str(call), step, "before", place, method)
-        command = ("step", step, "--program", world.PROGRAM, "--ds", str(DAY))
-        died = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("struck.py")), *moment, *command],
-            env={**os.environ, "NIGHTSLATE_HOME": str(landed)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert died.returncode == -signal.SIGKILL, f"{step}: {died.stderr[-2000:]}"
-        world.run_night(landed, DAY, (step,))
+    steps = (f"nightslate.pipeline.steps.{step}" for step in WORST_MOMENT)
+    with Prepared("tests.integration.pipeline.struck", *steps) as prepared:
+        for step, (place, method, call) in WORST_MOMENT.items():
+            moment = ("SIGKILL", str(call), step, "before", place, method)
+            command = ("step", step, "--program", world.PROGRAM, "--ds", str(DAY))
+            died = prepared.start(*moment, *command, NIGHTSLATE_HOME=str(landed))
+            assert died.wait(300) == -signal.SIGKILL, step
+            world.run_night(landed, DAY, (step,))
 
     assert world.rows_of_night(landed, DAY) == world.rows_of_night(three_nights, DAY)

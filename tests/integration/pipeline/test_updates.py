@@ -1,12 +1,9 @@
 """Micro-batches between nights: however a day lands, updates end in the models that its night comes to, and
 no table that a night writes differs by them."""
 
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from nightslate.pipeline import open_day_files
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.updating import run as update
 from tests.integration.nights import DOCS, PAGES, run_night
+from tests.prepared import Prepared
 
 from . import world
 from .conftest import relocate
@@ -187,24 +185,18 @@ def test_updates_killed_midway_and_run_again_end_in_the_same_models_and_slates(
     close(clean, after_two)
     update(night(clean))
 
-    for number, (place, method, call) in enumerate(WORST_MOMENTS):
-        land(home, pieces[number], pieces[8 + number])
-        if number == len(WORST_MOMENTS) - 1:
-            close(home, after_two)
-        moment = ("SIGKILL", str(call), "nightslate.pipeline.updating", "before", place, method)
-        died = subprocess.run(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("struck.py")),
-                *moment,
-                *("update", "--program", NAME),
-            ],
-            env={**os.environ, "NIGHTSLATE_HOME": str(home)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert died.returncode == -signal.SIGKILL, f"{place}: {died.stdout}{died.stderr[-2000:]}"
+    updating = "nightslate.pipeline.updating"  # imports functions by name: only once they are patched
+    needed = ("models.tracking", *(f"pipeline.steps.{step}" for step in ("score", "audit", "publish")))
+    with Prepared(
+        "tests.integration.pipeline.struck", *(f"nightslate.{name}" for name in needed)
+    ) as prepared:
+        for number, (place, method, call) in enumerate(WORST_MOMENTS):
+            land(home, pieces[number], pieces[8 + number])
+            if number == len(WORST_MOMENTS) - 1:
+                close(home, after_two)
+            moment = ("SIGKILL", str(call), updating, "before", place, method)
+            died = prepared.start(*moment, "update", "--program", NAME, NIGHTSLATE_HOME=str(home))
+            assert died.wait(300) == -signal.SIGKILL, place
     update(night(home))
     assert updated(home) == updated(clean)
     assert slates_of_the_day(home) == slates_of_the_day(clean)
