@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 from deltalake import DeltaTable
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from nightslate.contracts import arrow, load
 
@@ -31,5 +32,7 @@ def slates_of_day(folder: Path, day: date, columns: tuple[str, ...] = _COLUMNS) 
     `folder`: of the table, which may not be there yet."""
     if not DeltaTable.is_deltatable(str(folder)):
         return arrow.types(map(load("slates").column, columns)).empty_table()
-    newest = DeltaTable(folder).to_pyarrow_dataset()
+    # Of files that deltalake opens, threads of Arrow let go late: a process that ends meanwhile is aborted.
+    files = SubTreeFileSystem(str(folder.absolute()), LocalFileSystem())
+    newest = DeltaTable(folder).to_pyarrow_dataset(filesystem=files)
     return newest.to_table(list(columns), filter=pyarrow.dataset.field("slate_date") == day)
