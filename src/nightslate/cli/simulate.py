@@ -34,6 +34,14 @@ def simulate(
         int, typer.Option(min=100, help="Participants on board on any day, or customers in a cohort.")
     ] = 8000,
     seed: Annotated[int, typer.Option(min=0, help="Of the world and all that happens in it.")] = 1,
+    served: Annotated[
+        bool,
+        typer.Option(
+            "--served",
+            help="The rec engine posts what users do to the program's app and shows what that answers,"
+            " instead of the night's slates (proactive_assistance).",
+        ),
+    ] = False,
 ) -> None:
     """Play a world and the nights of its program in turn, and write a page about what was learnt.
 
@@ -44,7 +52,7 @@ def simulate(
         from nightslate.worlds.results_page import headline
 
         program = programs.find(world)
-        play = Play(program, home.absolute(), users, seed, engine_for(program))
+        play = Play(program, home.absolute(), users, seed, engine_for(program), served)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

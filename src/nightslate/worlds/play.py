@@ -30,13 +30,15 @@ Progress = Callable[[int, str], None]
 
 @dataclass
 class Play:
-    """A world with so many users, for whom a program chooses."""
+    """A world with so many users, for whom a program chooses. served: by its app, as they act; else by the
+    slates of its nights."""
 
     program: Program
     home: Path
     users: int
     seed: int
     engine: Engine = field(default_factory=LocalEngine)
+    served: bool = False
     _seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float), init=False)
 
     def run(self, days: int, progress: Progress) -> Report:
@@ -62,8 +64,10 @@ class Play:
         landing = Warehouse(self.home).landing(self.program.program, "impressions", first).parents[1]
         if landing.exists():
             raise SpecError(f"{landing} is there already: a simulation starts from nothing, in a new home")
-        slates = self._night(first).table("slates").path
-        return Setup(self.program, self.users, self.seed, landing, slates, PSEUDONYMISE)
+        night = self._night(first)
+        served = night if self.served else None
+        slates = night.table("slates").path
+        return Setup(self.program, self.users, self.seed, landing, slates, PSEUDONYMISE, served)
 
     def _run(self, night: Night, day: int, last: bool, progress: Progress) -> None:
         """Data Docs are written of the last night alone: they take longer than learning does."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
-from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs import Program
 from nightslate.worlds.results import Results
 
@@ -17,7 +17,8 @@ from nightslate.worlds.results import Results
 @dataclass(frozen=True)
 class Setup:
     """What a simulation starts from. `landing`: the folder of the program's landing logs. `slates`: that of
-    its table of slates, whose user ids are pseudonyms."""
+    its table of slates, whose user ids are pseudonyms. served: a night of it, where the rec engine asks the
+    program's app for decisions; None where it reads slates."""
 
     program: Program
     users: int
@@ -25,6 +26,15 @@ class Setup:
     landing: Path
     slates: Path
     pseudonymise: Pseudonymiser
+    served: Night | None = None
+
+    def require_slates(self) -> None:
+        """Raise SpecError where the app should be asked, of a world whose rec engine reads slates alone."""
+        if self.served is not None:
+            raise SpecError(
+                f"--served: the rec engine of {self.program.program} reads slates and asks no app; leave it"
+                " out"
+            )
 
     def require_no_costs(self) -> None:
         """Raise SpecError where arms cost something, of a world whose truth is before costs."""

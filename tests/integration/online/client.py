@@ -1,17 +1,12 @@
 """The app on loopback, in a thread of this process, and who asks it."""
 
 import json
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
 
-import uvicorn
-
-from nightslate.local.site import free_port
-from nightslate.online.server import application
+from nightslate.online.loopback import on_loopback
 from nightslate.online.service import Service
 
 
@@ -47,16 +42,5 @@ class Client:
 @contextmanager
 def serving(service: Service) -> Iterator[Client]:
     """The app, until the block ends; it looks for newer nights when it is told to."""
-    port = free_port(5056)
-    config = uvicorn.Config(application(service, 3600), port=port, log_level="warning", access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    try:
+    with on_loopback(service) as port:
         yield Client(port)
-    finally:
-        server.should_exit = True
-        thread.join(30)

@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from nightslate import programs
 from nightslate.programs import Program
 from nightslate.worlds.play import PSEUDONYMISE, Play
 from nightslate.worlds.proactive_assistance.page import AssistanceResults
@@ -19,43 +18,28 @@ from nightslate.worlds.proactive_assistance.rec_engine import PublishedSlates
 from nightslate.worlds.proactive_assistance.troubles import ARMS, ISSUES
 from nightslate.worlds.proactive_assistance.world import People, World
 
-DAGS = Path(__file__).parents[3] / "dags"
 NAME = "proactive_assistance"
 USERS, SEED, DAYS, HORIZON = 1500, 1, 4, 2
 Played = tuple[Path, AssistanceResults]
 
 
 @pytest.fixture(scope="module")
-def program() -> Program:
-    """The program that ships, with short horizons."""
-    program = programs.load(DAGS / f"{NAME}.yaml")
-    issues = {}
-    for name, issue in program.issues.items():
-        changed = {
-            "rewards": issue.rewards.model_copy(update={"window": timedelta(days=HORIZON)}),
-            "evaluation": issue.evaluation.model_copy(update={"resamples": 100, "folds": 2}),
-        }
-        issues[name] = issue.model_copy(update=changed)
-    return program.model_copy(update={"issues": issues})
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Iterator[Played]:
+def played(tmp_path_factory: pytest.TempPathFactory, assistance: Program) -> Iterator[Played]:
     home = tmp_path_factory.mktemp("assisted")
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("NIGHTSLATE_PSEUDONYM_KEY", raising=False)
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        report = Play(program, home, users=USERS, seed=SEED).run(DAYS, lambda *_: None)
+        report = Play(assistance, home, users=USERS, seed=SEED).run(DAYS, lambda *_: None)
         assert isinstance(report.results, AssistanceResults)
         yield home, report.results
 
 
 @pytest.fixture(scope="module")
-def again(played: Played, program: Program) -> list[tuple[Day, np.ndarray, People]]:
+def again(played: Played, assistance: Program) -> list[tuple[Day, np.ndarray, People]]:
     """The days once more, by the slates that are there now; and whom the issues concern on the day after."""
     home, world = played[0], World(USERS, SEED)
     slates = home / "tables" / NAME / "slates"
-    population = Population(world, program, PublishedSlates(world, program, slates, PSEUDONYMISE))
+    population = Population(world, assistance, PublishedSlates(world, assistance, slates, PSEUDONYMISE))
     found = []
     for number in range(DAYS):
         day, people = population.play(number), population.subscribers.people
@@ -75,12 +59,12 @@ def test_nothing_that_lands_is_turned_away(played: Played) -> None:
 
 
 def test_the_issues_of_each_user_are_those_that_the_world_says(
-    played: Played, program: Program, again: list[tuple[Day, np.ndarray, People]]
+    played: Played, assistance: Program, again: list[tuple[Day, np.ndarray, People]]
 ) -> None:
     """But of those who may not be contacted."""
     choices, withheld = table(played[0], "issue_choices"), table(played[0], "withheld")
     for number, (_, concerned, people) in enumerate(again):
-        tomorrow = program.start_date + timedelta(days=number + 1)
+        tomorrow = assistance.start_date + timedelta(days=number + 1)
         users = np.array(PSEUDONYMISE(pa.array(people.ids)).to_pylist())
         mine = choices.filter(pl.col("slate_date") == tomorrow)
         kept_back = withheld.filter(pl.col("slate_date") == tomorrow, pl.col("reason") != "not_concerned")
@@ -91,12 +75,12 @@ def test_the_issues_of_each_user_are_those_that_the_world_says(
 
 
 def test_what_is_shown_is_the_first_arm_of_a_slate_or_help_by_chance_on_a_first_day(
-    played: Played, program: Program
+    played: Played, assistance: Program
 ) -> None:
     impressions, slates = table(played[0], "impressions"), table(played[0], "slates")
     by_chance = impressions.filter(pl.col("slate_id").is_null())
     assert (by_chance["propensity"] == by_chance["issue_probability"] / 4).all()
-    assert by_chance["ds"].min() == program.start_date
+    assert by_chance["ds"].min() == assistance.start_date
     shown = impressions.drop_nulls("slate_id").join(slates, on="slate_id", suffix="_slate")
     assert len(shown) == len(impressions) - len(by_chance) > 0
     assert (shown["arm_id"] == shown["ranking"].list.first()).all()
@@ -109,7 +93,7 @@ def test_what_is_shown_is_the_first_arm_of_a_slate_or_help_by_chance_on_a_first_
 
 
 def test_what_impressions_are_credited_with_is_what_happened_in_the_world(
-    played: Played, program: Program, again: list[tuple[Day, np.ndarray, People]]
+    played: Played, assistance: Program, again: list[tuple[Day, np.ndarray, People]]
 ) -> None:
     """Of the horizons that are over: opened help, and staying or not for the first decision of a user."""
     credits = table(played[0], "credits").group_by("impression_id").agg(pl.col("credit").sum())
@@ -126,7 +110,7 @@ def test_what_impressions_are_credited_with_is_what_happened_in_the_world(
                 if mine not in decided:
                     earned += -1.0 if number in left else 1.0
                 decided.add(mine)
-                date = program.start_date + timedelta(days=day.day)
+                date = assistance.start_date + timedelta(days=day.day)
                 assert got.get(f"{date}-{user}", 0.0) == pytest.approx(earned), ARMS[day.decisions.arm[row]]
     assert len(got) > 20
 

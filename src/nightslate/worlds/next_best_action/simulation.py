@@ -38,6 +38,7 @@ class CampaignSimulation:
 
     def __init__(self, setup: Setup) -> None:
         setup.require_no_costs()
+        setup.require_slates()
         self._setup, first = setup, setup.program.start_date
         self._engine = RecEngine(setup.users, setup.seed, first, setup.slates, setup.pseudonymise)
         self._truth_world = World(TRUTH_CUSTOMERS, seed("truth", str(setup.seed)))

@@ -33,6 +33,7 @@ class HomepageSimulation:
 
     def __init__(self, setup: Setup) -> None:
         setup.require_no_costs()
+        setup.require_slates()
         program, first = setup.program, setup.program.start_date
         self._setup, self._values = setup, program.only_issue.rewards.values
         self._world = world = World(setup.users, setup.seed)

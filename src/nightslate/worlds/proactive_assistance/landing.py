@@ -25,20 +25,24 @@ _TO_OPEN, _CANCELS_FROM, _CANCELS_FOR = 30.0, 83_000.0, 3_000.0
 
 @dataclass(frozen=True)
 class Landing:
-    """Writes a program's landing logs day by day into their `folder`."""
+    """Writes a program's landing logs day by day into their `folder`. posted_from: the day, counted from 0,
+    from which on users' activity is posted to the app, which lands it, and what it decides, beside."""
 
     world: World
     folder: Path
     first_day: date
+    posted_from: int | None = None
 
     def land(self, day: Day, subscribers: Lives) -> None:
         """All logs of a day. `subscribers`: those of the day after, whom slates are for."""
+        posted = self.posted_from is not None and day.day >= self.posted_from
+        shown, activity = self._impressions(day), self._activity(day)
         logs = {
-            "impressions": self._impressions(day),
+            "impressions": shown.filter(day.decisions.decision_id.is_null()),
             "outcomes": pa.concat_tables([self._opened(day), self._cancelled(day)]),
             "users": profiles(subscribers.people),
             "arms": pa.table({"arm_id": ARMS}),
-            "activity": self._activity(day),
+            "activity": activity.slice(0, 0) if posted else activity,
         }
         write_day(self.folder, self.first_day + timedelta(days=day.day), logs)
 
@@ -58,11 +62,12 @@ class Landing:
     def _impressions(self, day: Day) -> pa.Table:
         decisions = day.decisions
         context = profiles(day.morning.people.take(decisions.place))
-        decision = self._ids(day, context["user_id"])
+        decision = pc.coalesce(decisions.decision_id, self._ids(day, context["user_id"]))
+        of_app = pc.binary_join_element_wise(decisions.decision_id, "1", "-")
         by_engine = decisions.slate_id.is_null()
         return pa.table(
             {
-                "impression_id": decision,
+                "impression_id": pc.coalesce(of_app, decision),
                 "decision_id": decision,
                 "user_id": context["user_id"],
                 "occurred_at": self._times(day.day, decisions.at + AFTER_VISIT),

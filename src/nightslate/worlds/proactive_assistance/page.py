@@ -36,7 +36,9 @@ class AssistanceResults(Results):
     days: day, and by group (personalised, randomised, chance, rule, best) the value at the rate of the day.
     retention: day, and by group which share of the first day's users is still there after it.
     groups: group, value (over the last days), helps, discounts (shown to a user in 30 days).
-    budgets: ds, issue, budget, most, expected, drawn: what the slates of a night use.
+    served: whether the app decided what was shown, as users acted; else slates did.
+    budgets: ds, issue, budget, most, expected, drawn: what the slates of a night use; served, what was shown
+    on the day of a night, of which nothing was expected.
     uplift: ds, issue, learner, figure, at, value, lower, upper, spent, first_day, last_day: of the last night
     of each issue that has any, what help gains against nothing by predicted gain.
     """
@@ -45,11 +47,17 @@ class AssistanceResults(Results):
     days: list[Row]
     retention: list[Row]
     groups: list[Row]
+    served: bool
     budgets: list[Row]
     uplift: list[Row]
 
     earning = "users earned"
     span = "days"
+
+    @property
+    def using(self) -> str:
+        """Whose use of budgets is counted, in words."""
+        return "the app's answers on each day" if self.served else "the slates of each night"
 
     @property
     def kept(self) -> int:
@@ -84,7 +92,7 @@ def page(results: AssistanceResults) -> str:
         ),
         budgets_chart=figure(
             budget_chart(results.budgets),
-            "What the slates of each night use of each budget, against the budget.",
+            f"What {results.using} use of each budget, against the budget.",
         ),
         uplifts=uplifts(results),
     )

@@ -76,6 +76,7 @@ class Population:
             day=day,
             lives=morning,
             visits=visits,
+            events=events,
             concerned=self.signs.concerned(visitors, day),
             fresh=self._joined[visits.place] == day,
         )

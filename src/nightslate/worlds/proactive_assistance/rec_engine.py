@@ -1,7 +1,7 @@
 """Who chooses what a visit ends with: the published slates, chance, a rule, or somebody who knows everything.
 
-A decider takes the visits of a day, says who is shown which arm for which issue, and is asked once a day; one
-that asks a served model would be another of them."""
+A decider takes the visits of a day, says who is shown which arm for which issue, and is asked once a day. One
+that asks the app is in `served_app`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.hashing import mix, seed, uniform
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.programs import Program
-from nightslate.worlds.proactive_assistance.activity import Visits
+from nightslate.worlds.proactive_assistance.activity import Events, Visits
 from nightslate.worlds.proactive_assistance.troubles import ARMS, DISCOUNT, ISSUES, SIGNS
 from nightslate.worlds.proactive_assistance.world import Lives, People, World
 from nightslate.worlds.published_slates import slates_of_day
@@ -37,12 +37,14 @@ AGAIN_AFTER = 7
 
 
 class Moment(NamedTuple):
-    """What a decider sees of a day: how users are (which only some may look at), who visits, whom which issue
-    concerns by what was known the night before (v, issues), and who is here for the first day (v,)."""
+    """What a decider sees of a day: how users are (which only some may look at), who visits, what happens on
+    visits, whom which issue concerns by what was known the night before (v, issues), and who is here for the
+    first day (v,)."""
 
     day: int
     lives: Lives
     visits: Visits
+    events: Events
     concerned: Bools
     fresh: Bools
 
@@ -52,9 +54,11 @@ class Moment(NamedTuple):
 
 
 class Decisions(NamedTuple):
-    """What is shown on a day, one decision a row: the `place` of the subscription, the moment in seconds of
-    the day, places of issue and arm, and how it came about: `propensity` where the engine drew, with
-    `issue_probability` as a factor, both NaN where a slate did, whose id and variant then stand beside it."""
+    """What is shown on a day, one decision a row: the `place` of the subscription, when the visit began in
+    seconds of the day (its end is when it is shown), places of issue and arm, and how it came about:
+    `propensity` where the engine drew, with `issue_probability` as a factor, both NaN where a slate did,
+    whose id and variant then stand beside it. What the app decided has a `decision_id`, and the app lands
+    it."""
 
     place: Ints
     at: Floats
@@ -64,6 +68,7 @@ class Decisions(NamedTuple):
     issue_probability: Floats
     slate_id: pa.Array
     variant: pa.Array
+    decision_id: pa.Array
 
 
 class Decider(Protocol):
@@ -113,12 +118,10 @@ class PublishedSlates:
             issue_probability=np.full(len(mine), np.nan),
             slate_id=slates["slate_id"].combine_chunks(),
             variant=slates["variant"].combine_chunks(),
+            decision_id=pa.nulls(len(mine), pa.string()),
         )
         has_slate = np.isin(np.arange(len(visitors)), row)
-        by_chance = _at_random(
-            self.world, arms_of(self.program), moment, suspicious(moment) & ~has_slate[:, None]
-        )
-        return both(by_slate, by_chance)
+        return both(by_slate, by_chance(self.world, self.program, moment, ~has_slate))
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,11 @@ class DiscountRule:
         return chosen(moment, rows, np.full(len(rows), ISSUES.index("pricing")), np.full(len(rows), DISCOUNT))
 
 
+def by_chance(world: World, program: Program, moment: Moment, among: Bools) -> Decisions:
+    """Help by chance for those of some visits (v,) that are first ones and suspicious."""
+    return _at_random(world, arms_of(program), moment, suspicious(moment) & among[:, None])
+
+
 def suspicious(moment: Moment) -> Bools:
     """(v, issues): new users whose first visit shows that an issue concerns them."""
     signs = moment.visits.signs
@@ -185,8 +193,9 @@ def _at_random(world: World, arms: Bools, moment: Moment, concerns: Bools) -> De
     place = (drawn * among.sum(axis=1)).astype(np.int64)
     arm = np.argmax(np.cumsum(among, axis=1) > place[:, None], axis=1)
     of_issue = 1 / concerns.sum(axis=1)[row]
-    drawn_by_chance = chosen(moment, row, issue, arm)
-    return drawn_by_chance._replace(propensity=of_issue / among.sum(axis=1), issue_probability=of_issue)
+    return chosen(moment, row, issue, arm)._replace(
+        propensity=of_issue / among.sum(axis=1), issue_probability=of_issue
+    )
 
 
 def chosen(moment: Moment, row: Ints, issue: Ints, arm: Ints) -> Decisions:
@@ -194,7 +203,7 @@ def chosen(moment: Moment, row: Ints, issue: Ints, arm: Ints) -> Decisions:
     nobody = pa.nulls(len(row), pa.string())
     visits = moment.visits
     sure = np.ones(len(row))
-    return Decisions(visits.place[row], visits.at[row], issue, arm, sure, sure, nobody, nobody)
+    return Decisions(visits.place[row], visits.at[row], issue, arm, sure, sure, nobody, nobody, nobody)
 
 
 def both(some: Decisions, others: Decisions) -> Decisions:

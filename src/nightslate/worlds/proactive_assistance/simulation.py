@@ -18,7 +18,7 @@ from nightslate.pipeline.night import IssueNight
 from nightslate.programs import Program
 from nightslate.reports.estimands import CROSS_FITTED, PROGRESSIVE
 from nightslate.worlds.night_results import estimates_beside_truth, gate_looks, mean_over_cohorts
-from nightslate.worlds.proactive_assistance.budget_use import budget_use
+from nightslate.worlds.proactive_assistance.budget_use import budget_use, use_of_day
 from nightslate.worlds.proactive_assistance.daily_records import (
     BEST,
     CHANCE,
@@ -31,7 +31,8 @@ from nightslate.worlds.proactive_assistance.landing import Landing
 from nightslate.worlds.proactive_assistance.page import AssistanceResults, page
 from nightslate.worlds.proactive_assistance.policy_values import PolicyValues
 from nightslate.worlds.proactive_assistance.population import Day, Population
-from nightslate.worlds.proactive_assistance.rec_engine import Chance, DiscountRule, PublishedSlates
+from nightslate.worlds.proactive_assistance.rec_engine import Chance, Decider, DiscountRule, PublishedSlates
+from nightslate.worlds.proactive_assistance.served_app import SERVED_FROM, ServedApp
 from nightslate.worlds.proactive_assistance.troubles import ISSUES
 from nightslate.worlds.proactive_assistance.truth import Horizon, Truth
 from nightslate.worlds.proactive_assistance.world import People, World
@@ -48,9 +49,9 @@ class AssistanceSimulation:
         program = setup.program
         self._setup, self._horizon = setup, horizon_days(program)
         self._world = world = World(setup.users, setup.seed)
-        self._landing = Landing(world, setup.landing, program.start_date)
-        slates = PublishedSlates(world, program, setup.slates, setup.pseudonymise)
-        self._shown = Population(world, program, slates)
+        posted_from = SERVED_FROM if setup.served else None
+        self._landing = Landing(world, setup.landing, program.start_date, posted_from)
+        self._shown = Population(world, program, decider(world, setup))
         self._others = {
             CHANCE: Population(world, program, Chance(world, program)),
             RULE: Population(world, program, DiscountRule()),
@@ -97,8 +98,16 @@ class AssistanceSimulation:
         earlier = mean_over_cohorts(night, shown, units)
         self._looks += gate_looks(night, tonight)
         self._estimates += estimates_beside_truth(night, {PROGRESSIVE: earlier, CROSS_FITTED: tonight}, None)
-        self._budgets += budget_use(night)
+        self._budgets += self._budget_use(night)
         self._uplift[name] = uplift_rows(night) or self._uplift.get(name, [])
+
+    def _budget_use(self, night: IssueNight) -> list[Row]:
+        """By tonight's slates; where the app decides nobody sees these, and it is by what was shown today."""
+        if self._setup.served is None:
+            return budget_use(night)
+        decisions = self._days[-1].decisions
+        mine = decisions.issue == ISSUES.index(night.issue.name)
+        return use_of_day(night, decisions.arm[mine & decisions.decision_id.is_valid().to_numpy(False)])
 
     def report(self, seconds: dict[str, float]) -> Report:
         """All that was recorded."""
@@ -126,6 +135,7 @@ class AssistanceSimulation:
             days=_dated(dated, self._records.values()),
             retention=_dated(dated, self._records.retention(began)),
             groups=self._records.groups(),
+            served=self._setup.served is not None,
             budgets=self._budgets,
             uplift=[row for rows in self._uplift.values() for row in rows],
         )
@@ -172,6 +182,14 @@ class AssistanceSimulation:
 
     def _date(self, day: int) -> date:
         return self._setup.program.start_date + timedelta(days=day)
+
+
+def decider(world: World, setup: Setup) -> Decider:
+    """Who chooses what users are shown: the program's app, or its slates."""
+    program = setup.program
+    if setup.served is not None:
+        return ServedApp(world, program, setup.served)
+    return PublishedSlates(world, program, setup.slates, setup.pseudonymise)
 
 
 _VARIANT_OF: Mapping[str, str] = {

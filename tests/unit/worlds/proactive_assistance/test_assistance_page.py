@@ -90,6 +90,7 @@ def results() -> AssistanceResults:
             {"day": day, **dict.fromkeys(VALUES, 1 - 0.01 * number)} for number, day in enumerate(DAYS)
         ],
         groups=[{"group": name, "value": VALUES[name], "helps": 0.5, "discounts": 0.1} for name in VALUES],
+        served=False,
         budgets=[
             {"ds": day, "issue": "pricing", "budget": "discounts", "most": 16.0, "expected": 9.5, "drawn": 10}
             for day in DAYS
@@ -122,6 +123,7 @@ def test_the_page_stands_alone_with_its_charts_and_escapes() -> None:
     assert "Help &lt;before&gt; users cancel." in html
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert html.count("<svg") == 3 + 2 * len(ISSUES) + len(ISSUES)
+    assert "What the slates of each night use, as drawn" in html
     assert "10 of 10 were kept" in html
 
 
