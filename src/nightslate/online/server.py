@@ -14,6 +14,7 @@ from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 
 from nightslate.errors import ContractError, NightslateError, SpecError, UnavailableError
+from nightslate.online.answers import HEADER
 from nightslate.online.requests import MOST_BYTES
 from nightslate.online.service import Service
 
@@ -79,7 +80,7 @@ async def _answered(request: Request, service: Service) -> Response:
         return _said(415, "send application/json")
     try:
         body = await _body(request)
-        answer = await run_in_threadpool(service.decide, body)
+        answer = await run_in_threadpool(service.decide, body, request.headers.get(HEADER))
     except _TooLargeError:
         return _said(
             413, f"a request has {MOST_BYTES} bytes at most: send what the user did since the last one"

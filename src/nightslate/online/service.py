@@ -19,6 +19,7 @@ from nightslate.core.hashing import hex_to_uint64
 from nightslate.errors import ContractError, NightslateError, SpecError, UnavailableError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.landing.log import Log
+from nightslate.online.answers import ANSWERS, Answers, RequestKey
 from nightslate.online.clock import Clock
 from nightslate.online.contacts_now import SHOWN
 from nightslate.online.edition import Edition, Ranked, ranked
@@ -54,6 +55,7 @@ class Service:
         self._logs[0].make_folder()
         self._spool = Spool(night.warehouse.landing_log(night.name, "impressions").parent)
         self._lock, self._posted, self._shown = Lock(), Recent(), Recent()
+        self._answers = Answers()
         self._edition: Edition | None = None
         self._why_not, self._seen = "no night has been looked for yet", (-2, date.min)
         self.counts: Counter[str] = Counter()
@@ -62,12 +64,17 @@ class Service:
         self._remember()
         self._begin(self._clock.now().date())
 
-    def decide(self, body: bytes) -> Answer:
-        """Raises ContractError for what is wrong with the request, UnavailableError where there is nothing to
-        decide by; nothing is taken in then."""
-        asked = Asked.from_json(body)
+    def decide(self, body: bytes, key: str | None = None) -> Answer:
+        """What was answered before to the request of this key, or a new decision. Raises ContractError for
+        what is wrong with the request, UnavailableError where there is nothing to decide by; nothing is taken
+        in then."""
+        asked, named = Asked.from_json(body), None if key is None else RequestKey.of(key, body)
         with self._lock:
-            return self._decide(asked)
+            before = self._answers.of(named) if named else None
+            if before is not None:
+                self.counts.update(repeated=1)
+                return before
+            return self._decide(asked, named)
 
     def refresh(self) -> None:
         """Loads what a newer night has published, and closes days that are over. What goes wrong is said, and
@@ -106,7 +113,7 @@ class Service:
         with self._lock:
             self._spool.close()
 
-    def _decide(self, asked: Asked) -> Answer:
+    def _decide(self, asked: Asked, named: RequestKey | None) -> Answer:
         at = self._clock.next()
         day, edition = at.date(), self._edition
         if edition is None or not edition.serves(day):
@@ -127,8 +134,12 @@ class Service:
         ranked = self._ranked(asked, edition, known, decided, answer)
         if ranked is not None and ranked.shown:
             rows["impressions", day] = self._impressions(asked, answer, ranked)
+        if named is not None:
+            rows[ANSWERS, day] = [named.row(answer)]
         if rows:
             self._spool.append(at, rows)
+        for row in rows.get((ANSWERS, day), []):
+            self._answers.add(day, row)
         for of_day, each in taken.items():
             self._posted.add(pseudonym, of_day, each.typed)
         shown = rows.get(("impressions", day), [])
@@ -205,7 +216,8 @@ class Service:
             raise ContractError(f"issue: say one of {', '.join(edition.issues)}")
 
     def _remember(self) -> None:
-        """What was posted today and yesterday before this process began; the clock is past all of it."""
+        """What was posted and answered today and yesterday before this process began; the clock is past all
+        of it."""
         today = self._clock.now().date()
         for day in sorted({today - timedelta(days=1), today, *self._open_days}):
             for path in self._spool.landed("activity", day):
@@ -215,6 +227,8 @@ class Service:
                 typed = self._intake.typed_again("impressions", path, day)
                 for user, rows in by_user(typed.select(SHOWN.names).cast(SHOWN)):
                     self._shown.add(user, day, rows)
+            for row in self._spool.rows(ANSWERS, day):
+                self._answers.add(day, row)
             for log, column in (("activity", "landed_at"), ("impressions", "occurred_at")):
                 for path in self._spool.landed(log, day):
                     for chunk in read_json_lines(iter([path.read_bytes()])):
@@ -262,6 +276,9 @@ class Service:
         over = [day for day in self._open_days if self._clock.now() >= end_of(day) + late]
         if over:
             self._spool.land_all()
+        yesterday = self._clock.now().date() - timedelta(days=1)
+        self._answers.forget(yesterday)
+        self._spool.forget(ANSWERS, yesterday)
         for day in over:
             if self._closes:
                 self._put_markers(day)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -84,6 +85,17 @@ class Spool:
     def landed(self, log: str, ds: date) -> Iterator[Path]:
         """The files of a log's day that it has landed."""
         yield from sorted((self.landing / log / f"ds={ds}").glob(f"{SERVED}*{_SEGMENT}"))
+
+    def rows(self, log: str, ds: date) -> Iterator[dict[str, Any]]:
+        """The rows of these files."""
+        for path in self.landed(log, ds):
+            yield from map(json.loads, path.read_bytes().splitlines())
+
+    def forget(self, log: str, before: date) -> None:
+        """Removes the files of a log's days before this one."""
+        for folder in (self.landing / log).glob("ds=*"):
+            if date.fromisoformat(folder.name.removeprefix("ds=")) < before:
+                shutil.rmtree(folder)
 
     def _end_segment(self) -> None:
         if self._segment is not None:
