@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from nightslate.core.arrays import Keys
 from nightslate.core.policies.plackett_luce import marginal_propensities_of
-from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.lists import matrix, places
 from nightslate.online.contacts_now import ContactsNow, contacts_now
 from nightslate.online.known_features import AsOfDecision, AsOfEndOfDay, FeaturesNow, NoFeatures, features_now
@@ -19,19 +18,22 @@ from nightslate.pipeline.night import Night
 from nightslate.pipeline.served_issues import ServedIssue, one_of, served_issue
 from nightslate.serving.issue_draws import OneOfIssues
 from nightslate.serving.ranking import ServedModel
+from nightslate.serving.released import named
 from nightslate.serving.requests import Request, eligible_among
 
 
 @dataclass(frozen=True)
 class Ranked:
     """What a model has drawn for a user. shown: the arms of its slots, each with its propensity as the
-    program's logs mean it; empty where the user may get nothing."""
+    program's logs mean it; empty where the user may get nothing. issue_models: by which models its issue was
+    drawn, where one was."""
 
     variant: str
     model: ServedModel
     ranking: tuple[str, ...]
     propensities: tuple[float, ...]
     shown: tuple[tuple[str, float], ...]
+    issue_models: tuple[str, ...] | None = None
 
 
 def ranked(
@@ -44,8 +46,7 @@ def ranked(
 ) -> Ranked:
     """For the row of a user with its whole context. Raises ContractError for arms that the model does not
     rank, and where no night has solved the multipliers."""
-    variant = str(issue.assignment.variants(user_keys(user))[0])
-    model = issue.models[variant]
+    variant, model = issue.model_of(user)
     eligible = None
     if eligible_arms is not None:
         eligible = eligible_among(pa.array([eligible_arms], pa.list_(pa.string())), model.model.arms)
@@ -106,6 +107,11 @@ class Edition:
             case AsOfEndOfDay():
                 return False
         raise TypeError(self.features)
+
+    def issue_models(self, user: pa.Table) -> list[str]:
+        """By which models an issue is drawn for the user of this row, as impressions name them."""
+        models = [self.issues[name].model_of(user)[1] for name in sorted(self.issues)]
+        return [named(model.release) for model in models]
 
     @classmethod
     def of_night(cls, night: Night, version: int) -> Edition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from secrets import token_hex
 from threading import Lock
@@ -23,6 +23,7 @@ from nightslate.online.answers import ANSWERS, Answers, RequestKey
 from nightslate.online.clock import Clock
 from nightslate.online.contacts_now import SHOWN
 from nightslate.online.edition import Edition, Ranked, ranked
+from nightslate.online.impressions import as_shown, impressions
 from nightslate.online.intake import Intake, Row
 from nightslate.online.known_features import by_user
 from nightslate.online.recent import Recent
@@ -133,7 +134,7 @@ class Service:
         }
         ranked = self._ranked(asked, edition, known, decided, answer)
         if ranked is not None and ranked.shown:
-            rows["impressions", day] = self._impressions(asked, answer, ranked)
+            rows["impressions", day] = impressions(self._night.program.logs, asked, answer, ranked)
         if named is not None:
             rows[ANSWERS, day] = [named.row(answer)]
         if rows:
@@ -144,7 +145,7 @@ class Service:
             self._posted.add(pseudonym, of_day, each.typed)
         shown = rows.get(("impressions", day), [])
         if shown:
-            self._shown.add(pseudonym, day, _as_shown(shown, pseudonym, decided))
+            self._shown.add(pseudonym, day, as_shown(shown, pseudonym, decided))
         self.counts.update(decisions=1, activity=len(asked.activity), arms=len(shown))
         return answer
 
@@ -170,6 +171,8 @@ class Service:
         found = ranked(
             edition.issues[answer.issue], known, asked.eligible_arms, decision, at.date(), edition.day
         )
+        if answer.issue_probability is not None:
+            found = replace(found, issue_models=tuple(edition.issue_models(known)))
         answer.variant, answer.policy = found.variant, found.model.release.learner
         answer.model_digest = found.model.release.model_digest
         answer.ranking, answer.propensities = list(found.ranking), list(found.propensities)
@@ -178,36 +181,6 @@ class Service:
         else:
             answer.reason = NO_ARM if asked.eligible_arms == () else NOT_CONCERNED
         return found
-
-    def _impressions(self, asked: Asked, answer: Answer, ranked: Ranked) -> list[dict[str, Any]]:
-        """As they land."""
-        declared = [column.name for column in self._night.program.logs.context]
-        kind, chance = self._night.program.logs.propensity, answer.issue_probability or 1.0
-        same = {
-            "decision_id": answer.decision_id,
-            "user_id": asked.user_id,
-            "occurred_at": answer.occurred_at,
-            "propensity_kind": kind,
-            "issue": answer.issue,
-            "issue_probability": answer.issue_probability,
-            "variant": answer.variant,
-            "policy": answer.policy,
-            "model_digest": answer.model_digest,
-            "release_digest": ranked.model.release.digest,
-            **({"surface": asked.surface} if asked.surface is not None else {}),
-            **({"eligible_arms": list(asked.eligible_arms)} if asked.eligible_arms is not None else {}),
-            **{name: asked.context[name] for name in declared},
-        }
-        return [
-            {
-                "impression_id": f"{answer.decision_id}-{slot}",
-                "slot": slot,
-                "arm_id": arm,
-                "propensity": propensity * (chance if kind == "marginal" or slot == 1 else 1.0),
-                **same,
-            }
-            for slot, (arm, propensity) in enumerate(ranked.shown, 1)
-        ]
 
     def _require_issue(self, asked: Asked, edition: Edition) -> None:
         """Raise ContractError where nothing says which of several issues is meant, or which there is not."""
@@ -288,13 +261,6 @@ class Service:
     def _put_markers(self, day: date) -> None:
         for log in self._logs:
             log.close(day)
-
-
-def _as_shown(impressions: Sequence[Row], pseudonym: str, at: datetime) -> pa.Table:
-    """Rows of impressions that were made just now, as `SHOWN`."""
-    return pa.Table.from_pylist(
-        [{**row, "user_id": pseudonym, "occurred_at": at} for row in impressions], SHOWN
-    )
 
 
 def _require_same_ids(night: Night, pseudonymise: Pseudonymiser) -> None:

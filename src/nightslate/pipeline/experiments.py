@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -30,12 +30,12 @@ def assignment_recorded(night: IssueNight, allocations: Table) -> Assignment:
     return Assignment(night.issue.salt, _segments(allocations.rows(night.slate_date, night.slate_date)))
 
 
-def assignments_recorded(night: IssueNight, allocations: Table) -> list[Assignment]:
+def assignments_recorded(night: IssueNight, allocations: Table) -> tuple[list[Assignment], bool]:
     """Those by which decisions of ds may have been served: each that was ever recorded for it or, which is
-    served until that is there, for the day before."""
-    salt = night.issue.salt
-    found = [Assignment(salt, _segments(rows)) for rows in ever_recorded(allocations, served_days(night.ds))]
-    return [each for place, each in enumerate(found) if each not in found[:place]]
+    served until that is there, for the day before; and whether all of these are still there."""
+    salt, (versions, kept) = night.issue.salt, ever_recorded(allocations, served_days(night.ds))
+    found = [Assignment(salt, _segments(rows)) for rows in versions]
+    return [each for place, each in enumerate(found) if each not in found[:place]], kept
 
 
 def served_days(ds: date) -> tuple[date, date]:
@@ -43,13 +43,18 @@ def served_days(ds: date) -> tuple[date, date]:
     return ds, ds - timedelta(days=1)
 
 
-def ever_recorded(table: Table, days: Iterable[date]) -> Iterator[pa.Table]:
-    """The rows of days in each version that has replaced them, as long as vacuum has kept its files."""
+def ever_recorded(table: Table, days: Iterable[date]) -> tuple[list[pa.Table], bool]:
+    """The rows of days in each version that has replaced them, of which vacuum has kept the files; and
+    whether it has of all."""
+    found, kept = list[pa.Table](), True
     for day in days:
         for version in sorted({commit.version for commit in table.history(day)}, reverse=True):
             snapshot = table.snapshot(version)
             if all(file.path.exists() for file in snapshot.files(day, day)):
-                yield snapshot.to_arrow(day, day)
+                found.append(snapshot.to_arrow(day, day))
+            else:
+                kept = False
+    return found, kept
 
 
 def allocation_rows(night: IssueNight, assignment: Assignment) -> list[dict[str, Any]]:

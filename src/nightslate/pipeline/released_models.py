@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from nightslate.errors import ModelError
@@ -26,19 +27,15 @@ def released_tonight(night: IssueNight, models: Table, learner: str) -> ServedMo
     )
 
 
-def released_as(night: IssueNight, model_digest: str, release_digest: str) -> ServedModel:
-    """That of any night, by digests. Raises ModelError where no version has it whole."""
-    for version in night.registry.versions_of(model_digest):
-        with suppress(ModelError):
-            found = _released_as(night, version)
-            if found.release.digest == release_digest:
-                return found
-    raise ModelError(
-        f"MLflow has no version of {night.registry.name} with model {model_digest} and release"
-        f" {release_digest}, which decisions were served by: restore it from a backup"
-    )
+def releases_of(night: IssueNight, model_digest: str) -> Iterator[ServedModel]:
+    """All that any night has released a model with, also one that was trained again since; those whose files
+    are not whole are left out."""
+    with suppress(ModelError):
+        for version in night.registry.versions_of(model_digest):
+            with suppress(ModelError):
+                yield _released_as(night, version, replaced=True)
 
 
-def _released_as(night: IssueNight, version: str) -> ServedModel:
+def _released_as(night: IssueNight, version: str, replaced: bool = False) -> ServedModel:
     with night.registry.files_of(version) as folder:
-        return load_served(folder, night.home)
+        return load_served(folder, night.home, replaced)

@@ -33,4 +33,5 @@ def release_of(night: IssueNight, offered: pa.Table, model: ModelFile) -> Releas
         penalty=added.penalty,
         groups=dict(added.groups),
         goals=(*(goal.name for goal in issue.exposure), *(budget.name for budget in issue.budgets)),
+        choice=night.program.issue_choice,
     )

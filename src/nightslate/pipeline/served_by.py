@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.engines import Work
-from nightslate.errors import ContractError, ModelError, SpecError
+from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.experiments import assignments_recorded, ever_recorded, served_days
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.released_models import released_as
-from nightslate.pipeline.served_issues import one_of, served_issue
-from nightslate.serving.issue_draws import OneOfIssues
-from nightslate.serving.recomputed import Released
+from nightslate.pipeline.released_models import releases_of
+from nightslate.serving.loading import ever_released
+from nightslate.serving.ranking import ServedModel
+from nightslate.serving.recomputed import RecomputedDecisions
+from nightslate.serving.recomputed_draws import RecomputedDraws
+from nightslate.serving.released import Released
 from nightslate.tables import Table
 
-_DIGESTS = ("model_digest", "release_digest")
+_NAMED_BY = ("model_digest", "release_digest", "issue_models")
 
 
 @dataclass(frozen=True)
@@ -30,33 +30,41 @@ class Recorded:
     """The tables of a program that say it."""
 
     models: Table
-    promotions: Table
     multipliers: Table
     allocations: Table
 
     def of_issue(self, name: str) -> Recorded:
         """Their rows of one issue."""
-        tables = (self.models, self.promotions, self.multipliers, self.allocations)
+        tables = (self.models, self.multipliers, self.allocations)
         return Recorded(*(table.of_issue(name) for table in tables))
 
 
-def served_by(night: Night, impressions: Table, recorded: Recorded) -> dict[str, Released]:
-    """By the digests of releases that the day's impressions name; those that no night has recorded, and those
-    of another model than is named with them, are left out."""
+def recomputed_by(night: Night, impressions: Table, recorded: Recorded) -> RecomputedDecisions:
+    """How the day's decisions are recomputed: by the releases that its impressions name and that nights have
+    recorded, also where such a night was trained again since; those of another model than is named with them
+    are left out."""
     models, releases = _digests(night, impressions)
-    if not models:
-        return {}
-    choices, found = _choices(night, recorded), {}
-    for each in night.issues:
+    found, ever = dict[str, Released](), set[str]()
+    for each in night.issues if models else ():
         of_issue = recorded.of_issue(each.issue.name)
-        dealt = assignments_recorded(each, of_issue.allocations)
-        for model, release in ((model, release) for model in models for release in releases):
-            with suppress(ModelError):
-                served = released_as(each, model, release)
-                solved = _solved(each, of_issue.multipliers) if served.release.goals else []
-                multipliers = solved or [served.release.multipliers]
-                found[release] = Released(served.release, served.model, multipliers, dealt, choices)
-    return found
+        ever |= ever_released(of_issue.models.snapshot())
+        dealt, kept = assignments_recorded(each, of_issue.allocations)
+        for served in (served for model in models for served in releases_of(each, model)):
+            if served.release.digest in releases:
+                found[served.release.digest] = _released(each, served, of_issue, dealt, kept)
+    gone, choice = (releases & ever) - found.keys(), night.program.issue_choice
+    draws = RecomputedDraws(night.ds, [*night.program.issues], choice, found, gone) if choice else None
+    return RecomputedDecisions(night.ds, found, gone, draws)
+
+
+def _released(
+    night: IssueNight, served: ServedModel, recorded: Recorded, dealt: list[Assignment], kept: bool
+) -> Released:
+    release = served.release
+    if not release.goals:
+        return Released(release, served.model, [release.multipliers], dealt, kept)
+    solved, all_kept = _solved(night, recorded.multipliers)
+    return Released(release, served.model, solved or [release.multipliers], dealt, kept and all_kept)
 
 
 def is_served(impressions: pa.Table) -> pa.Table:
@@ -64,40 +72,32 @@ def is_served(impressions: pa.Table) -> pa.Table:
     return impressions.filter(pc.field("release_digest").is_valid())
 
 
-def _digests(night: Night, impressions: Table) -> tuple[list[str], list[str]]:
+def _digests(night: Night, impressions: Table) -> tuple[list[str], set[str]]:
     """Of models and of releases that impressions of the day name."""
-    counted = ValueCounts.initial(_DIGESTS)
+    counted = ValueCounts.initial(["named"])
     found = night.engine.fold(
-        {"digests": counted},
-        lambda tables: [("digests", counted.update(is_served(tables["impressions"])))],
-        Work({"impressions": bucket_input(night, impressions, _DIGESTS, night.ds)}, night.program.buckets),
-    )["digests"].by_column
-    models, releases = (sorted(found[name]) for name in _DIGESTS)
-    return models, releases
+        {"named": counted},
+        lambda tables: [("named", counted.update(_named(is_served(tables["impressions"]))))],
+        Work({"impressions": bucket_input(night, impressions, _NAMED_BY, night.ds)}, night.program.buckets),
+    )["named"].by_column["named"]
+    pairs = [name.rpartition("/") for name in found]
+    return sorted({model for model, _, _ in pairs}), {release for _, _, release in pairs}
 
 
-def _choices(night: Night, recorded: Recorded) -> tuple[OneOfIssues, ...]:
-    """How an issue may have been drawn: by the models of the night before, or of the one before that. Those
-    that are not there any more draw nothing."""
-    if night.program.issue_choice is None:
-        return ()
-    found = []
-    for day in served_days(night.ds):
-        before, issues = night.at(day - timedelta(days=1)), {}
-        with suppress(ContractError, ModelError, SpecError):
-            for each in before.issues:
-                by = recorded.of_issue(each.issue.name)
-                issues[each.issue.name] = served_issue(each, by.models, by.promotions, by.allocations)
-            choice = one_of(before, issues)
-            found += [choice] if choice else []
-    return tuple(found)
+def _named(served: pa.Table) -> pa.Table:
+    """`named`: all models with their releases that these impressions name, as often as they do."""
+    of_arm = pc.binary_join_element_wise(served["model_digest"], served["release_digest"], "/")
+    of_draw = pc.list_flatten(served["issue_models"])
+    return pa.table({"named": pa.chunked_array([*of_arm.chunks, *of_draw.chunks], pa.string())})
 
 
-def _solved(night: IssueNight, multipliers: Table) -> list[Mapping[str, float]]:
-    """What any night has solved for the day or, which is served until that is there, for the day before."""
+def _solved(night: IssueNight, multipliers: Table) -> tuple[list[Mapping[str, float]], bool]:
+    """What any night has solved for the day or, which is served until that is there, for the day before; and
+    whether all of it is still there."""
     found: list[Mapping[str, float]] = []
-    for rows in ever_recorded(multipliers, served_days(night.ds)):
+    versions, kept = ever_recorded(multipliers, served_days(night.ds))
+    for rows in versions:
         by_arm = dict(zip(*rows.select(["arm_id", "multiplier"]).to_pydict().values(), strict=True))
         if by_arm not in found:
             found.append(by_arm)
-    return found
+    return found, kept

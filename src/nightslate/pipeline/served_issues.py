@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from nightslate.errors import SpecError
 from nightslate.kernels.assignments import Assignment
-from nightslate.kernels.eligibility import EligibleUsers
-from nightslate.kernels.issue_choices import IssuePolicies
+from nightslate.kernels.buckets import user_keys
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.night import IssueNight, Night
@@ -27,6 +28,11 @@ class ServedIssue:
     propensity: str
     assignment: Assignment
     models: Mapping[str, ServedModel]
+
+    def model_of(self, user: pa.Table) -> tuple[str, ServedModel]:
+        """The variant that the user of this row is in, and its model."""
+        variant = str(self.assignment.variants(user_keys(user))[0])
+        return variant, self.models[variant]
 
 
 def served_issue(night: IssueNight, models: Table, promotions: Table, allocations: Table) -> ServedIssue:
@@ -55,11 +61,5 @@ def one_of(night: Night, issues: Mapping[str, ServedIssue]) -> OneOfIssues | Non
     choice = night.program.issue_choice
     if choice is None:
         return None
-    by_issue = {}
-    for name, served in issues.items():
-        issue, models = night.program.issues[name], served.models
-        policies = {variant: model.model for variant, model in models.items()}
-        floor = next(iter(models.values())).release.floor
-        concerned = EligibleUsers(issue.eligible, issue.concern)
-        by_issue[name] = concerned, IssuePolicies(served.assignment, policies, floor)
-    return OneOfIssues(night.name, by_issue, choice.floor, choice.baseline)
+    by_issue = {name: (served.assignment, served.models) for name, served in issues.items()}
+    return OneOfIssues.released(choice, by_issue)

@@ -30,7 +30,7 @@ TAKEN = {
         ),
         *("slate_id", "eligible_arms", "variant", "policy", "issue", "issue_probability"),
         *("trajectory_id", "step", "terminal"),
-        *("model_digest", "release_digest"),
+        *("model_digest", "release_digest", "issue_models"),
         "next_eligible_arms",
         *("reward", "bucket", "ds"),
     },

@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from nightslate.core.arrays import Floats, Ints, Keys
 from nightslate.core.hashing import mix
+from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.issue_choices import IssuePolicies, drawn, weighed
+from nightslate.kernels.scoring import ScoredBy
+from nightslate.programs.issue_choice import IssueChoice
+from nightslate.serving.release import Release
 
 _PLACE = "_place"
+
+
+class ReleasedModel(Protocol):
+    """A model, and what it was released with."""
+
+    @property
+    def release(self) -> Release: ...
+
+    @property
+    def model(self) -> ScoredBy: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,21 @@ class OneOfIssues:
     issues: Mapping[str, tuple[EligibleUsers, IssuePolicies]]
     floor: float
     baseline: str | None
+
+    @classmethod
+    def released(
+        cls, declared: IssueChoice, issues: Mapping[str, tuple[Assignment, Mapping[str, ReleasedModel]]]
+    ) -> OneOfIssues:
+        """By issue who is in which variant, and the model of each, as they were released. declared: for
+        releases that do not say how an issue is drawn."""
+        by_issue = {}
+        for name, (assignment, models) in issues.items():
+            release = next(iter(models.values())).release
+            policies = {variant: served.model for variant, served in models.items()}
+            concerned = EligibleUsers(release.eligible, release.concern)
+            by_issue[name] = concerned, IssuePolicies(assignment, policies, release.floor)
+        choice = release.choice or declared
+        return cls(release.program, by_issue, choice.floor, choice.baseline)
 
     @property
     def names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,17 +19,17 @@ from nightslate.serving.multipliers import Multipliers
 from nightslate.serving.ranking import ServedModel
 from nightslate.serving.release import RELEASE, RELEASES, Release
 from nightslate.serving.requests import read
-from nightslate.tables import Snapshot, Warehouse
+from nightslate.tables import Commit, Snapshot, Warehouse
 
 
 def _load_pyfunc(path: str) -> ServedModel:
     return load_served(Path(path), settings.home())
 
 
-def load_served(folder: Path, home: Path) -> ServedModel:
+def load_served(folder: Path, home: Path, replaced: bool = False) -> ServedModel:
     """The model in a folder. Raises ModelError unless the warehouse in `home` has recorded its release, and
-    with it all of its files."""
-    release = _recorded_release(folder / RELEASE, home)
+    with it all of its files; replaced: or had, until its night was trained again."""
+    release = _recorded_release(folder / RELEASE, home, replaced)
     model = scored_by(ModelFile.load(folder, release.model_digest))
     # scikit-learn and its threads are loaded when they are used: before the first request
     one = pa.Table.from_pylist([example(release)]).to_pandas()
@@ -36,7 +37,7 @@ def load_served(folder: Path, home: Path) -> ServedModel:
     return ServedModel(release, model, Multipliers(release, snapshot_of(release, "multipliers", home)))
 
 
-def _recorded_release(file: Path, home: Path) -> Release:
+def _recorded_release(file: Path, home: Path, replaced: bool) -> Release:
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -49,6 +50,7 @@ def _recorded_release(file: Path, home: Path) -> Release:
             " NIGHTSLATE_HOME to the warehouse whose nights trained the model"
         )
     of_a_night = release.digest in _releases(models) and _trained(models, release)
+    of_a_night |= replaced and release.digest in ever_released(models)  # it has the model's digest in it
     if not of_a_night and not _updated(release, home):
         raise ModelError(
             f"{file} is not what a night of {release.program} in {home} has recorded, nor an update: its"
@@ -65,9 +67,18 @@ def snapshot_of(release: Release, table: str, home: Path) -> Snapshot:
     return found.of_issue(release.issue).snapshot()
 
 
+def ever_released(models: Snapshot) -> set[str]:
+    """The digests of releases of all nights, and of those that were trained again since, as far as the
+    table's log goes back."""
+    return _named_in(commit for _, commit in models.all_commits)
+
+
 def _releases(models: Snapshot) -> set[str]:
-    """The digests that commits to the table know of."""
-    commits = [commit for commit in models.written().values() if commit]
+    """The digests that the commits know of which wrote the table's days as they are."""
+    return _named_in(commit for commit in models.written().values() if commit)
+
+
+def _named_in(commits: Iterable[Commit]) -> set[str]:
     return {digest for each in commits for digest in json.loads(each.metadata.get(RELEASES, "[]"))}
 
 

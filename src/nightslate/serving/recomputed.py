@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,22 +14,20 @@ from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.hashing import hex_to_uint64
 from nightslate.core.policies.plackett_luce import marginal_propensities
-from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.audit import TOLERANCE, recomputed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.lists import codes, items, marked, matrix, places
-from nightslate.kernels.scoring import ScoredBy
 from nightslate.kernels.slate_penalties import penalties
-from nightslate.serving.issue_draws import OneOfIssues
-from nightslate.serving.multipliers import GivenMultipliers
 from nightslate.serving.ranking import ServedModel
-from nightslate.serving.release import Release
+from nightslate.serving.recomputed_draws import RecomputedDraws
+from nightslate.serving.released import Released
 from nightslate.serving.requests import Request
 
 SERVED = arrow.types(load("served_decisions").file_columns)
 DECISION_COLUMNS = (
     *("decision_id", "slot", "user_id", "occurred_at", "issue", "arm_id", "propensity", "propensity_kind"),
     *("eligible_arms", "variant", "policy", "model_digest", "release_digest", "issue_probability"),
+    "issue_models",
 )
 """What is read of impressions, beside the columns of contexts."""
 
@@ -41,34 +39,23 @@ ANOTHER_ISSUE = "the issue or its probability is not what was drawn"
 ANOTHER_VARIANT = "its user is in another variant"
 NO_RELEASE = "its release is none that a night has recorded"
 NO_DECISION = "its decision_id is none that the app gives"
+RELEASE_GONE = "the files of its release are gone"
+DRAW_GONE = "the models that its issue was drawn by are gone, or it names none"
+REPLACED_GONE = "it does not follow from what is there, and what a night had replaced is gone"
 
 _ID = "^[0-9a-f]{32}$"
 
 
 @dataclass(frozen=True)
-class Released:
-    """A model as it was served. multipliers: those that any night has solved for the day or the one before,
-    of which a decision went by one; assignments: likewise, who was in which variant; choices: likewise, how
-    its issue was drawn, where it was."""
-
-    release: Release
-    model: ScoredBy
-    multipliers: Sequence[Mapping[str, float]]
-    assignments: Sequence[Assignment]
-    choices: Sequence[OneOfIssues] = ()
-
-    def served(self) -> Iterator[ServedModel]:
-        """What may have made its decisions."""
-        for by_arm in self.multipliers:
-            yield ServedModel(self.release, self.model, GivenMultipliers(by_arm))
-
-
-@dataclass(frozen=True)
 class RecomputedDecisions:
-    """Of the decisions of a day. released: by digest; what is not there is at fault."""
+    """Of the decisions of a day. released: by digest; what is not there is at fault, but for what is gone:
+    digests of releases that nights have recorded and of which there are no whole files any more. draws: of
+    programs that draw one of several issues."""
 
     day: date
     released: Mapping[str, Released]
+    gone: Collection[str] = ()
+    draws: RecomputedDraws | None = None
 
     def __call__(self, shown: pa.Table) -> pa.Table:
         """`SERVED`, a row for each of these, in another order. shown: impressions that the app has served, of
@@ -79,13 +66,15 @@ class RecomputedDecisions:
             *groups.select(["release_digest", "variant"]).to_pydict().values(), strict=True
         ):
             rows = shown.filter((pc.field("release_digest") == release) & _is(variant))
-            parts.append(self._of_release(rows, self.released.get(release), variant))
+            parts.append(self._of_release(rows, release, variant))
         return pa.concat_tables(parts)
 
-    def _of_release(self, rows: pa.Table, found: Released | None, variant: str | None) -> pa.Table:
+    def _of_release(self, rows: pa.Table, release: str | None, variant: str | None) -> pa.Table:
         """Of rows that name one release and one variant."""
+        found = self.released.get(release or "")
         if found is None:
-            return _verdicts(rows, NO_RELEASE)
+            gone = release in self.gone
+            return _verdicts(rows, unknown=RELEASE_GONE) if gone else _verdicts(rows, NO_RELEASE)
         if variant not in found.release.variants:
             return _verdicts(rows, NOT_OF_THE_RELEASE)
         ids = np.asarray(pc.match_substring_regex(rows["decision_id"], _ID))
@@ -96,37 +85,19 @@ class RecomputedDecisions:
             dealt |= assignment.variants(keys) == variant
         parts.append(_verdicts(rows.filter(pa.array(~dealt)), ANOTHER_VARIANT))
         rows = rows.filter(pa.array(dealt))
-        drawn = self._drawn_otherwise(rows, found.choices)
-        parts.append(_verdicts(rows.filter(pa.array(drawn)), ANOTHER_ISSUE))
-        rows = rows.filter(pa.array(~drawn))
-        verdicts = [_Recomputation(rows, each, variant, self.day).verdicts() for each in found.served()]
-        if rows.num_rows and verdicts:
-            parts.append(_best(verdicts))
-        return pa.concat_tables(parts)
+        otherwise, unknown = self._draws(rows)
+        parts.append(_verdicts(rows.filter(pa.array(otherwise)), ANOTHER_ISSUE))
+        for some, why in ((~otherwise & ~unknown, None), (unknown, DRAW_GONE)):
+            parts.append(_by_any(rows.filter(pa.array(some)), found, variant, self.day, why))
+        verdicts = pa.concat_tables(parts)
+        return verdicts if found.complete else _rather_unknown(verdicts)
 
-    def _drawn_otherwise(self, rows: pa.Table, choices: Sequence[OneOfIssues]) -> Bools:
-        """(n,) which rows say that their issue was drawn, and none of these draws it so."""
-        said = rows["issue_probability"].to_numpy(zero_copy_only=False).astype(np.float64)
-        wrong: Bools = ~np.isnan(said)
-        if not wrong.any():
-            return wrong
-        ids = np.array(rows["decision_id"].to_pylist(), dtype=np.str_)
-        for choice in choices:
-            chances, issues = choice.chances(rows), rows["issue"].to_pylist()
-            concerned = chances.any(axis=1)
-            place = np.zeros(len(ids), dtype=np.int64)
-            if concerned.any():
-                some = pa.array(concerned)
-                drawn = choice.drawn(
-                    rows.filter(some), chances[concerned], hex_to_uint64(ids[concerned]), self.day
-                )
-                place[concerned] = drawn
-            names = np.array(choice.names)[place]
-            expected = chances[np.arange(len(ids)), place]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                exact = np.abs(said / expected - 1) <= TOLERANCE
-            wrong &= ~(concerned & (names == np.array(issues, dtype=np.str_)) & exact)
-        return wrong
+    def _draws(self, rows: pa.Table) -> tuple[Bools, Bools]:
+        """(n,) each: of which the issue is not what was drawn, and of which nobody can tell any more."""
+        if self.draws is not None:
+            return self.draws(rows)
+        none = np.zeros(rows.num_rows, dtype=np.bool_)
+        return rows["issue_probability"].is_valid().to_numpy(), none
 
 
 class _Recomputation:
@@ -141,8 +112,8 @@ class _Recomputation:
         _, first = np.unique(self.decision, return_index=True)
         self.decisions = rows.take(pa.array(first))
 
-    def verdicts(self) -> pa.Table:
-        """`SERVED` of the rows, in their order."""
+    def verdicts(self, unknown: str | None) -> pa.Table:
+        """`SERVED` of the rows, in their order; unknown: what of all of them can't be told."""
         expected, arms = self._expected()
         expected *= self._issue_factor()
         with np.errstate(invalid="ignore"):
@@ -153,7 +124,7 @@ class _Recomputation:
         faults[np.isnan(expected)] = NOT_SERVED
         faults[self._misnamed()] = NOT_OF_THE_RELEASE
         return _verdicts(
-            self.rows, pa.array(faults, pa.string()), pa.array(expected, mask=np.isnan(expected))
+            self.rows, pa.array(faults, pa.string()), pa.array(expected, mask=np.isnan(expected)), unknown
         )
 
     def _issue_factor(self) -> Floats:
@@ -226,6 +197,22 @@ def _propensities(slates: pa.Table, offsets: Ints, kind: str) -> Floats:
     return found
 
 
+def _by_any(rows: pa.Table, found: Released, variant: str, day: date, unknown: str | None) -> pa.Table:
+    """Verdicts on rows of a release and variant, by whichever of its models made each."""
+    verdicts = [_Recomputation(rows, each, variant, day).verdicts(unknown) for each in found.served()]
+    return _best(verdicts) if rows.num_rows and verdicts else SERVED.empty_table()
+
+
+def _rather_unknown(verdicts: pa.Table) -> pa.Table:
+    """Where it can't be told any more by what users were dealt to variants and which multipliers there were,
+    a row that differs may be right."""
+    may_be = pc.is_in(verdicts["fault"], pa.array([ANOTHER_ARM, ANOTHER_PROPENSITY, ANOTHER_VARIANT]))
+    unknown = pc.if_else(may_be, REPLACED_GONE, verdicts["unknown"])
+    fault = pc.if_else(may_be, None, verdicts["fault"])
+    columns = {**dict(zip(verdicts.column_names, verdicts.columns, strict=True)), "fault": fault}
+    return pa.table([{**columns, "unknown": unknown}[name] for name in SERVED.names], schema=SERVED)
+
+
 def _best(verdicts: Sequence[pa.Table]) -> pa.Table:
     """Of verdicts on the same rows, in one order, that of the first without a fault for each row."""
     best = verdicts[0]
@@ -237,11 +224,21 @@ def _best(verdicts: Sequence[pa.Table]) -> pa.Table:
     return best
 
 
-def _verdicts(rows: pa.Table, fault: str | pa.Array, expected: pa.Array | None = None) -> pa.Table:
+def _verdicts(
+    rows: pa.Table,
+    fault: str | pa.Array | None = None,
+    expected: pa.Array | None = None,
+    unknown: str | None = None,
+) -> pa.Table:
     columns = {name: rows[name] for name in SERVED.names if name in rows.column_names}
     columns["recomputed"] = pa.nulls(rows.num_rows, pa.float64()) if expected is None else expected
-    columns["fault"] = pa.repeat(fault, rows.num_rows) if isinstance(fault, str) else fault
+    columns["fault"] = fault if isinstance(fault, pa.Array) else _said(fault, rows)
+    columns["unknown"] = _said(unknown, rows)
     return pa.table([columns[name] for name in SERVED.names], schema=SERVED)
+
+
+def _said(text: str | None, rows: pa.Table) -> pa.Array:
+    return pa.repeat(pa.scalar(text, pa.string()), rows.num_rows)
 
 
 def _differ(left: pa.ChunkedArray, right: pa.ChunkedArray) -> Bools:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from nightslate.errors import ModelError
 from nightslate.programs.conditions import Condition, concern_of
+from nightslate.programs.issue_choice import IssueChoice
 from nightslate.programs.keyed_features import KeyedFeature
 from nightslate.programs.logs import Features
 from nightslate.programs.strict import Name, Share, Strict, Text
@@ -24,7 +25,7 @@ class Release(Strict):
     """variants: those that show this model, and whether goals, budgets, priority and diversity are for them.
     multipliers: the campaign priority of arms that have one; penalty and groups: of diversity. goals: the
     names of exposure goals and budgets, whose multipliers are solved each night. by_issue: whether tables
-    have a partition for each issue."""
+    have a partition for each issue. choice: how one of several issues is drawn, where one is."""
 
     format: Literal[1] = 1
     program: Name
@@ -43,6 +44,7 @@ class Release(Strict):
     penalty: Annotated[float, Field(gt=0, lt=1)] | None
     groups: dict[str, str | None]
     goals: Values
+    choice: IssueChoice | None = None
 
     @property
     def concern(self) -> Condition | None:
@@ -55,8 +57,10 @@ class Release(Strict):
         return next(iter(self.variants), "")
 
     def to_json(self) -> bytes:
-        """Equal releases have equal bytes; one without features by arm says nothing of them."""
-        return self.model_dump_json(indent=1, exclude=None if self.keyed else {"keyed"}).encode()
+        """Equal releases have equal bytes; one without features by arm, or without a choice of issues, says
+        nothing of them."""
+        without = {name for name in ("keyed", "choice") if not getattr(self, name)}
+        return self.model_dump_json(indent=1, exclude=without).encode()
 
     @property
     def digest(self) -> str:

@@ -21,9 +21,9 @@ class OpenDaySnapshot(Snapshot):
     day: date = field(kw_only=True)
 
     @cached_property
-    def _commits(self) -> list[tuple[date, Commit]]:
-        own = [(day, commit) for day, commit in self.own._commits if day == self.day]
-        return own + [(day, commit) for day, commit in self.closed._commits if day < self.day]
+    def all_commits(self) -> list[tuple[date, Commit]]:
+        own = [(day, commit) for day, commit in self.own.all_commits if day == self.day]
+        return own + [(day, commit) for day, commit in self.closed.all_commits if day < self.day]
 
     @cached_property
     def _files(self) -> list[DataFile]:

@@ -90,15 +90,15 @@ class Snapshot:
 
     def commits(self, day: date) -> list[Commit]:
         """The commits that replaced a day, the newest first, as far back as Delta keeps its log."""
-        return [commit for committed, commit in self._commits if committed == day]
+        return [commit for committed, commit in self.all_commits if committed == day]
 
     def written(self) -> dict[date, Commit | None]:
         """The days that were ever written, declared-empty ones among them, and the last commit of each; None
         where Delta's log does not go back to it any more. One look at the log tells of all days."""
-        return {**dict.fromkeys(self.days()), **dict(reversed(self._commits))}
+        return {**dict.fromkeys(self.days()), **dict(reversed(self.all_commits))}
 
     @cached_property
-    def _commits(self) -> list[tuple[date, Commit]]:
+    def all_commits(self) -> list[tuple[date, Commit]]:
         """All commits that replaced a day, the newest first."""
         with damage.named(self.path):
             history = self.delta.history() if self.delta else []

@@ -46,7 +46,9 @@ def test_it_is_one_decision_with_one_answer_also_after_a_restart(home: Path) -> 
         assert answered(client, body(1), "a") == first
         assert nothing["arm"] is None
         assert client.get("/health").body["counts"] == {
-            "decisions": 2, "activity": 2, "arms": 1,
+            "decisions": 2,
+            "activity": 2,
+            "arms": 1,
             "repeated": 1,
         }
         unnamed = [client.post(body(2)).body["decision_id"] for _ in range(2)]

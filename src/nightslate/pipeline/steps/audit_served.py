@@ -10,8 +10,8 @@ from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.lookback import days_learnt_from, shared_with_other_nights
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.served_by import Recorded, is_served, served_by
-from nightslate.serving.recomputed import DECISION_COLUMNS, RecomputedDecisions
+from nightslate.pipeline.served_by import Recorded, is_served, recomputed_by
+from nightslate.serving.recomputed import DECISION_COLUMNS
 from nightslate.tables import Table
 
 _NAMED = 10
@@ -22,7 +22,6 @@ def run(
     impressions: Table,
     features: Table,
     models: Table,
-    promotions: Table,
     multipliers: Table,
     allocations: Table,
     served_decisions: Table,
@@ -30,7 +29,7 @@ def run(
     """Those of the day, and before it of the days that are learnt from and that no night of theirs has
     audited yet. Raises ContractError where a decision of these days does not follow from what is known of it:
     nobody learns from it, or from anything, until it is made good."""
-    days, recorded = days_learnt_from(night, models), Recorded(models, promotions, multipliers, allocations)
+    days, recorded = days_learnt_from(night, models), Recorded(models, multipliers, allocations)
     with shared_with_other_nights():
         landed = impressions.snapshot().written().keys() & {*days}
         for day in sorted(landed - served_decisions.snapshot().written().keys()):
@@ -38,7 +37,10 @@ def run(
         recomputed = _audit(night, impressions, features, recorded, served_decisions)
     found = served_decisions.rows(min([night.ds, *days]), night.ds)
     _require_sound(found.filter(found["fault"].is_valid()))
-    return f"{recomputed} arms of served decisions: each is the one that was drawn, its propensity is exact"
+    return (
+        f"{recomputed} arms of served decisions: each is the one that was drawn, its propensity is exact"
+        f"{_unknown(found.filter(found['unknown'].is_valid()))}"
+    )
 
 
 def _audit(
@@ -55,7 +57,7 @@ def _audit(
     known = known_features(night)
     if known is not None:
         inputs["features"] = features_input(night, features, night.ds)
-    recomputed = RecomputedDecisions(night.ds, served_by(night, impressions, recorded))
+    recomputed = recomputed_by(night, impressions, recorded)
     order = [(name, "ascending") for name in ("user_id", *served_decisions.contract.key)]
 
     def verdicts(tables: Tables) -> dict[str, pa.Table]:
@@ -73,11 +75,21 @@ def _audit(
 def _require_sound(wrong: pa.Table) -> None:
     if not wrong.num_rows:
         return
-    counts = wrong.group_by("fault", use_threads=False).aggregate([([], "count_all")]).sort_by("fault")
-    lines = [f"  {row['fault']}: {row['count_all']} rows" for row in counts.to_pylist()]
+    lines = [f"  {fault}: {rows} rows" for fault, rows in _counts(wrong, "fault").items()]
     first = wrong.select(["ds", "decision_id", "slot", "fault"]).slice(0, _NAMED).to_pylist()
     lines += [f"  {row['ds']} {row['decision_id']}, slot {row['slot']}: {row['fault']}" for row in first]
     raise ContractError(
         "served decisions do not follow from what is known of them, and nobody learns from them (all of them"
         " are in the table served_decisions):\n" + "\n".join(lines)
     )
+
+
+def _unknown(rows: pa.Table) -> str:
+    """A word on decisions that are learnt from and can't be recomputed any more."""
+    found = ", ".join(f"{number} ({why})" for why, number in _counts(rows, "unknown").items())
+    return f"; WARNING: rows that can't be recomputed any more: {found}" if found else ""
+
+
+def _counts(rows: pa.Table, column: str) -> dict[str, int]:
+    counts = rows.group_by(column, use_threads=False).aggregate([([], "count_all")]).sort_by(column)
+    return {row[column]: row["count_all"] for row in counts.to_pylist()}
