@@ -35,6 +35,21 @@ def contacts_within(limits: Sequence[ContactLimit], users: Ints, at: Ints, n: in
     return found
 
 
+def contacts_before(
+    limits: Sequence[ContactLimit], users: Ints, at: Ints, asked: Ints, moments: Ints
+) -> Ints:
+    """(n, limits) as `contacts_within`, each of some users at a moment of its own. asked, moments (n,):
+    places of users, and when; users, at (m,): of contacts, in any order."""
+    times = np.unique(at)
+    contacts = np.sort(users * (len(times) + 1) + np.searchsorted(times, at))
+
+    def earlier(than: Ints) -> Ints:
+        return np.searchsorted(contacts, asked * (len(times) + 1) + np.searchsorted(times, than))
+
+    found = [earlier(moments) - earlier(moments - limit.period) for limit in limits]
+    return np.stack(found, axis=1) if found else np.zeros((len(moments), 0), dtype=np.int64)
+
+
 def first_exceeded(limits: Sequence[ContactLimit], contacts: Ints, more: Ints) -> Ints:
     """(n,) the place of the first limit that does not allow so many contacts more, -1 where all do. contacts:
     (n, limits) those within each period; more: (n,). Nothing more is allowed by every limit."""

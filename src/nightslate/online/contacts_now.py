@@ -12,7 +12,7 @@ from nightslate.core.contact_limits import refused_by
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.contacts import IMPRESSIONS_READ, Contacts, contacts_of, in_holdout
 from nightslate.kernels.show_times import quiet_hours, zone_named
-from nightslate.online.known_features import ByUser
+from nightslate.online.by_user import ByUser
 from nightslate.pipeline.contact_rules import contacts_tonight, shown_before
 from nightslate.pipeline.night import Night
 from nightslate.programs.features import in_short
@@ -61,10 +61,6 @@ def contacts_now(night: Night) -> ContactsNow | None:
     rules = night.program.contacts
     if rules is None:
         return None
-    before = ByUser(
-        shown_before(night, night.table("impressions"), rules),
-        night.program.buckets,
-        lambda rows: rows.cast(SHOWN),
-    )
-    before.warm()
+    shown = shown_before(night, night.table("impressions"), rules)
+    before = ByUser(shown, night.program.buckets, lambda rows: rows.cast(SHOWN), night.scratch)
     return ContactsNow(contacts_tonight(night, rules), before)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import Ints
-from nightslate.engines import Input
-from nightslate.kernels.buckets import buckets_of
 from nightslate.kernels.features import USER
 from nightslate.kernels.leaks import AS_OF
 from nightslate.kernels.user_features import KnownFeatures, at_moments, columns_read, events_of
+from nightslate.online.by_user import ByUser
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import Night
@@ -75,51 +72,6 @@ class AsOfDecision:
         return user
 
 
-class ByUser:
-    """Rows of a table that are looked up by user. made: what is kept of the rows of a bucket."""
-
-    def __init__(self, given: Input, buckets: int, made: Callable[[pa.Table], pa.Table]) -> None:
-        self._given, self._buckets, self._made = given, buckets, made
-        self._read: dict[int, tuple[pa.Table, dict[str, int], Ints]] = {}
-
-    def of(self, user: pa.Table) -> pa.Table:
-        """The rows of the user of this row."""
-        bucket = int(buckets_of(user, self._buckets)[0])
-        if bucket not in self._read:
-            self._read[bucket] = self._by_user(bucket)
-        rows, places, first = self._read[bucket]
-        place = places.get(user[USER][0].as_py())
-        return (
-            rows.slice(0, 0) if place is None else rows.slice(first[place], first[place + 1] - first[place])
-        )
-
-    def warm(self) -> None:
-        """Reads all buckets, so that nobody who asks waits for that."""
-        for bucket in range(self._buckets):
-            self._read[bucket] = self._by_user(bucket)
-
-    def _by_user(self, bucket: int) -> tuple[pa.Table, dict[str, int], Ints]:
-        """The rows of a bucket by user; the place of each user, and where the rows of each begin."""
-        rows, users, first = _together(self._made(self._given.of_bucket(bucket).read(None)))
-        return rows, {user: place for place, user in enumerate(users)}, first
-
-
-def by_user(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Each user of some rows, with theirs."""
-    rows, users, first = _together(rows)
-    for user, begin, end in zip(users, first[:-1], first[1:], strict=True):
-        yield user, rows.slice(begin, end - begin)
-
-
-def _together(rows: pa.Table) -> tuple[pa.Table, list[str], Ints]:
-    """The rows by user; the users in that order; where the rows of each begin, and those of the last end."""
-    coded = rows[USER].combine_chunks().dictionary_encode()
-    codes: Ints = np.asarray(coded.indices, dtype=np.int64)
-    users = coded.dictionary.to_pylist()
-    first = np.append(0, np.cumsum(np.bincount(codes, minlength=len(users)))).astype(np.int64)
-    return rows.take(pa.array(np.argsort(codes, kind="stable"))).combine_chunks(), users, first
-
-
 def features_now(night: Night) -> FeaturesNow:
     """Those of decisions after this night, of which all is read that there is by now."""
     known, buckets = known_features(night), night.program.buckets
@@ -127,9 +79,8 @@ def features_now(night: Night) -> FeaturesNow:
         return NoFeatures()
     if not known.of_decisions:
         moment = end_of(night.ds)
-        read = ByUser(features_input(night, night.table("features"), night.slate_date), buckets, _as_it_is)
-        read.warm()
-        return AsOfEndOfDay(known, read, moment)
+        given = features_input(night, night.table("features"), night.slate_date)
+        return AsOfEndOfDay(known, ByUser(given, buckets, _as_it_is, night.scratch), moment)
     by_log = by_source(night.program.features)
     return AsOfDecision(by_log, {log: _events_before(night, log, of_log) for log, of_log in by_log.items()})
 
@@ -138,9 +89,7 @@ def _events_before(night: Night, source: str, of_log: tuple[Aggregate, ...]) -> 
     longest = max(days_before(each.window or timedelta(0)) for each in of_log)
     first_day = night.slate_date - timedelta(days=longest)
     given = bucket_input(night, night.table(source), columns_read(source, of_log), first_day)
-    read = ByUser(given, night.program.buckets, lambda rows: events_of(rows, of_log))
-    read.warm()
-    return read
+    return ByUser(given, night.program.buckets, lambda rows: events_of(rows, of_log), night.scratch)
 
 
 def _as_it_is(rows: pa.Table) -> pa.Table:

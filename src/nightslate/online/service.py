@@ -20,12 +20,12 @@ from nightslate.errors import ContractError, NightslateError, SpecError, Unavail
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.landing.log import Log
 from nightslate.online.answers import ANSWERS, Answers, RequestKey
+from nightslate.online.by_user import by_user
 from nightslate.online.clock import Clock
 from nightslate.online.contacts_now import SHOWN
 from nightslate.online.edition import Edition, Ranked, ranked
 from nightslate.online.impressions import as_shown, impressions
 from nightslate.online.intake import Intake, Row
-from nightslate.online.known_features import by_user
 from nightslate.online.recent import Recent
 from nightslate.online.requests import Answer, Asked
 from nightslate.online.spool import Spool

@@ -26,6 +26,7 @@ from nightslate.serving.requests import Request
 SERVED = arrow.types(load("served_decisions").file_columns)
 DECISION_COLUMNS = (
     *("decision_id", "slot", "user_id", "occurred_at", "issue", "arm_id", "propensity", "propensity_kind"),
+    "slate_id",
     *("eligible_arms", "variant", "policy", "model_digest", "release_digest", "issue_probability"),
     "issue_models",
 )

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nightslate.errors import UnavailableError
+from nightslate.errors import ContractError, UnavailableError
+from nightslate.kernels.served_contacts import AGAINST_RULES
 from nightslate.online.clock import Clock
 from nightslate.online.requests import Answer
 from nightslate.online.service import Service
@@ -187,8 +188,24 @@ def test_a_day_is_somebody_else_s_to_close(home: Path) -> None:
     service.close()
 
 
+def against_rules(service: Service, clock: MovedClock) -> dict[str, str]:
+    """What the audit has to say of decisions of an app that has forgotten contact rules: of those users whom
+    they refuse at the moment."""
+    edition, found = service._edition, dict[str, str]()
+    assert edition is not None
+    for user in range(USERS):
+        honest = service.decide(asked(clock, user, 0))
+        if honest.reason is not None:
+            rules = edition.contacts
+            object.__setattr__(edition, "contacts", None)
+            found[service.decide(asked(clock, user, 0)).decision_id] = honest.reason.split(": ")[1]
+            object.__setattr__(edition, "contacts", rules)
+    return {decision: AGAINST_RULES + rule for decision, rule in found.items()}
+
+
 def test_contact_rules_hold_at_the_moment(tmp_path: Path, written: Callable[[str], None]) -> None:
-    """Also for a process that was started anew: what it has shown before counts."""
+    """Also for a process that was started anew: what it has shown before counts. The night finds decisions
+    against them, and no others."""
     written(CONTACTS)
     for number in range(len(DAYS)):
         land_before(tmp_path, number)
@@ -225,4 +242,16 @@ def test_contact_rules_hold_at_the_moment(tmp_path: Path, written: Callable[[str
         "contact rules: gap: 1 in 90m at most",
         "contact rules: quiet",
     }
+    wrong = against_rules(service, clock)
+    clock.at = moment(TOMORROW, 1)
+    service.refresh()
     service.close()
+    land(tmp_path, TODAY, others_logs([]))
+    with pytest.raises(ContractError, match="contact rules did not allow it then"):
+        run_night(night(tmp_path, TODAY), *RECOMPUTED)
+    rows = night(tmp_path, TODAY).rows("served_decisions").to_pylist()
+    assert {row["decision_id"]: row["fault"] for row in rows if row["fault"]} == wrong
+    assert len(rows) > 2 * len(wrong)
+    assert {fault.removeprefix(AGAINST_RULES) for fault in wrong.values()} >= {
+        *("holdout", "opted_out", "limit", "quiet")
+    }

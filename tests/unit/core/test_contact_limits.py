@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nightslate.core.contact_limits import (
     ContactLimit,
+    contacts_before,
     contacts_within,
     exceeding,
     first_exceeded,
@@ -68,3 +69,16 @@ def test_a_period_holds_its_first_moment(moment, allowed):
     limit = ContactLimit("limit", 1, 10)
     assert (refused_by([limit], np.array([0]), moment) is None) == allowed
     assert refused_by([limit], np.array([], dtype=np.int64), moment) is None
+
+
+@given(LIMITS, CONTACTS, st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), max_size=9))
+def test_each_at_a_moment_of_its_own_is_as_one_user_at_one_moment(limits, contacts, asked):
+    users = np.array([user for user, _ in contacts], dtype=np.int64)
+    at = np.array([when for _, when in contacts], dtype=np.int64)
+    of, moments = (
+        np.array(column, dtype=np.int64) for column in (zip(*asked, strict=True) if asked else ([], []))
+    )
+    found = contacts_before(limits, users, at, of, moments)
+    assert found.shape == (len(asked), len(limits))
+    for row, (user, moment) in enumerate(asked):
+        assert found[row].tolist() == contacts_within(limits, users, at, 4, moment)[user].tolist()

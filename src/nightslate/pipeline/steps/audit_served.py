@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightslate.engines import Input, Tables, Work
 from nightslate.errors import ContractError
+from nightslate.kernels.contacts import IMPRESSIONS_READ
+from nightslate.kernels.served_contacts import against_rules
 from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.contact_rules import contacts_tonight, shown_before
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.lookback import days_learnt_from, shared_with_other_nights
 from nightslate.pipeline.night import Night
@@ -14,7 +20,7 @@ from nightslate.pipeline.served_by import Recorded, is_served, recomputed_by
 from nightslate.serving.recomputed import DECISION_COLUMNS
 from nightslate.tables import Table
 
-_NAMED = 10
+_NAMED, _DAY = 10, timedelta(days=1)
 
 
 def run(
@@ -58,18 +64,35 @@ def _audit(
     if known is not None:
         inputs["features"] = features_input(night, features, night.ds)
     recomputed = recomputed_by(night, impressions, recorded)
+    rules = night.program.contacts
+    if rules is not None:
+        inputs["before"] = shown_before(night.at(night.ds - _DAY), impressions, rules).of_users_in(
+            "impressions"
+        )
+        contacts = contacts_tonight(night, rules)
     order = [(name, "ascending") for name in ("user_id", *served_decisions.contract.key)]
 
     def verdicts(tables: Tables) -> dict[str, pa.Table]:
         served = is_served(tables["impressions"])
         if known is not None:
             served = known.beside(served, tables["features"])
-        return {"served": recomputed(served).sort_by(order)}
+        found = recomputed(served)
+        if rules is not None:
+            known_then = pa.concat_tables([tables["before"], served.select(IMPRESSIONS_READ)])
+            found = _or_else(found, served["decision_id"], against_rules(contacts, served, known_then))
+        return {"served": found.sort_by(order)}
 
     attempt = {"served": served_decisions.begin(night.ds)}
     staged = night.engine.write(verdicts, Work(inputs, night.program.buckets), attempt)["served"]
     served_decisions.publish(staged, night.commit_metadata)
     return staged.rows
+
+
+def _or_else(verdicts: pa.Table, decisions: pa.ChunkedArray, faults: pa.Array) -> pa.Table:
+    """The verdicts, and other faults of decisions with which nothing else is wrong."""
+    place = pc.index_in(verdicts["decision_id"], decisions.combine_chunks()).combine_chunks()
+    at = verdicts.column_names.index("fault")
+    return verdicts.set_column(at, "fault", pc.coalesce(verdicts["fault"], faults.take(place)))
 
 
 def _require_sound(wrong: pa.Table) -> None:
