@@ -34,4 +34,5 @@ def release_of(night: IssueNight, offered: pa.Table, model: ModelFile) -> Releas
         groups=dict(added.groups),
         goals=(*(goal.name for goal in issue.exposure), *(budget.name for budget in issue.budgets)),
         choice=night.program.issue_choice,
+        risks=issue.concerned_by_risks,
     )

@@ -44,6 +44,7 @@ class ServedModel:
         that equals it. Raises MlflowException for what is wrong with the request, which MLflow's server
         answers with 400."""
         try:
+            self._require_no_risks()
             request = read(model_input, self.release.context, self.model.arms, self.release.keyed)
             slates = self.slates(request, self._variant((params or {}).get(VARIANT)))
         except NightslateError as error:
@@ -59,6 +60,14 @@ class ServedModel:
         are taken, where it is another than the row's."""
         with self._one_at_a_time, self._threads.limit(limits=1):
             return self._slates(request, variant, decisions, solved_for)
+
+    def _require_no_risks(self) -> None:
+        """Raise ContractError for an issue of which a request can't say whom it concerns."""
+        if self.release.risks:
+            raise ContractError(
+                f"{self.release.issue}: whom it concerns goes by the detectors"
+                f" ({', '.join(self.release.risks)}) of the night, which no request has; read its slates"
+            )
 
     def _variant(self, asked: str | None) -> str:
         known, variant = self.release.variants, asked or self.release.variant

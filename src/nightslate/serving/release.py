@@ -25,7 +25,8 @@ class Release(Strict):
     """variants: those that show this model, and whether goals, budgets, priority and diversity are for them.
     multipliers: the campaign priority of arms that have one; penalty and groups: of diversity. goals: the
     names of exposure goals and budgets, whose multipliers are solved each night. by_issue: whether tables
-    have a partition for each issue. choice: how one of several issues is drawn, where one is."""
+    have a partition for each issue. choice: how one of several issues is drawn, where one is.
+    risks: the detectors by which the night says whom the issue concerns; then `concerns` does not."""
 
     format: Literal[1] = 1
     program: Name
@@ -45,6 +46,7 @@ class Release(Strict):
     groups: dict[str, str | None]
     goals: Values
     choice: IssueChoice | None = None
+    risks: Annotated[tuple[Name, ...], Field(strict=False)] = ()
 
     @property
     def concern(self) -> Condition | None:
@@ -57,9 +59,9 @@ class Release(Strict):
         return next(iter(self.variants), "")
 
     def to_json(self) -> bytes:
-        """Equal releases have equal bytes; one without features by arm, or without a choice of issues, says
+        """Equal releases have equal bytes; one without features by arm, a choice of issues or detectors says
         nothing of them."""
-        without = {name for name in ("keyed", "choice") if not getattr(self, name)}
+        without = {name for name in ("keyed", "choice", "risks") if not getattr(self, name)}
         return self.model_dump_json(indent=1, exclude=without).encode()
 
     @property

@@ -84,6 +84,13 @@ def test_rows_of_several_days_are_ranked_each_for_its_own():
     assert found == shop.served().predict(shop.asked(USERS, slate_date=days))
 
 
+def test_an_issue_that_goes_by_a_detector_is_refused_by_name():
+    with pytest.raises(
+        MlflowException, match=r"all: whom it concerns goes by the detectors \(leaving\) of the"
+    ):
+        shop.served(risks=("leaving",)).predict(shop.asked(USERS))
+
+
 def test_a_variant_that_is_randomised_is_not_adjusted():
     model = shop.served("linear_ucb", shop.ADJUSTED)
     for variant in ("personalised", "randomised"):

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.serving import shop
 
 from nightslate.errors import ModelError
+from nightslate.programs.issue_choice import IssueChoice
 from nightslate.serving.release import Release
 
 
@@ -20,8 +21,10 @@ def test_a_release_comes_back_and_its_digest_tells_it_from_others():
         shop.release("uniform"),
         shop.release(eligible={"device": ("phone",)}),
         shop.release(variants={"randomised": False, "personalised": True}),
+        shop.release(risks=("leaving",)),
+        shop.release(choice=IssueChoice(floor=0.2)),
     ]
-    assert len({one.digest for one in (release, *others)}) == 7
+    assert len({one.digest for one in (release, *others)}) == 9
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,9 @@ def test_what_is_no_release_is_refused_by_its_key(changes, said):
 def test_a_request_that_names_no_variant_means_the_first():
     assert shop.release().variant == "personalised"
     assert shop.release(variants={}).variant == ""
+
+
+def test_a_release_that_needs_neither_says_nothing_of_features_by_arm_choices_or_detectors():
+    assert not {"keyed", "choice", "risks"} & json.loads(shop.release().to_json()).keys()
+    with_all = shop.release(choice=IssueChoice(floor=0.2, baseline="a"), risks=("leaving",))
+    assert Release.from_json(with_all.to_json(), "release.json") == with_all
