@@ -29,32 +29,60 @@ class Intervals:
     def __len__(self) -> int:
         return len(self.boundaries) + 1
 
+    def of(self, numbers: Floats) -> Ints:
+        """The interval that each number is in."""
+        return np.asarray(np.searchsorted(self.boundaries, numbers, side="right"))
+
 
 @dataclass(frozen=True)
 class ByArm:
     """A number for each arm that a row is about: of a feature that has one for each of the `values` of the
     arms' column `key`. What a row does not say is the `default`; so is the last one, of arms without a
-    value."""
+    value. With `boundaries` each is a category of intervals."""
 
     key: str
     values: tuple[str, ...]
     default: float
+    boundaries: tuple[float, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.values) + 1
+        return (len(self.values) + 1) * self.width
+
+    @property
+    def width(self) -> int:
+        """How many places the number of one arm has."""
+        return 1 if self.of_one is None else len(self.of_one)
+
+    @property
+    def of_one(self) -> Intervals | None:
+        """What has a place of its own of the number of one arm."""
+        return Intervals(self.boundaries) if self.boundaries else None
 
     def numbers(self, column: pa.ChunkedArray) -> Floats:
         """(n, values + 1) from what each row maps a value to."""
-        found = np.full((len(column), len(self)), self.default)
+        found = np.full((len(column), len(self.values) + 1), self.default)
         row, value, number = mapped(column)
         place = place_in(value, pa.array(self.values, pa.string()))
         there = place >= 0
         found[row[there], place[there]] = number[there]
         return found
 
+    def told_apart(self, column: pa.ChunkedArray) -> Floats | Ints:
+        """(n, values + 1) the same, or the intervals that they are in."""
+        numbers = self.numbers(column)
+        return numbers if self.of_one is None else self.of_one.of(numbers)
+
+    def vectors(self, column: pa.ChunkedArray) -> Floats:
+        """(n, places) of each arm's number its own."""
+        numbers = self.numbers(column)
+        if self.of_one is None:
+            return numbers
+        return np.eye(self.width)[self.of_one.of(numbers)].reshape(len(column), len(self))
+
     def places(self, arms: pa.Table) -> Ints:
-        """(A,) which of them is about each arm."""
-        return places_of(arms[self.key], pa.array(self.values, pa.string()))
+        """(A, width) which of them are about each arm."""
+        of_arm = places_of(arms[self.key], pa.array(self.values, pa.string()))
+        return of_arm[:, None] * self.width + np.arange(self.width)
 
 
 Places = tuple[str, ...] | Intervals | ByArm | None
@@ -92,7 +120,7 @@ class Encoder:
             if places is None:
                 vectors[:, at.start] = _numbers(rows[name])
             elif isinstance(places, ByArm):
-                vectors[:, at] = places.numbers(rows[name])
+                vectors[:, at] = places.vectors(rows[name])
             else:
                 place = _place(rows[name], places)
                 known = np.flatnonzero(place >= 0)
@@ -109,8 +137,8 @@ class Encoder:
             alike = _told_apart(alike, apart)
         for name, places in zip(self.features, self.places, strict=True):
             if isinstance(places, ByArm):
-                for numbers in places.numbers(rows[name]).T:
-                    alike = _told_apart(alike, numbers)
+                for of_arm in places.told_apart(rows[name]).T:
+                    alike = _told_apart(alike, of_arm)
             else:
                 values = _numbers(rows[name]) if places is None else _place(rows[name], places)
                 alike = _told_apart(alike, values)
@@ -122,7 +150,7 @@ class Encoder:
         """What of a context is looked at beside one arm by who ignores some of it: of features by arm its
         own."""
         kept = {
-            name: None if isinstance(places, ByArm) else places
+            name: places.of_one if isinstance(places, ByArm) else places
             for name, places in zip(self.features, self.places, strict=True)
             if name not in ignored
         }
@@ -136,7 +164,7 @@ class Encoder:
         for (name, at), places in zip(self.slices.items(), self.places, strict=True):
             if name in ignored:
                 continue
-            own = places.places(arms)[:, None] if isinstance(places, ByArm) else np.arange(at.stop - at.start)
+            own = places.places(arms) if isinstance(places, ByArm) else np.arange(at.stop - at.start)
             looked_at.append(np.broadcast_to(at.start + own, (arms.num_rows, own.shape[-1])))
         return BesideArms(np.hstack(looked_at), self.width)
 
@@ -152,7 +180,8 @@ class Encoder:
 
 def _to_json(places: Places) -> Any:
     if isinstance(places, ByArm):
-        return {"key": places.key, "values": list(places.values), "default": places.default}
+        said = {"key": places.key, "values": list(places.values), "default": places.default}
+        return {**said, "boundaries": list(places.boundaries)} if places.boundaries else said
     return (
         {"boundaries": list(places.boundaries)} if isinstance(places, Intervals) else places and list(places)
     )
@@ -162,7 +191,8 @@ def _from_json(content: Any) -> Places:
     if not isinstance(content, dict):
         return None if content is None else tuple(content)
     if "key" in content:
-        return ByArm(content["key"], tuple(content["values"]), content["default"])
+        boundaries = tuple(content.get("boundaries", ()))
+        return ByArm(content["key"], tuple(content["values"]), content["default"], boundaries)
     return Intervals(tuple(content["boundaries"]))
 
 
@@ -198,5 +228,5 @@ def _place(column: pa.ChunkedArray, places: tuple[str, ...] | Intervals) -> Ints
     """The place (n,) of each value, -1 where it has none."""
     if isinstance(places, Intervals):
         numbers = pc.fill_null(column, np.nan).to_numpy()
-        return np.where(np.isnan(numbers), -1, np.searchsorted(places.boundaries, numbers, side="right"))
+        return np.where(np.isnan(numbers), -1, places.of(numbers))
     return place_in(column, pa.array(places, pa.string()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +14,25 @@ from nightslate.core.arrays import Ints
 from nightslate.core.features import population_stability, tenths
 from nightslate.kernels.leaks import AS_OF
 from nightslate.kernels.value_counts import ValueCounts
+from nightslate.programs.keyed_features import KeyedFeature
+from nightslate.programs.logs import Feature
 
 BEFORE, NOW = "before", "now"
 Counts = Mapping[str, int]
 
+_ROWS, _KEYS = "rows", "keys of "
+"""What is counted besides the values of features: rows, and what maps say something of."""
+
+
+def nothing_counted(features: Sequence[Feature], keyed: Sequence[KeyedFeature] = ()) -> ValueCounts:
+    """Of the features of no rows, those of users and those by arm."""
+    by_arm = [name for each in keyed for name in (each.name, _KEYS + each.name)]
+    return ValueCounts.initial([*(each.name for each in features), *by_arm, _ROWS])
+
 
 def counted(rows: pa.Table, nothing: ValueCounts, end: datetime) -> Iterator[tuple[str, ValueCounts]]:
     """How often features have each value at the end of the night's day, and at those of the days before."""
+    rows = _with_keys(rows).append_column(_ROWS, pa.repeat("", rows.num_rows))
     at = rows[AS_OF]
     of_day = pc.equal(at, pc.floor_temporal(at, unit="day"))
     is_now = pc.equal(at, pa.scalar(end, at.type))
@@ -28,8 +40,42 @@ def counted(rows: pa.Table, nothing: ValueCounts, end: datetime) -> Iterator[tup
     yield BEFORE, nothing.update(rows.filter(pc.and_(of_day, pc.invert(is_now))))
 
 
-def drift(name: str, before: Counts, now: Counts, is_number: bool) -> dict[str, Any]:
+def drift(before: ValueCounts, now: ValueCounts, feature: Feature) -> dict[str, Any]:
     """A feature as the table `feature_drift` has it."""
+    then, tonight = (side.by_column[feature.name] for side in (before, now))
+    return _drift(feature.name, then, tonight, feature.type == "number")
+
+
+def keyed_drift(before: ValueCounts, now: ValueCounts, feature: KeyedFeature) -> dict[str, Any]:
+    """The same of a feature by arm: of each user the number for each arm, or value of arms, that anybody has
+    anything about, before or now."""
+    keys = {*before.by_column[_KEYS + feature.name], *now.by_column[_KEYS + feature.name]}
+    then, tonight = (_with_defaults(side, feature, len(keys)) for side in (before, now))
+    found = _drift(feature.name, then, tonight, is_number=True)
+    return {**found, "key": feature.by, "users": _rows(now), "users_before": _rows(before)}
+
+
+def _with_keys(rows: pa.Table) -> pa.Table:
+    """The rows, and beside each column of maps one of lists of what these say something of."""
+    for field in rows.schema:
+        if pa.types.is_map(field.type):
+            maps = rows[field.name].combine_chunks()
+            rows = rows.append_column(_KEYS + field.name, pa.ListArray.from_arrays(maps.offsets, maps.keys))
+    return rows
+
+
+def _with_defaults(counts: ValueCounts, feature: KeyedFeature, keys: int) -> Counts:
+    """How often the feature has each value, those among them that maps leave out."""
+    said = counts.by_column[feature.name]
+    unsaid = _rows(counts) * keys - sum(said.values())
+    return {**said, repr(feature.default): unsaid} if unsaid else said
+
+
+def _rows(counts: ValueCounts) -> int:
+    return sum(counts.by_column[_ROWS].values())
+
+
+def _drift(name: str, before: Counts, now: Counts, is_number: bool) -> dict[str, Any]:
     return {
         "feature": name,
         "psi": _stability(before, now, is_number) if before and now else None,

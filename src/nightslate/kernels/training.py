@@ -65,7 +65,7 @@ def winsorised(encoder: Encoder, counts: Mapping[str, Mapping[str, int]]) -> Win
     """The numbers that an encoder leaves as they are, cut at what nearly all that were counted are within."""
     bounds = dict[int, tuple[float, float]]()
     for name, places in zip(encoder.features, encoder.places, strict=True):
-        if places is None or isinstance(places, ByArm):
+        if places is None or (isinstance(places, ByArm) and not places.boundaries):
             low, high = inner_range({float(value): n for value, n in counts[name].items()})
             if places is not None:  # only what is not the default was counted
                 low, high = min(low, places.default), max(high, places.default)
@@ -126,7 +126,10 @@ def with_arms(encoder: Encoder, features: Sequence[KeyedFeature], arms: pa.Table
             )
     return Encoder(
         (*encoder.features, *(each.name for each in features)),
-        (*encoder.places, *(ByArm(each.by, values[each.by], each.default) for each in features)),
+        (
+            *encoder.places,
+            *(ByArm(each.by, values[each.by], each.default, each.boundaries) for each in features),
+        ),
     )
 
 

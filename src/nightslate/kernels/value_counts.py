@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightslate.core.arrays import AnyArray
 from nightslate.kernels.lists import mapped
@@ -17,7 +18,8 @@ from nightslate.kernels.lists import mapped
 @dataclass(frozen=True, eq=False)
 class ValueCounts:
     """By column the values, as text, and how often each occurs; nulls don't count. Numbers are told to 8
-    binary digits, so that there are few of them; of maps to numbers these count, whatever maps to them."""
+    binary digits, so that there are few of them; of maps to numbers these count, whatever maps to them, and
+    of lists what is in them."""
 
     by_column: Mapping[str, Mapping[str, int]]
 
@@ -63,6 +65,8 @@ class ValueCounts:
 def _counted(column: pa.ChunkedArray) -> dict[str, int]:
     if pa.types.is_map(column.type):
         column = pa.chunked_array([mapped(column)[2]])
+    elif pa.types.is_list(column.type):
+        column = pc.list_flatten(column)
     counts = _few_values(column).value_counts()
     return dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
 

@@ -92,8 +92,6 @@ def _require_key(each: Aggregate, logs: Logs) -> None:
         )
     if each.spec.source == "activity":
         raise ValueError(f"{place}: key: activity is about no arm; impressions, outcomes and credits are")
-    if each.spec.boundaries:
-        raise ValueError(f"{place}: boundaries are for features of users; by {by} it is a number")
     is_text = isinstance(each.default, str)
     if is_text:
         raise ValueError(f"{place}: text is for features of users; by {by} features are numbers")

@@ -66,11 +66,14 @@ class Feature(Strict):
     def _has_intervals(self) -> Feature:
         if self.boundaries and self.type != "number":
             raise ValueError(f"boundaries: {self.name} is a category; only numbers have intervals")
-        if any(left >= right for left, right in pairwise(self.boundaries)):
-            raise ValueError(
-                f"boundaries: each must be larger than the one before, not {list(self.boundaries)}"
-            )
+        require_ascending(self.boundaries)
         return self
+
+
+def require_ascending(boundaries: tuple[float, ...]) -> None:
+    """Raise ValueError for ends of intervals that are not one after another."""
+    if any(left >= right for left, right in pairwise(boundaries)):
+        raise ValueError(f"boundaries: each must be larger than the one before, not {list(boundaries)}")
 
 
 Features = Annotated[tuple[Feature, ...], Field(strict=False, max_length=1000)]

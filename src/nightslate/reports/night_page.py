@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.features import MOVED, STABLE
 from nightslate.core.policies.diversity import LEFT_OUT
 from nightslate.reports import estimands, plots, reign_plots, sequence_plots
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.epsilons import explored
+from nightslate.reports.feature_drift import how_far
 from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, short, signed, significant
 from nightslate.reports.reigns import Heard, growths, heard
@@ -100,23 +100,11 @@ def page(report: NightReport) -> str:
         soon=came_soon(report.evaluations) if report.short_kinds else None,
         helped=None if report.uplift is None else help_judged(report.uplift, report.champion, report.reward),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
-        drift=None if report.drift is None else _drift(report.drift),
+        drift=None if report.drift is None else how_far(report.drift),
         budgets=None if report.budgets is None else report.budgets.to_pylist(),
         contacts=report.contacts,
         issue_shares=None if report.issue_shares is None else report.issue_shares.to_pylist(),
     )
-
-
-def _drift(drift: pa.Table) -> list[dict[str, Any]]:
-    """Features, those that have moved the most first, with a word on how far."""
-    rows = sorted(drift.to_pylist(), key=lambda row: (-(row["psi"] or 0.0), row["feature"]))
-    return [{**row, "moved": _how_far(row["psi"])} for row in rows]
-
-
-def _how_far(psi: float | None) -> str:
-    if psi is None:
-        return "no days before"
-    return "stable" if psi < STABLE else "moving" if psi <= MOVED else "moved"
 
 
 def _issues(report: NightReport) -> list[str]:

@@ -58,7 +58,8 @@ features:
   since_click:
     {source: outcomes, aggregation: time_since_last, where: {kind: click}, window: 3d, default: 1000000}
   seen_about: {source: impressions, key: [user_id, about], aggregation: count, windows: [1d, 3d]}
-  seen_of_arm: {source: impressions, key: [user_id, arm_id], aggregation: count, window: 2d}
+  seen_of_arm:
+    {source: impressions, key: [user_id, arm_id], aggregation: count, window: 2d, boundaries: [1, 3]}
   since_seen:
     {source: impressions, key: [user_id, arm_id], aggregation: time_since_last, window: 2d, default: 200000}
   earned: {source: credits, aggregation: sum, column: credit, where: {kind: click}, window: 2d}
@@ -393,13 +394,14 @@ def test_a_leak_stops_the_night(
 def test_the_page_says_how_far_features_are_from_the_days_before(home: Path) -> None:
     last = night(home)
     rows = {row["feature"]: row for row in last.rows("feature_drift").to_pylist()}
-    assert rows.keys() == NOTHING.keys()
+    assert rows.keys() == {*NOTHING, *BY_ARM}
+    assert {name for name, row in rows.items() if row["key"]} == {*BY_ARM}
     assert rows["errors_2d"]["users_before"] > rows["errors_2d"]["users"] > 0
     assert rows["last_page"]["mean"] is None
     assert all(row["psi"] >= 0 for row in rows.values())
     page = last.warehouse.report(PROGRAM, last.ds, None).read_text("utf-8")
     assert "<h2>Features</h2>" in page
-    assert all(name in page for name in NOTHING)
+    assert all(name in page for name in (*NOTHING, "seen_about_1d by about"))
     worth = "than to without, which is the same but ignores errors_2d, seen_about_1d, seen_of_arm, since_seen"
     assert worth in " ".join(page.split())
 

@@ -188,3 +188,36 @@ def test_what_is_ignored_is_beside_no_arm():
     assert without_age(BY_ARM(rows), np.zeros(4, np.int64)).tolist() == [[1, 2], [1, 0.5], [1, 0.5], [1, 0.5]]
     assert without_seen(BY_ARM(rows), np.zeros(4, np.int64)).tolist() == [[1, 1], [1, 2], [1, 3], [1, 4]]
     assert BY_ARM.of_one_arm(["age"]) == Encoder(("seen",), (None,))
+
+
+IN_PARTS = Encoder(("age", "seen"), (None, ByArm("topic", ("x", "y"), 0.5, (1.0, 3.0))))
+
+
+def test_the_number_of_each_arm_may_be_a_category_of_intervals():
+    rows = pa.table({"age": [1.0, 2.0, 3.0, 4.0], "seen": SEEN})
+    low, middle, high = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]
+    vectors = IN_PARTS(rows)
+    assert vectors[:, IN_PARTS.slices["seen"]].tolist() == [
+        [*middle, *low, *low],
+        [*low, *low, *low],
+        [*low, *low, *low],
+        [*low, *high, *low],
+    ]
+    assert IN_PARTS.width == vectors.shape[1]
+    assert Encoder.from_json(json.loads(json.dumps(IN_PARTS.to_json()))) == IN_PARTS
+    first, vector_of = IN_PARTS.distinct(rows.set_column(0, "age", pa.chunked_array([[1.0] * 4])))
+    assert (first.tolist(), vector_of.tolist()) == ([0, 1, 3], [0, 1, 1, 2])
+    beside = IN_PARTS.beside(ARMS)
+    assert [beside(vectors, np.full(4, arm))[0, 2:].tolist() for arm in range(4)] == [
+        middle,
+        low,
+        middle,
+        low,
+    ]
+
+
+def test_intervals_of_an_arm_interact_as_those_of_users_do():
+    arms = Encoder(("length",), (None,))
+    found = crossed(IN_PARTS.of_one_arm(), arms, [("seen", "length")])
+    assert found.astype(int).tolist() == [[1, 1], [1, 0], [1, 1], [1, 1], [1, 1]]
+    assert IN_PARTS.of_one_arm() == Encoder(("age", "seen"), (None, Intervals((1.0, 3.0))))

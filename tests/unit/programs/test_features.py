@@ -104,7 +104,7 @@ def test_features_by_arm_are_no_columns_of_users(tmp_path):
         ({"key": ["user_id", "user_id"]}, "is none that features have"),
         ({"key": ["user_id", "topic", "arm_id"]}, "is none that features have"),
         ({"source": "activity"}, "activity is about no arm"),
-        ({"boundaries": [1, 2]}, "boundaries are for features of users"),
+        ({"boundaries": [2, 1]}, "boundaries: each must be larger than the one before"),
         ({"aggregation": "last", "column": "surface", "default": "app"}, "text is for features of users"),
     ],
 )

@@ -10,9 +10,8 @@ import pyarrow as pa
 from nightslate.core.features import MOVED
 from nightslate.engines import Tables, Work
 from nightslate.kernels.credited import OF_IMPRESSIONS
-from nightslate.kernels.feature_drift import BEFORE, NOW, counted, drift
+from nightslate.kernels.feature_drift import BEFORE, NOW, counted, drift, keyed_drift, nothing_counted
 from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
-from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import last_values
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.lookback import days_attributed_to, days_with_features, shared_with_other_nights
@@ -81,17 +80,18 @@ def write_day(night: Night, logs: Mapping[str, Table], arms: Table, features: Ta
 
 def _drift(night: Night, features: Table, feature_drift: Table) -> str:
     """Records how far tonight's features are from those of the days before. A word on those that moved."""
-    first, columns = night.ds - timedelta(days=_DAYS_BEFORE), context_of(night.program.features)
-    names = [column.name for column in columns]
+    first, program = night.ds - timedelta(days=_DAYS_BEFORE), night.program
+    columns, keyed = context_of(program.features), program.keyed
+    names = [*(each.name for each in columns), *(each.name for each in keyed)]
     read = bucket_input(night, features, (*JOINED_BY["features"], *names), first)
-    nothing, end = ValueCounts.initial(names), end_of(night.ds)
+    nothing, end = nothing_counted(columns, keyed), end_of(night.ds)
     found = night.engine.fold(
         {BEFORE: nothing, NOW: nothing},
         lambda tables: counted(tables["features"], nothing, end),
-        Work({"features": read}, night.program.buckets),
+        Work({"features": read}, program.buckets),
     )
-    before, now = found[BEFORE].by_column, found[NOW].by_column
-    rows = [drift(each.name, before[each.name], now[each.name], each.type == "number") for each in columns]
+    both = found[BEFORE], found[NOW]
+    rows = [drift(*both, each) for each in columns] + [keyed_drift(*both, each) for each in keyed]
     typed = feature_drift.typed([{**row, "first_day": first} for row in rows])
     feature_drift.replace(night.ds, typed, night.commit_metadata)
     moved = {row["feature"]: row["psi"] for row in rows if row["psi"] is not None and row["psi"] > MOVED}
