@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -18,6 +19,9 @@ from nightslate.kernels.lists import places as places_of
 
 MAX_CATEGORIES = 100
 """The most frequent values of a category that get a place of their own; all others share none."""
+
+
+_MAPS = pa.map_(pa.string(), pa.float64())
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,10 @@ class ByArm:
 
     def numbers(self, column: pa.ChunkedArray) -> Floats:
         """(n, values + 1) from what each row maps a value to."""
+        if not pa.types.is_map(column.type):  # few maps, as JSON, that many rows share
+            code, texts = _coded(column)
+            maps = [[*json.loads(text).items()] for text in texts.to_pylist()]
+            return self.numbers(pa.chunked_array([[*maps, None]], _MAPS)).take(code, axis=0)
         found = np.full((len(column), len(self.values) + 1), self.default)
         row, value, number = mapped(column)
         place = place_in(value, pa.array(self.values, pa.string()))
@@ -68,7 +76,9 @@ class ByArm:
         return found
 
     def told_apart(self, column: pa.ChunkedArray) -> Floats | Ints:
-        """(n, values + 1) the same, or the intervals that they are in."""
+        """(n, values + 1) the same, or the intervals that they are in; (n, 1) where rows share maps which."""
+        if not pa.types.is_map(column.type):
+            return _coded(column)[0][:, None]
         numbers = self.numbers(column)
         return numbers if self.of_one is None else self.of_one.of(numbers)
 
@@ -83,6 +93,12 @@ class ByArm:
         """(A, width) which of them are about each arm."""
         of_arm = places_of(arms[self.key], pa.array(self.values, pa.string()))
         return of_arm[:, None] * self.width + np.arange(self.width)
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+    """(n,) the place of each row's text among those that there are; one past the last for null."""
+    texts = pc.unique(column.cast(pa.string())).drop_null()
+    return places_of(column, texts), texts
 
 
 Places = tuple[str, ...] | Intervals | ByArm | None

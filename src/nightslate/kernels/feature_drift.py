@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from nightslate.core.arrays import Ints
 from nightslate.core.features import population_stability, tenths
 from nightslate.kernels.leaks import AS_OF
 from nightslate.kernels.value_counts import ValueCounts
+from nightslate.programs.features import ARM, USER
 from nightslate.programs.keyed_features import KeyedFeature
 from nightslate.programs.logs import Feature
 
@@ -52,7 +53,17 @@ def keyed_drift(before: ValueCounts, now: ValueCounts, feature: KeyedFeature) ->
     keys = {*before.by_column[_KEYS + feature.name], *now.by_column[_KEYS + feature.name]}
     then, tonight = (_with_defaults(side, feature, len(keys)) for side in (before, now))
     found = _drift(feature.name, then, tonight, is_number=True)
-    return {**found, "key": feature.by, "users": _rows(now), "users_before": _rows(before)}
+    return {**found, "key": f"{USER}, {feature.by}", "users": _rows(now), "users_before": _rows(before)}
+
+
+def drift_of_arms(rows: pa.Table, name: str, ds: date) -> dict[str, Any]:
+    """The same of a feature of arms alone, of rows of the table `features_of_arms`: arms count in place of
+    users."""
+    nothing, is_now = ValueCounts.initial([name]), pc.equal(rows["ds"], pa.scalar(ds, pa.date32()))
+    then, tonight = (
+        nothing.update(rows.filter(some)).by_column[name] for some in (pc.invert(is_now), is_now)
+    )
+    return {**_drift(name, then, tonight, is_number=True), "key": ARM}
 
 
 def _with_keys(rows: pa.Table) -> pa.Table:

@@ -47,6 +47,7 @@ _OF_WINDOWS: dict[str, Callable[[Windows], Floats]] = {
     "last": core.last,
     "distinct": core.distinct,
     "time_since_last": core.time_since_last,
+    "time_since_first": core.time_since_first,
 }
 _OPENS, _BOTH, _CLOSES = 0.0, 1.0, 2.0
 """What an event of `time_between` does, in the order in which those of one moment do it."""
@@ -57,13 +58,13 @@ def that_matter(activity: pa.Table, features: Sequence[Aggregate], also: Sequenc
     condition. activity: USER, AT, KNOWN and the columns that features look at, as text or float64; `also`:
     further columns of it that are kept."""
     asked = _asked(features)
-    holds = {_CONDITION + str(place): _holds(activity, condition) for place, condition in enumerate(asked)}
+    flags = {_CONDITION + str(place): holds(activity, condition) for place, condition in enumerate(asked)}
     kept = (USER, AT, KNOWN, *also, *aggregated_columns(each.spec for each in features))
     columns = {name: activity[name] for name in kept}
-    matters = holds[f"{_CONDITION}0"]
-    for flags in list(holds.values())[1:]:
-        matters = pc.or_(matters, flags)
-    return pa.table({**columns, **holds}).filter(matters)
+    matters = flags[f"{_CONDITION}0"]
+    for each in list(flags.values())[1:]:
+        matters = pc.or_(matters, each)
+    return pa.table({**columns, **flags}).filter(matters)
 
 
 def features_as_of(
@@ -92,15 +93,15 @@ def _asked(features: Sequence[Aggregate]) -> list[Condition]:
     return [condition for place, condition in enumerate(asked) if condition not in asked[:place]]
 
 
-def _holds(activity: pa.Table, condition: Condition) -> pa.ChunkedArray:
+def holds(activity: pa.Table, condition: Condition) -> pa.ChunkedArray:
     """Which events a condition holds for."""
-    holds = pa.chunked_array([np.ones(activity.num_rows, dtype=np.bool_)])
+    found = pa.chunked_array([np.ones(activity.num_rows, dtype=np.bool_)])
     for name in condition:
         column = activity[name]
         is_number = pa.types.is_floating(column.type)
         wanted = [float(value) if is_number else _text(value) for value in values_of(condition, name)]
-        holds = pc.and_(holds, pc.is_in(column, value_set=pa.array(wanted, column.type)))
-    return holds
+        found = pc.and_(found, pc.is_in(column, value_set=pa.array(wanted, column.type)))
+    return found
 
 
 def _text(value: Value) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.core import npz
+from nightslate.core.arrays import ArrayRecord
 from nightslate.core.hashing import lowest, mix, seed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.features import AT, KNOWN, USER, integers
@@ -36,6 +38,26 @@ def leaking(compute: Compute, events: pa.Table, moments: pa.Table, day: str) -> 
         names = [name for name in found.column_names if not found[name].equals(again[name])]
         changed |= dict.fromkeys(names)
     return list(changed)
+
+
+def leaking_at(
+    compute: Callable[[pa.Table], Mapping[str, ArrayRecord]], events: pa.Table, moment: datetime, day: str
+) -> list[str]:
+    """The same of what is made of the events of all users as of one moment: of those of a sample of users."""
+    users = pc.unique(events[USER])
+    of_users = lowest(mix(user_keys(pa.table({USER: users})), seed(day)), SAMPLE)
+    events = events.filter(pc.is_in(events[USER], users.filter(pa.array(of_users))))
+    events = pa.table(dict(zip(events.column_names, events.columns, strict=True)))  # whose times may be null
+    found = compute(events)
+    changed: dict[str, None] = {}
+    for attacked in _attacks(events, pa.repeat(pa.scalar(moment, events[AT].type), events.num_rows)):
+        again = compute(attacked)
+        changed |= dict.fromkeys(name for name in found if _differ(found[name], again[name]))
+    return list(changed)
+
+
+def _differ(one: ArrayRecord, other: ArrayRecord) -> bool:
+    return npz.pack(one.arrays()) != npz.pack(other.arrays())
 
 
 def _sampled(moments: pa.Table, day: str) -> pa.Table:

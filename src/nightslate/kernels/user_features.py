@@ -25,6 +25,7 @@ from nightslate.kernels.features import (
     that_matter,
 )
 from nightslate.kernels.keyed_features import KEY, Values, keyed_as_of, with_key
+from nightslate.kernels.known_of_arms import KnownOfArms
 from nightslate.kernels.leaks import AS_OF, Compute, leaking
 from nightslate.programs.days import end_of
 from nightslate.programs.features import ARM, Aggregate, columns_looked_at
@@ -62,7 +63,8 @@ class FeaturesOfDay:
         `credited`. Raises LeakError where what was not there yet would change them."""
         if "credits" in self.aggregates:
             tables = {**tables, "credits": as_events(tables["credits"], tables["credited"])}
-        moments, columns = self._moments(tables), dict[str, pa.ChunkedArray]()
+        moments = self._moments(tables)
+        columns = _by_name(moments)
         for events, compute in self._computations(tables):
             leaks = leaking(compute, events, moments, f"{self.ds}")
             if leaks:
@@ -76,7 +78,7 @@ class FeaturesOfDay:
     def _computations(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[pa.Table, Compute]]:
         """Events, and how features of theirs are computed: those that are told apart by one thing at once."""
         for source, aggregates in self.aggregates.items():
-            known = _known(tables[source])
+            known = with_known(tables[source])
             for by in dict.fromkeys(each.spec.by for each in aggregates):
                 mine = tuple(each for each in aggregates if each.spec.by == by)
                 if by is None:
@@ -100,7 +102,7 @@ class FeaturesOfDay:
 
 def events_of(rows: pa.Table, aggregates: tuple[Aggregate, ...]) -> pa.Table:
     """Rows of a log as the events that features are of, of its `columns_read`."""
-    return that_matter(_known(rows), aggregates)
+    return that_matter(with_known(rows), aggregates)
 
 
 def at_moments(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.Table) -> pa.Table:
@@ -118,26 +120,30 @@ def at_moments(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.
 class KnownFeatures:
     """Which features stand beside rows of logs. defaults: of each feature of users, for those who have none;
     of_decisions: whether they are as of the decision, or as of the end of the day before it; keyed: features
-    by arm, of which null says that there is nothing but defaults."""
+    by arm, of which null says that there is nothing but defaults; of_arms: those of arms alone."""
 
     defaults: Mapping[str, float | str]
     of_decisions: bool
     keyed: tuple[str, ...] = ()
+    of_arms: KnownOfArms | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """All of those that users have."""
         return (*self.defaults, *self.keyed)
 
     def beside(self, rows: pa.Table, features: pa.Table) -> pa.Table:
         """Rows of users at `occurred_at`, with those of their features that are read."""
         at = rows[AT].cast(INSTANT)
-        return self._joined(rows, features, at if self.of_decisions else pc.floor_temporal(at, unit="day"))
+        of_day = pc.floor_temporal(at, unit="day")
+        found = self._joined(rows, features, at if self.of_decisions else of_day)
+        return self.of_arms.beside(found, of_day) if self.of_arms else found
 
     def as_of(self, rows: pa.Table, features: pa.Table, moment: datetime) -> pa.Table:
         """Users, with their features at one moment."""
-        moments = pa.repeat(pa.scalar(moment, INSTANT), rows.num_rows)
-        return self._joined(rows, features, pa.chunked_array([moments]))
+        moments = pa.chunked_array([pa.repeat(pa.scalar(moment, INSTANT), rows.num_rows)])
+        found = self._joined(rows, features, moments)
+        return self.of_arms.beside(found, moments) if self.of_arms else found
 
     def _joined(self, rows: pa.Table, features: pa.Table, moment: pa.ChunkedArray) -> pa.Table:
         place = _place_of(rows[USER], moment, features[USER], features[AS_OF].cast(INSTANT))
@@ -151,7 +157,7 @@ class KnownFeatures:
         return rows
 
 
-def _known(events: pa.Table) -> pa.Table:
+def with_known(events: pa.Table) -> pa.Table:
     """With the time at which each event was known, and numbers as features aggregate them."""
     known = known_at(events[AT], events[LANDED] if LANDED in events.column_names else None)
     fields = [f.with_type(pa.float64()) if pa.types.is_integer(f.type) else f for f in events.schema]

@@ -17,7 +17,7 @@ from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.feature_table import features_input, known_features
 from nightslate.pipeline.night import Night
 from nightslate.programs.days import days_before, end_of
-from nightslate.programs.features import Aggregate, by_source
+from nightslate.programs.features import Aggregate, by_source, of_each_user
 from nightslate.records.instants import INSTANT
 
 
@@ -81,7 +81,7 @@ def features_now(night: Night) -> FeaturesNow:
         moment = end_of(night.ds)
         given = features_input(night, night.table("features"), night.slate_date)
         return AsOfEndOfDay(known, ByUser(given, buckets, _as_it_is, night.scratch), moment)
-    by_log = by_source(night.program.features)
+    by_log = by_source(of_each_user(night.program.features))
     return AsOfDecision(by_log, {log: _events_before(night, log, of_log) for log, of_log in by_log.items()})
 
 

@@ -41,6 +41,9 @@ class KeptStates:
             if files is None
             else {name: [str(file.path) for file in given.files] for name, given in files.work.inputs.items()}
         )
+        known = files.matured.features if files else None
+        if read is not None and known and known.of_arms:
+            read["features_of_arms"] = [known.of_arms.digest]
         return _sha256(json.dumps([what, self.program, taught, read], sort_keys=True, default=str).encode())
 
     def find(self, name: str, initial: Mapping[str, Any]) -> dict[str, Any] | None:

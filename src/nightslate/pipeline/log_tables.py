@@ -15,6 +15,7 @@ class LogTables:
 
     impressions: Table
     features: Table
+    features_of_arms: Table
     credits: Table
     transitions: Table
 

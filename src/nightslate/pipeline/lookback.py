@@ -86,7 +86,7 @@ def days_of_activity(program: Program) -> int:
 
 def days_of_credits(program: Program) -> int:
     """How many days before a decision's day the credits are looked for that its features are made of."""
-    return _days_within(of_source(program.features, "credits"))
+    return _days_within(of_source(aggregates(program.features), "credits"))
 
 
 def days_of_contacts(program: Program) -> int:

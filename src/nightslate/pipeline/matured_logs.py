@@ -12,6 +12,7 @@ from nightslate.core.policies.learner import State
 from nightslate.engines import Tables, Work
 from nightslate.kernels.examination import POSITION_COLUMNS
 from nightslate.kernels.folds import Key
+from nightslate.kernels.known_of_arms import numbers_counted
 from nightslate.kernels.maturity import COLUMNS as SEEN_IN
 from nightslate.kernels.maturity import DELAY_COLUMNS, Kinds, Maturity, known_maturity
 from nightslate.kernels.rewards import (
@@ -25,7 +26,7 @@ from nightslate.kernels.training import Earned, Lessons
 from nightslate.kernels.user_features import JOINED_BY
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.bucket_inputs import bucket_input
-from nightslate.pipeline.feature_table import features_input, known_features
+from nightslate.pipeline.feature_table import features_input, known_features, with_features_of_arms
 from nightslate.pipeline.fitting import categories
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight, Night
@@ -102,6 +103,7 @@ def matured_logs(
     known = known_features(night)
     if known:
         inputs["features"] = features_input(night, logs.features, since).of_users_in("impressions")
+        known = with_features_of_arms(night, known, logs.features_of_arms, since)
     work = Work(inputs, night.program.buckets)
     if weighted:
         maturity = _observed_maturity(night, work, arms)
@@ -153,7 +155,9 @@ def value_counts(night: Night, logs: Logs, columns: Sequence[str]) -> Mapping[st
         lambda tables: [("counts", nothing.update(counting(tables)))],
         replace(narrow, inputs=counted),
     )
-    return found["counts"].by_column
+    known, counts = logs.matured.features, dict(found["counts"].by_column)
+    shared = known.of_arms.by_feature if known and known.of_arms else {}
+    return {name: numbers_counted(each) if name in shared else each for name, each in counts.items()}
 
 
 def lessons_learnt(

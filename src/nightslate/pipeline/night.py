@@ -20,7 +20,7 @@ from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.kernels.trajectories import NEXT
 from nightslate.programs import Issue, Program
-from nightslate.programs.features import context_of
+from nightslate.programs.features import context_of, of_arms, of_each_user
 from nightslate.programs.logs import ActivityColumn, Feature
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.tables import Table, Warehouse
@@ -87,7 +87,12 @@ class Night:
         partition for each issue where it tells several apart."""
         own = [feature_column(column.name, column.type) for column in self._own_columns(table)]
         if table == "features":
-            own += [feature_column(each.name, "by_arm") for each in self.program.keyed]
+            by_arm = [each for each in of_each_user(self.program.features) if each.spec.by]
+            own += [feature_column(each.name, "by_arm") for each in by_arm]
+        if table == "features_of_arms":
+            own += [feature_column(each.name, "number") for each in of_arms(self.program.features)]
+        if table == "arms":
+            own += [feature_column(name, "day") for name in self.program.logs.arm_dates]
         if table == "transitions":
             own += [replace(column, name=NEXT + column.name) for column in own]
         contract = load(table).with_columns(own)

@@ -67,7 +67,7 @@ class OpenDay:
 
     def logs(self, issue: str) -> LogTables:
         """The tables that the learners of an issue learn from."""
-        names = ("impressions", "features", "credits", "transitions")
+        names = ("impressions", "features", "features_of_arms", "credits", "transitions")
         return LogTables(**{name: self.table(name, issue) for name in names})
 
     def take_in(self) -> str:
@@ -84,7 +84,7 @@ class OpenDay:
         )
         if _computes_features(night):
             logs = {**tables, "credits": self.table("credits")}
-            features.write_day(night, logs, tables["arms"], self.table("features"))
+            features.write_users(night, logs, tables["arms"], self.table("features"))
         return done
 
     def known_until(self) -> datetime:

@@ -4,7 +4,8 @@ the end of the day."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,9 +18,10 @@ from nightslate.kernels.risks import with_risks
 from nightslate.kernels.show_times import ShowTimes
 from nightslate.pipeline.bucket_inputs import bucket_input, slates_day_input
 from nightslate.pipeline.contact_rules import withheld_tonight
-from nightslate.pipeline.feature_table import features_input, known_features
+from nightslate.pipeline.feature_table import features_input, known_features, with_features_of_arms
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs.days import end_of
+from nightslate.programs.features import aggregates
 from nightslate.tables import Table
 
 Served = Callable[[Tables], pa.Table]
@@ -32,7 +34,13 @@ class UserTables:
 
     users: Table
     features: Table
+    features_of_arms: Table
     risks: Table
+
+    @classmethod
+    def of(cls, night: Night) -> Self:
+        """Those of a night, for who is no step."""
+        return cls(**{each.name: night.table(each.name) for each in fields(cls)})
 
 
 def served_users(
@@ -66,10 +74,12 @@ def known_users(
     landed = [column.name for column in night.program.logs.context if column.name in wanted]
     inputs = {"users": bucket_input(night, known_of.users, ("user_id", *landed), night.ds)}
     features, moment = known_features(night), end_of(night.ds)
-    with_features = features is not None and not set(features.names).isdisjoint(wanted)
+    of_program = {each.name for each in aggregates(night.program.features)}
+    with_features = features is not None and not of_program.isdisjoint(wanted)
     detectors = [name for name in night.program.detectors if name in wanted]
-    if with_features:
+    if features is not None and with_features:
         inputs["features"] = features_input(night, known_of.features, night.slate_date).of_users_in("users")
+        features = with_features_of_arms(night, features, known_of.features_of_arms, night.slate_date)
     if detectors:
         inputs["risks"] = _risks_input(night, known_of.risks)
 

@@ -193,7 +193,7 @@ class _Update:
             return "the slates stay as somebody has rolled them back"
         if said.get(MODELS) == digests:
             return "the slates are by these models already"
-        known_of = UserTables(*(before.table(name) for name in ("users", "features", "risks")))
+        known_of = UserTables.of(before)
         arms, withheld, allocations, issue_choices = (
             before.table(name) for name in ("arms", "withheld", "allocations", "issue_choices")
         )

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from nightslate.programs.features import (
     ARM,
+    OF_ALL_USERS,
     Aggregate,
     ColumnType,
+    DaysFrom,
     FeatureSpecs,
     Last,
     OfNumbers,
@@ -28,19 +30,24 @@ def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
     taken = {feature.name for feature in logs.context} | TAKEN["context"]
     for each in aggregates(specs):
         source = each.spec.source
-        if source not in types:
+        if isinstance(each.spec, DaysFrom):
+            _require_date(each, each.spec, logs)
+        elif source == "arms":
+            raise ValueError(f"features.{each.name}: arms have days_until and days_since alone")
+        elif source not in types:
             raise ValueError(
                 f"features.{each.name}: it is of activity; declare `logs.activity` with its columns"
             )
-        _require_declared(each, types[source])
+        else:
+            _require_declared(each, types[source])
         if each.name in taken or each.name in SQL_WORDS:
             why = "taken by another column of contexts" if each.name in taken else "a word of SQL"
             raise ValueError(f"features: the name {each.name!r} is {why}; choose another")
         if each.spec.by:
             _require_key(each, logs)
-        if each.window is None:
+        if each.window is None and source != "arms":
             raise ValueError(f"features.{each.name}: a window is needed, such as 28d")
-        if source == "activity" and logs.activity and each.window > logs.activity.kept:
+        if source == "activity" and logs.activity and each.window and each.window > logs.activity.kept:
             raise ValueError(
                 f"features.{each.name}: its window is longer than activity is kept,"
                 f" logs.activity.keep_days: {logs.activity.keep_days}"
@@ -82,6 +89,16 @@ def _require_declared(each: Aggregate, types: Mapping[str, ColumnType]) -> None:
         raise ValueError(f"{place}: its default has to be {kind}, as its values are; got {each.default!r}")
 
 
+def _require_date(each: Aggregate, spec: DaysFrom, logs: Logs) -> None:
+    place = f"features.{each.name}"
+    if spec.column not in logs.arm_dates:
+        raise ValueError(
+            f"{place}: {spec.column!r} is none of logs.arm_dates (there: {list(logs.arm_dates)})"
+        )
+    if each.default is None:
+        raise ValueError(f"{place}: say its `default`, which arms have that have no such date")
+
+
 def _require_key(each: Aggregate, logs: Logs) -> None:
     place, by = f"features.{each.name}", each.spec.by
     categories = [feature.name for feature in logs.arm_features if feature.type == "category"]
@@ -92,6 +109,11 @@ def _require_key(each: Aggregate, logs: Logs) -> None:
         )
     if each.spec.source == "activity":
         raise ValueError(f"{place}: key: activity is about no arm; impressions, outcomes and credits are")
+    if each.spec.of_arms and not isinstance(each.spec, OF_ALL_USERS):
+        raise ValueError(
+            f"{place}: {each.spec.aggregation} is of the history of one user; of arms alone there are"
+            " count, sum, mean, min, max, time_since_first, time_since_last, rate and lift"
+        )
     is_text = isinstance(each.default, str)
     if is_text:
         raise ValueError(f"{place}: text is for features of users; by {by} features are numbers")

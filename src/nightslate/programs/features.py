@@ -17,7 +17,10 @@ SESSION_GAP = timedelta(minutes=30)
 """As in the analytics of the web."""
 
 USER, ARM = "user_id", "arm_id"
-SourceName = Literal["activity", "impressions", "outcomes", "credits"]
+OF_ARMS = (ARM,)
+"""The key of what is known of arms alone."""
+
+SourceName = Literal["activity", "impressions", "outcomes", "credits", "arms"]
 ColumnType = Literal["category", "number"]
 Value = Annotated[str, Field(max_length=500)] | bool | int | Worth
 Values = Value | Annotated[tuple[Value, ...], Field(strict=False, min_length=1, max_length=1000)]
@@ -27,11 +30,11 @@ Condition = dict[Name, Values]
 class _Aggregation(Strict):
     """Of those events of a log that a condition holds for, over [moment - window, moment).
 
-    `key`: whose events they are: the user's, where none is said; or the user's about one arm, or about the
-    arms of one value of a category. `where`: what columns have to be, all of them; a list is any of its
-    values. `window`, or `windows` for a feature of each; without either, all that is kept. `default`: the
-    value where there is nothing to aggregate. `boundaries`: in a program, the ends of intervals that make
-    categories of a number."""
+    `key`: whose events they are: the user's, where none is said; the user's about one arm, or about the arms
+    of one value of a category; or those of all users about one arm. `where`: what columns have to be, all of
+    them; a list is any of its values. `window`, or `windows` for a feature of each; without either, all that
+    is kept. `default`: the value where there is nothing to aggregate. `boundaries`: in a program, the ends of
+    intervals that make categories of a number."""
 
     source: SourceName = "activity"
     key: Annotated[tuple[Name, ...], Field(strict=False)] = ()
@@ -47,23 +50,29 @@ class _Aggregation(Strict):
             raise ValueError("windows: say `window`, or `windows` for a feature of each, not both")
         if len(set(self.windows)) < len(self.windows):
             raise ValueError("windows: one is named twice")
-        if self.key and (self.key[0] != USER or len(self.key) > 2 or USER in self.key[1:]):
+        of_user = self.key[:1] == (USER,) and len(self.key) <= 2 and USER not in self.key[1:]
+        if self.key and not of_user and self.key != OF_ARMS:
             raise ValueError(
-                f"key: {list(self.key)} is none that features have: [user_id], [user_id, arm_id] or"
-                " [user_id, TOPIC], a category of logs.arm_features"
+                f"key: {list(self.key)} is none that features have: [user_id], [user_id, arm_id],"
+                " [user_id, TOPIC] with a category of logs.arm_features, or [arm_id]"
             )
         return self
 
     @property
     def by(self) -> str | None:
         """The column of arms by which events are told apart; None where they are not."""
-        return self.key[1] if len(self.key) > 1 else None
+        return self.key[-1] if self.key and self.key[-1] != USER else None
+
+    @property
+    def of_arms(self) -> bool:
+        """Whether it is of arms alone, whoever the user."""
+        return self.key == OF_ARMS
 
 
 class OfEvents(_Aggregation):
-    """How many there are, or the seconds since the last one."""
+    """How many there are, or the seconds since the last one, or the first."""
 
-    aggregation: Literal["count", "time_since_last"]
+    aggregation: Literal["count", "time_since_last", "time_since_first"]
 
 
 class OfNumbers(_Aggregation):
@@ -110,9 +119,51 @@ class TimeBetween(_Aggregation):
     until: Condition
 
 
+class Rate(_Aggregation):
+    """What an impression of an arm earns within a time, of impressions that have had it: shrunk to the mean
+    of all arms, as if there were so many (`prior`) impressions more that earn it. `lift`: in units of that
+    mean."""
+
+    aggregation: Literal["rate", "lift"]
+    within: Duration
+    prior: Worth = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _is_of_credits(self) -> Self:
+        if self.source != "credits" or not self.of_arms:
+            raise ValueError(f"{self.aggregation}: it has `source: credits` and `key: [arm_id]`")
+        if ARM in self.where:
+            raise ValueError(f"{self.aggregation}: `where` is about credits; each arm has a rate of its own")
+        shortest = min((each for each in (self.window, *self.windows) if each), default=None)
+        if shortest is not None and self.within >= shortest:
+            raise ValueError(
+                f"within: {in_short(self.within)} is all of the window; no impression has had it"
+            )
+        return self
+
+
+class DaysFrom(_Aggregation):
+    """Days from the day of the decision to a date of the arm, or from that date."""
+
+    aggregation: Literal["days_until", "days_since"]
+    column: Name
+
+    @model_validator(mode="after")
+    def _is_of_the_catalogue(self) -> Self:
+        if self.source != "arms" or not self.of_arms or self.where or self.window or self.windows:
+            raise ValueError(
+                f"{self.aggregation}: it has `source: arms` and `key: [arm_id]`, and neither `where` nor a"
+                " window"
+            )
+        return self
+
+
+OF_ALL_USERS = (OfEvents, OfNumbers, Rate, DaysFrom)
+"""Aggregations that can be of arms alone; the others are of one history."""
+
 OfColumn = OfNumbers | Quantile | Distinct | Last
 FeatureSpec = Annotated[
-    OfEvents | OfNumbers | Quantile | Distinct | Last | RatePerSession | TimeBetween,
+    OfEvents | OfNumbers | Quantile | Distinct | Last | RatePerSession | TimeBetween | Rate | DaysFrom,
     Field(discriminator="aggregation"),
 ]
 
@@ -140,56 +191,6 @@ class Aggregate:
 FeatureSpecs = dict[Name, FeatureSpec]
 
 
-class FeaturesFile(Strict):
-    """A file of features. `columns`: the types of columns of activity where they don't follow from their
-    use: a number is what is summed, a category what is compared with text."""
-
-    features: FeatureSpecs = Field(min_length=1, max_length=1000)
-    columns: dict[Name, ColumnType] = Field(default={})
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        require_names(self.each)
-        for name, spec in self.features.items():
-            if spec.source != "activity":
-                raise ValueError(f"features.{name}: {spec.source} are logs of programs; a file has activity")
-            if spec.by:
-                raise ValueError(
-                    f"features.{name}: key: {spec.by} is of arms, which programs have; a file has users"
-                )
-            if spec.boundaries:
-                raise ValueError(
-                    f"features.{name}: boundaries are for programs, which make categories of them"
-                )
-            if isinstance(spec, OfNumbers | Quantile) and self.columns.get(spec.column) == "category":
-                raise ValueError(
-                    f"features.{name}: {spec.aggregation} is of numbers, not columns.{spec.column}: category"
-                )
-        return self
-
-    @property
-    def each(self) -> tuple[Aggregate, ...]:
-        """The features of all windows, in the order of the file."""
-        return aggregates(self.features)
-
-    def type_of(self, column: str) -> ColumnType | None:
-        """As declared, or as it is used; None where its values may be of either type."""
-        if column in self.columns:
-            return self.columns[column]
-        specs = self.features.values()
-        if any(isinstance(spec, OfNumbers | Quantile) and spec.column == column for spec in specs):
-            return "number"
-        compared = [value for condition in conditions(specs) for value in values_of(condition, column)]
-        if any(isinstance(value, float) for value in compared):
-            return "number"
-        return "category" if compared else None
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """The columns of activity that are looked at, but for those that all activity has."""
-        return columns_looked_at(self.features.values())
-
-
 def aggregates(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
     """The features of all windows, in the order in which they are declared."""
     return tuple(
@@ -199,16 +200,25 @@ def aggregates(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
     )
 
 
-def of_source(specs: FeatureSpecs, source: SourceName) -> tuple[Aggregate, ...]:
+def of_each_user(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
+    """Those that each user has: by the user's own events, of whatever arm or of each."""
+    return tuple(each for each in aggregates(specs) if not each.spec.of_arms)
+
+
+def of_arms(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
+    """Those of arms alone."""
+    return tuple(each for each in aggregates(specs) if each.spec.of_arms)
+
+
+def of_source(wanted: Iterable[Aggregate], source: SourceName) -> tuple[Aggregate, ...]:
     """Those that are made of one log."""
-    return tuple(each for each in aggregates(specs) if each.spec.source == source)
+    return tuple(each for each in wanted if each.spec.source == source)
 
 
-def by_source(specs: FeatureSpecs) -> dict[str, tuple[Aggregate, ...]]:
+def by_source(wanted: Sequence[Aggregate]) -> dict[str, tuple[Aggregate, ...]]:
     """The same by the log that they are of."""
-    wanted = aggregates(specs)
     sources = dict.fromkeys(each.spec.source for each in wanted)
-    return {source: tuple(each for each in wanted if each.spec.source == source) for source in sources}
+    return {source: of_source(wanted, source) for source in sources}
 
 
 def require_names(found: Sequence[Aggregate]) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from nightslate import settings
 from nightslate.errors import SpecError
-from nightslate.programs.features import FeaturesFile
+from nightslate.programs.features_file import FeaturesFile
 from nightslate.programs.spec import Program
 from nightslate.programs.strict import NAME_PATTERN
 

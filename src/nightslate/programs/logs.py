@@ -136,8 +136,9 @@ class Logs(Strict):
 
     `conditional`: the probability of this arm in this slot given the slots before it.
     `marginal`: the probability of this arm in this slot, whatever came before.
-    `crosses`: the pairs of a context feature and an arm feature that interact; None: all of them. `activity`:
-    the log of what users do beside what they are shown, if there is one.
+    `crosses`: the pairs of a context feature and an arm feature that interact; None: all of them.
+    `arm_dates`: columns of arms that are days, which features are made of. `activity`: the log of what users
+    do beside what they are shown, if there is one.
     """
 
     propensity: Literal["conditional", "marginal"]
@@ -145,6 +146,7 @@ class Logs(Strict):
     arm_features: Features = ()
     crosses: Annotated[tuple[Cross, ...], Field(strict=False)] | None = None
     references: bool = False
+    arm_dates: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     activity: Activity | None = None
     rejects: Rejects = Rejects()
 
@@ -152,7 +154,7 @@ class Logs(Strict):
     def _is_consistent(self) -> Logs:
         columns = {
             "context": [feature.name for feature in self.context],
-            "arm_features": [feature.name for feature in self.arm_features],
+            "arm_features": [*(feature.name for feature in self.arm_features), *self.arm_dates],
         }
         for key, names in columns.items():
             if len(set(names)) < len(names):

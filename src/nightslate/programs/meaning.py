@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from nightslate.programs.features import aggregates, of_source
+from nightslate.programs.features import Aggregate, of_arms, of_each_user, of_source
 from nightslate.programs.issue import ONLY, Issue
 from nightslate.programs.spec import Program
 
@@ -90,8 +90,8 @@ def _of_credits(issue: Issue) -> Meaning:
     return {key: _words(value) for key, value in {**said, **of_all}.items()}
 
 
-def _of_features(program: Program) -> Meaning:
-    specs = {
+def _of_features(wanted: Sequence[Aggregate]) -> Meaning:
+    return {
         f"features.{each.name}": json.dumps(
             {
                 **each.spec.model_dump(mode="json", exclude=_NOT_STORED),
@@ -100,9 +100,13 @@ def _of_features(program: Program) -> Meaning:
             },
             sort_keys=True,
         )
-        for each in aggregates(program.features)
+        for each in wanted
     }
-    return {"features_as_of": program.features_as_of, **specs}
+
+
+def _of_credits_made(issue: Issue, wanted: Sequence[Aggregate]) -> Meaning:
+    """What features depend on that are made of credits."""
+    return _of_credits(issue) if of_source(wanted, "credits") else {}
 
 
 def _of_costs(issue: Issue) -> Meaning:
@@ -125,12 +129,17 @@ def _of_transitions(issue: Issue) -> Meaning:
 _OF_PROGRAM: Mapping[str, Callable[[Program], Meaning]] = {
     "impressions": lambda program: {PROPENSITY: program.logs.propensity},
     "outcomes": lambda program: {SKEW: _words(program.skew)},
-    "features": lambda program: _of_features(program),
+    "features": lambda program: {
+        "features_as_of": program.features_as_of,
+        **_of_features(of_each_user(program.features)),
+    },
+    "features_of_arms": lambda program: _of_features(of_arms(program.features)),
 }
 _OF_ISSUE: Mapping[str, Callable[[Issue], Meaning]] = {
     "impressions": _of_slots,
     "credits": _of_credits,
-    "features": lambda issue: _of_credits(issue) if of_source(issue.features, "credits") else {},
+    "features": lambda issue: _of_credits_made(issue, of_each_user(issue.features)),
+    "features_of_arms": lambda issue: _of_credits_made(issue, of_arms(issue.features)),
     "unattributed": _of_credits,
     "transitions": _of_transitions,
 }

@@ -8,7 +8,7 @@ import duckdb
 import yaml
 
 from nightslate.files.features.features import features
-from nightslate.programs.features import FeaturesFile
+from nightslate.programs.features_file import FeaturesFile
 
 SPEC = FeaturesFile.model_validate(
     yaml.safe_load(

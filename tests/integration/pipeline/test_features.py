@@ -1,5 +1,6 @@
 """A program with features of activity: as of the end of the day before, and as of decisions."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,8 +31,18 @@ from .conftest import relocate
 PROGRAM = "helpful"
 DAYS = [date(2024, 5, 1) + timedelta(days=number) for number in range(4)]
 USERS, ARMS = 30, ("call", "nothing", "tour")
+ENDS_ON = {"call": "2024-05-03", "tour": "2024-06-01"}
 LOGS, TO_EVALUATE = ("ingest", "attribute", "features"), ("train", "evaluate")
-PURE = ("activity", "features", "impressions", "credits", "models", "evaluations", "evidence")
+PURE = (
+    "activity",
+    "features",
+    "features_of_arms",
+    "impressions",
+    "credits",
+    "models",
+    "evaluations",
+    "evidence",
+)
 
 SPEC = """
 program: helpful
@@ -45,10 +56,11 @@ logs:
   propensity: marginal
   context: [{name: segment, type: category}]
   arm_features: [{name: about, type: category}]
+  arm_dates: [ends_on]
   activity:
     columns: [{name: page, type: category}, {name: seconds, type: number}]
     kinds: [view, error]
-  crosses: [[errors_2d, about], [segment, about], [seen_of_arm, about]]
+  crosses: [[errors_2d, about], [segment, about], [seen_of_arm, about], [shown, about]]
 features:
   errors: {aggregation: count, where: {kind: error}, windows: [12h, 2d]}
   pricing_seconds:
@@ -64,6 +76,20 @@ features:
     {source: impressions, key: [user_id, arm_id], aggregation: time_since_last, window: 2d, default: 200000}
   earned: {source: credits, aggregation: sum, column: credit, where: {kind: click}, window: 2d}
   earned_about: {source: credits, key: [user_id, about], aggregation: count, window: 3d}
+  shown: {source: impressions, key: [arm_id], aggregation: count, window: 36h, boundaries: [10, 20]}
+  age: {source: impressions, key: [arm_id], aggregation: time_since_first, window: 3d, default: 0}
+  click_rate:
+    source: credits
+    key: [arm_id]
+    aggregation: rate
+    where: {kind: click}
+    within: 6h
+    window: 3d
+    prior: 10
+    default: 0.3
+  click_lift:
+    {source: credits, key: [arm_id], aggregation: lift, within: 6h, window: 2d, prior: 10, default: 1}
+  days_left: {source: arms, key: [arm_id], aggregation: days_until, column: ends_on, default: 99}
 features_as_of: snapshot
 rewards: {values: {click: 1.0}, window: 6h}
 learners:
@@ -73,7 +99,7 @@ learners:
     kind: linear_thompson
     draws: 32
     pooling: hybrid
-    ignores: [errors_2d, seen_about_1d, seen_of_arm, since_seen]
+    ignores: [errors_2d, seen_about_1d, seen_of_arm, since_seen, age]
 variants:
   personalised: {share: 0.5, policy: linear_thompson}
   randomised: {share: 0.5, policy: uniform}
@@ -102,6 +128,7 @@ BY_ARM: dict[str, dict[str, Any]] = {
     "since_seen": {**SINCE, "key": "arm_id", "window": timedelta(days=2), "default": 200_000.0},
     "earned_about": {**COUNT, "key": "about", "window": timedelta(days=3), "default": 0.0},
 }
+OF_ARMS = {"shown": 0.0, "age": 0.0, "click_rate": 0.3, "click_lift": 1.0, "days_left": 99.0}
 NOTHING = {"errors_12h": 0.0, "errors_2d": 0.0, "pricing_seconds": 0.0, "last_page": "none"}
 OF_CREDITS = {"aggregation": "sum", "column": "value", "window": timedelta(days=2)}
 NOTHING |= {"exposures": 0.0, "since_click": 1e6, "earned": 0.0}
@@ -153,7 +180,7 @@ def land(home: Path, number: int, log_of_day: list[dict[str, Any]] | None = None
         "impressions": shown,
         "outcomes": done,
         "users": people,
-        "arms": [{"arm_id": arm, "about": arm[0]} for arm in ARMS],
+        "arms": [{"arm_id": arm, "about": arm[0], "ends_on": ENDS_ON.get(arm)} for arm in ARMS],
         "activity": [as_landed(each) for each in (activity(number) if log_of_day is None else log_of_day)],
     }
     world.land_logs(home, PROGRAM, day, logs)
@@ -191,6 +218,45 @@ def at_end_of_day(logs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
         datetime.combine(row["occurred_at"], datetime.min.time(), UTC) + timedelta(days=1) for row in rows
     ]
     return [{**row, "known_at": end} for row, end in zip(rows, over, strict=True)]
+
+
+def of_arms_by_definition(end: datetime) -> dict[str, dict[str, float]]:
+    """Of each arm, as of the end of a day, from whatever was shown and clicked before."""
+    logs = [shown_and_done(number) for number in range(len(DAYS))]
+    clicked = {row["impression_id"] for _, done in logs for row in done}
+    rows = [
+        {
+            **row,
+            "ago": end - datetime.fromisoformat(row["occurred_at"]),
+            "click": row["impression_id"] in clicked,
+        }
+        for shown, _ in logs
+        for row in shown
+    ]
+    before = pl.DataFrame([row for row in rows if row["ago"] > timedelta(0)])
+    if before.is_empty():
+        return {}
+
+    def within(arm: str, **window: int) -> pl.DataFrame:
+        return before.filter(pl.col("arm_id") == arm, pl.col("ago") <= timedelta(**window))
+
+    def rates(arm: str, **window: int) -> tuple[float, float]:
+        over = before.filter(pl.col("ago") >= timedelta(hours=6), pl.col("ago") <= timedelta(**window))
+        mean, mine = over["click"].mean(), over.filter(pl.col("arm_id") == arm)["click"]
+        return (mine.sum() + 10 * mean) / (len(mine) + 10), mean
+
+    found = {}
+    for arm in ARMS:
+        lift, mean = rates(arm, days=2)
+        left = (datetime.fromisoformat(ENDS_ON[arm] + "T00:00Z") - end).days if arm in ENDS_ON else 99
+        found[arm] = {
+            "shown": len(within(arm, hours=36)),
+            "age": within(arm, days=3)["ago"].max().total_seconds(),
+            "click_rate": rates(arm, days=3)[0],
+            "click_lift": lift / mean,
+            "days_left": left,
+        }
+    return found
 
 
 def pseudonyms() -> dict[str, str]:
@@ -247,7 +313,9 @@ def matured(home: Path) -> tuple[IssueNight, list[pa.Table]]:
 
 def learnt_from(home: Path) -> tuple[IssueNight, pl.DataFrame]:
     last, rows = matured(home)
-    return last, pl.concat([pl.DataFrame(pl.from_arrow(part.drop_columns([*BY_ARM]))) for part in rows])
+    return last, pl.concat(
+        [pl.DataFrame(pl.from_arrow(part.drop_columns([*BY_ARM, *OF_ARMS]))) for part in rows]
+    )
 
 
 def test_what_is_learnt_from_is_what_was_known(home: Path) -> None:
@@ -277,6 +345,27 @@ def test_what_is_learnt_of_arms_is_what_was_known(home: Path) -> None:
         assert {name: dict(row[name] or []) for name in wanted} == wanted
         different += wanted["seen_about_3d"] != wanted["seen_about_1d"]
     assert different > 50
+
+
+def test_what_is_learnt_of_arms_alone_was_known_at_the_end_of_the_day_before(home: Path) -> None:
+    last, logs = matured(home)
+    rows = [row for part in logs for row in part.select(["occurred_at", *OF_ARMS]).to_pylist()]
+    days = {row["occurred_at"].replace(hour=0, minute=0, second=0, microsecond=0) for row in rows}
+    wanted = {day: of_arms_by_definition(day) for day in days}
+    for row in rows:
+        of_day = wanted[row["occurred_at"].replace(hour=0, minute=0, second=0, microsecond=0)]
+        for name in OF_ARMS:
+            assert json.loads(row[name] or "{}") == pytest.approx(
+                {arm: each[name] for arm, each in of_day.items()}
+            )
+    end = datetime.combine(last.slate_date, datetime.min.time(), UTC)
+    tonight = {
+        row["arm_id"]: {name: row[name] for name in OF_ARMS}
+        for row in last.rows("features_of_arms").to_pylist()
+    }
+    assert tonight.keys() == {*ARMS}
+    for arm, found in of_arms_by_definition(end).items():
+        assert tonight[arm] == pytest.approx(found)
 
 
 def test_users_are_scored_by_what_is_known_at_the_end_of_the_day(home: Path) -> None:
@@ -394,16 +483,17 @@ def test_a_leak_stops_the_night(
 def test_the_page_says_how_far_features_are_from_the_days_before(home: Path) -> None:
     last = night(home)
     rows = {row["feature"]: row for row in last.rows("feature_drift").to_pylist()}
-    assert rows.keys() == {*NOTHING, *BY_ARM}
-    assert {name for name, row in rows.items() if row["key"]} == {*BY_ARM}
+    assert rows.keys() == {*NOTHING, *BY_ARM, *OF_ARMS}
+    assert {name for name, row in rows.items() if row["key"]} == {*BY_ARM, *OF_ARMS}
+    assert rows["age"]["users"] == len(ARMS)
     assert rows["errors_2d"]["users_before"] > rows["errors_2d"]["users"] > 0
     assert rows["last_page"]["mean"] is None
     assert all(row["psi"] >= 0 for row in rows.values())
     page = last.warehouse.report(PROGRAM, last.ds, None).read_text("utf-8")
     assert "<h2>Features</h2>" in page
-    assert all(name in page for name in (*NOTHING, "seen_about_1d by about"))
-    worth = "than to without, which is the same but ignores errors_2d, seen_about_1d, seen_of_arm, since_seen"
-    assert worth in " ".join(page.split())
+    assert all(name in page for name in (*NOTHING, "seen_about_1d by user_id, about"))
+    ignored = "errors_2d, seen_about_1d, seen_of_arm, since_seen, age"
+    assert f"than to without, which is the same but ignores {ignored}" in " ".join(page.split())
 
 
 @pytest.mark.parametrize("home", ["temporal"], indirect=True)
@@ -444,11 +534,11 @@ def test_a_learner_that_ignores_features_chooses_whatever_they_are(home: Path) -
             "errors_2d": [0.0, 9.0],
             **{
                 name: pa.array([{"c": 1.0}] * 2, pa.map_(pa.string(), pa.float64()))
-                for name in ("seen_about_3d", "earned_about")
+                for name in ("seen_about_3d", "earned_about", *OF_ARMS.keys() - {"age"})
             },
             **{
                 name: pa.array([None, {"c": 9.0, "call": 9.0}], pa.map_(pa.string(), pa.float64()))
-                for name in ("seen_about_1d", "seen_of_arm", "since_seen")
+                for name in ("seen_about_1d", "seen_of_arm", "since_seen", "age")
             },
         }
     )

@@ -78,7 +78,7 @@ def test_of_a_feature_by_arm_each_pair_of_a_user_and_an_arm_counts_with_what_map
     pairs = [[(each or {}).get(arm, 0.0) for each in side for arm in "abc"] for side in (before, now)]
     counts = [np.array([side.count(number) for number in (0.0, 1.0, 2.0)]) for side in pairs]
     assert row["psi"] == pytest.approx(population_stability(*counts))
-    assert (row["users"], row["users_before"], row["key"]) == (2, 4, "arm_id")
+    assert (row["users"], row["users_before"], row["key"]) == (2, 4, "user_id, arm_id")
     assert (row["mean"], row["mean_before"]) == (np.mean(pairs[1]), np.mean(pairs[0]))
 
 

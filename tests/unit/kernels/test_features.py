@@ -14,7 +14,7 @@ from tests.oracles.features import feature_as_of
 
 from nightslate.core.features import aggregations, ranges
 from nightslate.kernels.features import features_as_of, that_matter
-from nightslate.programs.features import FeaturesFile
+from nightslate.programs.features_file import FeaturesFile
 from nightslate.records.instants import INSTANT
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

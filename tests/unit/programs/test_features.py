@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from nightslate.programs import load
-from nightslate.programs.features import FeaturesFile
+from nightslate.programs.features_file import FeaturesFile
 from nightslate.programs.learners import LearnerSpec, blind_to_more
 from nightslate.programs.meaning import meaning
 
@@ -101,6 +101,7 @@ def test_features_by_arm_are_no_columns_of_users(tmp_path):
     [
         ({"key": ["user_id", "price"]}, "'price' is neither arm_id nor a category of logs.arm_features"),
         ({"key": ["topic"]}, "key: ['topic'] is none that features have"),
+        ({"key": ["arm_id", "topic"]}, "is none that features have"),
         ({"key": ["user_id", "user_id"]}, "is none that features have"),
         ({"key": ["user_id", "topic", "arm_id"]}, "is none that features have"),
         ({"source": "activity"}, "activity is about no arm"),
@@ -110,6 +111,69 @@ def test_features_by_arm_are_no_columns_of_users(tmp_path):
 )
 def test_what_can_not_be_told_apart_by_arm(tmp_path, changes, says):
     assert says in refusal(tmp_path, with_topics({"seen": {**SEEN, **changes}}))
+
+
+RATE = {
+    "source": "credits",
+    "key": ["arm_id"],
+    "aggregation": "rate",
+    "within": "1d",
+    "window": "7d",
+    "prior": 20,
+    "default": 0.0,
+}
+LEFT = {"source": "arms", "key": ["arm_id"], "aggregation": "days_until", "column": "ends_on", "default": 99}
+
+
+def with_dates(features):
+    spec = with_topics(features)
+    spec["logs"]["arm_dates"] = ["ends_on"]
+    return spec
+
+
+def test_features_of_arms_alone_stand_beside_arms(tmp_path):
+    shown = {"source": "impressions", "key": ["arm_id"], "aggregation": "count", "windows": ["1d", "7d"]}
+    program = load(write(tmp_path, with_dates({"shown": shown, "rate": RATE, "left": LEFT})))
+    assert [feature.name for feature in program.context] == ["age"]
+    defaults = {each.name: (each.by, each.default) for each in program.keyed}
+    of_zero = dict.fromkeys(("shown_1d", "shown_7d", "rate"), ("arm_id", 0.0))
+    assert defaults == {**of_zero, "left": ("arm_id", 99.0)}
+    meant = meaning(program, "features_of_arms")
+    assert {*meant} >= {"features.shown_1d", "features.rate", "features.left", "rewards.values.click"}
+    assert not any(key.startswith("features.") for key in meaning(program, "features"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"source": "impressions"}, "rate: it has `source: credits` and `key: [arm_id]`"),
+        ({"key": ["user_id", "arm_id"]}, "rate: it has `source: credits` and `key: [arm_id]`"),
+        ({"within": "7d"}, "within: 7d is all of the window"),
+        ({"prior": 0}, "prior: Input should be greater than 0"),
+        ({"where": {"arm_id": "a"}}, "each arm has a rate of its own"),
+        ({"where": {"price": 1}}, "'price' is no column of credits"),
+        ({"default": None}, "say its `default`"),
+    ],
+)
+def test_what_is_no_rate(tmp_path, changes, says):
+    assert says in refusal(tmp_path, with_dates({"rate": {**RATE, **changes}}))
+
+
+@pytest.mark.parametrize(
+    ("feature", "says"),
+    [
+        ({**LEFT, "column": "starts_on"}, "'starts_on' is none of logs.arm_dates (there: ['ends_on'])"),
+        ({**LEFT, "window": "7d"}, "and neither `where` nor a window"),
+        ({**LEFT, "default": None}, "say its `default`, which arms have that have no such date"),
+        ({**SEEN, "source": "arms"}, "arms have days_until and days_since alone"),
+        (
+            {**SEEN, "key": ["arm_id"], "aggregation": "distinct", "column": "surface"},
+            "is of the history of one user",
+        ),
+    ],
+)
+def test_what_arms_alone_have_not(tmp_path, feature, says):
+    assert says in refusal(tmp_path, with_dates({"seen": feature}))
 
 
 def test_users_are_not_chosen_by_features_of_arms(tmp_path):

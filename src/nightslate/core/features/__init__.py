@@ -10,10 +10,12 @@ from nightslate.core.features.aggregations import (
     quantile,
     sessions,
     time_between,
+    time_since_first,
     time_since_last,
     total,
 )
 from nightslate.core.features.events import SECOND, Events, Moments, Windows
+from nightslate.core.features.pooled import Pooled
 from nightslate.core.features.stability import MOVED, STABLE, population_stability, tenths
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "STABLE",
     "Events",
     "Moments",
+    "Pooled",
     "Windows",
     "count",
     "distinct",
@@ -34,6 +37,7 @@ __all__ = [
     "sessions",
     "tenths",
     "time_between",
+    "time_since_first",
     "time_since_last",
     "total",
 ]

@@ -46,6 +46,14 @@ def time_since_last(windows: Windows) -> Floats:
     return np.asarray((windows.moment - found) / SECOND)
 
 
+def time_since_first(windows: Windows) -> Floats:
+    """Seconds from the first one to the moment."""
+    found = np.full(windows.low.size, np.nan)
+    some = windows.counts > 0
+    found[some] = windows.moment[some] - windows.events.at[windows.low[some]]
+    return found / SECOND
+
+
 def distinct(windows: Windows) -> Floats:
     """How many different values they have: those events count that are the first of their value in the
     window."""

@@ -16,7 +16,8 @@ from nightslate.files.large import LargeFile
 from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import Rows
 from nightslate.kernels.features import AT, KNOWN, LANDED, USER, known_at, that_matter
-from nightslate.programs.features import ColumnType, FeaturesFile
+from nightslate.programs.features import ColumnType
+from nightslate.programs.features_file import FeaturesFile
 from nightslate.records.instants import INSTANT
 from nightslate.records.instants import instants as read_instants
 from nightslate.records.numbers import numbers as read_numbers

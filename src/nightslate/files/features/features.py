@@ -22,7 +22,8 @@ from nightslate.files.users import Users
 from nightslate.files.writing import require_writable, write
 from nightslate.kernels.features import AT, USER, features_as_of
 from nightslate.programs.days import microseconds
-from nightslate.programs.features import Aggregate, FeaturesFile
+from nightslate.programs.features import Aggregate
+from nightslate.programs.features_file import FeaturesFile
 from nightslate.records.overlap import examples, hardly_any
 
 

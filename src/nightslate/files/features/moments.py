@@ -17,7 +17,7 @@ from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import read
 from nightslate.kernels.features import KNOWN, USER, integers
 from nightslate.kernels.leaks import AS_OF
-from nightslate.programs.features import FeaturesFile
+from nightslate.programs.features_file import FeaturesFile
 from nightslate.records.instants import instants as read_instants
 from nightslate.records.values import plain_type
 

@@ -33,6 +33,7 @@ def run(
     arms: Table,
     impressions: Table,
     features: Table,
+    features_of_arms: Table,
     risks: Table,
     withheld: Table,
     allocations: Table,
@@ -41,7 +42,7 @@ def run(
 ) -> str:
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
-    known_of = UserTables(users, features, risks)
+    known_of = UserTables(users, features, features_of_arms, risks)
     if not all_published(night, slates):
         if rules := night.program.contacts:
             audit_withheld(night, rules, known_of, impressions, withheld, slates)

@@ -20,6 +20,7 @@ def run(
     night: Night,
     users: Table,
     features: Table,
+    features_of_arms: Table,
     risks: Table,
     withheld: Table,
     models: Table,
@@ -33,7 +34,7 @@ def run(
         raise SpecError(f"{night.name} has no issue_choice: each issue has slates for all that it concerns")
     context = night.program.columns_of_contexts
     inputs: dict[str, Input] = {}
-    known_of = UserTables(users, features, risks)
+    known_of = UserTables(users, features, features_of_arms, risks)
     served, policies = {}, {}
     for each in night.issues:
         name = each.issue.name

@@ -28,6 +28,7 @@ def run(
     users: Table,
     impressions: Table,
     features: Table,
+    features_of_arms: Table,
     risks: Table,
     arms: Table,
     slates: Table,
@@ -36,7 +37,8 @@ def run(
     """One partition: a function of the logs up to ds, and of the slates published for ds or before it."""
     rules = night.program.contacts or ContactRules()
     contacts = contacts_tonight(night, rules)
-    inputs, known = known_users(night, UserTables(users, features, risks), columns_looked_at(night, rules))
+    known_of = UserTables(users, features, features_of_arms, risks)
+    inputs, known = known_users(night, known_of, columns_looked_at(night, rules))
     inputs["impressions"] = shown_before(night, impressions, rules)
     buckets = night.program.buckets
     with_slates = Work({**inputs, "slates": published_before(night, slates).of_users_in("users")}, buckets)

@@ -35,6 +35,7 @@ def run(
     night: IssueNight,
     impressions: Table,
     features: Table,
+    features_of_arms: Table,
     credits: Table,
     transitions: Table,
     arms: Table,
@@ -45,7 +46,8 @@ def run(
     evidence: Table,
 ) -> str:
     """A pure function of the logs up to ds: the champion is not looked up, every pair is compared."""
-    rules, logs = night.issue.evaluation, LogTables(impressions, features, credits, transitions)
+    rules = night.issue.evaluation
+    logs = LogTables(impressions, features, features_of_arms, credits, transitions)
     interval, whole = interval_of(night), cohorts(night, models, credits)
     epsilons = epsilons_tonight(night, models)
     found = task_of(night).evaluated(night, logs, offered_arms(night, arms), whole, epsilons)

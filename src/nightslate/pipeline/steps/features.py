@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
 
 from nightslate.core.features import MOVED
 from nightslate.engines import Tables, Work
+from nightslate.kernels.arm_features import FeaturesOfArms, columns_of_arms_read
 from nightslate.kernels.credited import OF_IMPRESSIONS
-from nightslate.kernels.feature_drift import BEFORE, NOW, counted, drift, keyed_drift, nothing_counted
+from nightslate.kernels.feature_drift import (
+    BEFORE,
+    NOW,
+    counted,
+    drift,
+    drift_of_arms,
+    keyed_drift,
+    nothing_counted,
+)
 from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
 from nightslate.pipeline.arms import last_values
 from nightslate.pipeline.bucket_inputs import bucket_input
@@ -18,10 +27,20 @@ from nightslate.pipeline.lookback import days_attributed_to, days_with_features,
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
 from nightslate.programs.days import days_before, end_of
-from nightslate.programs.features import ARM, Aggregate, aggregates, by_source, context_of
+from nightslate.programs.features import (
+    ARM,
+    Aggregate,
+    aggregates,
+    by_source,
+    context_of,
+    of_arms,
+    of_each_user,
+)
 from nightslate.tables import Table
 
 _DAYS_BEFORE, _NAMED = 7, 5
+_Write = Callable[[Night, Mapping[str, Table], Table, Table], str]
+"""(night, logs, arms, the table that is written) -> what was."""
 
 
 def run(
@@ -33,26 +52,34 @@ def run(
     credits: Table,
     models: Table,
     features: Table,
+    features_of_arms: Table,
     feature_drift: Table,
 ) -> str:
     """Those of the day, and before it of the days whose decisions are learnt from which no night of theirs
     has computed yet, or under other features than the program has by now."""
     logs = {"activity": activity, "impressions": impressions, "outcomes": outcomes, "credits": credits}
+    writes: dict[str, tuple[_Write, Table]] = {"features": (write_users, features)}
+    if of_arms(night.program.features):
+        writes["features_of_arms"] = (write_arms, features_of_arms)
     with shared_with_other_nights():
         landed = impressions.snapshot().written().keys() & set(days_with_features(night, models))
-        known = features.snapshot().written()
-        changed = {day: why for day, why in outdated(night, "features", known).items() if day in landed}
-        for day in sorted((landed - known.keys()) | changed.keys()):
-            write_day(night.at(day), logs, arms, features)
-        anew = f"; {in_words(changed)}, and computed anew" if changed else ""
-        written = write_day(night, logs, arms, features)
-        return f"{written}{_drift(night, features, feature_drift)}{anew}"
+        said, anew = [], ""
+        for name, (write, table) in writes.items():
+            known = table.snapshot().written()
+            changed = {day: why for day, why in outdated(night, name, known).items() if day in landed}
+            for day in sorted((landed - known.keys()) | changed.keys()):
+                write(night.at(day), logs, arms, table)
+            if changed:
+                anew += f"; {in_words(changed)}, and computed anew"
+            said.append(write(night, logs, arms, table))
+        moved = _drift(night, features, features_of_arms, feature_drift)
+        return f"{'; '.join(said)}{moved}{anew}"
 
 
-def write_day(night: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
+def write_users(night: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
     known, and of when decisions of ds were made."""
-    program, by_log = night.program, by_source(night.program.features)
+    program, by_log = night.program, by_source(of_each_user(night.program.features))
     inputs = {
         source: bucket_input(night, logs[source], columns_read(source, of_log), _first_day(night, of_log))
         for source, of_log in by_log.items()
@@ -78,10 +105,38 @@ def write_day(night: Night, logs: Mapping[str, Table], arms: Table, features: Ta
     return f"{wanted} features of {staged.rows} moments from {events} events"
 
 
-def _drift(night: Night, features: Table, feature_drift: Table) -> str:
+def write_arms(night: Night, logs: Mapping[str, Table], arms: Table, features_of_arms: Table) -> str:
+    """The same of arms alone: of those that were on offer on any day of the windows."""
+    by_log = by_source(of_arms(night.program.features))
+    first = min(_first_day(night, of_log) for of_log in by_log.values())
+    offered = arms.rows(first, night.ds).sort_by("ds")
+    computed = FeaturesOfArms(by_log, night.ds, tuple(sorted({*offered["arm_id"].to_pylist()})))
+    inputs = {
+        source: bucket_input(
+            night, logs[source], columns_of_arms_read(source, of_log), _first_day(night, of_log)
+        )
+        for source, of_log in by_log.items()
+        if source != "arms"
+    }
+    if "credits" in by_log:
+        before = days_attributed_to(night.at(_first_day(night, by_log["credits"])))[0]
+        inputs["credited"] = bucket_input(night, logs["impressions"], OF_IMPRESSIONS, before)
+    nothing = computed.initial()
+    found = night.engine.fold(nothing, computed.update, Work(inputs, night.program.buckets))
+    dates = {column: last_values(offered, column) for column in night.program.logs.arm_dates}
+    rows = computed.rows(found, dates)
+    features_of_arms.replace(
+        night.ds, features_of_arms.typed(rows.to_pylist()), with_meaning(night, "features_of_arms")
+    )
+    return f"{sum(map(len, by_log.values()))} features of {rows.num_rows} arms"
+
+
+def _drift(night: Night, features: Table, features_of_arms: Table, feature_drift: Table) -> str:
     """Records how far tonight's features are from those of the days before. A word on those that moved."""
     first, program = night.ds - timedelta(days=_DAYS_BEFORE), night.program
-    columns, keyed = context_of(program.features), program.keyed
+    of_no_user = [each.name for each in of_arms(program.features)]
+    columns = context_of(program.features)
+    keyed = [each for each in program.keyed if each.name not in of_no_user]
     names = [*(each.name for each in columns), *(each.name for each in keyed)]
     read = bucket_input(night, features, (*JOINED_BY["features"], *names), first)
     nothing, end = nothing_counted(columns, keyed), end_of(night.ds)
@@ -92,6 +147,9 @@ def _drift(night: Night, features: Table, feature_drift: Table) -> str:
     )
     both = found[BEFORE], found[NOW]
     rows = [drift(*both, each) for each in columns] + [keyed_drift(*both, each) for each in keyed]
+    if of_no_user:
+        of_days = features_of_arms.rows(first, night.ds)
+        rows += [drift_of_arms(of_days, name, night.ds) for name in of_no_user]
     typed = feature_drift.typed([{**row, "first_day": first} for row in rows])
     feature_drift.replace(night.ds, typed, night.commit_metadata)
     moved = {row["feature"]: row["psi"] for row in rows if row["psi"] is not None and row["psi"] > MOVED}

@@ -39,6 +39,7 @@ def run(
     users: Table,
     arms: Table,
     features: Table,
+    features_of_arms: Table,
     risks: Table,
     withheld: Table,
     models: Table,
@@ -53,7 +54,8 @@ def run(
     issue, champion, offered = night.issue, champion_as_of(night, promotions), offered_arms(night, arms)
     assignment = assignment_tonight(night, allocations)
     scoring = scoring_by(night, offered, assignment, variant_models(night, models, champion))
-    work, served = users_to_score(night, UserTables(users, features, risks), withheld, issue_choices)
+    known_of = UserTables(users, features, features_of_arms, risks)
+    work, served = users_to_score(night, known_of, withheld, issue_choices)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
         attempts["assignments"] = assignments.begin(night.slate_date)

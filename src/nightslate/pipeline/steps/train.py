@@ -24,6 +24,7 @@ def run(
     night: IssueNight,
     impressions: Table,
     features: Table,
+    features_of_arms: Table,
     credits: Table,
     transitions: Table,
     arms: Table,
@@ -33,7 +34,7 @@ def run(
 ) -> str:
     """This night's models, and those of earlier nights that never ran and whose models tonight's cohorts are
     weighed by: so the order in which nights run changes nothing."""
-    logs = LogTables(impressions, features, credits, transitions)
+    logs = LogTables(impressions, features, features_of_arms, credits, transitions)
     with shared_with_other_nights():
         offered, wanted = arms.snapshot().days(), nights_without_models(night, models)
         trained = _train(night, logs, arms, models, delays)
