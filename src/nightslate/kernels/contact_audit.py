@@ -16,8 +16,7 @@ from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.conditions import holding
 from nightslate.kernels.contacts import Contacts
 from nightslate.kernels.show_times import COLUMNS, ShowTimes, zone_named
-from nightslate.programs.days import end_of
-from nightslate.programs.features import in_short
+from nightslate.programs.days import end_of, in_short
 from nightslate.records.instants import INSTANT
 
 _MINUTE = timedelta(minutes=1)

@@ -20,8 +20,7 @@ from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.show_times import ShowTimes
 from nightslate.programs.conditions import Condition
 from nightslate.programs.contacts import ContactRules
-from nightslate.programs.days import end_of, microseconds
-from nightslate.programs.features import in_short
+from nightslate.programs.days import end_of, in_short, microseconds
 
 WITHHELD = arrow.types(load("withheld").file_columns)
 IMPRESSIONS_READ = ("user_id", "decision_id", "occurred_at", "arm_id", "slate_id")

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Ints
 from nightslate.errors import LeakError
+from nightslate.kernels.calendar import Calendar
 from nightslate.kernels.credited import OF_CREDITS, as_events
 from nightslate.kernels.features import (
     AT,
@@ -120,12 +121,14 @@ def at_moments(aggregates: tuple[Aggregate, ...], events: pa.Table, moments: pa.
 class KnownFeatures:
     """Which features stand beside rows of logs. defaults: of each feature of users, for those who have none;
     of_decisions: whether they are as of the decision, or as of the end of the day before it; keyed: features
-    by arm, of which null says that there is nothing but defaults; of_arms: those of arms alone."""
+    by arm, of which null says that there is nothing but defaults; of_arms: those of arms alone; calendar:
+    those of the moment alone."""
 
     defaults: Mapping[str, float | str]
     of_decisions: bool
     keyed: tuple[str, ...] = ()
     of_arms: KnownOfArms | None = None
+    calendar: Calendar = field(default_factory=Calendar)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,6 +149,7 @@ class KnownFeatures:
         return self.of_arms.beside(found, moments) if self.of_arms else found
 
     def _joined(self, rows: pa.Table, features: pa.Table, moment: pa.ChunkedArray) -> pa.Table:
+        rows = self.calendar.beside(rows, moment)
         place = _place_of(rows[USER], moment, features[USER], features[AS_OF].cast(INSTANT))
         for name, default in self.defaults.items():
             if name in features.column_names:

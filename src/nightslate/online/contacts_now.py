@@ -15,7 +15,7 @@ from nightslate.kernels.show_times import quiet_hours, zone_named
 from nightslate.online.by_user import ByUser
 from nightslate.pipeline.contact_rules import contacts_tonight, shown_before
 from nightslate.pipeline.night import Night
-from nightslate.programs.features import in_short
+from nightslate.programs.days import in_short
 from nightslate.records.instants import INSTANT
 
 SHOWN = pa.schema([arrow.types(load("impressions").columns).field(name) for name in IMPRESSIONS_READ])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
 
+from nightslate.kernels.calendar import Calendar
 from nightslate.kernels.features import USER
 from nightslate.kernels.leaks import AS_OF
 from nightslate.kernels.user_features import KnownFeatures, at_moments, columns_read, events_of
@@ -53,10 +54,12 @@ class AsOfEndOfDay:
 
 @dataclass(frozen=True)
 class AsOfDecision:
-    """As of the moment. aggregates: by the log that they are of; before: what nights have taken in of it."""
+    """As of the moment. aggregates: by the log that they are of; before: what nights have taken in of it;
+    calendar: what the moment alone says."""
 
     aggregates: Mapping[str, tuple[Aggregate, ...]]
     before: Mapping[str, ByUser]
+    calendar: Calendar = field(default_factory=Calendar)
 
     def beside(self, user: pa.Table, posted: pa.Table, at: datetime) -> pa.Table:
         """The row with features."""
@@ -69,7 +72,7 @@ class AsOfDecision:
             found = at_moments(of_log, events, moments)
             for each in of_log:
                 user = user.append_column(each.name, found[each.name])
-        return user
+        return self.calendar.beside(user, moments[AS_OF])
 
 
 def features_now(night: Night) -> FeaturesNow:
@@ -82,7 +85,8 @@ def features_now(night: Night) -> FeaturesNow:
         given = features_input(night, night.table("features"), night.slate_date)
         return AsOfEndOfDay(known, ByUser(given, buckets, _as_it_is, night.scratch), moment)
     by_log = by_source(of_each_user(night.program.features))
-    return AsOfDecision(by_log, {log: _events_before(night, log, of_log) for log, of_log in by_log.items()})
+    before = {log: _events_before(night, log, of_log) for log, of_log in by_log.items()}
+    return AsOfDecision(by_log, before, known.calendar)
 
 
 def _events_before(night: Night, source: str, of_log: tuple[Aggregate, ...]) -> ByUser:

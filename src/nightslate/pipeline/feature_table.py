@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from nightslate.engines import Input
+from nightslate.kernels.calendar import Calendar
 from nightslate.kernels.known_of_arms import KnownOfArms
 from nightslate.kernels.user_features import JOINED_BY, KnownFeatures
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import require_one_meaning
-from nightslate.programs.features import of_arms, of_each_user, of_users
+from nightslate.programs.features import of_arms, of_each_user, of_moments, of_users
 from nightslate.tables import Table
 
 
@@ -23,7 +24,8 @@ def known_features(night: Night) -> KnownFeatures | None:
     defaults = {each.name: each.default for each in of_users(program.features)}
     known = {name: default for name, default in defaults.items() if default is not None}
     keyed = tuple(each.name for each in of_each_user(program.features) if each.spec.by)
-    return KnownFeatures(known, program.features_as_of == "temporal", keyed)
+    calendar = Calendar(of_moments(program.features))
+    return KnownFeatures(known, program.features_as_of == "temporal", keyed, calendar=calendar)
 
 
 def with_features_of_arms(

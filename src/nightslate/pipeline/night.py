@@ -20,7 +20,8 @@ from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.kernels.trajectories import NEXT
 from nightslate.programs import Issue, Program
-from nightslate.programs.features import context_of, of_arms, of_each_user
+from nightslate.programs.contexts import context_of
+from nightslate.programs.features import of_arms, of_each_user, of_users
 from nightslate.programs.logs import ActivityColumn, Feature
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.tables import Table, Warehouse
@@ -112,7 +113,7 @@ class Night:
             "users": logs.context,
             "arms": logs.arm_features,
             "activity": logs.activity.columns if logs.activity else (),
-            "features": context_of(self.program.features),
+            "features": context_of(of_users(self.program.features)),
             "transitions": self.program.context,
         }
         return columns.get(table, ())

@@ -21,7 +21,7 @@ from nightslate.pipeline.contact_rules import withheld_tonight
 from nightslate.pipeline.feature_table import features_input, known_features, with_features_of_arms
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs.days import end_of
-from nightslate.programs.features import aggregates
+from nightslate.programs.features import aggregates, of_moments
 from nightslate.tables import Table
 
 Served = Callable[[Tables], pa.Table]
@@ -71,7 +71,8 @@ def known_users(
 ) -> tuple[dict[str, Input], Served]:
     """What is read of users for these columns of contexts, features and risks, and the users of the day with
     them. Raises ContractError where risks are wanted that there are none of yet."""
-    landed = [column.name for column in night.program.logs.context if column.name in wanted]
+    zones = {each.zone for name, each in of_moments(night.program.features).items() if name in wanted}
+    landed = [each.name for each in night.program.logs.context if each.name in {*wanted, *zones}]
     inputs = {"users": bucket_input(night, known_of.users, ("user_id", *landed), night.ds)}
     features, moment = known_features(night), end_of(night.ds)
     of_program = {each.name for each in aggregates(night.program.features)}

@@ -13,6 +13,7 @@ from nightslate.programs.features import (
     DaysFrom,
     FeatureSpecs,
     Last,
+    OfMoment,
     OfNumbers,
     Quantile,
     SourceName,
@@ -23,8 +24,8 @@ from nightslate.programs.features import (
 from nightslate.programs.logs import SQL_WORDS, TAKEN, Logs
 
 
-def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
-    """Raise ValueError for a feature that the program's logs can't be aggregated to."""
+def require_computable(specs: FeatureSpecs, logs: Logs, as_of: str) -> None:
+    """Raise ValueError for a feature that the program's logs can't be aggregated to; as_of: see `Program`."""
     require_names(aggregates(specs))
     types = columns_of(logs)
     taken = {feature.name for feature in logs.context} | TAKEN["context"]
@@ -32,8 +33,13 @@ def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
         source = each.spec.source
         if isinstance(each.spec, DaysFrom):
             _require_date(each, each.spec, logs)
-        elif source == "arms":
-            raise ValueError(f"features.{each.name}: arms have days_until and days_since alone")
+        elif isinstance(each.spec, OfMoment):
+            _require_clock(each, each.spec, logs, as_of)
+        elif source in ("arms", "calendar"):
+            raise ValueError(
+                f"features.{each.name}: arms have days_until and days_since alone, and calendar has"
+                " day_of_week and hour_of_day"
+            )
         elif source not in types:
             raise ValueError(
                 f"features.{each.name}: it is of activity; declare `logs.activity` with its columns"
@@ -45,7 +51,7 @@ def require_computable(specs: FeatureSpecs, logs: Logs) -> None:
             raise ValueError(f"features: the name {each.name!r} is {why}; choose another")
         if each.spec.by:
             _require_key(each, logs)
-        if each.window is None and source != "arms":
+        if each.window is None and source not in ("arms", "calendar"):
             raise ValueError(f"features.{each.name}: a window is needed, such as 28d")
         if source == "activity" and logs.activity and each.window and each.window > logs.activity.kept:
             raise ValueError(
@@ -97,6 +103,22 @@ def _require_date(each: Aggregate, spec: DaysFrom, logs: Logs) -> None:
         )
     if each.default is None:
         raise ValueError(f"{place}: say its `default`, which arms have that have no such date")
+
+
+def _require_clock(each: Aggregate, spec: OfMoment, logs: Logs, as_of: str) -> None:
+    place = f"features.{each.name}"
+    if as_of != "temporal" and (spec.zone or spec.aggregation == "hour_of_day"):
+        what = "zone" if spec.zone else spec.aggregation
+        raise ValueError(
+            f"{place}: {what}: slates of the night before are shown at any time of their (UTC) day; a moment"
+            " is known with features_as_of: temporal"
+        )
+    categories = [feature.name for feature in logs.context if feature.type == "category"]
+    if spec.zone and spec.zone not in categories:
+        raise ValueError(
+            f"{place}: zone: {spec.zone!r} is not a category of logs.context (there: {categories}); it has"
+            " the IANA names of zones"
+        )
 
 
 def _require_key(each: Aggregate, logs: Logs) -> None:

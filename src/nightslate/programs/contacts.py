@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from nightslate.programs.conditions import Condition, columns_of, concern_of
-from nightslate.programs.features import in_short
+from nightslate.programs.days import in_short
 from nightslate.programs.logs import Feature
 from nightslate.programs.strict import MOST_ROWS, Duration, Name, Strict, Text
 

@@ -29,3 +29,11 @@ def matured_before(ds: date, window: timedelta) -> datetime:
 def microseconds(span: timedelta) -> int:
     """A duration as the tables count time."""
     return span // timedelta(microseconds=1)
+
+
+def in_short(window: timedelta) -> str:
+    """As a YAML file has it, in the largest unit that gives a whole number."""
+    for unit, length in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
+        if window % length == timedelta(0):
+            return f"{window // length}{unit}"
+    return f"{window // timedelta(minutes=1)}m"

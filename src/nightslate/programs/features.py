@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.logs import Boundaries, Feature, Logs
+from nightslate.programs.days import in_short
+from nightslate.programs.logs import Boundaries
 from nightslate.programs.strict import NAME_PATTERN, Duration, Name, Share, Strict, Text, Worth
 
 SESSION_GAP = timedelta(minutes=30)
@@ -20,7 +21,7 @@ USER, ARM = "user_id", "arm_id"
 OF_ARMS = (ARM,)
 """The key of what is known of arms alone."""
 
-SourceName = Literal["activity", "impressions", "outcomes", "credits", "arms"]
+SourceName = Literal["activity", "impressions", "outcomes", "credits", "arms", "calendar"]
 ColumnType = Literal["category", "number"]
 Value = Annotated[str, Field(max_length=500)] | bool | int | Worth
 Values = Value | Annotated[tuple[Value, ...], Field(strict=False, min_length=1, max_length=1000)]
@@ -158,12 +159,33 @@ class DaysFrom(_Aggregation):
         return self
 
 
+class OfMoment(_Aggregation):
+    """The day of the week or the hour of the decision, in the zone whose IANA name is in the column `zone`,
+    or in UTC."""
+
+    aggregation: Literal["day_of_week", "hour_of_day"]
+    zone: Name | None = None
+
+    @model_validator(mode="after")
+    def _is_of_the_calendar(self) -> Self:
+        said = (self.key, self.where, self.window, self.windows, self.default)
+        if self.source != "calendar" or any(said):
+            raise ValueError(f"{self.aggregation}: it has `source: calendar`, and no key, window or default")
+        if self.aggregation == "day_of_week" and self.boundaries:
+            raise ValueError("day_of_week: it is a category, and needs no boundaries")
+        if self.aggregation == "hour_of_day" and not self.boundaries:
+            raise ValueError(
+                "hour_of_day: say its boundaries, such as [6, 12, 18]; as a number 23 is far from 0"
+            )
+        return self
+
+
 OF_ALL_USERS = (OfEvents, OfNumbers, Rate, DaysFrom)
 """Aggregations that can be of arms alone; the others are of one history."""
 
 OfColumn = OfNumbers | Quantile | Distinct | Last
 FeatureSpec = Annotated[
-    OfEvents | OfNumbers | Quantile | Distinct | Last | RatePerSession | TimeBetween | Rate | DaysFrom,
+    OfEvents | OfColumn | RatePerSession | TimeBetween | Rate | DaysFrom | OfMoment,
     Field(discriminator="aggregation"),
 ]
 
@@ -202,12 +224,19 @@ def aggregates(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
 
 def of_each_user(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
     """Those that each user has: by the user's own events, of whatever arm or of each."""
-    return tuple(each for each in aggregates(specs) if not each.spec.of_arms)
+    return tuple(
+        each for each in aggregates(specs) if not each.spec.of_arms and not isinstance(each.spec, OfMoment)
+    )
 
 
 def of_arms(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
     """Those of arms alone."""
     return tuple(each for each in aggregates(specs) if each.spec.of_arms)
+
+
+def of_moments(specs: FeatureSpecs) -> dict[str, OfMoment]:
+    """By name those of the moment of a decision alone."""
+    return {name: spec for name, spec in specs.items() if isinstance(spec, OfMoment)}
 
 
 def of_source(wanted: Iterable[Aggregate], source: SourceName) -> tuple[Aggregate, ...]:
@@ -258,31 +287,6 @@ def values_of(condition: Condition, column: str) -> tuple[Value, ...]:
     return values if isinstance(values, tuple) else (values,)
 
 
-def in_short(window: timedelta) -> str:
-    """As a YAML file has it, in the largest unit that gives a whole number."""
-    for unit, length in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
-        if window % length == timedelta(0):
-            return f"{window // length}{unit}"
-    return f"{window // timedelta(minutes=1)}m"
-
-
 def of_users(specs: FeatureSpecs) -> tuple[Aggregate, ...]:
     """Those of users, whatever arm they are about."""
-    return tuple(each for each in aggregates(specs) if each.spec.by is None)
-
-
-def context_of(specs: FeatureSpecs) -> tuple[Feature, ...]:
-    """Features of users as columns of contexts."""
-    return tuple(
-        Feature(
-            name=each.name,
-            type="category" if isinstance(each.spec.default, str) else "number",
-            boundaries=each.spec.boundaries,
-        )
-        for each in of_users(specs)
-    )
-
-
-def known_of_users(logs: Logs, specs: FeatureSpecs) -> tuple[Feature, ...]:
-    """What is known of a user when a decision is made: columns that land, and features."""
-    return (*logs.context, *context_of(specs))
+    return tuple(each for each in of_each_user(specs) if each.spec.by is None)

@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from nightslate.programs.conditions import Condition, columns_of, concern_of
+from nightslate.programs.contexts import known_of_users
 from nightslate.programs.detectors import Detectors, risks_of
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
-from nightslate.programs.features import FeatureSpecs, known_of_users
+from nightslate.programs.features import FeatureSpecs
 from nightslate.programs.keyed_features import keyed_of
 from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_known, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing

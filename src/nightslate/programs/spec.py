@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 from nightslate.errors import SpecError
 from nightslate.programs.computable import require_computable
 from nightslate.programs.contacts import ContactRules, require_answerable
+from nightslate.programs.contexts import known_of_users
 from nightslate.programs.detectors import Detectors, require_names_of_their_own
-from nightslate.programs.features import FeatureSpecs, known_of_users
+from nightslate.programs.features import FeatureSpecs
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
@@ -70,7 +71,7 @@ class Program(Strict):
 
     @model_validator(mode="after")
     def _can_compute_features(self) -> Program:
-        require_computable(self.features, self.logs)
+        require_computable(self.features, self.logs, self.features_as_of)
         require_names_of_their_own(self.detectors, self.context)
         require_servable(self.serving, self.features, self.detectors)
         return self

@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from nightslate.files.features.features import Summary
-from nightslate.programs.features import Aggregate, OfColumn, in_short
+from nightslate.programs.days import in_short
+from nightslate.programs.features import Aggregate, OfColumn
 from nightslate.reports.numbers import count, percent, significant
 from nightslate.reports.terminal import add_row, table_of
 

@@ -89,6 +89,7 @@ features:
     default: 0.3
   click_lift:
     {source: credits, key: [arm_id], aggregation: lift, within: 6h, window: 2d, prior: 10, default: 1}
+  weekday: {source: calendar, aggregation: day_of_week}
   days_left: {source: arms, key: [arm_id], aggregation: days_until, column: ends_on, default: 99}
 features_as_of: snapshot
 rewards: {values: {click: 1.0}, window: 6h}
@@ -106,7 +107,10 @@ variants:
 evaluation: {folds: 2, resamples: 100, reward_range: [0.0, 1.0]}
 gate: {first_champion: uniform, min_ess: 10.0, min_users: 2}
 """
-TEMPORAL = SPEC.replace("features_as_of: snapshot", "features_as_of: temporal")
+HOUR = "  hour: {source: calendar, aggregation: hour_of_day, boundaries: [6, 18]}\n"
+TEMPORAL = SPEC.replace("features_as_of: snapshot", "features_as_of: temporal").replace(
+    "features:\n", f"features:\n{HOUR}", 1
+)
 FEATURES: dict[str, dict[str, Any]] = {
     "errors_12h": {"aggregation": "count", "where": {"kind": "error"}, "window": timedelta(hours=12)},
     "errors_2d": {"aggregation": "count", "where": {"kind": "error"}, "window": timedelta(days=2)},
@@ -330,6 +334,9 @@ def test_what_is_learnt_from_is_what_was_known(home: Path) -> None:
         wanted = by_definition(names[row["user_id"]], at)
         assert {name: row[name] for name in wanted} == wanted
         different += wanted != NOTHING
+        assert row["weekday"] == f"{at:%A}".lower()
+        if last.program.features_as_of == "temporal":
+            assert row["hour"] == pytest.approx(at.hour + at.minute / 60)
     assert different > 50
 
 
@@ -532,6 +539,8 @@ def test_a_learner_that_ignores_features_chooses_whatever_they_are(home: Path) -
             "segment": ["new", "new"],
             **{name: pa.array([value] * 2) for name, value in NOTHING.items() if name != "errors_2d"},
             "errors_2d": [0.0, 9.0],
+            "weekday": ["monday"] * 2,
+            "hour": [7.0] * 2,
             **{
                 name: pa.array([{"c": 1.0}] * 2, pa.map_(pa.string(), pa.float64()))
                 for name in ("seen_about_3d", "earned_about", *OF_ARMS.keys() - {"age"})

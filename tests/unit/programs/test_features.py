@@ -176,6 +176,39 @@ def test_what_arms_alone_have_not(tmp_path, feature, says):
     assert says in refusal(tmp_path, with_dates({"seen": feature}))
 
 
+DAY = {"source": "calendar", "aggregation": "day_of_week"}
+HOUR = {"source": "calendar", "aggregation": "hour_of_day", "boundaries": [6, 18]}
+
+
+def test_days_and_hours_are_columns_of_contexts_and_of_no_table(tmp_path):
+    spec = with_topics({"weekday": DAY, "hour": HOUR, "seen": SEEN}, features_as_of="temporal")
+    program = load(write(tmp_path, spec))
+    columns = {each.name: (each.type, each.boundaries) for each in program.context if each.name != "age"}
+    assert columns == {"weekday": ("category", ()), "hour": ("number", (6.0, 18.0))}
+    assert {*meaning(program, "features")} == {"features_as_of", "features.seen"}
+
+
+@pytest.mark.parametrize(
+    ("feature", "says"),
+    [
+        (HOUR, "hour_of_day: slates of the night before are shown at any time of their (UTC) day"),
+        ({**DAY, "zone": "timezone"}, "zone: slates of the night before"),
+        ({**HOUR, "boundaries": []}, "hour_of_day: say its boundaries"),
+        ({**DAY, "boundaries": [1]}, "day_of_week: it is a category"),
+        ({**DAY, "window": "1d"}, "it has `source: calendar`, and no key, window or default"),
+        ({**DAY, "source": "activity"}, "it has `source: calendar`"),
+        ({"source": "calendar", "aggregation": "count"}, "calendar has day_of_week and hour_of_day"),
+    ],
+)
+def test_what_the_calendar_has_not(tmp_path, feature, says):
+    assert says in refusal(tmp_path, with_topics({"when": feature}))
+
+
+def test_a_zone_is_a_category_that_lands(tmp_path):
+    spec = with_topics({"when": {**DAY, "zone": "timezone"}}, features_as_of="temporal")
+    assert "zone: 'timezone' is not a category of logs.context" in refusal(tmp_path, spec)
+
+
 def test_users_are_not_chosen_by_features_of_arms(tmp_path):
     assert "seen" in refusal(tmp_path, with_topics({"seen": SEEN}, concerns="seen > 2"))
 

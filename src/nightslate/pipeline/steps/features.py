@@ -26,15 +26,16 @@ from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.lookback import days_attributed_to, days_with_features, shared_with_other_nights
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
+from nightslate.programs.contexts import context_of
 from nightslate.programs.days import days_before, end_of
 from nightslate.programs.features import (
     ARM,
     Aggregate,
     aggregates,
     by_source,
-    context_of,
     of_arms,
     of_each_user,
+    of_users,
 )
 from nightslate.tables import Table
 
@@ -135,7 +136,7 @@ def _drift(night: Night, features: Table, features_of_arms: Table, feature_drift
     """Records how far tonight's features are from those of the days before. A word on those that moved."""
     first, program = night.ds - timedelta(days=_DAYS_BEFORE), night.program
     of_no_user = [each.name for each in of_arms(program.features)]
-    columns = context_of(program.features)
+    columns = context_of(of_users(program.features))
     keyed = [each for each in program.keyed if each.name not in of_no_user]
     names = [*(each.name for each in columns), *(each.name for each in keyed)]
     read = bucket_input(night, features, (*JOINED_BY["features"], *names), first)
