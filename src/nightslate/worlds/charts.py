@@ -11,6 +11,7 @@ from nightslate.reports.numbers import finite
 from nightslate.reports.plots import AMBER, BLUE, GREEN, MUTED, PURPLE, inline, layered
 
 HEIGHT = 260
+_LINE = 16
 COLOURS = {"personalised": BLUE, "randomised": AMBER, "best": GREEN}
 NAMES = {"personalised": "personalised", "randomised": "randomised", "best": "full knowledge"}
 
@@ -76,13 +77,18 @@ def champion_estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | Non
 
 
 def champion_rules(champion_since: Mapping[int, str], day: str) -> list[alt.Chart]:
-    """Where a champion begins, with its name."""
+    """Where a champion begins, with its name, above that of the one before it: none covers another."""
     if not champion_since:
         return []
-    base = alt.Chart(inline([{"day": day, "name": words(name)} for day, name in champion_since.items()]))
-    rules = base.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=numbered(day))
-    names = base.mark_text(align="left", dx=5, baseline="bottom", color=MUTED, fontSize=12)
-    return [rules, names.encode(x=numbered(day), y=alt.value(HEIGHT - 4), text="name:N")]
+    x = numbered(day)
+    rules = alt.Chart(inline([{"day": begins} for begins in champion_since]))
+    names = [
+        alt.Chart(inline([{"day": begins, "name": words(name)}]))
+        .mark_text(align="left", dx=5, baseline="bottom", color=MUTED, fontSize=12)
+        .encode(x=x, y=alt.value(HEIGHT - 4 - place * _LINE), text="name:N")
+        for place, (begins, name) in enumerate(sorted(champion_since.items()))
+    ]
+    return [rules.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=x), *names]
 
 
 def colour_by_kind() -> alt.Color:
