@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from nightslate.errors import DamageError, NightslateError
 from nightslate.models.client import connect, damaged
-from nightslate.models.tracking import Registry
+from nightslate.models.registry import Registry
 
 Watch = Callable[[Iterable[str], str], Iterable[str]]
 """Shows how far one is in some digests, under a name."""

@@ -28,7 +28,8 @@ from nightslate.tables import Table, Warehouse
 
 if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't need it
     from nightslate.models.client import Client
-    from nightslate.models.tracking import NightRun, Registry
+    from nightslate.models.registry import Registry
+    from nightslate.models.tracking import NightRun
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class IssueNight(Night):
 
     @cached_property
     def registry(self) -> Registry:
-        from nightslate.models.tracking import Registry
+        from nightslate.models.registry import Registry
 
         return Registry(self.mlflow, self.name, self.issue.name)
 

@@ -1,7 +1,6 @@
 """The steps of a night, and the plan that follows from what each reads and writes.
 
-Airflow's DAG and `nightslate run` are both made from it. What a step does is imported when it runs: a DAG
-file is parsed every few seconds, and its plan is cheap.
+Airflow's DAG and `nightslate run` are both made from it.
 """
 
 from __future__ import annotations
@@ -9,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nightslate.errors import SpecError
-from nightslate.pipeline.tasks import Run, Step, Task
+from nightslate.pipeline import step_runs
+from nightslate.pipeline.tasks import Step, Task
 from nightslate.programs import Program
 
 DATA_DOCS = "data_docs"
@@ -50,109 +50,13 @@ def _has_sequences(program: Program) -> bool:
     return any(issue.sequence is not None for issue in program.issues.values())
 
 
-def _ingest() -> Run:
-    from nightslate.pipeline.steps.ingest import run
-
-    return run
-
-
-def _attribute() -> Run:
-    from nightslate.pipeline.steps.attribute import run
-
-    return run
-
-
-def _features() -> Run:
-    from nightslate.pipeline.steps.features import run
-
-    return run
-
-
-def _detect() -> Run:
-    from nightslate.pipeline.steps.detect import run
-
-    return run
-
-
-def _contacts() -> Run:
-    from nightslate.pipeline.steps.contacts import run
-
-    return run
-
-
-def _audit_served() -> Run:
-    from nightslate.pipeline.steps.audit_served import run
-
-    return run
-
-
-def _transitions() -> Run:
-    from nightslate.pipeline.steps.transitions import run
-
-    return run
-
-
-def _train() -> Run:
-    from nightslate.pipeline.steps.train import run
-
-    return run
-
-
-def _evaluate() -> Run:
-    from nightslate.pipeline.steps.evaluate import run
-
-    return run
-
-
-def _promote() -> Run:
-    from nightslate.pipeline.steps.promote import run
-
-    return run
-
-
-def _choose() -> Run:
-    from nightslate.pipeline.steps.choose import run
-
-    return run
-
-
-def _score() -> Run:
-    from nightslate.pipeline.steps.score import run
-
-    return run
-
-
-def _audit() -> Run:
-    from nightslate.pipeline.steps.audit import run
-
-    return run
-
-
-def _publish() -> Run:
-    from nightslate.pipeline.steps.publish import run
-
-    return run
-
-
-def _report() -> Run:
-    from nightslate.pipeline.steps.report import run
-
-    return run
-
-
-def _data_docs() -> Run:
-    from nightslate.pipeline.steps.data_docs import run
-
-    return run
-
-
 LOGS = ("impressions", "outcomes", "users", "arms", "references", "activity")
 
 STEPS = (
     Step(
         name="ingest",
         does="Checks the landing files of the day, row by row, into tables and quarantine.",
-        run=_ingest,
+        run=step_runs.ingest,
         looks_up=("slates", "models", "promotions"),
         writes=(*LOGS, "quarantine"),
         heavy=True,
@@ -160,7 +64,7 @@ STEPS = (
     Step(
         name="attribute",
         does="Credits the day's outcomes to the impressions before them.",
-        run=_attribute,
+        run=step_runs.attribute,
         reads=("outcomes", "impressions", "arms"),
         looks_up=("models",),
         writes=("credits", "unattributed"),
@@ -169,7 +73,7 @@ STEPS = (
     Step(
         name="features",
         does="Aggregates what users did, as it was known at the end of the day and at decisions.",
-        run=_features,
+        run=step_runs.features,
         reads=("activity", "impressions", "outcomes", "arms", "credits"),
         looks_up=("models",),
         writes=("features", "features_of_arms", "feature_drift"),
@@ -179,7 +83,7 @@ STEPS = (
     Step(
         name="detect",
         does="Fits detectors of risk on days that are over; says what they expect of each user.",
-        run=_detect,
+        run=step_runs.detect,
         reads=("users", "features", "outcomes"),
         writes=("risks",),
         heavy=True,
@@ -188,7 +92,7 @@ STEPS = (
     Step(
         name="audit_served",
         does="Recomputes each decision that the app has served, before anyone learns from it.",
-        run=_audit_served,
+        run=step_runs.audit_served,
         reads=("impressions", "features"),
         looks_up=("models", "multipliers", "allocations"),
         writes=("served_decisions", "impressions:recomputed"),
@@ -198,7 +102,7 @@ STEPS = (
     Step(
         name="transitions",
         does="Puts a user's decisions together that follow one another, with their rewards.",
-        run=_transitions,
+        run=step_runs.transitions,
         reads=("impressions", "features", "credits"),
         looks_up=("models",),
         writes=("transitions",),
@@ -208,7 +112,7 @@ STEPS = (
     Step(
         name="contacts",
         does="Says who gets no slate tonight, by contact rules, and why.",
-        run=_contacts,
+        run=step_runs.contacts,
         reads=("users", "impressions", "features", "features_of_arms", "risks", "arms"),
         looks_up=("slates",),
         writes=("withheld",),
@@ -218,7 +122,7 @@ STEPS = (
     Step(
         name="train",
         does="Fits every learner on rewards that are known; registers the models.",
-        run=_train,
+        run=step_runs.train,
         reads=(
             *("impressions", "impressions:recomputed", "features", "features_of_arms", "credits"),
             *("transitions", "arms"),
@@ -231,7 +135,7 @@ STEPS = (
     Step(
         name="evaluate",
         does="Estimates every policy's value off-policy, with intervals.",
-        run=_evaluate,
+        run=step_runs.evaluate,
         reads=(*("impressions", "features", "features_of_arms", "credits", "transitions", "arms", "models"),),
         writes=("evaluations", "sweeps", "uplift", "evidence"),
         per_issue=True,
@@ -240,7 +144,7 @@ STEPS = (
     Step(
         name="promote",
         does="Promotes a challenger if its lower bound clears the gate.",
-        run=_promote,
+        run=step_runs.promote,
         reads=("models", "evaluations", "evidence"),
         writes=("promotions", "ledger"),
         per_issue=True,
@@ -248,7 +152,7 @@ STEPS = (
     Step(
         name="choose",
         does="Draws one issue for each user, of those that concern it.",
-        run=_choose,
+        run=step_runs.choose,
         reads=("users", "features", "features_of_arms", "risks", "withheld", "models"),
         looks_up=("promotions", "allocations"),
         writes=("issue_choices",),
@@ -258,7 +162,7 @@ STEPS = (
     Step(
         name="score",
         does="Ranks tonight's arms for every user; stages the slates.",
-        run=_score,
+        run=step_runs.score,
         reads=(
             *("users", "arms", "features", "features_of_arms", "risks", "withheld", "models"),
             "issue_choices",
@@ -271,7 +175,7 @@ STEPS = (
     Step(
         name="audit",
         does="Recomputes and checks what was staged, before anyone can read it.",
-        run=_audit,
+        run=step_runs.audit,
         reads=(
             *("users", "arms", "impressions", "features", "features_of_arms", "risks", "withheld"),
             *("allocations", "issue_choices", "slates:staged"),
@@ -283,14 +187,14 @@ STEPS = (
     Step(
         name="publish",
         does="Publishes the audited slates in one fenced commit.",
-        run=_publish,
+        run=step_runs.publish,
         reads=("slates:audited",),
         writes=("slates",),
     ),
     Step(
         name="report",
         does="Writes the page of the night.",
-        run=_report,
+        run=step_runs.report,
         reads=(
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
             *("withheld", "models", "delays", "evaluations", "sweeps", "uplift"),
@@ -301,7 +205,7 @@ STEPS = (
     Step(
         name=DATA_DOCS,
         does="Writes the Data Docs: each contract, held against a sample.",
-        run=_data_docs,
+        run=step_runs.data_docs,
         reads=(*LOGS, "slates"),
     ),
 )

@@ -17,7 +17,8 @@ from nightslate.kernels.scoring import ScoredBy
 from nightslate.landing.objects import put_settled
 from nightslate.models.files import scored_by
 from nightslate.models.packages import Package
-from nightslate.models.tracking import UPDATED, NightRun
+from nightslate.models.registry import UPDATED
+from nightslate.models.tracking import NightRun
 from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.failures import cause

@@ -16,7 +16,8 @@ from nightslate.core.policies import LEARNERS, Arms
 from nightslate.kernels.encoding import Encoder
 from nightslate.models.client import connect
 from nightslate.models.files import ModelFile
-from nightslate.models.tracking import NightRun, Registry
+from nightslate.models.registry import Registry
+from nightslate.models.tracking import NightRun
 from nightslate.programs.logs import Feature
 from nightslate.serving.mlmodel import package
 from nightslate.serving.release import RELEASES, Release

@@ -23,9 +23,11 @@ from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.errors import DamageError, ModelError, UnavailableError
 from nightslate.kernels.encoding import Encoder
+from nightslate.models.client import connect
 from nightslate.models.files import ModelFile
 from nightslate.models.packages import Package
-from nightslate.models.tracking import NightRun, Registry, connect
+from nightslate.models.registry import Registry
+from nightslate.models.tracking import NightRun
 from nightslate.tables import Warehouse
 
 DS = date(2026, 11, 16)

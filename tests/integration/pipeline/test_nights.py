@@ -11,7 +11,7 @@ import pytest
 
 from nightslate.contracts import arrow
 from nightslate.errors import CommitConflictError, ContractError
-from nightslate.models.tracking import Registry
+from nightslate.models.registry import Registry
 from nightslate.pipeline.running import run_step
 from tests.integration.nights import DOCS
 

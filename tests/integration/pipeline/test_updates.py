@@ -167,9 +167,9 @@ def test_updates_end_in_the_models_of_the_night_and_change_none_of_its_tables(
 WORST_MOMENTS = (
     ("nightslate.tables.commits.DayLog", "commit", 3),
     ("nightslate.pipeline.kept_states.KeptStates", "keep", 5),
-    ("nightslate.models.tracking.Registry", "register", 2),
+    ("nightslate.models.registry.Registry", "register", 2),
     ("nightslate.pipeline.open_day_files", "landed_so_far", 1),
-    ("nightslate.models.tracking.Registry", "update", 1),
+    ("nightslate.models.registry.Registry", "update", 1),
     ("nightslate.tables.staging.Attempt", "seal", 8),
     ("nightslate.tables.staging.Staged", "mark_audited", 1),
     ("nightslate.tables.table.Table", "publish", 8),
