@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightslate.kernels.calendar import Calendar
@@ -20,6 +20,7 @@ ZONES = ["Europe/Zurich", "Asia/Kathmandu", "America/New_York", "Pacific/Chatham
 NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
