@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+import yaml
 
 from nightslate import programs
 from nightslate.core.features import Events, Moments, Windows
@@ -557,3 +558,18 @@ def test_a_learner_that_ignores_features_chooses_whatever_they_are(home: Path) -
     }
     assert (weights["without"][0] == weights["without"][1]).all()
     assert (weights["linear_thompson"][0] != weights["linear_thompson"][1]).any()
+
+
+def test_features_may_be_of_arms_and_of_the_calendar_alone(tmp_path: Path, program: None) -> None:
+    spec = yaml.safe_load(SPEC)
+    kept = {name: said for name, said in spec["features"].items() if name in {"weekday", *OF_ARMS}}
+    spec["logs"]["crosses"] = [["shown", "about"]]
+    spec["learners"].pop("without")
+    write_program(yaml.safe_dump({**spec, "features": kept}))
+    for number in range(2):
+        land(tmp_path, number)
+        run_night(tmp_path, number)
+    last = night(tmp_path, 1)
+    assert last.rows("features").num_rows == 0
+    assert last.rows("features_of_arms")["arm_id"].to_pylist() == [*ARMS]
+    assert last.table("slates").rows(last.slate_date, last.slate_date).num_rows == USERS
