@@ -565,10 +565,10 @@ def test_features_may_be_of_arms_and_of_the_calendar_alone(tmp_path: Path, progr
     kept = {name: said for name, said in spec["features"].items() if name in {"weekday", *OF_ARMS}}
     spec["logs"]["crosses"] = [["shown", "about"]]
     spec["learners"].pop("without")
-    write_program(yaml.safe_dump({**spec, "features": kept}))
+    DECLARED.write(yaml.safe_dump({**spec, "features": kept}))
     for number in range(2):
         land(tmp_path, number)
-        run_night(tmp_path, number)
+        run_night(night(tmp_path, number), but=PAGES)
     last = night(tmp_path, 1)
     assert last.rows("features").num_rows == 0
     assert last.rows("features_of_arms")["arm_id"].to_pylist() == [*ARMS]
