@@ -26,7 +26,7 @@ Exposures = Callable[[Floats], Floats]
 
 _EXACT_SLOTS = (1, 2, 3)
 _SMALLEST_MULTIPLIER = 1e-9
-_LONGEST_STEP = 4.0
+_LONGEST_STEP, _SHORTEST_LEAP = 4.0, 0.25
 _ROUNDING = 1e-9
 
 
@@ -125,9 +125,10 @@ def solve(
 
     Where nobody is shown anything there is nothing to meet, and multipliers are 1.
 
-    Plain steps are many where goals compete, so how the gaps answer to m is learnt on the way (Broyden,
-    1965). A step that leaves the widest gap as wide is taken back, and a plain one made. Whatever the path,
-    only multipliers that meet the goals and keep the budgets are returned.
+    Plain steps are many where goals compete, and where policies are nearly sure of their arms, so how the
+    gaps answer to m is learnt on the way (Broyden, 1965). A step that leaves the widest gap as wide is taken
+    back, a plain one made, and learnt ones go half as far then, until they succeed again: what is learnt
+    holds nearby. Whatever the path, only multipliers that meet the goals and keep the budgets are returned.
 
     Raises InvalidInputError, naming the goals and budgets with their numbers, where no slates could meet
     them, where floors alone exceed a budget, where weights cannot (the floor or eligibility stands against
@@ -143,6 +144,7 @@ def solve(
     plain = limits.plain
     logs, answer = np.zeros(len(plain)), plain
     before: tuple[Floats, Floats] | None = None
+    longest = _LONGEST_STEP
     for passes in range(1, max_passes + 1):
         found = limits.gaps(logs, totals)
         gap = found.gap
@@ -152,11 +154,14 @@ def solve(
         if not found.over.any():
             _require_within_reach(limits, found.unmet & (logs >= limits.farthest), logs, totals)
         if before and answer is not plain and _widest(logs, gap) >= _widest(*before):
+            longest = max(float(np.abs(logs - before[0]).max()) / 2, _SHORTEST_LEAP)
             (logs, gap), answer = before, plain
         elif before:
+            longest = longest if answer is plain else min(2 * longest, _LONGEST_STEP)
             answer = _learnt(answer, logs - before[0], before[1] - gap)
         before = logs, gap
-        logs = _stepped(logs, gap, answer, plain, limits.farthest)
+        step = _LONGEST_STEP if answer is plain else longest
+        logs = np.clip(logs + np.clip(_move(logs, gap, answer, plain), -step, step), 0.0, limits.farthest)
         totals = exposures(priorities * limits.by_arm(logs))
     unmet = found.unmet | found.over
     if not budgets:
@@ -196,13 +201,12 @@ def _learnt(answer: Floats, moved: Floats, closed: Floats) -> Floats:
     return answer + np.outer(closed - answer @ moved, moved) / squares if squares > 0 else answer
 
 
-def _stepped(logs: Floats, gap: Floats, answer: Floats, plain: Floats, farthest: Floats) -> Floats:
-    """The move that should close all gaps, but those of goals that are slack and stay so. A goal that the
-    others would have move away from what it asks for makes its plain step instead."""
+def _move(logs: Floats, gap: Floats, answer: Floats, plain: Floats) -> Floats:
+    """What should close all gaps, but those of goals that are slack and stay so. A goal that the others would
+    have move away from what it asks for makes its plain step instead."""
     move, active = np.zeros_like(logs), (logs > 0) | (gap > 0)
     move[active] = np.linalg.lstsq(answer[np.ix_(active, active)], gap[active])[0]
-    move = np.where(active & (move * gap <= 0), gap / plain.diagonal(), move)
-    return np.clip(logs + np.clip(move, -_LONGEST_STEP, _LONGEST_STEP), 0.0, farthest)
+    return np.where(active & (move * gap <= 0), gap / plain.diagonal(), move)
 
 
 def _checked(priorities: Floats, slots: int, tolerance: float) -> Floats:

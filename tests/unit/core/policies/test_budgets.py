@@ -68,6 +68,20 @@ def test_costs_of_several_sizes_are_one_budget():
     assert solution.by_budget[0] < solution.multipliers[1] < solution.multipliers[2] < 1
 
 
+def test_a_budget_of_policies_that_are_nearly_sure_of_their_arms_takes_few_passes():
+    """Multipliers near 1 hardly move them, and from some other one on they change their minds together."""
+    sure = np.full((200, 2), 0.001)
+    sure[:, 0] = 0.999
+    sure[80:] = sure[80:, ::-1]
+    sure[:8, 0] = 0.9
+    totals = totals_of(sure / sure.sum(axis=1, keepdims=True), 1, floor=0.01)
+    most = totals(np.ones(2))[0] - 1.5
+    chats = counted("chats", [0], most, arms=2)
+    solution = solve((), totals, 1, np.ones(2), TOLERANCE, budgets=(chats,))
+    assert_kept_and_no_stronger_than_needed((chats,), solution)
+    assert solution.passes <= 20
+
+
 def test_a_budget_that_is_not_used_up_multiplies_nothing():
     solution = solve((), totals_of(policy(), 2), 2, np.ones(ARMS), budgets=(counted("much", [0], 300.0),))
     assert solution.by_budget == [1.0]
