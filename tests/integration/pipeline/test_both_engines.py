@@ -15,14 +15,14 @@ from nightslate.pipeline.night import Night
 from nightslate.tables import Warehouse
 from tests.integration.nights import PAGES, run_night
 
-from . import test_contacts, test_features, test_issue_choice, test_issues, test_sequences, world
+from . import test_contacts, test_detectors, test_features, test_issue_choice, test_sequences, world
 
 Land = Callable[[Path], object]
 
 
-def land_issues(home: Path) -> None:
-    for number in range(len(test_issues.DAYS)):
-        test_issues.land(home, number)
+def land_leavers(home: Path) -> None:
+    for number in range(len(test_detectors.DAYS)):
+        test_detectors.land(home, number)
 
 
 def land_issue_choice(home: Path) -> None:
@@ -85,7 +85,12 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             id="trajectories",
         ),
         pytest.param(
-            test_issues.PROGRAM, test_issues.SPEC, land_issues, test_issues.DAYS[-1:], False, id="two issues"
+            test_detectors.PROGRAM,
+            test_detectors.SPEC,
+            land_leavers,
+            test_detectors.DAYS[-1:],
+            False,
+            id="learnt risks",
         ),
         pytest.param(
             test_issue_choice.PROGRAM,
