@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from nightslate.core.arrays import Ints
+from nightslate.core.ordering import events_between
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,7 @@ def contacts_before(
 ) -> Ints:
     """(n, limits) as `contacts_within`, each of some users at a moment of its own. asked, moments (n,):
     places of users, and when; users, at (m,): of contacts, in any order."""
-    times = np.unique(at)
-    contacts = np.sort(users * (len(times) + 1) + np.searchsorted(times, at))
-
-    def earlier(than: Ints) -> Ints:
-        return np.searchsorted(contacts, asked * (len(times) + 1) + np.searchsorted(times, than))
-
-    found = [earlier(moments) - earlier(moments - limit.period) for limit in limits]
+    found = [events_between(users, at, asked, moments - limit.period, moments) for limit in limits]
     return np.stack(found, axis=1) if found else np.zeros((len(moments), 0), dtype=np.int64)
 
 

@@ -53,3 +53,16 @@ def _by_digits(keys: Ints) -> Ints:
     while (keys := keys >> 16).any():
         order = order[np.argsort(keys[order].astype(np.uint16), kind="stable")]
     return order
+
+
+def events_between(users: Ints, at: Ints, asked: Ints, begin: Ints, end: Ints) -> Ints:
+    """(n,) how many events the users `asked` about have in [begin, end), all (n,). users, at (m,): whose
+    event each is (-1: nobody's who is asked about), and when, in any order."""
+    times = np.unique(at)
+    # A number for each user and place in time, so that one search finds both.
+    events = np.sort(users * (times.size + 1) + np.searchsorted(times, at))
+    before_end, before = (
+        np.searchsorted(events, asked * (times.size + 1) + np.searchsorted(times, moment))
+        for moment in (end, begin)
+    )
+    return np.asarray(before_end - before)

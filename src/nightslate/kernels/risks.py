@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Bools
+from nightslate.core.ordering import events_between
 from nightslate.core.policies import EpsilonGreedy
 from nightslate.core.policies.row_sample import RowSample
 from nightslate.kernels.encoding import Encoder
@@ -51,14 +52,7 @@ class Horizon:
         users = pc.unique(rows["user_id"])
         user, of_event = (place_in(each["user_id"], users) for each in (rows, events))
         begin, moments = (integers(each[AT]) for each in (rows, events))
-        at = np.sort(moments)
-        # A number for each user and place in time, so that one search finds both.
-        numbers = np.sort(of_event * (at.size + 1) + np.searchsorted(at, moments))
-        first, end = (
-            np.searchsorted(numbers, user * (at.size + 1) + np.searchsorted(at, moment))
-            for moment in (begin, begin + microseconds(self.within))
-        )
-        return np.asarray(end > first)
+        return events_between(of_event, moments, user, begin, begin + microseconds(self.within)) > 0
 
 
 @dataclass(frozen=True)

@@ -209,9 +209,9 @@ def _rather_unknown(verdicts: pa.Table) -> pa.Table:
     a row that differs may be right."""
     may_be = pc.is_in(verdicts["fault"], pa.array([ANOTHER_ARM, ANOTHER_PROPENSITY, ANOTHER_VARIANT]))
     unknown = pc.if_else(may_be, REPLACED_GONE, verdicts["unknown"])
-    fault = pc.if_else(may_be, None, verdicts["fault"])
-    columns = {**dict(zip(verdicts.column_names, verdicts.columns, strict=True)), "fault": fault}
-    return pa.table([{**columns, "unknown": unknown}[name] for name in SERVED.names], schema=SERVED)
+    for name, column in (("fault", pc.if_else(may_be, None, verdicts["fault"])), ("unknown", unknown)):
+        verdicts = verdicts.set_column(SERVED.get_field_index(name), SERVED.field(name), column)
+    return verdicts
 
 
 def _best(verdicts: Sequence[pa.Table]) -> pa.Table:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pyspark.sql import SparkSession
@@ -20,14 +21,9 @@ from . import test_contacts, test_detectors, test_features, test_issue_choice, t
 Land = Callable[[Path], object]
 
 
-def land_leavers(home: Path) -> None:
-    for number in range(len(test_detectors.DAYS)):
-        test_detectors.land(home, number)
-
-
-def land_issue_choice(home: Path) -> None:
-    for number in range(len(test_issue_choice.DAYS)):
-        test_issue_choice.land(home, number)
+def each_day_of(program: ModuleType) -> Land:
+    """Lands the logs of all days of a test module's program."""
+    return lambda home: [program.land(home, number) for number in range(len(program.DAYS))]
 
 
 def land_sequences(home: Path) -> None:
@@ -87,7 +83,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         pytest.param(
             test_detectors.PROGRAM,
             test_detectors.SPEC,
-            land_leavers,
+            each_day_of(test_detectors),
             test_detectors.DAYS[-1:],
             False,
             id="learnt risks",
@@ -95,7 +91,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         pytest.param(
             test_issue_choice.PROGRAM,
             test_issue_choice.SPEC,
-            land_issue_choice,
+            each_day_of(test_issue_choice),
             test_issue_choice.DAYS[-1:],
             False,
             id="one of three issues a user",
