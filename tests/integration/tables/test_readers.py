@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 from tests.integration.tables.rows import MONDAY, TUESDAY
@@ -85,7 +86,8 @@ def test_polars_duckdb_and_pyarrow_read_alike(slates: Table) -> None:
         "slate_date": MONDAY,
     }
 
-    dataset = DeltaTable(slates.path).to_pyarrow_dataset()
+    files = SubTreeFileSystem(str(slates.path), LocalFileSystem())
+    dataset = DeltaTable(slates.path).to_pyarrow_dataset(filesystem=files)
     by_duckdb = duckdb.sql("select * from dataset order by slate_id").to_arrow_table()
     by_polars = pl.read_delta(str(slates.path)).sort("slate_id")
     assert dataset.to_table().sort_by("slate_id").to_pylist() == expected
