@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,18 @@ from nightslate.errors import LeakError
 from nightslate.kernels.credited import IMPRESSION, LAG, OF_CREDITS, as_events
 from nightslate.kernels.features import AT, KNOWN, USER, holds, integers
 from nightslate.kernels.leaks import leaking_at
-from nightslate.kernels.lists import place_in
+from nightslate.kernels.lists import place_in, places
 from nightslate.kernels.user_features import columns_read, with_known
 from nightslate.programs.days import end_of, microseconds
-from nightslate.programs.features import ARM, Aggregate, DaysFrom, OfNumbers, Rate, columns_looked_at
+from nightslate.programs.features import (
+    ARM,
+    Aggregate,
+    DaysFrom,
+    FeatureSpec,
+    OfNumbers,
+    Rate,
+    columns_looked_at,
+)
 from nightslate.records.instants import INSTANT
 
 EARNED = "credit"
@@ -55,7 +64,7 @@ class FeaturesOfArms:
         credits, from the impressions that are `credited`. Raises LeakError where what was not there yet would
         change it."""
         for events, mine in self._events(tables):
-            compute = self._pooling(mine)
+            compute = partial(self._pooled, aggregates=mine)
             leaks = leaking_at(compute, events, end_of(self.ds), f"{self.ds}")
             if leaks:
                 raise LeakError(
@@ -93,25 +102,20 @@ class FeaturesOfArms:
                 if isinstance(each.spec, Rate):
                     yield _earnings(tables["credits"], tables["credited"], each.spec), (each,)
 
-    def _pooling(self, mine: Sequence[Aggregate]) -> Callable[[pa.Table], dict[str, Pooled]]:
-        return lambda events: {each.name: self._pooled(events, each) for each in mine}
-
-    def _pooled(self, events: pa.Table, each: Aggregate) -> Pooled:
+    def _pooled(self, events: pa.Table, aggregates: Sequence[Aggregate]) -> dict[str, Pooled]:
+        """By feature what events say of each arm, and last of all arms that have none."""
         end, at = self._end, integers(events[AT])
-        counts = (at < end) & (integers(events[KNOWN]) <= end) & _valid(events[ARM])
-        if each.window is not None:
-            counts &= at >= end - microseconds(each.window)
-        values = np.zeros(at.size)
-        if isinstance(each.spec, Rate):
-            values = events[EARNED].to_numpy()
-        else:
-            counts &= np.asarray(holds(events, each.spec.where))
-        if isinstance(each.spec, OfNumbers):
-            counts &= _valid(events[each.spec.column])
-            values = pc.fill_null(events[each.spec.column], 0.0).to_numpy()
-        arm = place_in(events[ARM], pa.array(self.arms, pa.string()))  # of no arm's place: the last one
-        place = np.where(arm < 0, len(self.arms), arm)
-        return Pooled.initial(len(self.arms) + 1).update(place[counts], at[counts], values[counts])
+        known = (at < end) & (integers(events[KNOWN]) <= end) & _valid(events[ARM])
+        place = places(events[ARM], pa.array(self.arms, pa.string()))
+        found = {}
+        for each in aggregates:
+            holding, values = _values(events, each.spec)
+            counts = known & holding
+            if each.window is not None:
+                counts &= at >= end - microseconds(each.window)
+            nothing = Pooled.initial(len(self.arms) + 1)
+            found[each.name] = nothing.update(place[counts], at[counts], values[counts])
+        return found
 
     def _aggregated(self, each: Aggregate, found: Pooled) -> Floats:
         """(A,) of the arms that have features."""
@@ -137,6 +141,17 @@ class FeaturesOfArms:
     def _end(self) -> int:
         """In microseconds."""
         return int(end_of(self.ds).timestamp()) * SECOND
+
+
+def _values(events: pa.Table, spec: FeatureSpec) -> tuple[Bools, Floats]:
+    """(m,) each: of which events a feature is, whenever they were, and what each adds to it."""
+    if isinstance(spec, Rate):
+        return np.ones(events.num_rows, dtype=np.bool_), events[EARNED].to_numpy()
+    holding = np.asarray(holds(events, spec.where))
+    if isinstance(spec, OfNumbers):
+        column = events[spec.column]
+        return holding & _valid(column), pc.fill_null(column, 0.0).to_numpy()
+    return holding, np.zeros(events.num_rows)
 
 
 def _earnings(credits: pa.Table, impressions: pa.Table, spec: Rate) -> pa.Table:

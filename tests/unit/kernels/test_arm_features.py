@@ -249,14 +249,14 @@ def test_nothing_at_all_is_the_defaults() -> None:
 def test_a_planted_leak_is_found(monkeypatch: pytest.MonkeyPatch, leak: str) -> None:
     honest = FeaturesOfArms._pooled
 
-    def late(self: FeaturesOfArms, events: pa.Table, each: Any) -> Pooled:
+    def late(self: FeaturesOfArms, events: pa.Table, aggregates: Any) -> dict[str, Pooled]:
         if leak == "of the moment itself":
             monkeypatch.setattr(FeaturesOfArms, "_end", property(lambda _: _micro(END) + 1))
         else:
             events = events.set_column(
                 events.schema.get_field_index("known_at"), "known_at", events["occurred_at"]
             )
-        return honest(self, events, each)
+        return honest(self, events, aggregates)
 
     monkeypatch.setattr(FeaturesOfArms, "_pooled", late)
     with pytest.raises(LeakError, match=r"look at what was not known at their moment: .*shown_1d"):
