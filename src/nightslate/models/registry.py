@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +20,7 @@ from nightslate.programs.issue import ONLY
 
 CHAMPION, UPDATED = "champion", "updated"
 _PACKAGE = "nightslate.package"
+_WITH_DIGEST = "tags.`nightslate.digest` = '{}'"
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,6 @@ class Registry:
         with self._copy(self.client.get_model_version(self.name, version)) as copy:
             yield copy
 
-    def versions_of(self, digest: str) -> list[str]:
-        """The versions that hold the model with that digest, the newest first. Raises ModelError where there
-        is none."""
-        return [str(version.version) for version in self._registered(digest)]
-
     def _load(self, version: ModelVersion, digest: str) -> ModelFile:
         with self._copy(version) as copy:
             return ModelFile.load(copy, digest, place=str(version.source).removeprefix("file://"))
@@ -139,11 +135,23 @@ class Registry:
     def _found(self, digest: str, package: str | None = None) -> Iterator[ModelVersion]:
         """The versions with that digest, the newest first. Where there are several of one package, the older
         ones were damaged."""
-        wanted = f"name = '{self.name}' AND tags.`nightslate.digest` = '{digest}'"
+        wanted = f"name = '{self.name}' AND {_WITH_DIGEST.format(digest)}"
         wanted += f" AND tags.`{_PACKAGE}` = '{package}'" if package else ""
-        found = self.client.search_model_versions(wanted)
-        yield from sorted(found, key=lambda version: int(version.version), reverse=True)
+        yield from _newest_first(self.client.search_model_versions(wanted))
 
     def _aliases(self, version: ModelVersion) -> list[str]:
         """What points at a version: a search for versions does not say."""
         return list(self.client.get_model_version(self.name, str(version.version)).aliases)
+
+
+def versions_of(digest: str, registries: Sequence[Registry]) -> list[tuple[Registry, str]]:
+    """The versions that hold the model with that digest in any of some registries of one MLflow, the newest
+    of each first."""
+    by_name = {registry.name: registry for registry in registries}
+    names = ", ".join(f"'{name}'" for name in by_name)
+    found = registries[0].client.search_model_versions(f"name IN ({names}) AND {_WITH_DIGEST.format(digest)}")
+    return [(by_name[version.name], str(version.version)) for version in _newest_first(found)]
+
+
+def _newest_first(versions: Iterable[ModelVersion]) -> list[ModelVersion]:
+    return sorted(versions, key=lambda version: int(version.version), reverse=True)

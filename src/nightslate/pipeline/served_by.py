@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.engines import Work
-from nightslate.kernels.assignments import Assignment
+from nightslate.kernels.scoring import ScoredBy
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.experiments import assignments_recorded, ever_recorded, served_days
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.released_models import releases_of
-from nightslate.serving.loading import ever_released
-from nightslate.serving.ranking import ServedModel
+from nightslate.serving.loading import ever_released, updated
 from nightslate.serving.recomputed import RecomputedDecisions
 from nightslate.serving.recomputed_draws import RecomputedDraws
+from nightslate.serving.release import Release
 from nightslate.serving.released import Released
 from nightslate.tables import Table
 
@@ -43,28 +43,31 @@ def recomputed_by(night: Night, impressions: Table, recorded: Recorded) -> Recom
     """How the day's decisions are recomputed: by the releases that its impressions name and that nights have
     recorded, also where such a night was trained again since; those of another model than is named with them
     are left out."""
-    models, releases = _digests(night, impressions)
-    found, ever = dict[str, Released](), set[str]()
-    for each in night.issues if models else ():
-        of_issue = recorded.of_issue(each.issue.name)
-        ever |= ever_released(of_issue.models.snapshot())
-        dealt, kept = assignments_recorded(each, of_issue.allocations)
-        for served in (served for model in models for served in releases_of(each, model)):
-            if served.release.digest in releases:
-                found[served.release.digest] = _released(each, served, of_issue, dealt, kept)
-    gone, choice = (releases & ever) - found.keys(), night.program.issue_choice
+    models, named = _digests(night, impressions)
+    by_nights = named & ever_released(recorded.models.snapshot())
+    wanted, issues = by_nights | (named & updated(night.table("updates").snapshot())), night.issues
+    served = [each for model in models for each in releases_of(model, issues, wanted)]
+    found = dict[str, Released]()
+    for each in issues:
+        mine = [(release, model) for release, model in served if release.issue == each.issue.name]
+        if mine:
+            found |= _released(each, mine, recorded.of_issue(each.issue.name))
+    gone, choice = by_nights - found.keys(), night.program.issue_choice
     draws = RecomputedDraws(night.ds, [*night.program.issues], choice, found, gone) if choice else None
     return RecomputedDecisions(night.ds, found, gone, draws)
 
 
 def _released(
-    night: IssueNight, served: ServedModel, recorded: Recorded, dealt: list[Assignment], kept: bool
-) -> Released:
-    release = served.release
-    if not release.goals:
-        return Released(release, served.model, [release.multipliers], dealt, kept)
-    solved, all_kept = _solved(night, recorded.multipliers)
-    return Released(release, served.model, solved or [release.multipliers], dealt, kept and all_kept)
+    night: IssueNight, served: Sequence[tuple[Release, ScoredBy]], recorded: Recorded
+) -> dict[str, Released]:
+    """Releases of one issue, by digest, with all by which their decisions may have been made."""
+    found = {}
+    dealt, kept = assignments_recorded(night, recorded.allocations)
+    for release, model in served:
+        solved, all_kept = _solved(night, recorded.multipliers) if release.goals else ([], True)
+        multipliers = solved or [release.multipliers]
+        found[release.digest] = Released(release, model, multipliers, dealt, kept and all_kept)
+    return found
 
 
 def is_served(impressions: pa.Table) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from nightslate import settings
 from nightslate.contracts import load
 from nightslate.errors import ModelError
+from nightslate.kernels.scoring import ScoredBy
 from nightslate.models.files import ModelFile, scored_by
 from nightslate.serving.mlmodel import example
 from nightslate.serving.multipliers import Multipliers
@@ -26,23 +27,35 @@ def _load_pyfunc(path: str) -> ServedModel:
     return load_served(Path(path), settings.home())
 
 
-def load_served(folder: Path, home: Path, replaced: bool = False) -> ServedModel:
+def load_served(folder: Path, home: Path) -> ServedModel:
     """The model in a folder. Raises ModelError unless the warehouse in `home` has recorded its release, and
-    with it all of its files; replaced: or had, until its night was trained again."""
-    release = _recorded_release(folder / RELEASE, home, replaced)
-    model = scored_by(ModelFile.load(folder, release.model_digest))
-    # scikit-learn and its threads are loaded when they are used: before the first request
-    one = pa.Table.from_pylist([example(release)]).to_pandas()
-    model.choices(read(one, release.context, model.arms, release.keyed).users)
+    with it all of its files."""
+    release = release_in(folder)
+    _require_recorded(release, folder / RELEASE, home)
+    model = model_of(release, folder)
     return ServedModel(release, model, Multipliers(release, snapshot_of(release, "multipliers", home)))
 
 
-def _recorded_release(file: Path, home: Path, replaced: bool) -> Release:
+def release_in(folder: Path) -> Release:
+    """What the files in a folder say, whoever wrote them. Raises ModelError where that is no release."""
+    file = folder / RELEASE
     try:
         content = file.read_bytes()
     except OSError as error:
         raise ModelError(f"{file} can't be read ({error.strerror}): a night's `train` writes it") from error
-    release = Release.from_json(content, str(file))
+    return Release.from_json(content, str(file))
+
+
+def model_of(release: Release, folder: Path) -> ScoredBy:
+    """The model of a release that is recorded. Raises ModelError unless the folder has its files."""
+    model = scored_by(ModelFile.load(folder, release.model_digest))
+    # scikit-learn and its threads are loaded when they are used: before the first request
+    one = pa.Table.from_pylist([example(release)]).to_pandas()
+    model.choices(read(one, release.context, model.arms, release.keyed).users)
+    return model
+
+
+def _require_recorded(release: Release, file: Path, home: Path) -> None:
     models = snapshot_of(release, "models", home)
     if models.version < 0:
         raise ModelError(
@@ -50,14 +63,12 @@ def _recorded_release(file: Path, home: Path, replaced: bool) -> Release:
             " NIGHTSLATE_HOME to the warehouse whose nights trained the model"
         )
     of_a_night = release.digest in _releases(models) and _trained(models, release)
-    of_a_night |= replaced and release.digest in ever_released(models)  # it has the model's digest in it
-    if not of_a_night and not _updated(release, home):
+    if not of_a_night and release.digest not in updated(snapshot_of(release, "updates", home)):
         raise ModelError(
             f"{file} is not what a night of {release.program} in {home} has recorded, nor an update: its"
             f" sha256 is {release.digest}, of a model with digest {release.model_digest}. Train the night of"
             " this model again (clear its task `train`)"
         )
-    return release
 
 
 def snapshot_of(release: Release, table: str, home: Path) -> Snapshot:
@@ -73,6 +84,11 @@ def ever_released(models: Snapshot) -> set[str]:
     return _named_in(commit for _, commit in models.all_commits)
 
 
+def updated(updates: Snapshot) -> set[str]:
+    """The digests of releases of all updates between nights."""
+    return {*updates.to_arrow(columns=["release_digest"])["release_digest"].to_pylist()}
+
+
 def _releases(models: Snapshot) -> set[str]:
     """The digests that the commits know of which wrote the table's days as they are."""
     return _named_in(commit for commit in models.written().values() if commit)
@@ -80,13 +96,6 @@ def _releases(models: Snapshot) -> set[str]:
 
 def _named_in(commits: Iterable[Commit]) -> set[str]:
     return {digest for each in commits for digest in json.loads(each.metadata.get(RELEASES, "[]"))}
-
-
-def _updated(release: Release, home: Path) -> bool:
-    """Whether an update between nights has recorded the release."""
-    rows = snapshot_of(release, "updates", home).to_arrow(columns=["digest", "release_digest"])
-    of_model = pc.equal(rows["digest"], release.model_digest)
-    return bool(pc.any(pc.and_(of_model, pc.equal(rows["release_digest"], release.digest))).as_py())
 
 
 def _trained(models: Snapshot, release: Release) -> bool:

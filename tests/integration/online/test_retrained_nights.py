@@ -4,14 +4,14 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nightslate.errors import ContractError, ModelError
+from nightslate.errors import ContractError
+from nightslate.models.registry import versions_of
 from nightslate.online.clock import Clock
 from nightslate.online.requests import Answer
 from nightslate.online.service import Service
@@ -129,10 +129,9 @@ def test_what_is_gone_is_no_lie(retrained: tuple[Path, list[Answer], set[str]], 
     gone = retrained[2] - digests(home)
     registry = night(home, TODAY).of_issue("usability").registry
     for digest in gone:
-        with suppress(ModelError):  # of the other issue
-            for version in registry.versions_of(digest):
-                source = registry.client.get_model_version(registry.name, version).source
-                shutil.rmtree(source.removeprefix("file://"))
+        for _, version in versions_of(digest, [registry]):  # none of the other issue
+            source = registry.client.get_model_version(registry.name, version).source
+            shutil.rmtree(source.removeprefix("file://"))
     assisted.land(home, TODAY, assisted.others_logs([]))
     said = run_night(night(home, TODAY), *RECOMPUTED)["audit_served"]
     found = night(home, TODAY).rows("served_decisions").to_pylist()
