@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -38,16 +38,16 @@ class Ranked:
 
 def ranked(
     issue: ServedIssue,
+    variant: str,
     user: pa.Table,
     eligible_arms: tuple[str, ...] | None,
     decision: Keys,
     day: date,
     solved_for: date,
 ) -> Ranked:
-    """For the row of a user with its whole context. Raises ContractError for arms that the model does not
-    rank, and where no night has solved the multipliers."""
-    variant, model = issue.model_of(user)
-    eligible = None
+    """For the row of a user in this variant, with its whole context. Raises ContractError for arms that the
+    model does not rank, and where no night has solved the multipliers."""
+    model, eligible = issue.models[variant], None
     if eligible_arms is not None:
         eligible = eligible_among(pa.array([eligible_arms], pa.list_(pa.string())), model.model.arms)
     context = [feature.name for feature in model.release.context]
@@ -108,10 +108,14 @@ class Edition:
                 return False
         raise TypeError(self.features)
 
-    def issue_models(self, user: pa.Table) -> list[str]:
-        """By which models an issue is drawn for the user of this row, as impressions name them."""
-        models = [self.issues[name].model_of(user)[1] for name in sorted(self.issues)]
-        return [named(model.release) for model in models]
+    def variants(self, user: pa.Table, issues: Sequence[str]) -> dict[str, str]:
+        """The variant of each of these issues that the user of this row is in."""
+        return {name: self.issues[name].variant_of(user) for name in issues}
+
+    def issue_models(self, variants: Mapping[str, str]) -> tuple[str, ...]:
+        """By which models one of these issues is drawn for a user in these variants of them, as impressions
+        name them."""
+        return tuple(named(self.issues[name].models[variant].release) for name, variant in variants.items())
 
     @classmethod
     def of_night(cls, night: Night, version: int) -> Edition:

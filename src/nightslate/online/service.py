@@ -161,18 +161,20 @@ class Service:
                 answer.reason = f"{WITHHELD}: {refusal}"
                 return None
         answer.issue = asked.issue or next(iter(edition.issues))
+        of_issues = [answer.issue]
         if asked.issue is None and edition.choice is not None:
             chances = edition.choice.chances(known)
             if not chances.any():
                 answer.issue, answer.reason = None, NOT_CONCERNED
                 return None
             place = int(edition.choice.drawn(known, chances, decision, at.date())[0])
-            answer.issue, answer.issue_probability = edition.choice.names[place], float(chances[0, place])
-        found = ranked(
-            edition.issues[answer.issue], known, asked.eligible_arms, decision, at.date(), edition.day
-        )
+            of_issues = edition.choice.names
+            answer.issue, answer.issue_probability = of_issues[place], float(chances[0, place])
+        variants = edition.variants(known, of_issues)
+        issue, variant = edition.issues[answer.issue], variants[answer.issue]
+        found = ranked(issue, variant, known, asked.eligible_arms, decision, at.date(), edition.day)
         if answer.issue_probability is not None:
-            found = replace(found, issue_models=tuple(edition.issue_models(known)))
+            found = replace(found, issue_models=edition.issue_models(variants))
         answer.variant, answer.policy = found.variant, found.model.release.learner
         answer.model_digest = found.model.release.model_digest
         answer.ranking, answer.propensities = list(found.ranking), list(found.propensities)

@@ -29,10 +29,9 @@ class ServedIssue:
     assignment: Assignment
     models: Mapping[str, ServedModel]
 
-    def model_of(self, user: pa.Table) -> tuple[str, ServedModel]:
-        """The variant that the user of this row is in, and its model."""
-        variant = str(self.assignment.variants(user_keys(user))[0])
-        return variant, self.models[variant]
+    def variant_of(self, user: pa.Table) -> str:
+        """The one that the user of this row is in."""
+        return str(self.assignment.variants(user_keys(user))[0])
 
 
 def served_issue(night: IssueNight, models: Table, promotions: Table, allocations: Table) -> ServedIssue:
