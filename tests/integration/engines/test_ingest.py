@@ -1,23 +1,14 @@
-"""Landing files through an engine: duplicates, damaged files, and a key that no plan and no file shows."""
+"""Landing files through an engine: duplicates, damaged files, and rows that are rejected."""
 
 import json
-import shutil
-from datetime import timedelta
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
-import yaml
-from tests.integration.pipeline import world
 from tests.unit.kernels.landed import (
     CONFORMER,
     DS,
-    KEY,
-    NOON,
     PARQUET,
-    PSEUDONYMISE,
     good,
     write_csv,
     write_damaged_half_way,
@@ -26,64 +17,10 @@ from tests.unit.kernels.landed import (
 )
 
 from nightslate.contracts import arrow, load
-from nightslate.engines import Input, LocalEngine
-from nightslate.kernels.buckets import buckets_of
 from nightslate.kernels.ingest import OfBucket
-from nightslate.kernels.log_completion import CompletedImpressions
-from nightslate.kernels.shown_for import ShownFor
-from nightslate.kernels.slate_propensities import SLATE_COLUMNS
-from nightslate.pipeline.log_intake import Completion, accepted_at_once, take_in
-from nightslate.pipeline.night import Night
-from nightslate.programs import load as load_program
+from nightslate.pipeline.log_intake import take_in
 
-from .stored import stored
-
-ALONE = LocalEngine(processes=1)
-WITH_SLATES = PARQUET.append(pa.field("slate_id", pa.string()))
-NO_SLATES = Input([], arrow.schema(load("slates")), partition="slate_date").columns(SLATE_COLUMNS)
-BY_ID = [("impression_id", "ascending")]
-
-
-def night(home, engine=ALONE, buckets=7):
-    """Of a program whose impressions have an age."""
-    spec = yaml.safe_load(world.SPEC)
-    spec |= {"buckets": buckets, "start_date": DS}
-    spec["logs"] |= {"context": [{"name": "age", "type": "number"}]}
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / "tiny.yaml"
-    path.write_text(yaml.safe_dump(spec))
-    return Night(load_program(path), DS, home, engine)
-
-
-@pytest.fixture
-def taken(tmp_path):
-    """Takes in some files by itself, each time into a warehouse of its own."""
-
-    def take(files, completion=None, engine=ALONE, buckets=7):
-        home = tmp_path / f"home-{len(list(tmp_path.iterdir()))}"
-        mine = night(home, engine, buckets)
-        found = take_in(mine, mine.table("impressions"), files, CONFORMER, completion)
-        scratch = mine.warehouse.scratch(mine.name)
-        assert [path for path in scratch.rglob("*") if path.is_file()] == []
-        mine.table("impressions").verify(found.staged)
-        for file in found.staged.data_files:
-            assert set(buckets_of(pq.read_table(file.path), buckets)) == {file.bucket}
-        return found
-
-    return take
-
-
-def rows_of(ingested):
-    """The accepted rows, as whoever comes next reads them."""
-    return Input(ingested.staged.data_files, arrow.schema(CONFORMER.contract)).read(None).sort_by(BY_ID)
-
-
-def kept(ingested):
-    return rows_of(ingested)["impression_id"].to_pylist()
-
-
-def why(ingested):
-    return sorted((row["reason"], row["file"]) for row in ingested.rejects.to_pylist())
+from .taking_in import CHANGES, kept, night, why
 
 
 def test_no_files_are_no_rows(taken, tmp_path):
@@ -123,15 +60,6 @@ def test_exact_copies_count_once_in_a_file_and_across_formats(taken, tmp_path, b
     assert kept(ingested) == ["i1", "i2", "i3"]
     assert why(ingested) == []
     assert (ingested.total, ingested.copies) == (7, 4)
-
-
-CHANGES = [
-    {"arm_id": "b"},
-    {"age": None},
-    {"occurred_at": NOON + timedelta(microseconds=1)},
-    {"propensity": 0.5000000000000001},
-    {"user_id": "somebody else"},
-]
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 7, 97])
@@ -245,220 +173,3 @@ def test_records_that_landed_are_rows_or_copies_or_rejects(taken, tmp_path):
         ("a.csv", 4, "a quoted field ends in its line"),
         *(("b.jsonl", number, "a key stands once in an object") for number in (1, 2, 3)),
     ]
-
-
-def aged(rows, read):
-    """Completes by what lies beside: whoever is there is as old as it says, and some rows are rejected."""
-    beside = read()
-    place = pc.index_in(rows["user_id"], beside["user_id"].combine_chunks())
-    known = beside["age"].combine_chunks().take(place.combine_chunks())
-    named = pc.fill_null(pc.equal(rows["slate_id"], "unknown"), False)
-    for name, values in {
-        "age": pc.coalesce(rows["age"], known),
-        "_reason": pc.if_else(named, "unknown_slate", pa.scalar(None, pa.string())),
-        "_clause": pc.if_else(named, "a clause", pa.scalar(None, pa.string())),
-    }.items():
-        at = rows.schema.get_field_index(name)
-        rows = rows.set_column(at, rows.schema.field(at), values)
-    return rows
-
-
-def ages(folder, buckets, numbers=range(100)):
-    """Users whose ages are known, in their buckets."""
-    users = PSEUDONYMISE(pa.array([good(number)["user_id"] for number in numbers]))
-    rows = pa.table({"user_id": users, "age": pa.array([90.0 + number for number in numbers])})
-    return stored(folder, rows, buckets, DS)
-
-
-@pytest.mark.parametrize("buckets", [1, 7])
-def test_rows_are_completed_once_they_are_sound_and_single_by_what_lies_in_their_bucket(
-    taken, tmp_path, buckets
-):
-    asked = []
-
-    def complete(rows, read):
-        asked.append((rows["impression_id"].to_pylist(), read().num_rows))
-        assert rows.schema == CONFORMER.schema()
-        return aged(rows, read)
-
-    rows = [
-        good(1, age=None),
-        good(2),
-        good(2),
-        good(3, slot=0, slate_id="unknown"),
-        good(4, slate_id="unknown"),
-    ]
-    rows += [good(5), good(5, arm_id="b"), good(6, slate_id="unknown", age=None)]
-    file = write_parquet(tmp_path / "a", rows, WITH_SLATES)
-    completed = taken([file], Completion(complete, ages(tmp_path / "ages", buckets)), buckets=buckets)
-    assert sorted(name for names, _ in asked for name in names) == ["i1", "i2", "i4", "i6"]
-    assert all(count == 100 if buckets == 1 else 0 < count < 100 for _, count in asked)
-    assert kept(completed) == ["i1", "i2"]
-    assert rows_of(completed)["age"].to_pylist() == [91.0, 30.0]
-    assert why(completed) == [
-        *[("conflicting_duplicate", "a.parquet")] * 2,
-        ("out_of_range", "a.parquet"),
-        *[("unknown_slate", "a.parquet")] * 2,
-    ]
-    found = {
-        row["row_number"]: row for row in completed.rejects.to_pylist() if row["reason"] == "unknown_slate"
-    }
-    assert found.keys() == {5, 8}
-    assert {row["clause"] for row in found.values()} == {"a clause"}
-    whole = json.loads(found[8]["row"])
-    assert (whole["impression_id"], whole["age"]) == ("i6", 96.0), "as far as it was completed"
-    assert (completed.total, completed.copies) == (8, 1)
-
-
-def test_what_lies_beside_is_read_only_if_a_sound_row_gives_the_column_to_go_by(taken, tmp_path):
-    """Of impressions, that is what the slates say."""
-    asked, complete = [], CompletedImpressions("conditional", ShownFor({"all": []}, {}))
-
-    def watched(rows, read):
-        def watched_read():
-            asked.append(sorted(rows["impression_id"].to_pylist()))
-            return read()
-
-        return complete(rows, watched_read)
-
-    rows = [good(1, age=None), good(2), good(2), good(3, slot=0, slate_id="unknown")]
-    file = write_parquet(tmp_path / "a", rows, WITH_SLATES)
-    left_alone = taken([file], Completion(watched, NO_SLATES), buckets=1)
-    assert (asked, kept(left_alone)) == ([], ["i1", "i2"])
-    assert rows_of(left_alone)["propensity_kind"].to_pylist() == ["conditional"] * 2
-
-    file = write_parquet(tmp_path / "b", [*rows, good(4, slate_id="unknown", propensity=None)], WITH_SLATES)
-    completed = taken([file], Completion(watched, NO_SLATES), buckets=1)
-    assert (asked, kept(completed)) == ([["i1", "i2", "i4"]], ["i1", "i2"])
-    assert why(completed) == [("out_of_range", "b.parquet"), ("unknown_slate", "b.parquet")]
-    (row,) = [row["row"] for row in completed.rejects.to_pylist() if row["reason"] == "unknown_slate"]
-    assert json.loads(row)["impression_id"] == "i4"
-    assert (completed.total, completed.copies) == (5, 1)
-
-
-def files_of_all_kinds(folder):
-    """Copies, conflicts within and between users, rejects of every pass, and files that can't be read."""
-    folder.mkdir()
-    many = [good(i, user_id=f"raw-user-{i % 23}", age=None if i % 5 else 30.0) for i in range(300)]
-    changed = [good(i, **change, slate_id=None) for i, change in enumerate(CHANGES)]
-    write_parquet(
-        folder / "a",
-        [{**row, "slate_id": "unknown" if i % 50 == 7 else None} for i, row in enumerate(many)],
-        WITH_SLATES,
-    )
-    write_csv(folder / "b", many[100:200:3])
-    write_jsonl(folder / "c", [*changed, good(500, slot=0), good(501, age="old")])
-    write_damaged_half_way(folder / "d")
-    return sorted(folder.iterdir())
-
-
-def test_each_engine_takes_in_the_same_to_the_last_bit(taken, tmp_path, engine):
-    files, beside = files_of_all_kinds(tmp_path / "landed"), ages(tmp_path / "ages", 7)
-    here, alone = (taken(files, Completion(aged, beside), runs) for runs in (engine, ALONE))
-    for found in (here, alone):
-        assert (found.total, found.unusable_files) == (300 + 34 + 7, 1)
-        assert found.staged.rows + found.copies + found.rejects.num_rows - 1 == found.total
-        assert set(found.rejects["reason"].to_pylist()) == {
-            "conflicting_duplicate",
-            "out_of_range",
-            "unknown_slate",
-            "unreadable_file",
-            "wrong_type",
-        }
-    assert (here.total, here.copies) == (alone.total, alone.copies)
-    assert here.copies > 20
-    contents = [[(f.bucket, f.path.read_bytes()) for f in found.staged.data_files] for found in (here, alone)]
-    assert contents[0] == contents[1]
-    assert len(contents[0]) == 7
-    assert here.rejects.equals(alone.rejects)
-
-
-@pytest.mark.parametrize("buckets", [1, 2, 40])
-def test_neither_buckets_nor_the_order_of_files_have_a_say(taken, tmp_path, buckets):
-    files = files_of_all_kinds(tmp_path / "landed")
-    expected, found = taken(files), taken(files[::-1], buckets=buckets)
-    assert rows_of(found).to_pylist() == rows_of(expected).to_pylist()
-    assert sorted(map(str, found.rejects.to_pylist())) == sorted(map(str, expected.rejects.to_pylist()))
-    assert (found.total, found.copies) == (expected.total, expected.copies)
-
-
-def test_rows_of_a_file_lie_by_user_then_by_time(taken, tmp_path):
-    rows = [
-        good(i, user_id=f"raw-user-{i % 3}", occurred_at=NOON - timedelta(seconds=i * 7 % 20))
-        for i in range(40)
-    ]
-    ingested = taken(
-        [write_parquet(tmp_path / "a", rows[:9]), write_csv(tmp_path / "b", rows[9:])], buckets=1
-    )
-    (file,) = ingested.staged.data_files
-    lie = pq.read_table(file.path).select(["user_id", "occurred_at", "impression_id"]).to_pylist()
-    assert [tuple(row.values()) for row in lie] == sorted(tuple(row.values()) for row in lie)
-
-
-def test_a_small_log_is_accepted_at_once_as_it_is_taken_in(taken, tmp_path):
-    files = files_of_all_kinds(tmp_path / "landed")
-    at_once, taken_in = accepted_at_once(files, CONFORMER), rows_of(taken(files))
-    assert at_once.sort_by(BY_ID).to_pylist() == taken_in.drop_columns(["ds"]).to_pylist()
-    assert accepted_at_once([], CONFORMER).num_rows == 0
-
-
-def test_a_reject_is_the_whole_row_to_the_microsecond_without_what_it_leaves_out(taken, tmp_path):
-    late = NOON + timedelta(microseconds=1)
-    rows = [good(1, age=None, occurred_at=late), good(1, age=None, occurred_at=late, arm_id="b")]
-    ingested = taken([write_parquet(tmp_path / "a", rows)])
-    first, second = (json.loads(row) for row in ingested.rejects["row"].to_pylist())
-    (pseudonym,) = PSEUDONYMISE(pa.array([good(1)["user_id"]])).to_pylist()
-    assert first == {
-        "impression_id": "i1",
-        "decision_id": "d1",
-        "user_id": pseudonym,
-        "occurred_at": "2026-11-16T12:00:00.000001+00:00",
-        "slot": 1,
-        "arm_id": "a",
-        "propensity": 0.5,
-    }
-    assert second == {**first, "arm_id": "b"}
-
-
-def test_the_key_is_in_no_repr_and_raw_ids_are_in_no_file(engine, tmp_path, monkeypatch, capfd):
-    """Neither is in what tasks leave to one another, nor in what is staged, nor said."""
-    left = []
-
-    def look_and_remove(folder, **how):
-        left.extend(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-        shutil.rmtree(folder, **how)
-
-    monkeypatch.setattr("nightslate.engines.engine.shutil", SimpleNamespace(rmtree=look_and_remove))
-    rows = [good(1), good(1), good(2, slot=0), good(3), good(3, arm_id="b"), good(4, user_id="raw-user")]
-    mine, file = night(tmp_path / "home", engine), write_csv(tmp_path / "a", [*rows, good(4)])
-    ingested = take_in(mine, mine.table("impressions"), [file], CONFORMER)
-    assert (kept(ingested), len(ingested.rejects)) == (["i1"], 5)
-    assert len(left) > 1
-    assert any(b"i3" in content for content in left)
-    there = [path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()]
-    told = repr(CONFORMER) + str(PSEUDONYMISE) + repr(ingested) + repr(mine) + "".join(capfd.readouterr())
-    for secret in (KEY.decode(), KEY.hex(), "raw-user"):
-        assert secret not in told + str(ingested.rejects.to_pylist()) + str(rows_of(ingested).to_pylist())
-        assert not any(secret.encode() in content for content in (*left, *there))
-
-
-def test_the_key_is_in_no_plan(spark, tmp_path, monkeypatch, capsys):
-    from nightslate.engines.spark import SparkEngine
-
-    frames, kind = [], type(spark.range(1))
-    map_in_arrow = kind.mapInArrow
-    monkeypatch.setattr(
-        kind, "mapInArrow", lambda frame, *how: frames.append(map_in_arrow(frame, *how)) or frames[-1]
-    )
-    file = write_csv(tmp_path / "a", [good(1), good(2, slot=0)])
-    mine = night(tmp_path / "home", SparkEngine(spark))
-    ingested = take_in(mine, mine.table("impressions"), [file], CONFORMER)
-    assert kept(ingested) == ["i1"]
-    assert len(frames) == 3
-    shown = ""
-    for frame in frames:
-        frame.explain(extended=True)
-        shown += frame._jdf.queryExecution().toString() + capsys.readouterr().out
-    assert "MapInArrow" in shown
-    for secret in (KEY.decode(), KEY.hex(), "raw-user"):
-        assert secret not in shown

@@ -3,26 +3,15 @@
 import math
 from itertools import pairwise, permutations
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightslate.contracts import arrow, load
-from nightslate.kernels.conform import VERDICT
+from nightslate.contracts import load
 from nightslate.kernels.lists import codes, matrix
-from nightslate.kernels.slate_propensities import SLATE_COLUMNS, complete
 
-CONTRACT = load("impressions")
-ROWS = pa.schema(
-    [
-        *(arrow.schema(CONTRACT).field(c.name).with_nullable(True) for c in CONTRACT.landing_columns),
-        *(pa.field(name, kind) for name, kind in VERDICT.items()),
-    ]
-)
-SLATES = pa.schema([arrow.schema(load("slates")).field(name) for name in SLATE_COLUMNS])
-WEIGHTS = {"a": 0.4, "b": 0.3, "c": 0.15, "d": 0.1, "e": 0.05}
+from .shown_slates import MISMATCH, NOT_FIRST, SLATE, WEIGHTS, cuts, decision, judged, slate, verdicts
 
 NO_SLATE = ("unknown_slate", "slate_id is a slate that was published for the user, for ds or the day before")
 OTHER_SLATE = ("not_of_slate", "the rows of a decision have the same slate_id")
@@ -31,80 +20,6 @@ OTHER_VARIANT = ("not_of_slate", "variant is the slate's")
 OTHER_POLICY = ("not_of_slate", "policy is the slate's")
 GAP = ("not_of_slate", "the slots of a decision are 1, 2 and so on without a gap")
 OTHER_ELIGIBLE = ("not_of_slate", "the rows of a decision have the same eligible_arms")
-NOT_FIRST = ("not_of_slate", "the arms shown are the first of the slate's ranking that are eligible")
-REMOVED = (
-    "arms_removed_after_diversity",
-    "at most 10 candidates of a slate with a diversity penalty were removed, and propensities are"
-    " conditional",
-)
-MISMATCH = (
-    "propensity_mismatch",
-    "propensity is the conditional one that follows from the slate, to 1e-06 of it",
-)
-
-
-def slate(
-    name="s",
-    weights=WEIGHTS,
-    ranking="abcd",
-    user="u",
-    issue="i",
-    variant="v",
-    penalty=None,
-    propensities=None,
-    groups=None,
-    issue_probability=None,
-):
-    stored = [float(np.float32(weight)) for weight in weights.values()]
-    published = propensities or [0.0] * len(ranking)  # looked at where there is a penalty only
-    of = groups and [groups.get(arm) for arm in weights]
-    columns = (
-        name,
-        user,
-        issue,
-        variant,
-        "greedy",
-        list(weights),
-        stored,
-        of,
-        penalty,
-        list(ranking),
-        published,
-        issue_probability,
-    )
-    return dict(zip(SLATE_COLUMNS, columns, strict=True))
-
-
-SLATE = slate()
-
-
-def decision(arms="ab", name="d", slate_id="s", user="u", **columns):
-    """The rows of a decision that shows these arms from slot 1 on."""
-    return [
-        {
-            "impression_id": f"{name}{slot}",
-            "decision_id": name,
-            "user_id": user,
-            "slot": slot,
-            "arm_id": arm,
-            "slate_id": slate_id,
-            **columns,
-        }
-        for slot, arm in enumerate(arms, start=1)
-    ]
-
-
-def judged(rows, slates=(SLATE,), kind="conditional"):
-    """The completed rows by id, whatever their order."""
-    table = complete(pa.Table.from_pylist(rows, ROWS), pa.Table.from_pylist(list(slates), SLATES), kind)
-    assert table.schema == ROWS
-    found = {row["impression_id"]: row for row in table.to_pylist()}
-    assert found.keys() == {row["impression_id"] for row in rows}
-    return found
-
-
-def verdicts(rows, *args):
-    return {name: (row["_reason"], row["_clause"]) for name, row in judged(rows, *args).items()}
 
 
 def enumerated(slate, eligible, shown, kind):
@@ -126,18 +41,6 @@ def enumerated(slate, eligible, shown, kind):
         return [math.fsum(each) for each in marginal]
     joint = [1.0, *map(math.fsum, prefix)]
     return [later / before for before, later in pairwise(joint)]
-
-
-@st.composite
-def cuts(draw):
-    """A slate, the eligible arms as logged, and what was shown of it."""
-    arms = draw(st.permutations("abcdef"))[: draw(st.integers(1, 5))]
-    weights = {arm: draw(st.floats(0.01, 1.0)) for arm in arms}
-    depth = draw(st.integers(1, len(arms)))
-    ranking = draw(st.permutations(arms))[:depth]
-    eligible = draw(st.none() | st.lists(st.sampled_from("abcdefz"), unique=True))
-    left = [arm for arm in ranking if eligible is None or arm in eligible]
-    return weights, ranking, eligible, left[: draw(st.integers(1, 3))]
 
 
 @settings(max_examples=60, deadline=None)
@@ -323,54 +226,6 @@ def test_a_decision_has_propensities_of_one_kind():
     assert verdicts(rows) == {"d1": (None, None), "d2": GAP}
 
 
-@settings(max_examples=30, deadline=None)
-@given(cuts(), st.sampled_from(["conditional", "marginal"]), st.floats(0.001, 1.0))
-def test_a_slate_of_one_of_several_issues_is_shown_with_the_probability_of_both(cut, kind, chance):
-    """What is shown is the issue's probability less likely, as a whole: later conditional propensities are
-    given what stands in the first slot, and with it the issue."""
-    weights, ranking, eligible, shown = cut
-    rows = decision(shown, eligible_arms=eligible)
-    alone = judged(rows, [slate("s", weights, ranking)], kind)
-    found = judged(rows, [slate("s", weights, ranking, issue_probability=chance)], kind)
-    for name, row in found.items():
-        factor = chance if kind == "marginal" or row["slot"] == 1 else 1.0
-        assert row["propensity"] == pytest.approx(alone[name]["propensity"] * factor, rel=1e-12)
-        assert (row["issue_probability"], alone[name]["issue_probability"]) == (chance, None)
-    if found and kind == "conditional":
-        joint = math.prod(row["propensity"] for row in found.values())
-        given_issue = math.prod(row["propensity"] for row in alone.values())
-        assert joint == pytest.approx(chance * given_issue, rel=1e-12)
-
-
-DRAWN = slate(issue_probability=0.25)
-OTHER_PROBABILITY = ("propensity_mismatch", "issue_probability is the slate's, to 1e-06 of it")
-
-
-def test_a_logged_propensity_has_to_have_the_probability_of_the_issue():
-    exact = {name: row["propensity"] for name, row in judged(decision(), [DRAWN]).items()}
-    as_published = {name: row["propensity"] for name, row in judged(decision()).items()}
-    for logged, reason in ((exact, None), (as_published, "propensity_mismatch")):
-        rows = [{**row, "propensity": logged[row["impression_id"]]} for row in decision()]
-        assert {row["_reason"] for row in judged(rows, [DRAWN]).values()} == {reason}
-
-
-@pytest.mark.parametrize(
-    ("of_slate", "logged", "verdict"),
-    [
-        (DRAWN, 0.25 * (1 + 9e-7), (None, None)),
-        (DRAWN, 0.25 * (1 + 1.1e-6), OTHER_PROBABILITY),
-        (DRAWN, 1.0, OTHER_PROBABILITY),
-        (SLATE, 1.0, (None, None)),
-        (SLATE, 0.5, OTHER_PROBABILITY),
-    ],
-)
-def test_a_logged_probability_of_the_issue_has_to_be_that_of_the_slate(of_slate, logged, verdict):
-    rows = decision(issue_probability=logged)
-    found = judged(rows, [of_slate])
-    assert {(row["_reason"], row["_clause"]) for row in found.values()} == {verdict}
-    assert {row["issue_probability"] for row in found.values()} == {logged}
-
-
 def test_no_rows():
     assert judged([]) == {}
 
@@ -379,83 +234,3 @@ def test_lists_of_equal_length_are_matrices():
     lists = pa.chunked_array([[["a", "b"]], [["c", "a"], [None, "z"]]])
     assert codes(lists, pa.array(["a", "b", "c"])).tolist() == [[0, 1], [2, 0], [3, 3]]
     assert matrix(pa.chunked_array([[[1.0, 2.0]], [[3.0, 4.0]]])).tolist() == [[1.0, 2.0], [3.0, 4.0]]
-
-
-GROUPS = {"a": "x", "b": "x", "c": "y", "d": "x"}
-DIVERSIFIED = slate(penalty=0.5, propensities=[0.4, 0.45, 0.6, 0.7], groups=GROUPS)
-
-
-@pytest.mark.parametrize("eligible", [None, list("edcba")])
-def test_of_a_diversified_slate_the_propensities_are_those_that_were_published(eligible):
-    found = judged(decision("abc", eligible_arms=eligible), [DIVERSIFIED])
-    assert [found[f"d{slot}"]["propensity"] for slot in (1, 2, 3)] == [0.4, 0.45, 0.6]
-    assert {row["_reason"] for row in found.values()} == {None}
-
-
-def diversified(slate, eligible, shown):
-    """By adding up the probabilities of all rankings of the slate's depth, each cut down to the eligible."""
-    weight = dict(zip(slate["candidates"], slate["weights"], strict=True))
-    group = dict(zip(slate["candidates"], slate["groups"], strict=True))
-    cuts = []
-    for ranking in permutations(weight, len(slate["ranking"])):
-        left, probability = dict(weight), 1.0
-        for arm in ranking:
-            probability *= left.pop(arm) / (
-                sum(left.values()) + weight_now(weight, group, ranking, arm, slate)
-            )
-            if group[arm]:
-                left = {a: w * (slate["penalty"] if group[a] == group[arm] else 1) for a, w in left.items()}
-        cuts.append(([arm for arm in ranking if arm in eligible], probability))
-    found = []
-    for slot in range(len(shown)):
-        filled = [(cut, p) for cut, p in cuts if cut[:slot] == list(shown[:slot]) and len(cut) > slot]
-        like = math.fsum(p for cut, p in filled if cut[slot] == shown[slot])
-        found.append(like / math.fsum(p for _, p in filled))
-    return found
-
-
-def weight_now(weight, group, ranking, arm, slate):
-    before = [other for other in ranking[: ranking.index(arm)] if group[other] and group[other] == group[arm]]
-    return weight[arm] * slate["penalty"] ** len(before)
-
-
-@pytest.mark.parametrize(
-    ("shown", "eligible"),
-    [("ab", "abcd"), ("bc", "bcde"), ("bd", "bde"), ("cd", "cd"), ("d", "d"), ("ac", "ac")],
-)
-def test_once_arms_were_removed_propensities_are_those_of_enumeration(shown, eligible):
-    """Also where the arm is none of those ranked."""
-    plain = [*decision("ab", "p", "plain", "w"), *decision(shown, eligible_arms=list(eligible))]
-    found = judged(plain, [DIVERSIFIED, slate("plain", user="w")])
-    expected = diversified(DIVERSIFIED, eligible, shown)
-    assert [found[f"d{slot + 1}"]["propensity"] for slot in range(len(shown))] == pytest.approx(
-        expected, rel=1e-12
-    )
-    assert {row["_reason"] for row in found.values()} == {None}
-    assert found["p1"] == judged(plain[:2], [slate("plain", user="w")])["p1"]
-
-
-def test_an_engine_that_brings_its_own_propensity_after_a_removal_must_agree():
-    exact = judged(decision("bc", eligible_arms=list("bcde")), [DIVERSIFIED])
-    for error, reason in ((9e-7, None), (1e-5, "propensity_mismatch")):
-        rows = [
-            {**row, "propensity": exact[row["impression_id"]]["propensity"] * (1 + error)}
-            for row in decision("bc", eligible_arms=list("bcde"))
-        ]
-        assert {row["_reason"] for row in judged(rows, [DIVERSIFIED]).values()} == {reason}
-
-
-def test_no_propensity_follows_once_more_than_ten_arms_were_removed_or_where_they_are_marginal():
-    arms = {chr(ord("a") + number): 1.0 + number for number in range(13)}
-    many = slate(weights=arms, ranking="abcd", penalty=0.5, groups=dict.fromkeys(arms, "x"))
-    assert set(verdicts(decision("ab", eligible_arms=list("ab")), [many]).values()) == {REMOVED}
-    assert set(verdicts(decision("ab", eligible_arms=list("abc")), [many]).values()) == {(None, None)}
-    assert verdicts(decision("a"), [DIVERSIFIED], "marginal") == {"d1": REMOVED}
-    assert verdicts(decision("a", eligible_arms=["a"]), [DIVERSIFIED], "marginal") == {"d1": REMOVED}
-    assert verdicts(decision("b"), [DIVERSIFIED]) == {"d1": NOT_FIRST}
-    assert verdicts(decision("a", propensity=0.5), [DIVERSIFIED])["d1"] == MISMATCH
-
-
-def test_the_reason_is_one_that_quarantine_knows():
-    (reason,) = [column for column in load("quarantine").columns if column.name == "reason"]
-    assert REMOVED[0] in reason.allowed
