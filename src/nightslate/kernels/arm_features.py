@@ -16,10 +16,10 @@ from nightslate.core.arrays import Bools, Floats
 from nightslate.core.features import SECOND, Pooled
 from nightslate.errors import LeakError
 from nightslate.kernels.credited import IMPRESSION, LAG, OF_CREDITS, as_events
-from nightslate.kernels.features import AT, KNOWN, USER, holds, integers
+from nightslate.kernels.features import AT, KNOWN, USER, holds, integers, with_known
 from nightslate.kernels.leaks import leaking_at
 from nightslate.kernels.lists import place_in, places
-from nightslate.kernels.user_features import columns_read, with_known
+from nightslate.kernels.user_features import columns_read
 from nightslate.programs.days import end_of, microseconds
 from nightslate.programs.features import (
     ARM,

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from nightslate.core import features as core
 from nightslate.core.arrays import Bools, Floats, Ints
-from nightslate.core.features import Events, Moments, Windows
+from nightslate.core.features import Events, Merged, Moments, Windows
 from nightslate.core.ordering import by_key_and_time, places_in
 from nightslate.programs.days import microseconds
+from nightslate.programs.feature_states import state_of
 from nightslate.programs.features import (
     Aggregate,
     Condition,
@@ -33,7 +34,12 @@ from nightslate.programs.features import (
 from nightslate.records.instants import INSTANT
 
 USER, AT, KNOWN, LANDED = "user_id", "occurred_at", "known_at", "landed_at"
-_CONDITION = "condition."
+BEGAN, COUNT, TOTAL, LEAST, MOST = "first_at", "events", "total", "least", "most"
+"""Of rows that several events of a day are merged into."""
+
+CONDITION, STATE = "condition.", "state."
+"""Before the names of columns of flags: of events that a condition holds for, of rows that are states."""
+
 _ONE_DAY = pa.scalar(timedelta(days=1))
 
 Made = TypeVar("Made")
@@ -58,10 +64,10 @@ def that_matter(activity: pa.Table, features: Sequence[Aggregate], also: Sequenc
     condition. activity: USER, AT, KNOWN and the columns that features look at, as text or float64; `also`:
     further columns of it that are kept."""
     asked = _asked(features)
-    flags = {_CONDITION + str(place): holds(activity, condition) for place, condition in enumerate(asked)}
+    flags = {CONDITION + str(place): holds(activity, condition) for place, condition in enumerate(asked)}
     kept = (USER, AT, KNOWN, *also, *aggregated_columns(each.spec for each in features))
     columns = {name: activity[name] for name in kept}
-    matters = flags[f"{_CONDITION}0"]
+    matters = flags[f"{CONDITION}0"]
     for each in list(flags.values())[1:]:
         matters = pc.or_(matters, each)
     return pa.table({**columns, **flags}).filter(matters)
@@ -143,7 +149,8 @@ class _History:
             sessions = partial(core.sessions, gap=microseconds(spec.session_gap))
             visits = self._over(self._all({}), window, sessions)
             return np.asarray(self._over(self._all(spec.where), window, core.count) / visits)
-        events = self._of_column(spec) if isinstance(spec, OfColumn) else self._all(spec.where)
+        kept = self._kept(spec)
+        events = self._of_column(spec, kept) if isinstance(spec, OfColumn) else self._all(spec.where, kept)
         return self._over(events, window, _OF_WINDOWS[spec.aggregation])
 
     def _over(self, events: Events, window: int | None, aggregate: Callable[[Windows], Floats]) -> Floats:
@@ -153,32 +160,52 @@ class _History:
             found[places] = aggregate(known)
         return found
 
-    def _of_column(self, spec: OfColumn) -> Events:
-        """Those that its condition holds for and that have a value."""
+    def _of_column(self, spec: OfColumn, kept: str = "") -> Events:
+        """Those that its condition holds for and that have a value; and days of theirs that are merged."""
         return self._once(
-            ("events", self._asked.index(spec.where), spec.column),
+            ("events", self._asked.index(spec.where), spec.column, kept),
             lambda: self._those(
-                self._holds(spec.where) & self._has_value(spec.column), self._numbers(spec.column)
+                self._holds(spec.where) & self._has_value(spec.column), self._numbers(spec.column), kept
             ),
         )
 
-    def _all(self, condition: Condition) -> Events:
+    def _all(self, condition: Condition, kept: str = "") -> Events:
         """Those that a condition holds for."""
         return self._once(
-            ("events", self._asked.index(condition)),
-            lambda: self._those(self._holds(condition), np.zeros(self._at.size)),
+            ("events", self._asked.index(condition), kept),
+            lambda: self._those(self._holds(condition), np.zeros(self._at.size), kept),
         )
+
+    def _kept(self, spec: FeatureSpec) -> str:
+        """The column of flags of those days that are merged already for a feature; empty where none are."""
+        state = state_of(spec)
+        name = f"{STATE}{state.of}" if state else ""
+        return name if name in self._events.column_names else ""
 
     def _that_open_or_close(self, spec: TimeBetween) -> Events:
         opens, closes = self._holds(spec.where), self._holds(spec.until)
         does = np.where(opens & closes, _BOTH, np.where(opens, _OPENS, _CLOSES))
         return self._those(opens | closes, does)
 
-    def _those(self, rows: Bools, values: Floats) -> Events:
-        return Events.of(self._users, self._user[rows], self._at[rows], self._known[rows], values[rows])
+    def _those(self, rows: Bools, values: Floats, kept: str = "") -> Events:
+        places = np.flatnonzero(rows | self._flags(kept) if kept else rows)
+        user, at, values = self._user[places], self._at[places], values[places]
+        merged = self._merged(places, at, values) if kept else None
+        return Events.of(self._users, user, at, self._known[places], values, merged)
+
+    def _merged(self, places: Ints, at: Ints, values: Floats) -> Merged:
+        """What some rows stand for: a state of a day for what it says, an event for itself."""
+        events = {BEGAN: pa.array(at), COUNT: pa.array(np.ones_like(at))}
+        events |= dict.fromkeys((TOTAL, LEAST, MOST), pa.array(values))
+        said = self._events.select(list(events)).take(pa.array(places))
+        said = said.cast(pa.schema({name: each.type for name, each in events.items()}))
+        return Merged(*(np.asarray(pc.coalesce(said[name], each)) for name, each in events.items()))
 
     def _holds(self, condition: Condition) -> Bools:
-        return np.asarray(self._events[f"{_CONDITION}{self._asked.index(condition)}"], dtype=np.bool_)
+        return self._flags(f"{CONDITION}{self._asked.index(condition)}")
+
+    def _flags(self, name: str) -> Bools:
+        return np.asarray(self._events[name], dtype=np.bool_)
 
     def _has_value(self, column: str) -> Bools:
         return np.asarray(pc.is_valid(self._events[column]), dtype=np.bool_)
@@ -190,7 +217,7 @@ class _History:
         return np.asarray(pc.fill_null(self._coded(column).indices, 0), dtype=np.float64)
 
     def _coded(self, column: str) -> pa.DictionaryArray:
-        return self._once(("coded", column), lambda: _in_order_of_text(self._events[column]))
+        return self._once(("coded", column), lambda: in_order_of_text(self._events[column]))
 
     def _is_text(self, column: str) -> bool:
         return bool(pa.types.is_string(self._events[column].type))
@@ -202,7 +229,8 @@ class _History:
         return cast(Made, self._found[key])
 
 
-def _in_order_of_text(column: pa.ChunkedArray) -> pa.DictionaryArray:
+def in_order_of_text(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """(n,) texts as places in the order of those that occur."""
     coded = column.combine_chunks().dictionary_encode()
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.combine_chunks()
@@ -220,6 +248,13 @@ def known_at(at: pa.ChunkedArray, landed: pa.ChunkedArray | None = None) -> pa.C
     """(n,) when events were known: when they landed, or else once their (UTC) day was over."""
     over = pc.add(pc.floor_temporal(at, unit="day"), _ONE_DAY).cast(INSTANT)
     return over if landed is None else pc.coalesce(landed, over)
+
+
+def with_known(events: pa.Table) -> pa.Table:
+    """With the time at which each event was known, and numbers as features aggregate them."""
+    known = known_at(events[AT], events[LANDED] if LANDED in events.column_names else None)
+    fields = [f.with_type(pa.float64()) if pa.types.is_integer(f.type) else f for f in events.schema]
+    return events.cast(pa.schema(fields)).append_column(KNOWN, known)
 
 
 def integers(column: pa.ChunkedArray) -> Ints:

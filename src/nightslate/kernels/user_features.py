@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -15,20 +15,21 @@ from nightslate.core.arrays import Ints
 from nightslate.errors import LeakError
 from nightslate.kernels.calendar import Calendar
 from nightslate.kernels.credited import OF_CREDITS, as_events
+from nightslate.kernels.feature_states import outside, with_states
 from nightslate.kernels.features import (
     AT,
-    KNOWN,
     LANDED,
     USER,
     features_as_of,
     integers,
-    known_at,
     that_matter,
+    with_known,
 )
 from nightslate.kernels.keyed_features import KEY, Values, keyed_as_of, with_key
 from nightslate.kernels.known_of_arms import KnownOfArms
 from nightslate.kernels.leaks import AS_OF, Compute, leaking
 from nightslate.programs.days import end_of
+from nightslate.programs.feature_states import that_merge
 from nightslate.programs.features import ARM, Aggregate, columns_looked_at
 from nightslate.records.instants import INSTANT
 
@@ -51,22 +52,25 @@ def columns_read(source: str, aggregates: Iterable[Aggregate]) -> tuple[str, ...
 class FeaturesOfDay:
     """Of each user of whom there is anything: as of the end of the day, and, if `of_decisions`, of each
     decision. aggregates: by the log that they are of. values: those of arms that features are told apart
-    by."""
+    by. merged: the days of which states are read, in place of events, where these are enough."""
 
     aggregates: Mapping[str, tuple[Aggregate, ...]]
     ds: date
     of_decisions: bool
     values: Values = field(default_factory=dict)
+    merged: frozenset[date] = frozenset()
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """Rows of the table `features` for some users, from the rows of the windows before in the logs that
-        features are of, and their `decisions` of the day; of credits, from the impressions that are
-        `credited`. Raises LeakError where what was not there yet would change them."""
+        """Rows of the table `features` for those of some users who have any that is not the default, from the
+        rows of the windows before in the logs that features are of, and their `decisions` of the day; of
+        credits, from the impressions that are `credited`; of days that are merged, from `feature_states`.
+        Raises LeakError where what was not there yet would change them."""
         if "credits" in self.aggregates:
             tables = {**tables, "credits": as_events(tables["credits"], tables["credited"])}
-        moments = self._moments(tables)
+        computations = list(self._computations(tables))
+        moments = self._moments([events[USER] for events, _ in computations], tables)
         columns = _by_name(moments)
-        for events, compute in self._computations(tables):
+        for events, compute in computations:
             leaks = leaking(compute, events, moments, f"{self.ds}")
             if leaks:
                 raise LeakError(
@@ -74,24 +78,33 @@ class FeaturesOfDay:
                     " this is a fault of nightslate, and nothing was written"
                 )
             columns |= _by_name(compute(events, moments))
-        return pa.table(columns)
+        found = pa.table(columns)
+        return found.filter(_says_anything(found, [each for of in self.aggregates.values() for each in of]))
 
     def _computations(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[pa.Table, Compute]]:
-        """Events, and how features of theirs are computed: those that are told apart by one thing at once."""
+        """Events, and how features of theirs are computed: those that are told apart by one thing at once,
+        and of users alone those that states of days are enough for."""
         for source, aggregates in self.aggregates.items():
             known = with_known(tables[source])
-            for by in dict.fromkeys(each.spec.by for each in aggregates):
+            of_users = tuple(each for each in aggregates if each.spec.by is None)
+            merging = that_merge(of_users)
+            if merging and self.merged:
+                events = that_matter(outside(known, self.merged), merging)
+                events = with_states(events, tables["feature_states"], merging, self.ds)
+                yield events, partial(at_moments, merging)
+                of_users = tuple(each for each in of_users if each not in merging)
+            if of_users:
+                yield that_matter(known, of_users), partial(at_moments, of_users)
+            for by in dict.fromkeys(each.spec.by for each in aggregates if each.spec.by is not None):
                 mine = tuple(each for each in aggregates if each.spec.by == by)
-                if by is None:
-                    yield that_matter(known, mine), partial(at_moments, mine)
-                else:
-                    keyed = with_key(known, by, self.values)
-                    yield that_matter(keyed, mine, [KEY]), partial(keyed_as_of, mine)
+                keyed = with_key(known, by, self.values)
+                yield that_matter(keyed, mine, [KEY]), partial(keyed_as_of, mine)
 
-    def _moments(self, tables: Mapping[str, pa.Table]) -> pa.Table:
+    def _moments(self, of_events: Sequence[pa.ChunkedArray], tables: Mapping[str, pa.Table]) -> pa.Table:
         """What features are wanted of: each user and moment once, in order."""
-        of_logs = [chunk for source in self.aggregates for chunk in tables[source][USER].chunks]
-        users = pc.unique(pa.chunked_array(of_logs, pa.string()))
+        users = pc.unique(
+            pa.chunked_array([chunk for each in of_events for chunk in each.chunks], pa.string())
+        )
         end = pa.repeat(pa.scalar(end_of(self.ds), INSTANT), len(users))
         moments = [pa.table({USER: users, AS_OF: end})]
         if self.of_decisions:
@@ -99,6 +112,16 @@ class FeaturesOfDay:
             moments.append(decisions.filter(pc.is_in(decisions[USER], users)).cast(moments[0].schema))
         asked = pa.concat_tables(moments).group_by([USER, AS_OF], use_threads=False).aggregate([])
         return asked.sort_by([(USER, "ascending"), (AS_OF, "ascending")])
+
+
+def _says_anything(features: pa.Table, wanted: Iterable[Aggregate]) -> pa.Array:
+    """(n,) where any of the features is not its default; by arm, where there is any at all."""
+    anything = np.zeros(features.num_rows, dtype=np.bool_)
+    for each in wanted:
+        column = features[each.name].combine_chunks()
+        said = np.diff(column.offsets) > 0 if each.spec.by else pc.not_equal(column, each.default)
+        anything |= np.asarray(said, dtype=np.bool_)
+    return pa.array(anything)
 
 
 def events_of(rows: pa.Table, aggregates: tuple[Aggregate, ...]) -> pa.Table:
@@ -159,13 +182,6 @@ class KnownFeatures:
             if name in features.column_names:
                 rows = rows.append_column(name, features[name].combine_chunks().take(place))
         return rows
-
-
-def with_known(events: pa.Table) -> pa.Table:
-    """With the time at which each event was known, and numbers as features aggregate them."""
-    known = known_at(events[AT], events[LANDED] if LANDED in events.column_names else None)
-    fields = [f.with_type(pa.float64()) if pa.types.is_integer(f.type) else f for f in events.schema]
-    return events.cast(pa.schema(fields)).append_column(KNOWN, known)
 
 
 def _place_of(

@@ -84,7 +84,8 @@ class OpenDay:
         )
         if _computes_features(night):
             logs = {**tables, "credits": self.table("credits")}
-            features.write_users(night, logs, tables["arms"], self.table("features"))
+            states = self.table("feature_states")
+            features.write_users(night, logs, tables["arms"], states, self.table("features"))
         return done
 
     def known_until(self) -> datetime:

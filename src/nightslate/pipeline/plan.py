@@ -76,7 +76,7 @@ STEPS = (
         run=step_runs.features,
         reads=("activity", "impressions", "outcomes", "arms", "credits"),
         looks_up=("models",),
-        writes=("features", "features_of_arms", "feature_drift"),
+        writes=("feature_states", "features", "features_of_arms", "feature_drift"),
         heavy=True,
         belongs_to=lambda program: bool(program.features),
     ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.days import in_short
+from nightslate.programs.days import days_before, in_short
 from nightslate.programs.logs import Boundaries
 from nightslate.programs.strict import NAME_PATTERN, Duration, Name, Share, Strict, Text, Worth
 
@@ -248,6 +248,11 @@ def by_source(wanted: Sequence[Aggregate]) -> dict[str, tuple[Aggregate, ...]]:
     """The same by the log that they are of."""
     sources = dict.fromkeys(each.spec.source for each in wanted)
     return {source: of_source(wanted, source) for source in sources}
+
+
+def first_day_of(ds: date, features: Sequence[Aggregate]) -> date:
+    """The first day that the longest of their windows reaches back to from the end of ds."""
+    return ds - max(timedelta(days=days_before(each.window or timedelta(0))) for each in features)
 
 
 def require_names(found: Sequence[Aggregate]) -> None:

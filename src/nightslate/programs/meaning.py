@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from nightslate.programs.features import Aggregate, of_arms, of_each_user, of_source
+from nightslate.programs.feature_states import states_of
+from nightslate.programs.features import Aggregate, of_arms, of_each_user, of_source, of_users
 from nightslate.programs.issue import ONLY, Issue
 from nightslate.programs.spec import Program
 
@@ -134,6 +135,9 @@ _OF_PROGRAM: Mapping[str, Callable[[Program], Meaning]] = {
         **_of_features(of_each_user(program.features)),
     },
     "features_of_arms": lambda program: _of_features(of_arms(program.features)),
+    "feature_states": lambda program: {
+        f"features of {state.of}": "kept" for state in states_of(of_users(program.features))
+    },
 }
 _OF_ISSUE: Mapping[str, Callable[[Issue], Meaning]] = {
     "impressions": _of_slots,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -99,7 +100,10 @@ def test_features_are_what_their_definition_says(
     ]
     decisions = pa.Table.from_pylist(asked, pa.schema([SCHEMA.field(0), SCHEMA.field(1)]))
     found = computed(rows, by, window, decisions if of_decisions else None).to_pylist()
-    assert len(found) == len({row["user_id"] for row in rows}) * (3 if of_decisions else 1)
+    moments = {datetime(2026, 3, 5, tzinfo=UTC), *(each["occurred_at"] for each in asked if of_decisions)}
+    there = {(row["user_id"], row["as_of"]) for row in found}
+    for user, at in product(USERS, moments):
+        assert ((user, at) in there) == any(by_definition(rows, by, window, user, at).values())
     for row in found:
         wanted = by_definition(rows, by, window, row["user_id"], row["as_of"])
         for name, values in wanted.items():

@@ -14,7 +14,7 @@ from nightslate.core.features.aggregations import (
     time_since_last,
     total,
 )
-from nightslate.core.features.events import SECOND, Events, Moments, Windows
+from nightslate.core.features.events import SECOND, Events, Merged, Moments, Windows
 from nightslate.core.features.pooled import Pooled
 from nightslate.core.features.stability import MOVED, STABLE, population_stability, tenths
 
@@ -23,6 +23,7 @@ __all__ = [
     "SECOND",
     "STABLE",
     "Events",
+    "Merged",
     "Moments",
     "Pooled",
     "Windows",

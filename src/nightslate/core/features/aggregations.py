@@ -11,28 +11,40 @@ from nightslate.core.features.ranges import LONG, counted_below, flat, in_slices
 
 def count(windows: Windows) -> Floats:
     """How many events."""
-    return windows.counts.astype(np.float64)
+    merged = windows.events.merged
+    found = windows.counts if merged is None else _reduced(np.add, merged.counts, windows)
+    return found.astype(np.float64)
 
 
 def total(windows: Windows) -> Floats:
-    """The sum of their values."""
-    return _over(np.add, windows)
+    """The sum of their values, day by day: of the first (UTC) day that has some of them, then of the days
+    between, then of the last one. So it is the same where days are merged already, to the last bit."""
+    events, days = windows.events, windows.events.days
+    found, some = np.full(windows.low.size, np.nan), np.flatnonzero(windows.counts)
+    low, high = windows.low[some], windows.high[some]
+    first, last = (np.searchsorted(days.low, place, side="right") - 1 for place in (low, high - 1))
+    begin, end = days.low[last], np.minimum(high, days.high[first])
+    of_first = reduced(np.add, events.totals, low, end, days.low[first])
+    between = reduced(np.add, events.totals_of_days, first + 1, np.maximum(first + 1, last), first + 1)
+    of_last = reduced(np.add, events.totals, np.where(first < last, begin, high), high, begin)
+    found[some] = of_first + between + of_last
+    return found
 
 
 def mean(windows: Windows) -> Floats:
     """The mean of their values."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(_over(np.add, windows) / windows.counts)
+        return np.asarray(total(windows) / count(windows))
 
 
 def least(windows: Windows) -> Floats:
     """The least of their values."""
-    return _over(np.minimum, windows)
+    return _none_if_empty(windows, _reduced(np.minimum, windows.events.lowest, windows))
 
 
 def most(windows: Windows) -> Floats:
     """The largest of their values."""
-    return _over(np.maximum, windows)
+    return _none_if_empty(windows, _reduced(np.maximum, windows.events.highest, windows))
 
 
 def last(windows: Windows) -> Floats:
@@ -48,10 +60,8 @@ def time_since_last(windows: Windows) -> Floats:
 
 def time_since_first(windows: Windows) -> Floats:
     """Seconds from the first one to the moment."""
-    found = np.full(windows.low.size, np.nan)
-    some = windows.counts > 0
-    found[some] = windows.moment[some] - windows.events.at[windows.low[some]]
-    return found / SECOND
+    began = _reduced(np.minimum, windows.events.began, windows)
+    return _none_if_empty(windows, (windows.moment - began) / SECOND)
 
 
 def distinct(windows: Windows) -> Floats:
@@ -122,9 +132,9 @@ def _between(windows: Windows, flags: Bools) -> Floats:
     return counts.astype(np.float64)
 
 
-def _over(ufunc: np.ufunc, windows: Windows) -> Floats:
-    values = windows.events.values
-    return _none_if_empty(windows, reduced(ufunc, values, windows.low, windows.high, windows.origin))
+def _reduced(ufunc: np.ufunc, values: AnyArray, windows: Windows) -> AnyArray:
+    """(m,) of the values (n,) of each window, 0 of an empty one."""
+    return reduced(ufunc, values, windows.low, windows.high, windows.origin)
 
 
 def _of_last(windows: Windows, values: AnyArray) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from nightslate.core.ordering import bisect, places_in, ties
 
 SECOND = 1_000_000
 """In microseconds, in which all times are."""
+DAY = 86_400 * SECOND
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,17 +28,37 @@ class Moments:
 
 
 @dataclass(frozen=True, eq=False)
+class Merged:
+    """What n rows stand for of which each is one event, or several of one user and day that are merged: the
+    first one's time, how many they are, and of their values the sum, the least and the largest, (n,)."""
+
+    began: Ints
+    counts: Ints
+    totals: Floats
+    lowest: Floats
+    highest: Floats
+
+    def at_places(self, places: Ints) -> Merged:
+        """Some of them."""
+        return Merged(*(getattr(self, column.name)[places] for column in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
 class Events:
     """n events by user, time and value. first (users + 1,): where those of each user begin, and where the
-    last one's end; at, known (n,): when they happened, and when they were known; values (n,)."""
+    last one's end; at, known (n,): when they happened, and when they were known; values (n,). merged: what
+    each stands for, where some are of several events, the last of which they are."""
 
     first: Ints
     at: Ints
     known: Ints
     values: Floats
+    merged: Merged | None = None
 
     @classmethod
-    def of(cls, users: int, user: Ints, at: Ints, known: Ints, values: Floats) -> Events:
+    def of(
+        cls, users: int, user: Ints, at: Ints, known: Ints, values: Floats, merged: Merged | None = None
+    ) -> Events:
         """Of events (n,) by user and time. Those that tie are put into an order that is the same whatever
         order they come in."""
         order = np.arange(user.size)
@@ -45,7 +66,41 @@ class Events:
         if tied.size:
             order[tied] = tied[np.lexsort((known[tied], values[tied], group))]
             known, values = known[order], values[order]
-        return cls(np.searchsorted(user, np.arange(users + 1)), at, known, values)
+            merged = merged and merged.at_places(order)
+        return cls(np.searchsorted(user, np.arange(users + 1)), at, known, values, merged)
+
+    @cached_property
+    def days(self) -> Windows:
+        """Those of each user and (UTC) day, as windows that end with the day."""
+        day = self.at // DAY
+        begins = self.begins.copy()
+        begins[1:] |= np.diff(day) > 0
+        low = np.flatnonzero(begins)
+        return Windows(self, (day[low] + 1) * DAY, low, np.append(low[1:], day.size))
+
+    @cached_property
+    def totals_of_days(self) -> Floats:
+        """(d,) the sum of the values of each of these days."""
+        low, high = self.days.low, self.days.high
+        return reduced(np.add, self.totals, low, high, low)
+
+    @property
+    def began(self) -> Ints:
+        """(n,) when the first one was of those that each stands for."""
+        return self.merged.began if self.merged else self.at
+
+    @property
+    def totals(self) -> Floats:
+        """(n,) the sum of the values of those that each stands for; so are their least and largest."""
+        return self.merged.totals if self.merged else self.values
+
+    @property
+    def lowest(self) -> Floats:
+        return self.merged.lowest if self.merged else self.values
+
+    @property
+    def highest(self) -> Floats:
+        return self.merged.highest if self.merged else self.values
 
     @cached_property
     def owner(self) -> Ints:
@@ -113,7 +168,8 @@ class Events:
         kept = self.known[places] <= known[moment]
         places = places[kept]
         first = np.append(0, np.cumsum(np.bincount(moment[kept], minlength=ends.size)))
-        events = Events(first, self.at[places], self.known[places], self.values[places])
+        merged = self.merged and self.merged.at_places(places)
+        events = Events(first, self.at[places], self.known[places], self.values[places], merged)
         return Windows(events, windows.moment, first[:-1], first[1:])
 
 
@@ -128,7 +184,7 @@ class Windows:
 
     @property
     def counts(self) -> Ints:
-        """(m,) how many events each has."""
+        """(m,) how many rows of events each has."""
         return self.high - self.low
 
     @cached_property

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pyarrow as pa
 
 from nightslate.core.features import MOVED
-from nightslate.engines import Tables, Work
+from nightslate.engines import Input, Tables, Work
 from nightslate.kernels.arm_features import FeaturesOfArms, columns_of_arms_read
 from nightslate.kernels.credited import OF_IMPRESSIONS
 from nightslate.kernels.feature_drift import (
@@ -23,16 +24,19 @@ from nightslate.kernels.feature_drift import (
 from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
 from nightslate.pipeline.arms import last_values
 from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.feature_states import STATES, DaysBefore, states_input
 from nightslate.pipeline.lookback import days_attributed_to, days_with_features, shared_with_other_nights
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
 from nightslate.programs.contexts import context_of
-from nightslate.programs.days import days_before, end_of
+from nightslate.programs.days import end_of
+from nightslate.programs.feature_states import that_merge
 from nightslate.programs.features import (
     ARM,
     Aggregate,
     aggregates,
     by_source,
+    first_day_of,
     of_arms,
     of_each_user,
     of_users,
@@ -52,6 +56,7 @@ def run(
     arms: Table,
     credits: Table,
     models: Table,
+    feature_states: Table,
     features: Table,
     features_of_arms: Table,
     feature_drift: Table,
@@ -59,7 +64,12 @@ def run(
     """Those of the day, and before it of the days whose decisions are learnt from which no night of theirs
     has computed yet, or under other features than the program has by now."""
     logs = {"activity": activity, "impressions": impressions, "outcomes": outcomes, "credits": credits}
-    writes: dict[str, tuple[_Write, Table]] = {"features": (write_users, features)}
+
+    def merge_days_and_write(at: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
+        DaysBefore.of(at, logs, feature_states).merge()
+        return write_users(at, logs, arms, feature_states, features)
+
+    writes: dict[str, tuple[_Write, Table]] = {"features": (merge_days_and_write, features)}
     if of_arms(night.program.features):
         writes["features_of_arms"] = (write_arms, features_of_arms)
     with shared_with_other_nights():
@@ -77,22 +87,24 @@ def run(
         return f"{'; '.join(said)}{moved}{anew}"
 
 
-def write_users(night: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
+def write_users(
+    night: Night, logs: Mapping[str, Table], arms: Table, feature_states: Table, features: Table
+) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
-    known, and of when decisions of ds were made."""
+    known, and of when decisions of ds were made. Of days that are merged already the states are read."""
     program, by_log = night.program, by_source(of_each_user(night.program.features))
-    inputs = {
-        source: bucket_input(night, logs[source], columns_read(source, of_log), _first_day(night, of_log))
-        for source, of_log in by_log.items()
-    }
+    merged = DaysBefore.of(night, logs, feature_states).merged()
+    inputs = {source: _rows_read(night, logs[source], of_log, merged) for source, of_log in by_log.items()}
     events = sum(given.rows for given in inputs.values())
+    if merged:
+        inputs[STATES] = states_input(feature_states, merged)
     if "credits" in by_log:
-        first = days_attributed_to(night.at(_first_day(night, by_log["credits"])))[0]
+        first = days_attributed_to(night.at(first_day_of(night.ds, by_log["credits"])))[0]
         inputs["credited"] = bucket_input(night, logs["impressions"], OF_IMPRESSIONS, first)
     of_decisions = program.features_as_of == "temporal"
     if of_decisions:
         inputs["decisions"] = bucket_input(night, logs["impressions"], ("user_id", "occurred_at"), night.ds)
-    computed = FeaturesOfDay(by_log, night.ds, of_decisions, _values(night, arms))
+    computed = FeaturesOfDay(by_log, night.ds, of_decisions, _values(night, arms), merged)
     order = [(name, "ascending") for name in features.contract.key]
     columns = [column.name for column in features.contract.file_columns]
 
@@ -103,24 +115,34 @@ def write_users(night: Night, logs: Mapping[str, Table], arms: Table, features: 
     staged = night.engine.write(in_order, work, {"features": features.begin(night.ds)})["features"]
     features.publish(staged, with_meaning(night, "features"))
     wanted = sum(map(len, by_log.values()))
-    return f"{wanted} features of {staged.rows} moments from {events} events"
+    of_days = f" and the states of {len(merged)} days" if merged else ""
+    return f"{wanted} features of {staged.rows} moments from {events} events{of_days}"
+
+
+def _rows_read(night: Night, log: Table, of_log: Sequence[Aggregate], merged: frozenset[date]) -> Input:
+    """The rows of a log for features of it: of days that are merged, for those that are of each event."""
+    source = log.contract.name
+    read = bucket_input(night, log, columns_read(source, of_log), first_day_of(night.ds, of_log))
+    of_events = [each for each in of_log if each not in that_merge(of_log)]
+    since = first_day_of(night.ds, of_events) if of_events else night.ds
+    return replace(read, files=[file for file in read.files if file.day >= since or file.day not in merged])
 
 
 def write_arms(night: Night, logs: Mapping[str, Table], arms: Table, features_of_arms: Table) -> str:
     """The same of arms alone: of those that were on offer on any day of the windows."""
     by_log = by_source(of_arms(night.program.features))
-    first = min(_first_day(night, of_log) for of_log in by_log.values())
+    first = min(first_day_of(night.ds, of_log) for of_log in by_log.values())
     offered = arms.rows(first, night.ds).sort_by("ds")
     computed = FeaturesOfArms(by_log, night.ds, tuple(sorted({*offered["arm_id"].to_pylist()})))
     inputs = {
         source: bucket_input(
-            night, logs[source], columns_of_arms_read(source, of_log), _first_day(night, of_log)
+            night, logs[source], columns_of_arms_read(source, of_log), first_day_of(night.ds, of_log)
         )
         for source, of_log in by_log.items()
         if source != "arms"
     }
     if "credits" in by_log:
-        before = days_attributed_to(night.at(_first_day(night, by_log["credits"])))[0]
+        before = days_attributed_to(night.at(first_day_of(night.ds, by_log["credits"])))[0]
         inputs["credited"] = bucket_input(night, logs["impressions"], OF_IMPRESSIONS, before)
     nothing = computed.initial()
     found = night.engine.fold(nothing, computed.update, Work(inputs, night.program.buckets))
@@ -168,9 +190,5 @@ def _values(night: Night, arms: Table) -> dict[str, dict[str, str]]:
     categories = list(dict.fromkeys(each.spec.by or "" for each in keyed))
     if not keyed:
         return {}
-    offered = arms.rows(_first_day(night, keyed), night.ds).sort_by("ds")
+    offered = arms.rows(first_day_of(night.ds, keyed), night.ds).sort_by("ds")
     return {each: last_values(offered, each) for each in categories}
-
-
-def _first_day(night: Night, of_log: Sequence[Aggregate]) -> date:
-    return night.ds - timedelta(days=max(days_before(each.window or timedelta(0)) for each in of_log))
