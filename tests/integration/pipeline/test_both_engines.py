@@ -16,7 +16,15 @@ from nightslate.pipeline.night import Night
 from nightslate.tables import Warehouse
 from tests.integration.nights import PAGES, run_night
 
-from . import test_contacts, test_detectors, test_features, test_issue_choice, test_sequences, world
+from . import (
+    test_contacts,
+    test_detectors,
+    test_feature_states,
+    test_features,
+    test_issue_choice,
+    test_sequences,
+    world,
+)
 
 Land = Callable[[Path], object]
 
@@ -103,6 +111,14 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             test_features.DAYS[-1:],
             False,
             id="features",
+        ),
+        pytest.param(
+            test_feature_states.PROGRAM,
+            test_feature_states.SPEC,
+            each_day_of(test_feature_states),
+            test_feature_states.DAYS[-1:],
+            False,
+            id="features of merged days",
         ),
         pytest.param(
             test_contacts.PROGRAM,
