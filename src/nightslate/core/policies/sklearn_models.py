@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from nightslate.core.arrays import Floats
 from nightslate.core.errors import InvalidInputError
-from nightslate.core.policies.standardised_mlp import fit_standardised
+from nightslate.core.policies.standardised import fit_logistic, fit_network
 
 # By module and class, loaded when used: scikit-learn and skops take seconds, which every process would pay.
 ESTIMATORS = {
@@ -74,7 +74,9 @@ def fitted(estimator: Any, design: Floats, target: Floats, weights: Floats | Non
     try:
         with threadpool_limits(limits=1):
             if hasattr(estimator, _LAYERS):
-                return fit_standardised(estimator, design, target, weights)
+                return fit_network(estimator, design, target, weights)
+            if type(estimator) is estimator_class("logistic_regression"):
+                return fit_logistic(estimator, design, target, weights)
             return estimator.fit(design, target, sample_weight=weights)
     except ValueError as error:
         raise InvalidInputError(f"{type(estimator).__name__} can't be fitted: {error}") from error

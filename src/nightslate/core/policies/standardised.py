@@ -1,7 +1,7 @@
-"""Multi-layer perceptrons of scikit-learn: fitted to standardised numbers, kept for the numbers as they are.
+"""Estimators of scikit-learn that are fitted to standardised numbers, and kept for the numbers as they are.
 
-Gradient descent with one step size for all weights gets nowhere where inputs or targets differ in scale by
-orders of magnitude (LeCun, Bottou, Orr and Müller, 1998, "Efficient BackProp", section 4.3)."""
+Descent gets nowhere in its steps where inputs or targets differ in scale by orders of magnitude (LeCun,
+Bottou, Orr and Müller, 1998, "Efficient BackProp", section 4.3): in networks, and in logistic regression."""
 
 import warnings
 from typing import Any
@@ -21,7 +21,7 @@ _LEFT_FROM_FITTING = (
 """What no prediction needs: states of the descent, three times the size of the network, and its history."""
 
 
-def fit_standardised(network: Any, design: Floats, target: Floats, weights: Floats | None) -> Any:
+def fit_network(network: Any, design: Floats, target: Floats, weights: Floats | None) -> Any:
     """An MLPRegressor or MLPClassifier fitted to designs (n, f), targets (n,) and weights (n,).
 
     Columns have mean 0 and variance 1 while it is fitted, but for those of zeros and ones, which stay: a rare
@@ -49,6 +49,21 @@ def fit_standardised(network: Any, design: Floats, target: Floats, weights: Floa
     for name in _LEFT_FROM_FITTING:
         vars(network).pop(name, None)
     return network
+
+
+def fit_logistic(regression: Any, design: Floats, target: Floats, weights: Floats | None) -> Any:
+    """A LogisticRegression fitted to designs (n, f), targets (n,) and weights (n,).
+
+    Columns are standardised as for networks: what `C` penalises is the coefficient of a standard deviation,
+    whatever unit a column has, and of a flag as it is. Without an intercept columns keep their means."""
+    centre, scale, varies = _scales(design, weights)
+    if not regression.fit_intercept:
+        centre, varies = np.zeros_like(centre), np.ones_like(varies)
+    regression.fit((design - centre) / scale, target, sample_weight=weights)
+    regression.coef_[:, ~varies] = 0.0
+    regression.coef_ /= scale
+    regression.intercept_ = regression.intercept_ - regression.coef_ @ centre
+    return regression
 
 
 def _scales(design: Floats, weights: Floats | None) -> tuple[Floats, Floats, Bools]:

@@ -1,7 +1,8 @@
-"""Networks see standardised numbers, and are kept for the numbers as they are."""
+"""Networks and logistic regression see standardised numbers, and are kept for the numbers as they are."""
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -104,3 +105,46 @@ def test_a_weight_is_a_number_of_rows(name):
     target = targets(numbers()) if name == "mlp_regressor" else (targets(numbers()) > 0) * 1.0
     repeated = fitted(build(name, settings, 3), design, np.repeat(target, times), None)
     np.testing.assert_allclose(predicted(weighted, numbers()), predicted(repeated, numbers()), rtol=1e-6)
+
+
+def clicks(design):
+    logit = (design[:, 1] - 300) / 100 + 60 * design[:, 2] + design[:, 3]
+    return (np.random.default_rng(7).random(len(design)) < 1 / (1 + np.exp(-logit))) * 1.0
+
+
+@pytest.mark.parametrize("weights", [None, np.random.default_rng(8).uniform(0.5, 2.0, ROWS)])
+def test_it_is_scikit_learns_logistic_regression_of_standardised_numbers(weights):
+    """Without the flag, which stays as it is, and columns that do not vary, which say nothing."""
+    design = numbers()[:, 1:3]
+    ours = fitted(build("logistic_regression", {"tol": 1e-10}, 3), design, clicks(numbers()), weights)
+    scaler = StandardScaler().fit(design, sample_weight=weights)
+    theirs = LogisticRegression(tol=1e-10).fit(scaler.transform(design), clicks(numbers()), weights)
+    np.testing.assert_allclose(
+        ours.predict_proba(design), theirs.predict_proba(scaler.transform(design)), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("settings", [{}, {"fit_intercept": False}], ids=str)
+@pytest.mark.parametrize("unit", [1e-6, 86_400_000.0])
+def test_the_unit_of_a_column_has_no_say_in_a_logistic_regression(unit, settings):
+    design, other = numbers(), numbers()
+    other[:, 1] *= unit
+    model, scaled = (
+        fitted(build("logistic_regression", settings, 3), each, clicks(design), None)
+        for each in (design, other)
+    )
+    np.testing.assert_allclose(scaled.predict_proba(other), model.predict_proba(design), rtol=1e-4)
+    saved = from_array(to_array(model))
+    np.testing.assert_array_equal(saved.predict_proba(design), model.predict_proba(design))
+
+
+def test_without_an_intercept_a_constant_column_is_one():
+    design = numbers()[:, :4]
+    with_column = fitted(
+        build("logistic_regression", {"fit_intercept": False, "C": 1e6}, 3), design, clicks(design), None
+    )
+    with_intercept = fitted(build("logistic_regression", {"C": 1e6}, 3), design, clicks(design), None)
+    np.testing.assert_allclose(
+        with_column.predict_proba(design), with_intercept.predict_proba(design), rtol=1e-2
+    )
+    assert with_column.intercept_ == 0.0
