@@ -114,7 +114,8 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
         ),
         pytest.param(
             test_feature_states.PROGRAM,
-            test_feature_states.SPEC,
+            test_feature_states.SPEC.replace("{folds: 2,", "{folds: 2, window_days: 1,")
+            + "training: {window_days: 1}\n",
             each_day_of(test_feature_states),
             test_feature_states.DAYS[-1:],
             False,

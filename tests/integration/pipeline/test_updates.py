@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 
 from nightslate import programs
+from nightslate.engines import LocalEngine
+from nightslate.engines.spark import SparkEngine
 from nightslate.errors import SpecError
 from nightslate.pipeline import open_day_files
 from nightslate.pipeline.night import IssueNight, Night
@@ -161,6 +164,21 @@ def test_updates_end_in_the_models_of_the_night_and_change_none_of_its_tables(
     assert tables_of_nights(home) == tables_of_nights(after_two)
     run_night(night(home), but=PAGES)
     assert tables_of_nights(home) == tables_of_nights(without)
+
+
+def test_updates_on_spark_are_those_on_one_machine(
+    after_two: Path, pieces: list[Any], tmp_path: Path, spark: SparkSession
+) -> None:
+    homes = {}
+    for engine in (LocalEngine(processes=1), SparkEngine(spark)):
+        home = copy_of(after_two, tmp_path / type(engine).__name__)
+        for arriving in (pieces[:5] + pieces[8:12], pieces):
+            land(home, *arriving)
+            update(night(home).on(engine))
+        homes[type(engine).__name__] = home
+    local, on_spark = homes.values()
+    assert rows_of(local, "updates") == rows_of(on_spark, "updates")
+    assert slates_of_the_day(local) == slates_of_the_day(on_spark)
 
 
 # Where an update dies: what is about to do something irreversible, its method, at which call.
