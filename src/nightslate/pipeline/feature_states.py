@@ -63,6 +63,11 @@ class DaysBefore:
             and merged[day] < rows[day]
         )
 
+    def states_input(self, days: frozenset[date]) -> Input:
+        """What is kept of some that are merged."""
+        files = [file for file in self.states.snapshot().files() if file.day in days]
+        return files_input(self.states, files, COLUMNS).coded(["of"])
+
     def _merge(self, night: Night) -> None:
         """One partition: a pure function of the logs of ds."""
         inputs = {
@@ -123,12 +128,6 @@ class DaysBefore:
         """That features are wanted of."""
         of_decisions = self.night.program.features_as_of == "temporal"
         return end_of(self.night.ds - _ONE_DAY if of_decisions else self.night.ds)
-
-
-def states_input(states: Table, days: frozenset[date]) -> Input:
-    """Some merged days."""
-    files = [file for file in states.snapshot().files() if file.day in days]
-    return files_input(states, files, COLUMNS).coded(["of"])
 
 
 def _rows_by_day(snapshots: Iterable[Snapshot]) -> Counter[date]:

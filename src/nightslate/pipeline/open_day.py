@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from nightslate.engines import Tables, Work
 from nightslate.errors import SpecError
 from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.feature_states import DaysBefore
 from nightslate.pipeline.landing_files import landed_files
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import Night
@@ -84,8 +85,8 @@ class OpenDay:
         )
         if _computes_features(night):
             logs = {**tables, "credits": self.table("credits")}
-            states = self.table("feature_states")
-            features.write_users(night, logs, tables["arms"], states, self.table("features"))
+            before = DaysBefore.of(night, logs, self.table("feature_states"))
+            features.write_users(night, logs, tables["arms"], before, self.table("features"))
         return done
 
     def known_until(self) -> datetime:

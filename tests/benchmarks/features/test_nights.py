@@ -137,14 +137,17 @@ def _activity(day: date, users: int) -> pa.Table:
 
 
 def _merge(program: Path, home: Path, number: int) -> None:
-    night = _night(program, home, number)
-    DaysBefore.of(night, {"activity": night.table("activity")}, night.table("feature_states")).merge()
+    _days_before(_night(program, home, number)).merge()
+
+
+def _days_before(night: Night) -> DaysBefore:
+    return DaysBefore.of(night, {"activity": night.table("activity")}, night.table("feature_states"))
 
 
 def _features(program: Path, home: Path, number: int, merged: bool) -> None:
     night = _night(program, home, number)
-    tables = [night.table(name) for name in ("arms", "feature_states", "features")]
+    arms, features, before = night.table("arms"), night.table("features"), _days_before(night)
     with pytest.MonkeyPatch.context() as patched:
         if not merged:
             patched.setattr(DaysBefore, "merged", lambda _: frozenset())
-        write_users(night, {"activity": night.table("activity")}, *tables)
+        write_users(night, before.logs, arms, before, features)

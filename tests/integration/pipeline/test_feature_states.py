@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,10 +65,8 @@ night = DECLARED.night
 
 def activity(number: int, seed: int = 0) -> list[dict[str, Any]]:
     """Most of it is known at once, some up to a day later; of one day up to three."""
-    random, start = (
-        np.random.default_rng([seed, number]),
-        datetime.combine(DAYS[number], datetime.min.time(), UTC),
-    )
+    random = np.random.default_rng([seed, number])
+    start = datetime.combine(DAYS[number], datetime.min.time(), UTC)
     events = []
     for _ in range(EVENTS):
         at = start + timedelta(seconds=int(random.integers(86_400)))
@@ -133,9 +133,15 @@ def features(home: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["ds"], row["as_of"], row["user_id"]))
 
 
-def run_by_events(home: Path) -> list[dict[str, Any]]:
+@contextmanager
+def nothing_read_merged() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(DaysBefore, "merged", lambda _: frozenset())
+        yield
+
+
+def run_by_events(home: Path) -> list[dict[str, Any]]:
+    with nothing_read_merged():
         run_all(home)
     return features(home)
 
@@ -168,8 +174,7 @@ def test_a_day_that_lands_again_is_merged_anew(tmp_path: Path, program: None) ->
     for number in range(len(DAYS)):
         land(tmp_path / "events", number, seed=int(number == again))
         run_night(night(tmp_path / "events", number), "ingest", "attribute")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(DaysBefore, "merged", lambda _: frozenset())
+    with nothing_read_merged():
         run_step("features", night(tmp_path / "events", last))
     assert tonight == [row for row in features(tmp_path / "events") if row["ds"] == DAYS[last]]
 

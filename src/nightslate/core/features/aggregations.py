@@ -19,12 +19,12 @@ def count(windows: Windows) -> Floats:
 def total(windows: Windows) -> Floats:
     """The sum of their values, day by day: of the first (UTC) day that has some of them, then of the days
     between, then of the last one. So it is the same where days are merged already, to the last bit."""
-    events, days = windows.events, windows.events.days
+    events, days = windows.events, windows.events.first_of_days
     found, some = np.full(windows.low.size, np.nan), np.flatnonzero(windows.counts)
     low, high = windows.low[some], windows.high[some]
-    first, last = (np.searchsorted(days.low, place, side="right") - 1 for place in (low, high - 1))
-    begin, end = days.low[last], np.minimum(high, days.high[first])
-    of_first = reduced(np.add, events.totals, low, end, days.low[first])
+    first, last = (np.searchsorted(days, place, side="right") - 1 for place in (low, high - 1))
+    begin, end = days[last], np.minimum(high, days[first + 1])
+    of_first = reduced(np.add, events.totals, low, end, days[first])
     between = reduced(np.add, events.totals_of_days, first + 1, np.maximum(first + 1, last), first + 1)
     of_last = reduced(np.add, events.totals, np.where(first < last, begin, high), high, begin)
     found[some] = of_first + between + of_last

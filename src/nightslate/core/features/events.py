@@ -70,18 +70,16 @@ class Events:
         return cls(np.searchsorted(user, np.arange(users + 1)), at, known, values, merged)
 
     @cached_property
-    def days(self) -> Windows:
-        """Those of each user and (UTC) day, as windows that end with the day."""
-        day = self.at // DAY
+    def first_of_days(self) -> Ints:
+        """(d + 1,): where those of each user and (UTC) day begin, and where the last one's end."""
         begins = self.begins.copy()
-        begins[1:] |= np.diff(day) > 0
-        low = np.flatnonzero(begins)
-        return Windows(self, (day[low] + 1) * DAY, low, np.append(low[1:], day.size))
+        begins[1:] |= np.diff(self.at // DAY) > 0
+        return np.append(np.flatnonzero(begins), begins.size)
 
     @cached_property
     def totals_of_days(self) -> Floats:
         """(d,) the sum of the values of each of these days."""
-        low, high = self.days.low, self.days.high
+        low, high = self.first_of_days[:-1], self.first_of_days[1:]
         return reduced(np.add, self.totals, low, high, low)
 
     @property

@@ -24,13 +24,13 @@ from nightslate.kernels.feature_drift import (
 from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
 from nightslate.pipeline.arms import last_values
 from nightslate.pipeline.bucket_inputs import bucket_input
-from nightslate.pipeline.feature_states import STATES, DaysBefore, states_input
+from nightslate.pipeline.feature_states import STATES, DaysBefore
 from nightslate.pipeline.lookback import days_attributed_to, days_with_features, shared_with_other_nights
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
 from nightslate.programs.contexts import context_of
 from nightslate.programs.days import end_of
-from nightslate.programs.feature_states import that_merge
+from nightslate.programs.feature_states import state_of
 from nightslate.programs.features import (
     ARM,
     Aggregate,
@@ -66,8 +66,9 @@ def run(
     logs = {"activity": activity, "impressions": impressions, "outcomes": outcomes, "credits": credits}
 
     def merge_days_and_write(at: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
-        DaysBefore.of(at, logs, feature_states).merge()
-        return write_users(at, logs, arms, feature_states, features)
+        before = DaysBefore.of(at, logs, feature_states)
+        before.merge()
+        return write_users(at, logs, arms, before, features)
 
     writes: dict[str, tuple[_Write, Table]] = {"features": (merge_days_and_write, features)}
     if of_arms(night.program.features):
@@ -88,16 +89,16 @@ def run(
 
 
 def write_users(
-    night: Night, logs: Mapping[str, Table], arms: Table, feature_states: Table, features: Table
+    night: Night, logs: Mapping[str, Table], arms: Table, before: DaysBefore, features: Table
 ) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
     known, and of when decisions of ds were made. Of days that are merged already the states are read."""
     program, by_log = night.program, by_source(of_each_user(night.program.features))
-    merged = DaysBefore.of(night, logs, feature_states).merged()
+    merged = before.merged()
     inputs = {source: _rows_read(night, logs[source], of_log, merged) for source, of_log in by_log.items()}
     events = sum(given.rows for given in inputs.values())
     if merged:
-        inputs[STATES] = states_input(feature_states, merged)
+        inputs[STATES] = before.states_input(merged)
     if "credits" in by_log:
         first = days_attributed_to(night.at(first_day_of(night.ds, by_log["credits"])))[0]
         inputs["credited"] = bucket_input(night, logs["impressions"], OF_IMPRESSIONS, first)
@@ -123,7 +124,7 @@ def _rows_read(night: Night, log: Table, of_log: Sequence[Aggregate], merged: fr
     """The rows of a log for features of it: of days that are merged, for those that are of each event."""
     source = log.contract.name
     read = bucket_input(night, log, columns_read(source, of_log), first_day_of(night.ds, of_log))
-    of_events = [each for each in of_log if each not in that_merge(of_log)]
+    of_events = [each for each in of_log if state_of(each.spec) is None]
     since = first_day_of(night.ds, of_events) if of_events else night.ds
     return replace(read, files=[file for file in read.files if file.day >= since or file.day not in merged])
 
