@@ -1,0 +1,123 @@
+"""The effect of a variant against the control: what it is, and what it could be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.special import stdtr, stdtrit
+
+from nightslate.core.experiments.metric import Value, adjusted_values, value_of
+from nightslate.core.experiments.moments import Moments
+from nightslate.core.experiments.sequential import LEAST, log_e_value, reach
+
+POWER = 0.8
+"""That of the minimum detectable effect."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of the treatment less that of the control, in the unit of the metric.
+
+    stderr, lower, upper and p: as of one look at a time that was fixed before (Welch, 1947), with `freedom`
+    degrees of freedom; None where a variant has fewer than two users or nothing varies in it. anytime_lower,
+    anytime_upper and log_e, the logarithm of the e-value: whenever one looks, see `sequential`; None before
+    there are enough users. mde: the least effect that such a look finds four times out of five."""
+
+    effect: float | None
+    stderr: float | None = None
+    freedom: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    p: float | None = None
+    anytime_lower: float | None = None
+    anytime_upper: float | None = None
+    log_e: float | None = None
+    mde: float | None = None
+
+
+@dataclass(frozen=True)
+class Relative:
+    """The effect as a share of the control's metric; the ends by Fieller (1954), which exclude 0 just where
+    those of the difference do. None where the control's metric could be 0: then any share is possible."""
+
+    effect: float | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Of a variant: its users, its metric, the difference to the control, the same relative to the control's
+    metric, and the difference with covariates (see `metric`), if there are any."""
+
+    n: int
+    mean: float | None
+    difference: Difference
+    relative: Relative
+    cuped: Difference | None
+
+    @property
+    def most_precise(self) -> Difference:
+        """With covariates, if there are any."""
+        return self.difference if self.cuped is None else self.cuped
+
+
+def effect(control: Moments, treatment: Moments, confidence: float) -> Effect:
+    """The effect of one cell against another; columns of the moments as in `metric.value_of`."""
+    of_control, of_treatment = value_of(control), value_of(treatment)
+    found = difference(of_control, of_treatment, confidence)
+    has_covariates = control.mean.size > 2
+    return Effect(
+        of_treatment.n,
+        of_treatment.value,
+        found,
+        _relative(of_control, of_treatment, found, confidence),
+        difference(*adjusted_values(control, treatment), confidence) if has_covariates else None,
+    )
+
+
+def difference(control: Value, treatment: Value, confidence: float) -> Difference:
+    """Treatment less control."""
+    if control.value is None or treatment.value is None:
+        return Difference(None)
+    value, n = treatment.value - control.value, control.n + treatment.n
+    if control.variance is None or treatment.variance is None:
+        return Difference(value)
+    variance = control.variance + treatment.variance
+    stderr = math.sqrt(variance)
+    freedom = variance**2 / (
+        control.variance**2 / (control.n - 1) + treatment.variance**2 / (treatment.n - 1)
+    )
+    quantile = float(stdtrit(freedom, (1 + confidence) / 2))
+    enough = min(control.n, treatment.n) >= LEAST
+    anytime = reach(n, 1 - confidence) * stderr
+    return Difference(
+        value,
+        stderr,
+        freedom,
+        lower=value - quantile * stderr,
+        upper=value + quantile * stderr,
+        p=float(2 * stdtr(freedom, -abs(value) / stderr)),
+        anytime_lower=value - anytime if enough else None,
+        anytime_upper=value + anytime if enough else None,
+        log_e=log_e_value(value / stderr, n) if enough else None,
+        mde=(quantile + float(stdtrit(freedom, POWER))) * stderr,
+    )
+
+
+def _relative(control: Value, treatment: Value, difference: Difference, confidence: float) -> Relative:
+    """Whose ends r + 1 are the roots of (t - (r + 1) c)**2 = q**2 (Var[t] + (r + 1)**2 Var[c])."""
+    if not control.value or treatment.value is None:
+        return Relative(None)
+    relative = treatment.value / control.value - 1
+    if difference.freedom is None or control.variance is None or treatment.variance is None:
+        return Relative(relative)
+    square = float(stdtrit(difference.freedom, (1 + confidence) / 2)) ** 2
+    leading = control.value**2 - square * control.variance
+    product = treatment.value * control.value
+    last = treatment.value**2 - square * treatment.variance
+    if leading <= 0:
+        return Relative(relative)
+    root = math.sqrt(product**2 - leading * last)
+    return Relative(relative, (product - root) / leading - 1, (product + root) / leading - 1)
