@@ -21,7 +21,7 @@ TOO_FAR = Wrong("wrong_type", "is further from 1970 than 290,000 years", "is wit
 _PER_UNIT = {"s": 1_000_000, "ms": 1_000}
 _DAY, _TIME = r"\d{4}-\d\d-\d\d", r"[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
 _NAIVE = rf"^{_DAY}({_TIME})?$"
-_ZONED = rf"^{_DAY}{_TIME}(Z|[+-]\d\d(:?\d\d)?)$"
+ZONED = rf"^{_DAY}{_TIME}(Z|[+-]\d\d(:?\d\d)?)$"
 _FINE = r"\.\d{7}"
 _FINER = r"(\.\d{6})\d+"
 
@@ -66,7 +66,7 @@ def _of_text(values: pa.Array) -> Values:
     trimmed = pc.utf8_trim_whitespace(values)
     trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
     naive = mask(pc.match_substring_regex(trimmed, _NAIVE))
-    is_zoned = mask(pc.match_substring_regex(trimmed, _ZONED))
+    is_zoned = mask(pc.match_substring_regex(trimmed, ZONED))
     zoned = without(trimmed, ~is_zoned)
     if pc.any(pc.match_substring_regex(zoned, _FINE)).as_py():
         zoned = pc.replace_substring_regex(zoned, _FINER, r"\1")

@@ -7,7 +7,9 @@ and what to do (`decision`)."""
 from nightslate.core.experiments.allocation import Segment, allocated, reallocated, segment_of, shares_of
 from nightslate.core.experiments.decision import Decision, Guardrail, decision
 from nightslate.core.experiments.effect import Difference, Effect, Relative, effect
+from nightslate.core.experiments.heterogeneity import interaction_p_value
 from nightslate.core.experiments.metric import value_of
+from nightslate.core.experiments.mismatch import Mismatch, anytime_p_value, located
 from nightslate.core.experiments.moments import Moments
 from nightslate.core.experiments.multiplicity import e_bh, holm
 from nightslate.core.experiments.sample_ratio import SampleRatio
@@ -17,15 +19,19 @@ __all__ = [
     "Difference",
     "Effect",
     "Guardrail",
+    "Mismatch",
     "Moments",
     "Relative",
     "SampleRatio",
     "Segment",
     "allocated",
+    "anytime_p_value",
     "decision",
     "e_bh",
     "effect",
     "holm",
+    "interaction_p_value",
+    "located",
     "reallocated",
     "segment_of",
     "shares_of",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from scipy.special import stdtr, stdtrit
 
@@ -56,6 +57,12 @@ class Effect:
     difference: Difference
     relative: Relative
     cuped: Difference | None
+
+    @classmethod
+    def of_control(cls, users: Moments) -> Self:
+        """Of the control, which has no difference to itself."""
+        value = value_of(users)
+        return cls(value.n, value.value, Difference(None), Relative(None), None)
 
     @property
     def most_precise(self) -> Difference:

@@ -60,6 +60,10 @@ class Moments(ArrayRecord):
         """Of one cell."""
         return type(self)(self.n[place], self.mean[place], self.products[place])
 
+    def at(self, place: int, axis: int) -> Self:
+        """Of the cells at a place of an axis."""
+        return type(self)(*(array.take(place, axis) for array in self.arrays().values()))
+
     @property
     def covariance(self) -> Floats:
         """(*cells, K, K) that of the numbers among users, unbiased; NaN with fewer than two."""

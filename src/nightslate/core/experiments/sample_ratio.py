@@ -23,12 +23,15 @@ _SIZES = 0.005 * 2.0 ** np.arange(8)
 TILTS = np.concatenate([-_SIZES[::-1], _SIZES])
 """(T,) logarithms of how odds are off: from half a percent of a variant to about half of it."""
 
+_RANK = 1e-9
+"""Probabilities sum to 1, so that covariances have one rank less than variants but for rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class SampleRatio(Sums):
-    """Of k variants: how many users are in each, seen (k,); the sums of their probabilities, expected (k,);
-    the covariance (k, k) of what was to be seen; and norms (k, T), the sums over users of log(1 - p + p
-    exp(t))."""
+    """Of k variants, in one cell or in several, such as days: how many users are in each, seen (*cells, k);
+    the sums of their probabilities, expected (*cells, k); the covariance (*cells, k, k) of what was to be
+    seen; and norms (*cells, k, T), the sums over users of log(1 - p + p exp(t))."""
 
     seen: Ints
     expected: Floats
@@ -36,68 +39,94 @@ class SampleRatio(Sums):
     norms: Floats
 
     @classmethod
-    def initial(cls, variants: int) -> Self:
+    def initial(cls, variants: int, cells: tuple[int, ...] = ()) -> Self:
         """Of no users."""
         return cls(
-            np.zeros(variants, dtype=np.int64),
-            np.zeros(variants),
-            np.zeros((variants, variants)),
-            np.zeros((variants, TILTS.size)),
+            np.zeros((*cells, variants), dtype=np.int64),
+            np.zeros((*cells, variants)),
+            np.zeros((*cells, variants, variants)),
+            np.zeros((*cells, variants, TILTS.size)),
         )
 
-    def update(self, variant: Ints, probabilities: Floats) -> Self:
-        """With users more: variant (u,) their places, probabilities (u, k) of each variant, which sum to
-        1."""
+    @classmethod
+    def of_shares(cls, seen: Ints, shares: Floats) -> Self:
+        """Of seen (*cells, k) users, whose probabilities are all the shares (k,)."""
+        n = seen.sum(axis=-1)[..., None]
+        return cls(
+            seen,
+            n * shares,
+            n[..., None] * (np.diag(shares) - np.outer(shares, shares)),
+            n[..., None] * _log_norm(shares),
+        )
+
+    def update(self, variant: Ints, probabilities: Floats, cell: Ints | None = None) -> Self:
+        """With users more: variant (u,) their places, probabilities (u, k) of each variant, which sum to 1,
+        and the place (u,) of each one's cell among all of them."""
+        cell = np.zeros(len(variant), dtype=np.int64) if cell is None else cell
         state = self
         for rows in row_chunks(len(variant), 8 * 4 * TILTS.size):
-            state = state.merge(self._of(variant[rows], probabilities[rows]))
+            state = state.merge(self._of(cell[rows], variant[rows], probabilities[rows]))
         return state
 
-    def with_shares(self, seen: Ints, shares: Floats) -> Self:
-        """With seen (k,) users more, whose probabilities are all the shares (k,)."""
-        n = int(seen.sum())
-        return self.merge(
-            type(self)(
-                seen,
-                n * shares,
-                n * (np.diag(shares) - np.outer(shares, shares)),
-                n * _log_norm(shares),
-            )
-        )
+    def pooled(self, axis: int) -> Self:
+        """With all cells along an axis as one."""
+        return self.from_arrays({name: array.sum(axis=axis) for name, array in self.arrays().items()})
+
+    def cumulated(self, axis: int) -> Self:
+        """With each cell as it and those before it along an axis together, such as days up to each day."""
+        return self.from_arrays({name: array.cumsum(axis=axis) for name, array in self.arrays().items()})
+
+    def cell(self, *place: int | slice) -> Self:
+        """Of one cell, or of some."""
+        return self.from_arrays({name: array[place] for name, array in self.arrays().items()})
 
     def p_value(self) -> float | None:
-        """Of as large a mismatch by chance, looked at once; None without users of two variants to be."""
-        off = self.seen - self.expected
-        rank = int(np.linalg.matrix_rank(self.covariance, hermitian=True))
+        """Of one cell: how likely as large a mismatch is by chance, looked at once. None where there is
+        nothing that chance decides."""
+        rank = int(np.linalg.matrix_rank(self.covariance, hermitian=True, rtol=_RANK))
         if not rank:
             return None
-        chi_squared = float(off @ np.linalg.pinv(self.covariance, hermitian=True) @ off)
+        off = self.seen - self.expected
+        chi_squared = float(off @ np.linalg.pinv(self.covariance, hermitian=True, rtol=_RANK) @ off)
         return float(gammaincc(rank / 2, chi_squared / 2))
 
-    def log_e_value(self) -> float:
-        """The logarithm of the evidence for a mismatch: over log(1 / alpha) at any look with probability
-        alpha at most."""
-        growth = self.seen[:, None] * TILTS - self.norms
-        return float(logsumexp(growth) - math.log(growth.size))
+    def log_e_value(self) -> Floats:
+        """(*cells,) the logarithm of the evidence for a mismatch: over log(1 / alpha) at any look with
+        probability alpha at most."""
+        growth = self.seen[..., None] * TILTS - self.norms
+        return np.asarray(logsumexp(growth, axis=(-2, -1)) - math.log(self.seen.shape[-1] * TILTS.size))
 
     def missing(self) -> Floats:
-        """(k,) which share of each variant's users is missing, if those of the others are all there; negative
-        of too many."""
-        n = float(self.seen.sum())
+        """(*cells, k) which share of each variant's users is missing, if those of the others are all there;
+        negative of too many."""
+        seen, expected = self.seen.astype(np.float64), self.expected
         with np.errstate(divide="ignore", invalid="ignore"):
-            others = (n - self.seen) / (self.expected.sum() - self.expected)
-            return np.asarray(1 - self.seen / self.expected / others)
+            others = (seen.sum(axis=-1, keepdims=True) - seen) / (
+                expected.sum(axis=-1, keepdims=True) - expected
+            )
+            return np.asarray(1 - seen / expected / others)
 
-    def _of(self, variant: Ints, probabilities: Floats) -> Self:
-        expected = probabilities.sum(axis=0)
+    def _of(self, cell: Ints, variant: Ints, probabilities: Floats) -> Self:
+        variants, cells = self.seen.shape[-1], self.seen[..., 0].size
+        seen = np.bincount(cell * variants + variant, minlength=cells * variants)
+
+        def summed(columns: Floats) -> Floats:
+            return np.stack([np.bincount(cell, column, cells) for column in columns.T], axis=-1)
+
+        expected = summed(probabilities)
+        products = (probabilities[:, :, None] * probabilities[:, None, :]).reshape(len(cell), -1)
+        norms = summed(_log_norm(probabilities).reshape(len(cell), -1))
+        covariance = expected[:, :, None] * np.eye(variants) - summed(products).reshape(
+            cells, variants, variants
+        )
         return type(self)(
-            np.bincount(variant, minlength=self.seen.size),
-            expected,
-            np.diag(expected) - probabilities.T @ probabilities,
-            np.stack([_log_norm(of_variant).sum(axis=0) for of_variant in probabilities.T]),
+            seen.reshape(self.seen.shape),
+            expected.reshape(self.expected.shape),
+            covariance.reshape(self.covariance.shape),
+            norms.reshape(self.norms.shape),
         )
 
 
 def _log_norm(probabilities: Floats) -> Floats:
-    """(u, T) the expectations of exp(t) to the power of whether one is in the variant, in logarithms."""
-    return np.asarray(np.log1p(probabilities[:, None] * np.expm1(TILTS)))
+    """(..., T) the expectations of exp(t) to the power of whether one is in the variant, in logarithms."""
+    return np.asarray(np.log1p(probabilities[..., None] * np.expm1(TILTS)))

@@ -1,0 +1,1 @@
+"""`nightslate readout`: what the variants of an experiment were worth, from a file."""

@@ -1,0 +1,151 @@
+"""What the variants of an experiment were worth, from a file of its users."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nightslate.core.experiments import (
+    Decision,
+    Effect,
+    Moments,
+    decision,
+    e_bh,
+    effect,
+    holm,
+    interaction_p_value,
+)
+from nightslate.files.progress import Progress
+from nightslate.files.readout.health import Health
+from nightslate.files.readout.options import ReadoutOptions
+from nightslate.files.readout.reading import ReadFile, read_file
+
+Effects = Mapping[str, Mapping[str, Effect]]
+"""By metric and variant; the control has no difference to itself."""
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Together:
+    """What is left of an effect beside all that were asked for: its p-value by Holm, and whether it is told
+    by e-BH, which may be looked at at any time; None where there is no such evidence yet."""
+
+    p_holm: float | None
+    e_bh: bool | None
+
+
+@dataclass(frozen=True)
+class Readout:
+    """effects: of all users; together: by metric and variant; naive: without weights, of the metrics where
+    that is something else; segments: by segment; interactions: by metric and variant, how likely effects
+    differ as much between segments by chance."""
+
+    options: ReadoutOptions
+    users: int
+    rows: int
+    effects: Effects
+    together: Mapping[tuple[str, str], Together]
+    naive: Effects
+    segments: Mapping[str, Effects]
+    interactions: Mapping[str, Mapping[str, float | None]]
+    health: Health
+    decision: Decision
+    notes: tuple[str, ...]
+    rejected: Mapping[str, int]
+
+
+def readout(path: Path, options: ReadoutOptions, quarantine: Path | None, progress: Progress) -> Readout:
+    """Raises as `read_file`. The decision is about the first metric, with its covariates if it has any."""
+    read = read_file(path, options, quarantine, progress)
+    sums, users = read.sums, int(read.sums.seen.sum())
+    of_all = [moments.pooled(1) for moments in sums.weighed]
+    effects = _effects(of_all, read, options)
+    naive = _effects([moments.pooled(1) for moments in sums.unweighed], read, options)
+    segments = {}
+    if options.segment:
+        for place, name in enumerate(read.names.segments):
+            of_segment = [moments.at(place, axis=1) for moments in sums.weighed]
+            segments[name] = _effects(of_segment, read, options)
+    health = Health.of(read, options)
+    primary = options.metrics[0].name
+    return Readout(
+        options=options,
+        users=users,
+        rows=read.rows,
+        effects=effects,
+        together=_together(effects, options),
+        naive={name: naive[name] for name in naive if _differs(effects[name], naive[name])},
+        segments=segments,
+        interactions=_interactions(effects, segments),
+        health=health,
+        decision=decision(
+            primary,
+            {name: each.most_precise for name, each in effects[primary].items() if name != options.control},
+            options.confidence,
+            faults=health.faults,
+            users=users,
+            users_per_day=users / read.names.days if options.date and read.names.days > 1 else None,
+        ),
+        notes=(*read.notes, *health.notes),
+        rejected=read.rejected,
+    )
+
+
+def _effects(
+    metrics: Sequence[Moments], read: ReadFile, options: ReadoutOptions
+) -> dict[str, dict[str, Effect]]:
+    """metrics: the moments of each by variant."""
+    control = read.names.variants.index(options.control)
+    return {
+        metric.name: {
+            name: Effect.of_control(moments.cell(place))
+            if place == control
+            else effect(moments.cell(control), moments.cell(place), options.confidence)
+            for place, name in enumerate(read.names.variants)
+        }
+        for metric, moments in zip(options.metrics, metrics, strict=False)
+    }
+
+
+def _together(effects: Effects, options: ReadoutOptions) -> dict[tuple[str, str], Together]:
+    asked = {
+        (metric, variant): found.difference
+        for metric, variants in effects.items()
+        for variant, found in variants.items()
+        if variant != options.control
+    }
+    log_e = np.array([-math.inf if each.log_e is None else each.log_e for each in asked.values()])
+    told = e_bh(log_e, 1 - options.confidence).tolist()
+    adjusted = holm([each.p for each in asked.values()])
+    return {
+        question: Together(p, is_told if difference.log_e is not None else None)
+        for (question, difference), p, is_told in zip(asked.items(), adjusted, told, strict=True)
+    }
+
+
+def _interactions(effects: Effects, segments: Mapping[str, Effects]) -> dict[str, dict[str, float | None]]:
+    if not segments:
+        return {}
+    return {
+        metric: {
+            variant: interaction_p_value([each[metric][variant].difference for each in segments.values()])
+            for variant, found in by_variant.items()
+            if found.difference.effect is not None
+        }
+        for metric, by_variant in effects.items()
+    }
+
+
+def _differs(weighed: Mapping[str, Effect], naive: Mapping[str, Effect]) -> bool:
+    pairs = ((weighed[name].difference.effect, naive[name].difference.effect) for name in weighed)
+    return any(
+        one is not None
+        and other is not None
+        and not math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=_ROUNDING)
+        for one, other in pairs
+    )
