@@ -6,13 +6,9 @@ Prints times, ratios and memory; says nothing about how fast is fast enough: tha
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import resource
-import time
 from collections.abc import Callable
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.features import simulated
 from tests.benchmarks.features.ways import by_duckdb, by_file_command
+from tests.benchmarks.processes import alone
 
 EVENTS, USERS, DECISIONS, THREADS = 10_000_000, 200_000, 1_000_000, 2
 WAYS: dict[str, Callable[[Path, Path, Path], None]] = {
@@ -58,22 +55,6 @@ def test_a_bot(tmp_path: Path) -> None:
     seconds, peak = alone(partial(by_file_command, activity, asked, tmp_path / "bot.parquet"))
     console = Console(width=110)
     console.print(f"\na bot, 1,000,000 events, 1,000 moments: {seconds:.1f} s, {peak / 2**30:.2f} GB")
-
-
-def alone(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds and bytes at most, in a process of its own."""
-    receive, send = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_measured, args=(work, send))
-    process.start()
-    seconds, peak = receive.recv()
-    process.join()
-    return seconds, peak
-
-
-def _measured(work: Callable[[], None], send: Connection) -> None:
-    began = time.perf_counter()
-    work()
-    send.send((time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
 
 
 def require_equal(ours: Path, theirs: Path) -> None:

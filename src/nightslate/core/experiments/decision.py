@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from nightslate.core.experiments.effect import Difference
 from nightslate.core.experiments.multiplicity import e_bh
-from nightslate.core.experiments.sequential import LEAST, reach
+from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE, reach
 
 Word = Literal["ship", "stop", "go on", "not healthy"]
 
@@ -104,8 +104,8 @@ def _sentence(metric: str, name: str, found: Difference, confidence: float) -> s
         )
     if found.anytime_lower is None or found.anytime_upper is None:
         return (
-            f"{name}: {metric} {found.effect:+.4g}; under {LEAST} users of a variant there is no interval"
-            " that holds at every look"
+            f"{name}: {metric} {found.effect:+.4g}, not yet with an interval that holds at every look: it"
+            f" begins at {LEAST} users of each variant, {LEAST_EFFECTIVE} of whom make the metric"
         )
     how = (
         "better"

@@ -10,7 +10,7 @@ from scipy.special import stdtr, stdtrit
 
 from nightslate.core.experiments.metric import Value, adjusted_values, value_of
 from nightslate.core.experiments.moments import Moments
-from nightslate.core.experiments.sequential import LEAST, log_e_value, reach
+from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE, log_e_value, reach
 
 POWER = 0.8
 """That of the minimum detectable effect."""
@@ -97,7 +97,7 @@ def difference(control: Value, treatment: Value, confidence: float) -> Differenc
         control.variance**2 / (control.n - 1) + treatment.variance**2 / (treatment.n - 1)
     )
     quantile = float(stdtrit(freedom, (1 + confidence) / 2))
-    enough = min(control.n, treatment.n) >= LEAST
+    enough = all(each.n >= LEAST and each.effective >= LEAST_EFFECTIVE for each in (control, treatment))
     anytime = reach(n, 1 - confidence) * stderr
     return Difference(
         value,

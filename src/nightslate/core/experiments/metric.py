@@ -28,10 +28,12 @@ _ROUNDING = 1e-24
 
 @dataclass(frozen=True)
 class Value:
-    """A metric of one variant. n: users; value: None where the denominators are 0 in sum; variance: that of
+    """A metric of one variant. n: users; effective: how many of them make its numerator, see
+    `Moments.effective`; value: None where the denominators are 0 in sum; variance: that of
     the value, None with fewer than two users and where nothing varies, which is no certainty."""
 
     n: int
+    effective: float
     value: float | None
     variance: float | None
 
@@ -58,16 +60,17 @@ def _value(users: Moments, slopes: Floats, expected: Floats) -> Value:
     ratios = np.array([_ratio(users, pair) for pair in range(1 + slopes.size)])
     factors = np.concatenate([[1.0], -slopes])
     used = factors != 0
+    n, effective = int(users.n), float(users.effective[0])
     if not np.isfinite(ratios[used]).all():
-        return Value(int(users.n), None, None)
-    n, value = int(users.n), float(ratios[0] - slopes @ np.where(used[1:], ratios[1:] - expected, 0.0))
+        return Value(n, effective, None, None)
+    value = float(ratios[0] - slopes @ np.where(used[1:], ratios[1:] - expected, 0.0))
     if n < _FEWEST:
-        return Value(n, value, None)
+        return Value(n, effective, value, None)
     gradient = factors[used] @ _gradients(users)[used]
     terms = gradient * np.sqrt(np.diag(users.covariance))
     variance = float(gradient @ users.covariance @ gradient)
     varies = variance > _ROUNDING * float(terms @ terms) > 0
-    return Value(n, value, variance / n if varies else None)
+    return Value(n, effective, value, variance / n if varies else None)
 
 
 def _slopes(users: Moments) -> Floats:

@@ -13,12 +13,13 @@ from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite, indices, r
 @dataclass(frozen=True, eq=False)
 class Moments(ArrayRecord):
     """Of the users of each cell, such as a variant of a segment: how many there are, n (*cells,), the means
-    of K numbers of theirs, mean (*cells, K), and the sums of products of what these differ by from the means,
-    products (*cells, K, K). Merged as by Chan, Golub and LeVeque (1983), so that large values that differ
-    little lose no digits."""
+    of K numbers of theirs, mean (*cells, K), those of their absolute values, size (*cells, K), and the sums
+    of products of what the numbers differ by from the means, products (*cells, K, K). Merged as by Chan,
+    Golub and LeVeque (1983), so that large values that differ little lose no digits."""
 
     n: Ints
     mean: Floats
+    size: Floats
     products: Floats
 
     @classmethod
@@ -26,6 +27,7 @@ class Moments(ArrayRecord):
         """Of no users."""
         return cls(
             np.zeros(cells, dtype=np.int64),
+            np.zeros((*cells, columns)),
             np.zeros((*cells, columns)),
             np.zeros((*cells, columns, columns)),
         )
@@ -51,18 +53,26 @@ class Moments(ArrayRecord):
         """With all cells along an axis as one."""
         n = self.n.sum(axis=axis)
         weight = self.n / np.maximum(np.expand_dims(n, axis), 1)
-        mean = (weight[..., None] * self.mean).sum(axis=axis)
+        mean, size = ((weight[..., None] * each).sum(axis=axis) for each in (self.mean, self.size))
         off = self.mean - np.expand_dims(mean, axis)
         between = self.n[..., None, None] * off[..., :, None] * off[..., None, :]
-        return type(self)(n, mean, (self.products + between).sum(axis=axis))
+        return type(self)(n, mean, size, (self.products + between).sum(axis=axis))
 
     def cell(self, *place: int) -> Self:
         """Of one cell."""
-        return type(self)(self.n[place], self.mean[place], self.products[place])
+        return type(self)(*(array[place] for array in self.arrays().values()))
 
     def at(self, place: int, axis: int) -> Self:
         """Of the cells at a place of an axis."""
         return type(self)(*(array.take(place, axis) for array in self.arrays().values()))
+
+    @property
+    def effective(self) -> Floats:
+        """(*cells, K) how many users make a column's sum: (sum |x|)**2 / sum x**2 (Kish, 1965); of users of
+        whom few bought for the same, how many did."""
+        squares = np.diagonal(self.products, axis1=-2, axis2=-1) + self.n[..., None] * self.mean**2
+        sums = self.n[..., None] * self.size
+        return np.asarray(np.divide(sums**2, squares, out=np.zeros_like(sums), where=squares > 0))
 
     @property
     def covariance(self) -> Floats:
@@ -71,16 +81,23 @@ class Moments(ArrayRecord):
             return np.asarray(self.products / np.where(self.n > 1, self.n - 1.0, np.nan)[..., None, None])
 
     def _of(self, cell: Ints, values: Floats) -> Self:
-        cells, columns = self.n.size, self.mean.shape[-1]
-        n = np.bincount(cell, minlength=cells)
-        total = np.stack([np.bincount(cell, column, cells) for column in values.T], axis=-1)
-        mean = total / np.maximum(n, 1)[:, None]
-        off = (values - mean[cell]).T
-        products = np.empty((cells, columns, columns))
-        for one in range(columns):
-            for two in range(one + 1):
-                products[:, one, two] = np.bincount(cell, off[one] * off[two], cells)
-                products[:, two, one] = products[:, one, two]
+        order = None if (cell[1:] >= cell[:-1]).all() else np.argsort(cell, kind="stable")
+        columns = values.T if order is None else values[order].T
+        n = np.bincount(cell, minlength=self.n.size)
+        there = np.flatnonzero(n)
+        starts = (n.cumsum() - n)[there]
+        state = type(self).initial((self.n.size,), len(columns))
+        off = np.empty(columns.shape)
+        for place, column in enumerate(columns):
+            state.mean[there, place] = np.add.reduceat(column, starts) / n[there]
+            state.size[there, place] = np.add.reduceat(np.abs(column), starts) / n[there]
+            off[place] = column - np.repeat(state.mean[:, place], n)
+            for other in range(place + 1):
+                products = np.add.reduceat(off[place] * off[other], starts)
+                state.products[there, place, other] = state.products[there, other, place] = products
         return type(self)(
-            n.reshape(self.n.shape), mean.reshape(self.mean.shape), products.reshape(self.products.shape)
+            n.reshape(self.n.shape),
+            state.mean.reshape(self.mean.shape),
+            state.size.reshape(self.size.shape),
+            state.products.reshape(self.products.shape),
         )

@@ -7,8 +7,8 @@ From a mixture of normal alternatives (Robbins, 1970) over n users whose mean di
 and the differences of which it stays under 1 / alpha are value +/- s sqrt((n r + 1) / (n r) (2 log(1 / alpha)
 + log(n r + 1))) (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, 2024, theorem 2.2). r is the variance of
 the mixture, in units of a user's variance: it says at which n the interval is as short as it can be.
-Asymptotic: s has to be known well when the looks begin, so that there is no interval before `LEAST` users of
-each variant."""
+Asymptotic: s has to be known well when the looks begin, so that there is no interval before `LEAST`
+users of each variant, of whom `LEAST_EFFECTIVE` make the metric."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ import math
 
 LEAST = 100
 """Users of each variant from which on there is an interval."""
+
+LEAST_EFFECTIVE = 50
+"""How many of them have to make the metric, see `Moments.effective`: of few buyers nobody knows how much
+buyers differ, and an interval that begins too early misses more often than it says."""
 
 TUNED_AT = 10_000
 """Users of both variants for which an interval of 95 % is as short as it can be; of a hundred times as many

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
-from nightslate.files.columns import found_column, ids, require
+from nightslate.files.columns import found_column, ids, require, texts
+from nightslate.files.hashes import text_keys
 from nightslate.files.large import LargeFile
 from nightslate.files.progress import Progress
 from nightslate.files.readout.options import ReadoutOptions
@@ -43,7 +44,7 @@ class Names:
         done, looked_at = 0, [*options.ids, *filter(None, [options.date])]
         for rows in file.parts(looked_at):
             bad = BadRows(rows)
-            keys.append(ids(rows, options.user, bad).keys)
+            keys.append(text_keys(texts(rows, options.user, bad)))
             variants |= set(ids(rows, options.variant, bad).names)
             if options.segment:
                 segments |= set(ids(rows, options.segment, bad).names)

@@ -45,6 +45,7 @@ class ReadoutSums:
     def update(self, users: pa.Table, metrics: Sequence[Metric], first_day: int) -> Self:
         """With users more, see `users`; metrics: those that it was made for."""
         _, segments, variants = self.seen.shape
+        users = users.sort_by([(VARIANT, "ascending"), (SEGMENT, "ascending")])  # summed up much faster
         variant, segment = np.asarray(users[VARIANT]), np.asarray(users[SEGMENT])
         at = (np.asarray(users[DAY], dtype=np.int64) - first_day) * segments + segment
         cell = variant * segments + segment
@@ -85,5 +86,5 @@ def _updated(
 def _columns(metric: Metric, users: pa.Table, weights: Floats | None) -> Floats:
     """(n, K) numerator and denominator of the metric and of each of its covariates."""
     names = [name for ratio in metric.ratios for name in (ratio.numerator, ratio.denominator)]
-    columns = np.stack([np.asarray(users[sum_of(name)]) for name in names], axis=-1)
+    columns = np.stack([np.asarray(users[sum_of(name)]) for name in names]).T
     return columns if weights is None else columns * weights[:, None]

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.errors import ContractError
 from nightslate.files.bad_rows import BadRows
-from nightslate.files.columns import Ids, found_column, ids, numbers, only
+from nightslate.files.columns import Ids, found_column, ids, numbers, only, texts
+from nightslate.files.hashes import text_keys
 from nightslate.files.readout.options import ReadoutOptions
 from nightslate.files.rows import Rows
 from nightslate.records.days import days
@@ -40,7 +41,7 @@ def good_rows(
     variants, segments: all names there are."""
     one = pa.array(np.zeros(rows.numbers.size, dtype=np.int64))
     columns = {
-        USER: pa.array(ids(rows, options.user, bad).keys),
+        USER: pa.array(text_keys(texts(rows, options.user, bad))),
         VARIANT: _places(ids(rows, options.variant, bad), variants),
         SEGMENT: _places(ids(rows, options.segment, bad), segments) if options.segment else one,
         DAY: found_column(rows, options.date, bad, days).cast(pa.int32()) if options.date else one,
