@@ -61,14 +61,14 @@ def test_covariates_take_off_what_their_correlation_predicts(pool: ProcessPoolEx
 
 
 def test_shares_that_move_by_context(pool: ProcessPoolExecutor) -> None:
-    """1, 50, 5 and 70 % of the users of one context get the treatment, week by week, and other shares of those
-    of the other, which become more."""
+    """1, 50, 5 and 70 % of the users of one context get the treatment, week by week, and other shares of
+    those of the other, which become more."""
     found = np.concatenate(list(pool.map(ramped, range(BATCHES))))
     table = table_of("", "coverage", "bias in standard errors")
     names = ("weighed", "weighed, with a covariate", "not weighed")
     coverage, bias = found[:, :3].mean(axis=0), found[:, 3:].mean(axis=0)
-    for row in zip(names, coverage.tolist(), bias.tolist(), strict=True):
-        table.add_row(row[0], f"{row[1]:.1%}", f"{row[2]:+.2f}")
+    for name, held, off in zip(names, coverage.tolist(), bias.tolist(), strict=True):
+        table.add_row(name, f"{held:.1%}", f"{off:+.2f}")
     show(
         f"{EXPERIMENTS:,} experiments of 8,000 users, weekly shares {RAMPS[0]} and {RAMPS[1]} by context",
         table,

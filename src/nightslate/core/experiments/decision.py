@@ -74,7 +74,11 @@ def decision(
         return Decision("stop", None, (*sentences, *against))
     waiting = [sentence for name in better for sentence in open_[name]]
     undecided = [name for name in effects if name not in stopped and name not in better]
-    times = [_until_told(name, effects[name], confidence, users, users_per_day) for name in undecided]
+    times = [
+        _until_told(name, effects[name], confidence, users, users_per_day)
+        for name in undecided
+        if effects[name].stderr is not None
+    ]
     return Decision("go on", None, (*sentences, *against, *waiting, *times))
 
 

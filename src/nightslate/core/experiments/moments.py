@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite, indices, row_chunks
+from nightslate.core.errors import InvalidInputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +36,19 @@ class Moments(ArrayRecord):
     def update(self, cell: Ints, values: Floats) -> Self:
         """With users more: the place (u,) of each one's cell among all of them, and values (u, K).
 
-        Raises InvalidInputError for other shapes, places that are none and values that are not finite."""
+        Raises InvalidInputError for other shapes, places that are none, values that are not finite, and such
+        as are so large that their squares can't be summed up."""
         columns = self.mean.shape[-1]
         values = finite("values", values, (len(cell), columns))
         cell = indices("cell", cell, (len(cell),), self.n.size)
         state = self
-        for rows in row_chunks(len(cell), 8 * columns * columns):
-            state = state.merge(self._of(cell[rows], values[rows]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for rows in row_chunks(len(cell), 8 * columns * columns):
+                state = state.merge(self._of(cell[rows], values[rows]))
+        if not np.isfinite(state.products).all():
+            raise InvalidInputError(
+                f"values reach from {values.min():.3g} to {values.max():.3g}: no sum holds their squares"
+            )
         return state
 
     def merge(self, other: Self) -> Self:
