@@ -52,6 +52,9 @@ def readout(
         str | None, typer.Option(metavar="COLUMN", help="The same for each of its values.")
     ] = None,
     confidence: Annotated[float, typer.Option(help="The coverage of an interval.")] = 0.95,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the relative effects to .svg or .png.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     quarantine: Quarantine = None,
 ) -> None:
@@ -67,6 +70,7 @@ def readout(
         from nightslate.files.readout.options import ReadoutOptions
         from nightslate.files.readout.readout import readout as readout_of
         from nightslate.reports.readout import readout_report
+        from nightslate.reports.readout_plot import draw, require_drawable
 
         options = ReadoutOptions.of(
             control=control,
@@ -80,8 +84,12 @@ def readout(
             segment=segment,
             confidence=confidence,
         )
+        if plot:
+            require_drawable(plot, file)
         with Bars() as bars:
             found = readout_of(file, options, quarantine, bars.show)
+        if plot:
+            draw(found, plot)
         if as_json:
             show_notes(found.notes)
             print(json.dumps(json_of(found), indent=2, ensure_ascii=False, allow_nan=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import pyarrow.parquet
 from nightslate.errors import ContractError
 
 
-def require_writable(path: Path, source: Path) -> None:
-    """Raise ContractError unless the suffix is one that `write` knows, in a folder that is there, and the
-    file is not the one that is read."""
-    if path.suffix.lower() not in _WRITERS:
-        raise ContractError(f"{path} ends in {path.suffix or 'no suffix'}, not in {', '.join(_WRITERS)}")
+def require_writable(path: Path, source: Path, suffixes: Iterable[str] | None = None) -> None:
+    """Raise ContractError unless the suffix is one of these, or that `write` knows, in a folder that is
+    there, and the file is not the one that is read."""
+    known = list(_WRITERS if suffixes is None else suffixes)
+    if path.suffix.lower() not in known:
+        raise ContractError(f"{path} ends in {path.suffix or 'no suffix'}, not in {', '.join(known)}")
     if not path.parent.is_dir():
         raise ContractError(f"there is no folder {path.parent} to write {path.name} to")
     if is_read(path, source):

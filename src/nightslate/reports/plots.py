@@ -61,7 +61,7 @@ def differences(evaluations: pa.Table, reward: Reward, margin: float = 0.0) -> a
     order = list(dict.fromkeys(str(row["label"]) for row in rows))
     title = f"difference in {reward.name}" + (" (percentage points)" if reward.rate else "")
     gate = [{"value": margin * reward.factor}]
-    line = alt.Chart(inline(gate)).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
+    line = alt.Chart(inline(gate)).mark_rule(color=INK, strokeWidth=1.5).encode(x=x_axis("value", title))
     return layered([line, *_dots(rows, order, title)], ROW_OF_ESTIMATOR * len(_estimators(rows)) * len(order))
 
 
@@ -81,12 +81,14 @@ def weights_health(evaluations: pa.Table) -> alt.LayerChart | None:
         return None
     title = "mean importance weight"
     one = (
-        alt.Chart(inline([{"value": 1.0}])).mark_rule(color=INK, strokeWidth=1.5).encode(x=_x("value", title))
+        alt.Chart(inline([{"value": 1.0}]))
+        .mark_rule(color=INK, strokeWidth=1.5)
+        .encode(x=x_axis("value", title))
     )
-    y = _y("label", [str(row["label"]) for row in rows])
+    y = y_axis("label", [str(row["label"]) for row in rows])
     base = alt.Chart(inline(rows)).encode(y=y)
-    intervals = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
-    dots = base.mark_point(color=BLUE, fill=BLUE, size=55, opacity=1).encode(x=_x("value", title))
+    intervals = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=x_axis("lower", title), x2="upper:Q")
+    dots = base.mark_point(color=BLUE, fill=BLUE, size=55, opacity=1).encode(x=x_axis("value", title))
     return layered([one, intervals, dots], ROW * len(rows))
 
 
@@ -110,14 +112,14 @@ def exposure(shares: pa.Table, top: int = 20) -> alt.LayerChart | None:
         alt.Chart(inline(shown))
         .mark_bar(height=ROW * 0.6)
         .encode(
-            x=_x("share", title, zero=True, stack=True),
-            y=_y("label", order),
+            x=x_axis("share", title, zero=True, stack=True),
+            y=y_axis("label", order),
             color=alt.Color("slot:O", scale=alt.Scale(domain=slots, range=_tints(len(slots))), title="slot"),
             order=alt.Order("slot:Q"),
         )
     )
     equal = [{"value": 100 * sum(totals.values()) / len(totals)}]
-    line = alt.Chart(inline(equal)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=_x("value", title))
+    line = alt.Chart(inline(equal)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=x_axis("value", title))
     return layered([bars, line], ROW * len(order))
 
 
@@ -177,11 +179,11 @@ def _dots(rows: Sequence[Mapping[str, object]], order: Sequence[str], title: str
     offset = alt.YOffset("estimator:N", scale=alt.Scale(domain=names, paddingOuter=0.8))
     known = [row for row in rows if "lower" in row and "upper" in row]
     base, bars = (
-        alt.Chart(inline(of)).encode(y=_y("label", order), yOffset=offset, color=color)
+        alt.Chart(inline(of)).encode(y=y_axis("label", order), yOffset=offset, color=color)
         for of in (rows, known)
     )
-    intervals = bars.mark_rule(strokeWidth=2).encode(x=_x("lower", title), x2="upper:Q")
-    dots = base.mark_point(filled=True, size=75, opacity=1).encode(x=_x("value", title), shape=shape)
+    intervals = bars.mark_rule(strokeWidth=2).encode(x=x_axis("lower", title), x2="upper:Q")
+    dots = base.mark_point(filled=True, size=75, opacity=1).encode(x=x_axis("value", title), shape=shape)
     return [intervals, dots]
 
 
@@ -193,7 +195,7 @@ def _mark_lines(lines: Sequence[Mapping[str, object]], order: Sequence[str]) -> 
     base = alt.Chart(inline(lines)).encode(color=color)
     rules = base.mark_rule(strokeDash=[3, 3], opacity=0.6).encode(x="value:Q")
     points = base.mark_point(filled=True, shape="diamond", size=90, opacity=1)
-    return [rules, points.encode(x="value:Q", y=_y("label", order))]
+    return [rules, points.encode(x="value:Q", y=y_axis("label", order))]
 
 
 def layered(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
@@ -229,7 +231,7 @@ def _config(background: str) -> dict[str, Any]:
     }
 
 
-def _x(field: str, title: str, *, zero: bool = False, stack: bool | None = None) -> alt.X:
+def x_axis(field: str, title: str, *, zero: bool = False, stack: bool | None = None) -> alt.X:
     return alt.X(
         f"{field}:Q",
         title=title,
@@ -239,7 +241,7 @@ def _x(field: str, title: str, *, zero: bool = False, stack: bool | None = None)
     )
 
 
-def _y(field: str, order: Sequence[str]) -> alt.Y:
+def y_axis(field: str, order: Sequence[str]) -> alt.Y:
     return alt.Y(
         f"{field}:N",
         title=None,

@@ -45,6 +45,8 @@ class Relative:
     effect: float | None
     lower: float | None = None
     upper: float | None = None
+    anytime_lower: float | None = None
+    anytime_upper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,17 +116,25 @@ def difference(control: Value, treatment: Value, confidence: float) -> Differenc
 
 
 def _relative(control: Value, treatment: Value, difference: Difference, confidence: float) -> Relative:
-    """Whose ends r + 1 are the roots of (t - (r + 1) c)**2 = q**2 (Var[t] + (r + 1)**2 Var[c])."""
     if not control.value or treatment.value is None:
         return Relative(None)
     relative = treatment.value / control.value - 1
-    if difference.freedom is None or control.variance is None or treatment.variance is None:
+    if difference.freedom is None:
         return Relative(relative)
-    square = float(stdtrit(difference.freedom, (1 + confidence) / 2)) ** 2
-    leading = control.value**2 - square * control.variance
-    product = treatment.value * control.value
-    last = treatment.value**2 - square * treatment.variance
+    lower, upper = _fieller(control, treatment, float(stdtrit(difference.freedom, (1 + confidence) / 2)))
+    if difference.log_e is None:
+        return Relative(relative, lower, upper)
+    at_every_look = _fieller(control, treatment, reach(control.n + treatment.n, 1 - confidence))
+    return Relative(relative, lower, upper, *at_every_look)
+
+
+def _fieller(control: Value, treatment: Value, reach: float) -> tuple[float | None, float | None]:
+    """The r of which treatment - (1 + r) control is no more than so many standard errors from 0."""
+    c, t, of_c, of_t = control.value, treatment.value, control.variance, treatment.variance
+    if c is None or t is None or of_c is None or of_t is None:
+        return None, None
+    leading = c**2 - reach**2 * of_c
     if leading <= 0:
-        return Relative(relative)
-    root = math.sqrt(product**2 - leading * last)
-    return Relative(relative, (product - root) / leading - 1, (product + root) / leading - 1)
+        return None, None
+    root = math.sqrt((t * c) ** 2 - leading * (t**2 - reach**2 * of_t))
+    return (t * c - root) / leading - 1, (t * c + root) / leading - 1

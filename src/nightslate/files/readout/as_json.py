@@ -62,6 +62,8 @@ def _of_effect(found: Effect) -> dict[str, Any]:
         "relative": relative.effect,
         "relative_lower": relative.lower,
         "relative_upper": relative.upper,
+        "relative_anytime_lower": relative.anytime_lower,
+        "relative_anytime_upper": relative.anytime_upper,
         "anytime_lower": difference.anytime_lower,
         "anytime_upper": difference.anytime_upper,
         "e": _e_value(difference.log_e),
