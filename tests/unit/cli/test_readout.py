@@ -100,11 +100,13 @@ def test_segments_are_readouts_of_their_own(tmp_path):
 def test_a_user_is_of_the_variant_of_the_first_day(tmp_path):
     """Who was moved later counts, with all rows, for the first."""
     rows = users()
-    later = [{**row, "day": "2026-03-20", "variant": "treatment", "revenue": 0.0} for row in rows[:100]]
-    merged = [{**row, "variant": rows[place]["variant"]} for place, row in enumerate(later)]
-    found = answer(tmp_path, rows + later, "--date=day")
-    moved = sum(row["variant"] == "control" for row in rows[:100])
-    assert any(f"{moved} users were in another variant later" in note for note in found["notes"])
+    other = {"control": "treatment", "treatment": "control"}
+    later = [
+        {**row, "day": "2026-03-20", "variant": other[row["variant"]], "revenue": 0.0} for row in rows[:100]
+    ]
+    merged = [{**row, "variant": other[row["variant"]]} for row in later]
+    found = answer(tmp_path, later + rows, "--date=day")
+    assert any("100 users were in another variant later" in note for note in found["notes"])
     close(found["metrics"], answer(tmp_path, rows + merged, "--date=day")["metrics"])
     assert found["verdict"] != "not healthy"
 
@@ -152,9 +154,12 @@ def test_probabilities_of_three_variants_that_never_moved_are_shares(tmp_path):
     found = answer(tmp_path, rows, "--probability=probability")
     wanted = stats.chisquare(counts, USERS * np.array([0.5, 0.3, 0.2])).pvalue
     assert found["srm"]["p"] == pytest.approx(wanted)
+    nothing = {"p": None, "anytime_p": None}
+    halves = [row | {"probability": row["probability"] / 2} for row in rows]
+    assert answer(tmp_path, halves, "--probability=probability")["srm"] == nothing
     rows[0]["probability"] = 0.25
     moved = answer(tmp_path, rows, "--probability=probability")
-    assert moved["srm"] == {"p": None, "anytime_p": None}
+    assert moved["srm"] == nothing
     assert any("add --shares" in note for note in moved["notes"])
 
 

@@ -9,7 +9,7 @@ from nightslate.core.experiments.decision import Decision, Guardrail, decision
 from nightslate.core.experiments.effect import Difference, Effect, Relative, effect
 from nightslate.core.experiments.heterogeneity import interaction_p_value
 from nightslate.core.experiments.metric import value_of
-from nightslate.core.experiments.mismatch import Mismatch, anytime_p_value, located
+from nightslate.core.experiments.mismatch import Mismatch, anytime_p_value, located, log_evidence
 from nightslate.core.experiments.moments import Moments
 from nightslate.core.experiments.multiplicity import e_bh, holm
 from nightslate.core.experiments.sample_ratio import SampleRatio
@@ -32,6 +32,7 @@ __all__ = [
     "holm",
     "interaction_p_value",
     "located",
+    "log_evidence",
     "reallocated",
     "segment_of",
     "shares_of",

@@ -25,21 +25,25 @@ class Mismatch:
 
 def anytime_p_value(ratio: SampleRatio) -> float:
     """Of a sample ratio mismatch, of cells (days, segments): whenever one looks, it is under alpha with
-    probability alpha at most. It never grows from one look to the next.
+    probability alpha at most. It never grows from one look to the next."""
+    return math.exp(-max(0.0, float(log_evidence(ratio).max())))
 
-    The evidence is a mixture, since a loss may begin on any day and in any segment: half of it is about all
-    segments, half is shared by each of several; half is about all days, and 1 / (t (t + 1)) of the other half
-    about those from day t on, counted from 0."""
+
+def log_evidence(ratio: SampleRatio) -> Floats:
+    """(days,) the logarithm of the evidence for a mismatch on each day, of cells (days, segments).
+
+    It is a mixture, since a loss may begin on any day and in any segment: half of it is about all segments,
+    half is shared by each of several; half is about all days, and of the other half 1 / (t (t + 1)) about
+    those from day t on, counted from 0. On one day alone it is all about that."""
     days, several = len(ratio.seen), ratio.seen.shape[1] > 1
     looks = [_log_evidence(ratio.cell(slice(start, None)), several) for start in range(days)]
     if days == 1:
-        return math.exp(-max(0.0, float(looks[0].max())))
-    mixed = np.full(days, -np.inf)
+        return looks[0]
+    mixed = np.log(0.5 / np.arange(1, days + 1))  # what is held back for days to come
     for start, log_e in enumerate(looks):
-        weight = 0.5 / (start * (start + 1)) if start else 0.5
-        mixed[start:] = np.logaddexp(mixed[start:], log_e + math.log(weight))
-    not_yet = np.log(0.5 / np.arange(1, days + 1))
-    return math.exp(-max(0.0, float(np.logaddexp(mixed, not_yet).max())))
+        share = 0.5 / (start * (start + 1)) if start else 0.5
+        mixed[start:] = np.logaddexp(mixed[start:], log_e + math.log(share))
+    return mixed
 
 
 def _log_evidence(ratio: SampleRatio, several: bool) -> Floats:

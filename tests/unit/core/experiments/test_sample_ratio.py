@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nightslate.core.experiments import SampleRatio, anytime_p_value, located
+from nightslate.core.experiments import SampleRatio, anytime_p_value, located, log_evidence
 
 SHARES = np.array([0.2, 0.3, 0.5])
 HALVES = np.array([0.5, 0.5])
@@ -58,6 +58,19 @@ def test_the_e_value_is_1_in_expectation():
         ratio = SampleRatio.initial(2).update(np.array(drawn), chances)
         total += np.prod(chances[np.arange(3), drawn]) * math.exp(ratio.log_e_value())
     assert total == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_the_evidence_of_each_day_is_1_in_expectation(segments):
+    """Over all that a user of each day and segment can draw."""
+    shares, cells = np.array([0.3, 0.7]), [(day, s) for day in range(3) for s in range(segments)]
+    totals = np.zeros(3)
+    for drawn in itertools.product((0, 1), repeat=len(cells)):
+        seen = np.zeros((3, segments, 2), dtype=np.int64)
+        for (day, segment), variant in zip(cells, drawn, strict=True):
+            seen[day, segment, variant] = 1
+        totals += np.prod(shares[list(drawn)]) * np.exp(log_evidence(SampleRatio.of_shares(seen, shares)))
+    np.testing.assert_allclose(totals, 1.0, rtol=1e-12)
 
 
 def test_nobody_to_draw_has_no_p_value():
