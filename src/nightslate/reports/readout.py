@@ -92,12 +92,12 @@ def _with_covariates(readout: Readout) -> Table:
 
 
 def _naive(readout: Readout) -> Table:
-    table = table_of("metric", "variant", ">effect", ">one look", ">more than weighed")
+    table = table_of("metric", "variant", ">effect", ">one look", ">more than weighted")
     for metric, variants in readout.naive.items():
         for variant, found in variants.items():
-            weighed, naive = readout.effects[metric][variant].difference.effect, found.difference.effect
+            weighted, naive = readout.effects[metric][variant].difference.effect, found.difference.effect
             if naive is not None:
-                bias = None if weighed is None else naive - weighed
+                bias = None if weighted is None else naive - weighted
                 add_row(table, metric, variant, *_figures(found.difference)[:2], signed(significant(bias)))
     return table
 

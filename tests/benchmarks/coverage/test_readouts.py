@@ -65,7 +65,7 @@ def test_shares_that_move_by_context(pool: ProcessPoolExecutor) -> None:
     those of the other, which become more."""
     found = np.concatenate(list(pool.map(ramped, range(BATCHES))))
     table = table_of("", "coverage", "bias in standard errors")
-    names = ("weighed", "weighed, with a covariate", "not weighed")
+    names = ("weighted", "weighted, with a covariate", "not weighted")
     coverage, bias = found[:, :3].mean(axis=0), found[:, 3:].mean(axis=0)
     for name, held, off in zip(names, coverage.tolist(), bias.tolist(), strict=True):
         table.add_row(name, f"{held:.1%}", f"{off:+.2f}")
@@ -164,9 +164,9 @@ def ramped(batch: int) -> np.ndarray:
         values = 2.0 * context + before + rng.normal(size=users) + truth * variant
         one, weights = np.ones(users), 1 / np.where(variant == 1, shares, 1 - shares)
         columns = np.stack([values, one, before, one], axis=-1)
-        weighed = Moments.initial((2,), 4).update(variant, columns * weights[:, None])
-        plain = Moments.initial((2,), 2).update(variant, columns[:, :2])
-        by_weight = effect(weighed.cell(0), weighed.cell(1), 1 - ALPHA)
+        weighted = Moments.initial((2,), 4).update(variant, columns * weights[:, None])
+        plain = Moments.initial((2,), 4).update(variant, columns)
+        by_weight = effect(weighted.cell(0), weighted.cell(1), 1 - ALPHA, plain.pooled(0))
         naive = effect(plain.cell(0), plain.cell(1), 1 - ALPHA)
         each = [by_weight.difference, by_weight.most_precise, naive.difference]
         held = [one.lower <= truth <= one.upper for one in each]

@@ -72,17 +72,23 @@ class Effect:
         return self.difference if self.cuped is None else self.cuped
 
 
-def effect(control: Moments, treatment: Moments, confidence: float) -> Effect:
-    """The effect of one cell against another; columns of the moments as in `metric.value_of`."""
+def effect(
+    control: Moments, treatment: Moments, confidence: float, unweighted: Moments | None = None
+) -> Effect:
+    """The effect of one cell against another; columns of the moments as in `metric.value_of`. unweighted: the
+    users of both cells together without their weights, if they have any."""
     of_control, of_treatment = value_of(control), value_of(treatment)
     found = difference(of_control, of_treatment, confidence)
-    has_covariates = control.mean.size > 2
+    cuped = None
+    if control.mean.size > 2:
+        fitted_to = control.merge(treatment) if unweighted is None else unweighted
+        cuped = difference(*adjusted_values(control, treatment, fitted_to), confidence)
     return Effect(
         of_treatment.n,
         of_treatment.value,
         found,
         _relative(of_control, of_treatment, found, confidence),
-        difference(*adjusted_values(control, treatment), confidence) if has_covariates else None,
+        cuped,
     )
 
 

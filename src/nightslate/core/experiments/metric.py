@@ -44,10 +44,10 @@ def value_of(users: Moments) -> Value:
     return _value(users, np.zeros(_covariates(users)), np.zeros(_covariates(users)))
 
 
-def adjusted_values(control: Moments, treatment: Moments) -> tuple[Value, Value]:
-    """The metrics of two cells less what the covariates predict of each, see `value_of`."""
-    both = control.merge(treatment)
-    slopes = _slopes(both)
+def adjusted_values(control: Moments, treatment: Moments, fitted_to: Moments) -> tuple[Value, Value]:
+    """The metrics of two cells less what the covariates predict of each, see `value_of`. fitted_to: the users
+    of both without weights, of whom the slopes are known best."""
+    slopes, both = _slopes(fitted_to), control.merge(treatment)
     expected = np.array(
         [_ratio(both, covariate) for covariate in range(1, 1 + slopes.size)], dtype=np.float64
     )

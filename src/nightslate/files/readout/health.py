@@ -49,11 +49,11 @@ def _ratio(read: ReadFile, options: ReadoutOptions) -> SampleRatio | None:
     if options.shares is not None:
         shares = np.array([options.shares[name] for name in read.names.variants])
         return SampleRatio.of_shares(read.sums.seen, shares)
-    if read.sums.ratio is not None:
-        return read.sums.ratio
-    least, most = read.sums.probabilities
-    if options.probability and np.allclose(least, most, rtol=_SAME) and abs(most.sum() - 1) < _SAME:
-        return SampleRatio.of_shares(read.sums.seen, most / most.sum())
+    found = read.sums.probabilities
+    if found is None or found.ratio is not None:
+        return None if found is None else found.ratio
+    if np.allclose(found.least, found.most, rtol=_SAME) and abs(found.most.sum() - 1) < _SAME:
+        return SampleRatio.of_shares(read.sums.seen, found.most / found.most.sum())
     return None
 
 

@@ -63,14 +63,18 @@ def readout(path: Path, options: ReadoutOptions, quarantine: Path | None, progre
     """Raises as `read_file`. The decision is about the first metric, with its covariates if it has any."""
     read = read_file(path, options, quarantine, progress)
     sums, users = read.sums, int(read.sums.seen.sum())
-    of_all = [moments.pooled(1) for moments in sums.weighed]
-    effects = _effects(of_all, read, options)
-    naive = _effects([moments.pooled(1) for moments in sums.unweighed], read, options)
+    weighted, unweighted = (
+        [moments.pooled(1) for moments in each] for each in (sums.by_weight, sums.unweighted)
+    )
+    effects = _effects(weighted, unweighted, read, options)
+    naive = _effects(unweighted, unweighted, read, options) if options.probability else {}
     segments = {}
     if options.segment:
         for place, name in enumerate(read.names.segments):
-            of_segment = [moments.at(place, axis=1) for moments in sums.weighed]
-            segments[name] = _effects(of_segment, read, options)
+            of_segment = (
+                [moments.at(place, axis=1) for moments in each] for each in (sums.by_weight, sums.unweighted)
+            )
+            segments[name] = _effects(*of_segment, read, options)
     health = Health.of(read, options)
     primary = options.metrics[0].name
     return Readout(
@@ -97,19 +101,27 @@ def readout(path: Path, options: ReadoutOptions, quarantine: Path | None, progre
 
 
 def _effects(
-    metrics: Sequence[Moments], read: ReadFile, options: ReadoutOptions
+    weighted: Sequence[Moments], unweighted: Sequence[Moments], read: ReadFile, options: ReadoutOptions
 ) -> dict[str, dict[str, Effect]]:
-    """metrics: the moments of each by variant."""
-    control = read.names.variants.index(options.control)
+    """Of the moments of each metric by variant."""
     return {
-        metric.name: {
-            name: Effect.of_control(moments.cell(place))
-            if place == control
-            else effect(moments.cell(control), moments.cell(place), options.confidence)
-            for place, name in enumerate(read.names.variants)
-        }
-        for metric, moments in zip(options.metrics, metrics, strict=False)
+        metric.name: _of_variants(by_weight, plain, read.names.variants, options)
+        for metric, by_weight, plain in zip(options.metrics, weighted, unweighted, strict=True)
     }
+
+
+def _of_variants(
+    weighted: Moments, unweighted: Moments, variants: Sequence[str], options: ReadoutOptions
+) -> dict[str, Effect]:
+    control = variants.index(options.control)
+    found = {}
+    for place, name in enumerate(variants):
+        if place == control:
+            found[name] = Effect.of_control(weighted.cell(control))
+        else:
+            both = unweighted.cell(control).merge(unweighted.cell(place))
+            found[name] = effect(weighted.cell(control), weighted.cell(place), options.confidence, both)
+    return found
 
 
 def _together(effects: Effects, options: ReadoutOptions) -> dict[tuple[str, str], Together]:
@@ -141,8 +153,8 @@ def _interactions(effects: Effects, segments: Mapping[str, Effects]) -> dict[str
     }
 
 
-def _differs(weighed: Mapping[str, Effect], naive: Mapping[str, Effect]) -> bool:
-    pairs = ((weighed[name].difference.effect, naive[name].difference.effect) for name in weighed)
+def _differs(weighted: Mapping[str, Effect], naive: Mapping[str, Effect]) -> bool:
+    pairs = ((weighted[name].difference.effect, naive[name].difference.effect) for name in weighted)
     return any(
         one is not None
         and other is not None

@@ -16,17 +16,40 @@ from nightslate.files.readout.users import DAY, PROBABILITY, SEGMENT, VARIANT, s
 
 
 @dataclass(frozen=True)
-class ReadoutSums:
-    """Of each metric the moments by variant and segment, of users weighed by 1 / probability, and of the same
-    users unweighed where there are probabilities; how many users are of each day, segment and variant, seen
-    (D, S, V); with two variants and probabilities the sample ratio of days and segments; and the least and
-    the largest probability of each variant, (2, V)."""
+class Probabilities:
+    """With which users were assigned to the variant that they are in. least, most (V,): of each variant;
+    ratio: of days and segments, where there are two variants, so that one's probability says the other's."""
 
-    weighed: tuple[Moments, ...]
-    unweighed: tuple[Moments, ...]
-    seen: Ints
+    least: Floats
+    most: Floats
     ratio: SampleRatio | None
-    probabilities: Floats
+
+    @classmethod
+    def initial(cls, days: int, segments: int, variants: int) -> Self:
+        """Of no users."""
+        ratio = SampleRatio.initial(2, (days, segments)) if variants == 2 else None
+        return cls(np.full(variants, np.inf), np.zeros(variants), ratio)
+
+    def update(self, variant: Ints, own: Floats, cell: Ints) -> Self:
+        """With users more: variant, probability and cell (u,) of each."""
+        least, most, ratio = self.least.copy(), self.most.copy(), self.ratio
+        np.minimum.at(least, variant, own)
+        np.maximum.at(most, variant, own)
+        if ratio is not None:
+            of_second = np.where(variant == 1, own, 1 - own)
+            ratio = ratio.update(variant, np.stack([1 - of_second, of_second], axis=-1), cell)
+        return type(self)(least, most, ratio)
+
+
+@dataclass(frozen=True)
+class ReadoutSums:
+    """unweighted: of each metric the moments by variant and segment; weighted: the same of users weighed by
+    1 / probability, if they have one; seen (D, S, V): how many users are of each day, segment and variant."""
+
+    unweighted: tuple[Moments, ...]
+    weighted: tuple[Moments, ...] | None
+    probabilities: Probabilities | None
+    seen: Ints
 
     @classmethod
     def initial(
@@ -36,55 +59,43 @@ class ReadoutSums:
         moments = tuple(Moments.initial((variants, segments), 2 * len(metric.ratios)) for metric in metrics)
         return cls(
             moments,
-            moments if weighs else (),
+            moments if weighs else None,
+            Probabilities.initial(days, segments, variants) if weighs else None,
             np.zeros((days, segments, variants), dtype=np.int64),
-            SampleRatio.initial(2, (days, segments)) if weighs and variants == 2 else None,
-            np.stack([np.full(variants, np.inf), np.zeros(variants)]),
         )
+
+    @property
+    def by_weight(self) -> tuple[Moments, ...]:
+        """The moments that effects are made of."""
+        return self.unweighted if self.weighted is None else self.weighted
 
     def update(self, users: pa.Table, metrics: Sequence[Metric], first_day: int) -> Self:
         """With users more, see `users`; metrics: those that it was made for."""
         _, segments, variants = self.seen.shape
         users = users.sort_by([(VARIANT, "ascending"), (SEGMENT, "ascending")])  # summed up much faster
         variant, segment = np.asarray(users[VARIANT]), np.asarray(users[SEGMENT])
-        at = (np.asarray(users[DAY], dtype=np.int64) - first_day) * segments + segment
+        of_day = (np.asarray(users[DAY], dtype=np.int64) - first_day) * segments + segment
+        seen = np.bincount(of_day * variants + variant, minlength=self.seen.size).reshape(self.seen.shape)
+        probabilities, weighted = self.probabilities, self.weighted
         cell = variant * segments + segment
-        seen = np.bincount(at * variants + variant, minlength=self.seen.size).reshape(self.seen.shape)
-        weights = self._weights(users)
-        ratio, probabilities = self.ratio, self.probabilities
-        if weights is not None:
+        if probabilities is not None and weighted is not None:
             own = np.asarray(users[PROBABILITY])
-            least, most = probabilities[0].copy(), probabilities[1].copy()
-            np.minimum.at(least, variant, own)
-            np.maximum.at(most, variant, own)
-            probabilities = np.stack([least, most])
-        if ratio is not None:
-            of_second = np.where(variant == 1, own, 1 - own)
-            ratio = ratio.update(variant, np.stack([1 - of_second, of_second], axis=-1), at)
-        return type(self)(
-            _updated(self.weighed, metrics, users, cell, weights),
-            _updated(self.unweighed, metrics, users, cell, None),
-            self.seen + seen,
-            ratio,
-            probabilities,
-        )
-
-    def _weights(self, users: pa.Table) -> Floats | None:
-        """(n,) of each user; None where all have the same."""
-        return 1 / np.asarray(users[PROBABILITY]) if PROBABILITY in users.column_names else None
+            probabilities = probabilities.update(variant, own, of_day)
+            weighted = _updated(weighted, metrics, users, cell, 1 / own)
+        unweighted = _updated(self.unweighted, metrics, users, cell, np.ones(1))
+        return type(self)(unweighted, weighted, probabilities, self.seen + seen)
 
 
 def _updated(
-    moments: Sequence[Moments], metrics: Sequence[Metric], users: pa.Table, cell: Ints, weights: Floats | None
+    moments: Sequence[Moments], metrics: Sequence[Metric], users: pa.Table, cell: Ints, weights: Floats
 ) -> tuple[Moments, ...]:
     return tuple(
-        of_metric.update(cell, _columns(metric, users, weights))
-        for of_metric, metric in zip(moments, metrics, strict=False)
+        of_metric.update(cell, _columns(metric, users) * weights[:, None])
+        for of_metric, metric in zip(moments, metrics, strict=True)
     )
 
 
-def _columns(metric: Metric, users: pa.Table, weights: Floats | None) -> Floats:
+def _columns(metric: Metric, users: pa.Table) -> Floats:
     """(n, K) numerator and denominator of the metric and of each of its covariates."""
     names = [name for ratio in metric.ratios for name in (ratio.numerator, ratio.denominator)]
-    columns = np.stack([np.asarray(users[sum_of(name)]) for name in names]).T
-    return columns if weights is None else columns * weights[:, None]
+    return np.stack([np.asarray(users[sum_of(name)]) for name in names]).T
