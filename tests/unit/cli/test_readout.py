@@ -145,6 +145,23 @@ def test_weights_take_off_what_moving_shares_add(tmp_path):
     )
 
 
+def test_under_weights_covariates_have_the_slope_of_users_without(tmp_path):
+    rng, rows = np.random.default_rng(0), users()
+    for row in rows:
+        row["probability"] = float(rng.choice([0.02, 0.5, 0.9]))
+    found = answer(tmp_path, rows, "--probability=probability", "--covariate=revenue=before")
+    slope = np.cov([row["revenue"] for row in rows], [row["before"] for row in rows])
+    differences = []
+    for name in ("revenue", "before"):
+        means = {
+            v: np.average(column(rows, name, v), weights=1 / column(rows, "probability", v))
+            for v in ("control", "treatment")
+        }
+        differences.append(means["treatment"] - means["control"])
+    wanted = differences[0] - slope[0, 1] / slope[1, 1] * differences[1]
+    assert found["metrics"]["revenue"]["treatment"]["cuped_effect"] == pytest.approx(wanted)
+
+
 def test_probabilities_of_three_variants_that_never_moved_are_shares(tmp_path):
     rng, rows = np.random.default_rng(0), users()
     for row in rows:

@@ -63,18 +63,17 @@ def readout(path: Path, options: ReadoutOptions, quarantine: Path | None, progre
     """Raises as `read_file`. The decision is about the first metric, with its covariates if it has any."""
     read = read_file(path, options, quarantine, progress)
     sums, users = read.sums, int(read.sums.seen.sum())
-    weighted, unweighted = (
-        [moments.pooled(1) for moments in each] for each in (sums.by_weight, sums.unweighted)
+    pooled = [moments.pooled(1) for moments in sums.unweighted]
+    effects, naive = (
+        _effects([moments.pooled(1) for moments in each], pooled, read, options)
+        for each in (sums.by_weight, sums.unweighted)
     )
-    effects = _effects(weighted, unweighted, read, options)
-    naive = _effects(unweighted, unweighted, read, options) if options.probability else {}
     segments = {}
     if options.segment:
         for place, name in enumerate(read.names.segments):
-            of_segment = (
-                [moments.at(place, axis=1) for moments in each] for each in (sums.by_weight, sums.unweighted)
-            )
-            segments[name] = _effects(*of_segment, read, options)
+            weighted = [moments.at(place, axis=1) for moments in sums.by_weight]
+            unweighted = [moments.at(place, axis=1) for moments in sums.unweighted]
+            segments[name] = _effects(weighted, unweighted, read, options)
     health = Health.of(read, options)
     primary = options.metrics[0].name
     return Readout(
