@@ -75,7 +75,7 @@ def _table(effects: Effects, readout: Readout) -> Table:
                 count(found.n),
                 significant(found.mean, 4),
                 *_figures(found.difference),
-                _relative(found),
+                signed(percent(found.relative.effect)),
                 _p(found.difference.p),
             )
     return table
@@ -119,17 +119,6 @@ def _figures(found: Difference) -> tuple[str, str, str]:
         PLAIN.difference_interval(found.lower, found.upper),
         PLAIN.difference_interval(found.anytime_lower, found.anytime_upper),
     )
-
-
-def _relative(found: Effect) -> str:
-    relative = found.relative
-    if relative.effect is None:
-        return MISSING
-    value = signed(percent(relative.effect))
-    if relative.lower is None or relative.upper is None:
-        return value
-    ends = (signed(significant(100 * end)) for end in (relative.lower, relative.upper))
-    return f"{value} ({' to '.join(ends)})"
 
 
 def _p(value: float | None) -> str:
