@@ -62,17 +62,17 @@ def decision(
     better = [name for name, each in effects.items() if told[name] and (each.effect or 0.0) > 0]
     worse = [name for name, each in effects.items() if told[name] and (each.effect or 0.0) < 0]
     broken = {name: _broken(name, guardrails) for name in effects}
-    open_ = {name: _not_yet_known(name, guardrails) for name in effects}
+    unsettled = {name: _not_yet_known(name, guardrails) for name in effects}
     sentences = [_sentence(metric, name, each, confidence) for name, each in effects.items()]
     stopped = [name for name in effects if name in worse or broken[name]]
     against = tuple(sentence for name in effects for sentence in broken[name])
-    ready = [name for name in better if not broken[name] and not open_[name]]
+    ready = [name for name in better if not broken[name] and not unsettled[name]]
     if ready:
         best = max(ready, key=lambda name: effects[name].effect or 0.0)
         return Decision("ship", best, (*sentences, *against))
     if len(stopped) == len(effects):
         return Decision("stop", None, (*sentences, *against))
-    waiting = [sentence for name in better for sentence in open_[name]]
+    waiting = [sentence for name in better for sentence in unsettled[name]]
     undecided = [name for name in effects if name not in stopped and name not in better]
     times = [
         _until_told(name, effects[name], confidence, users, users_per_day)
