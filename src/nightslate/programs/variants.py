@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Annotated
 
+from pydantic import Field
+
+from nightslate.programs.readouts import Covariate, Guardrails, Metric
 from nightslate.programs.strict import Name, Share, Strict, Text
 
 
@@ -21,7 +25,21 @@ class Variant(Strict):
 class Experiment(Strict):
     """`salt`: who is in which variant follows from it and the user's id; the program's name where it is not
     said. Another salt is another experiment, which deals users anew. `start`: the first day of slates whose
-    assignments are recorded."""
+    assignments are recorded.
+
+    What is read out of it: what each variant is worth against the `control`, by `metrics`, of which the first
+    is what is decided by and better if it is higher; within `segments` of users as of their first exposure;
+    more precisely by `covariates`; and whether `guardrails` hold. Without metrics nothing is."""
 
     salt: Text | None = None
     start: date | None = None
+    control: Name | None = None
+    metrics: dict[Name, Metric] = Field(default={}, max_length=100)
+    covariates: dict[Name, Covariate] = Field(default={}, max_length=20)
+    segments: Annotated[tuple[Name, ...], Field(strict=False, max_length=20)] = ()
+    guardrails: Guardrails = ()
+
+    @property
+    def decided_by(self) -> str:
+        """The metric that is decided by."""
+        return next(iter(self.metrics))

@@ -28,6 +28,7 @@ from nightslate.programs.learners import FittedQLearner, blind_to_more
 from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots
 from nightslate.reports.estimands import cross_fitted, leading
+from nightslate.reports.experiment import experiment_readout
 from nightslate.reports.night_page import page
 from nightslate.reports.night_report import BUDGETS, NightReport
 from nightslate.reports.numbers import Reward
@@ -135,6 +136,9 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
         issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
+        experiment=experiment_readout(tonight("readouts"), tonight("readout_decisions"))
+        if issue.experiment.metrics
+        else None,
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,
