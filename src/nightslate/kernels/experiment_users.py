@@ -39,6 +39,11 @@ class Allocated:
     shares: Mapping[date, Sequence[float]]
 
     @property
+    def since(self) -> date:
+        """The first day on which anybody was dealt. Raises ValueError where there is none."""
+        return min(self.shares)
+
+    @property
     def moves(self) -> bool:
         """Whether the shares ever changed."""
         return len({tuple(each) for each in self.shares.values()}) > 1

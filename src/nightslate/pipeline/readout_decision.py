@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from nightslate.core.experiments import Decision, Difference, Guardrail, decision
@@ -18,18 +19,20 @@ from nightslate.programs.readouts import Guardrail as Said
 WAITS = "waits"
 
 
-def decided(night: IssueNight, states: Mapping[Key, Any], faults: Sequence[str]) -> Decision:
+def decided(
+    night: IssueNight, dealt: Allocated, states: Mapping[Key, Any], faults: Sequence[str]
+) -> Decision:
     """By all exposed users: showing begins after the assignment, and sample ratios say whether it depends on
     it."""
     asked = night.issue.experiment
-    effects = _effects(night, states, asked.decided_by)
-    found: MomentsByName = states[Figure(asked.decided_by, "exposed", "cumulative")]
+    effects = _effects(night, states, asked.foremost)
+    found: MomentsByName = states[Figure(asked.foremost, "exposed", "cumulative")]
     users = sum(int(moments.n) for (_, column, _), moments in found.states.items() if column is None)
-    days = (night.ds - first_slates(night)).days + 1
+    days = (night.ds - dealt.since).days + 1
     if not effects and not faults:
         return Decision("go on", None, ("nobody of two variants has been exposed for long enough yet",))
     return decision(
-        asked.decided_by,
+        asked.foremost,
         effects,
         night.issue.evaluation.confidence,
         faults=faults,
@@ -47,7 +50,7 @@ def decision_row(
     """Of the table, which has one an issue and night."""
     counts: Counts = states[COUNTS]
     return {
-        **_same(night),
+        **_same(night, dealt.since),
         "decision": found.word,
         "variant": found.variant,
         "reasons": list(found.reasons),
@@ -61,18 +64,24 @@ def decision_row(
 def waiting_row(night: IssueNight, why: str) -> dict[str, Any]:
     """Of an experiment of which nothing can be read out yet."""
     nobody = {"assigned": 0, "exposed": 0, "crossed": 0, "shares_changed": False}
-    return {**_same(night), "decision": WAITS, "variant": None, "reasons": [why], **nobody}
+    return {
+        **_same(night, first_slates(night)),
+        "decision": WAITS,
+        "variant": None,
+        "reasons": [why],
+        **nobody,
+    }
 
 
-def _same(night: IssueNight) -> dict[str, Any]:
+def _same(night: IssueNight, since: date) -> dict[str, Any]:
     asked = night.issue.experiment
     return {
         "issue": night.issue.name,
         "experiment": night.issue.salt,
         "control": asked.control,
-        "metric": asked.decided_by,
+        "metric": asked.foremost,
         "confidence": night.issue.evaluation.confidence,
-        "first_day": first_slates(night),
+        "first_day": since,
     }
 
 

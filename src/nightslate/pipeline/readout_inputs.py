@@ -73,13 +73,17 @@ def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
     """Where the rows are. Users are those that were assigned, and logs begin with the experiment, or so much
     before it as covariates look back."""
     start, sources = first_slates(night), _columns(night, readout)
+    together = night.program.issue_choice is not None
+    assignments = tables.assignments.of_all_issues() if together else tables.assignments
     back = max((days_before(each.window) for each in readout.covariates.values()), default=0)
     since = start - timedelta(days=back)
-    assigned = tables.assignments.snapshot().files(start, night.ds)
-    inputs: dict[str, Input] = {"assignments": files_input(tables.assignments, assigned, ASSIGNMENT_COLUMNS)}
+    assigned = assignments.snapshot().files(start, night.ds)
+    inputs: dict[str, Input] = {"assignments": files_input(assignments, assigned, ASSIGNMENT_COLUMNS)}
     shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *readout.segments, *sources.get("impressions", ())]))
     inputs["impressions"] = (
-        bucket_input(night, tables.impressions, shown, since).of_issue(night.only).of_users_in("assignments")
+        bucket_input(night, tables.impressions, shown, since)
+        .of_issue(None if together else night.only)
+        .of_users_in("assignments")
     )
     if REWARDS in sources:
         inputs["credits"] = bucket_input(night, tables.credits, (*OF_CREDITS, "credit"), since)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nightslate.core.experiments import Difference, Effect, Moments, e_bh, effect, holm
+from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readouts import Figure, Key
 from nightslate.pipeline.night import IssueNight
@@ -25,13 +26,13 @@ _LARGEST = math.log(1e300)
 """Of e-values: beyond it float64 ends."""
 
 
-def readout_rows(night: IssueNight, states: Mapping[Key, Any]) -> list[dict[str, Any]]:
+def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any]) -> list[dict[str, Any]]:
     """All of the night, with what looking at several of one kind makes of each."""
     rows = [
         row
         for figure, found in states.items()
         if isinstance(figure, Figure)
-        for row in _rows_of(night, figure, found)
+        for row in _rows_of(night, dealt.since, figure, found)
     ]
     for together in _families(rows):
         adjusted = holm([row["p"] for row in together])
@@ -54,7 +55,9 @@ def effects_of(night: IssueNight, found: MomentsByName) -> dict[str, Effect]:
     }
 
 
-def _rows_of(night: IssueNight, figure: Figure, found: MomentsByName) -> Iterator[dict[str, Any]]:
+def _rows_of(
+    night: IssueNight, since: date, figure: Figure, found: MomentsByName
+) -> Iterator[dict[str, Any]]:
     asked, confidence = night.issue.experiment, night.issue.evaluation.confidence
     same = {
         "issue": night.issue.name,
@@ -64,7 +67,7 @@ def _rows_of(night: IssueNight, figure: Figure, found: MomentsByName) -> Iterato
         "period": figure.period,
         "control": asked.control,
         "confidence": confidence,
-        **_days(night, figure),
+        **_days(night, since, figure),
     }
     for variant, column, value in _shown(found.states):
         moments = found.states[variant, column, value]
@@ -95,14 +98,13 @@ def _told(found: Difference) -> dict[str, Any]:
     return {**asdict(found), "e_value": e_value}
 
 
-def _days(night: IssueNight, figure: Figure) -> dict[str, date]:
-    """The first and the last day of which users count by their first exposure, or assignment."""
+def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:
+    """The first and the last day on which users count who were new to it."""
     metric: Metric = night.issue.experiment.metrics[figure.metric]
-    start = night.issue.experiment.start or night.program.start_date
     last = night.ds
     if figure.period == "cumulative" and metric.lasts is not None:
         last = (end_of(night.ds) - metric.begins - metric.lasts).date()
-    return {"first_day": start, "last_day": max(start, min(last, night.ds))}
+    return {"first_day": since, "last_day": max(since, min(last, night.ds))}
 
 
 def _shown(states: Mapping[Place, Moments]) -> list[tuple[str | None, str | None, str | None]]:

@@ -120,7 +120,7 @@ class Issue(SlateGoals):
         require_topic(self.rewards, self.logs)
         asked = self.experiment
         told_by = asked.metrics, asked.covariates, asked.segments
-        require_comparable(asked.control, *told_by, asked.guardrails, self.variants)
+        require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
         require_measurable(*told_by, self.logs)
         windows = {
             "training.window_days": self.training.window_days,

@@ -121,6 +121,7 @@ Guardrails = Annotated[tuple[Guardrail, ...], Field(strict=False, max_length=100
 
 def require_comparable(
     control: str | None,
+    decided_by: str | None,
     metrics: Mapping[str, Metric],
     covariates: Mapping[str, Covariate],
     segments: Sequence[str],
@@ -131,7 +132,12 @@ def require_comparable(
     by; or nothing is asked at all."""
     names = list(variants)
     if control is None and not metrics:
-        asked = {"covariates": covariates, "segments": segments, "guardrails": guardrails}
+        asked = {
+            "decided_by": decided_by,
+            "covariates": covariates,
+            "segments": segments,
+            "guardrails": guardrails,
+        }
         for key, said in asked.items():
             if said:
                 raise ValueError(f"experiment.{key}: say the `control` and the `metrics` that it is for")
@@ -145,12 +151,12 @@ def require_comparable(
         raise ValueError(
             f"experiment.control: {control} is the only variant; there is none to compare it with"
         )
-    for guardrail in guardrails:
-        if guardrail.metric not in metrics:
-            raise ValueError(
-                f"experiment.guardrails: {guardrail.metric!r} is not one of the metrics (there:"
-                f" {list(metrics)})"
-            )
+    if decided_by is None and len(metrics) > 1:
+        raise ValueError(f"experiment.decided_by: say by which of the metrics (there: {list(metrics)})")
+    named = [("decided_by", decided_by)] if decided_by else []
+    for key, name in [*named, *(("guardrails", each.metric) for each in guardrails)]:
+        if name not in metrics:
+            raise ValueError(f"experiment.{key}: {name!r} is not one of the metrics (there: {list(metrics)})")
 
 
 def require_measurable(

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.reports.numbers import MISSING, percent, signed, significant
+from nightslate.core.experiments.sequential import LEAST
+from nightslate.reports.numbers import MISSING, percent, setting, signed, significant
 
 Row = Mapping[str, Any]
 
@@ -42,6 +43,16 @@ class Compared:
         """The interval that holds whenever one looks."""
         return _between(self.best["anytime_lower"], self.best["anytime_upper"])
 
+    def interval(self, confidence: float) -> str:
+        """The interval that holds at every look, in words; before there is one, that for one look."""
+        level = f"{setting(100 * confidence)} %"
+        if self.best["anytime_lower"] is not None:
+            return f"{self.at_every_look} at {level}, whenever one looks"
+        return (
+            f"{self.in_one_look} at {level} if this is the only look; under {LEAST} users of a variant there"
+            " is no interval that holds at every look"
+        )
+
     @property
     def in_one_look(self) -> str:
         """The interval for one look."""
@@ -54,19 +65,11 @@ class Compared:
             return MISSING
         return signed(percent(self.best["effect"] / abs(self.of_control)))
 
-    @property
-    def known(self) -> bool | None:
-        """Whether it is better (True) or worse (False), as far as the figure goes; None: not known."""
-        lower, upper = self.best["anytime_lower"], self.best["anytime_upper"]
-        if lower is None or lower <= 0 <= upper:
-            return None
-        return bool(lower > 0)
-
 
 @dataclass(frozen=True)
 class ExperimentReadout:
-    """What the page shows. decision, variant, reasons: of the night. exposed, assigned: all metrics, of whose
-    users; segments: of the metric that is decided by; today: the same on the night's day alone."""
+    """What the page shows. decision, variant, reasons: of the night; exposed, assigned: all metrics, of these
+    users; today: of the exposed on the night's day alone."""
 
     decision: str
     variant: str | None
@@ -87,8 +90,11 @@ class ExperimentReadout:
 
     @property
     def foremost(self) -> list[Compared]:
-        """Each variant by the metric that is decided by."""
-        return [each for each in self.exposed if each.metric == self.metric]
+        """Each variant by the metric that is decided by; by the first of which there is any figure, while it
+        has none."""
+        known = [each.metric for each in self.exposed if each.best["effect"] is not None]
+        metric = self.metric if self.metric in known else next(iter(known), self.metric)
+        return [each for each in self.exposed if each.metric == metric]
 
 
 def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentReadout | None:
@@ -110,7 +116,7 @@ def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentRea
         users=said["exposed"],
         exposed=_compared(of_all, "exposed", "cumulative"),
         assigned=_compared(of_all, "assigned", "cumulative"),
-        segments=[each for each in _compared(of_segments, "exposed", "cumulative") if each.metric == metric],
+        segments=_compared(of_segments, "exposed", "cumulative"),
         today=_compared(of_all, "exposed", "day"),
     )
 

@@ -31,11 +31,12 @@ def asking(experiment: str, variants: str = VARIANTS):
     return parse(f"{HEAD}{variants}experiment: {{{experiment}}}\n", "shop").only_issue.experiment
 
 
-def test_the_first_metric_is_what_is_decided_by():
+def test_a_metric_is_what_is_decided_by():
     asked = asking(
-        "control: old, metrics: {zeal: {source: outcomes, where: {kind: click}}, calm: {source: rewards}}"
+        "control: old, decided_by: zeal, metrics: {a: {source: rewards}, zeal: {source: outcomes}}"
     )
-    assert (asked.control, asked.decided_by) == ("old", "zeal")
+    assert (asked.control, asked.foremost) == ("old", "zeal")
+    assert asking(f"control: old, {REWARD}").foremost == "reward"
     assert asking("start: 2026-06-01").metrics == {}
 
 
@@ -55,6 +56,11 @@ def test_retention_is_of_one_day():
         ("control: old", "experiment.metrics: a readout needs a `control` and `metrics`"),
         (REWARD, "experiment.control: a readout needs a `control` and `metrics`"),
         ("segments: [device]", "experiment.segments: say the `control` and the `metrics` that it is for"),
+        (
+            "control: old, metrics: {a: {source: rewards}, b: {source: rewards}}",
+            r"experiment.decided_by: say by which of the metrics \(there: \['a', 'b'\]\)",
+        ),
+        (f"control: old, {REWARD}, decided_by: a", "experiment.decided_by: 'a' is not one of the metrics"),
         (f"control: old, {REWARD}, segments: [age]", r"experiment.segments: 'age' is not a category of logs"),
         (
             f"control: old, {REWARD}, guardrails: [{{metric: clicks, margin: 0.1}}]",

@@ -33,8 +33,9 @@ def run(
 ) -> str:
     """A function of the logs up to ds and of the assignments that nights before recorded, so that a rerun
     gives the same rows."""
-    if not night.issue.experiment.metrics:
-        return f"{night.issue.name} has no experiment that is read out"
+    speaks = night.program.read_out_with(night.issue.name)
+    if speaks != night.issue.name:
+        return f"{f'as of {speaks}, of all issues together' if speaks else 'no metrics are declared'}"
     tables = ReadoutTables(assignments, allocations, impressions, outcomes, credits, activity, arms)
     dealt = allocated(night, allocations)
     written = {readouts: Rows(), sample_ratios: Rows(), readout_decisions: Rows()}
@@ -45,8 +46,8 @@ def run(
         readout = readout_of(night, tables, dealt)
         states = night.engine.fold(readout.initial(), readout.update, work_of(night, tables, readout))
         found = mismatches(states[SAMPLE_RATIOS])
-        verdict = decided(night, states, [*faults(night, dealt, states[COUNTS], found)])
-        written[readouts] = readout_rows(night, states)
+        verdict = decided(night, dealt, states, [*faults(night, dealt, states[COUNTS], found)])
+        written[readouts] = readout_rows(night, dealt, states)
         written[sample_ratios] = sample_ratio_rows(night, dealt, found)
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
         said = f"{_in_words(verdict)}{_of_no_row(readout, states)}"
