@@ -50,6 +50,10 @@ def _has_sequences(program: Program) -> bool:
     return any(issue.sequence is not None for issue in program.issues.values())
 
 
+def _reads_out(program: Program) -> bool:
+    return any(issue.experiment.metrics for issue in program.issues.values())
+
+
 LOGS = ("impressions", "outcomes", "users", "arms", "references", "activity")
 
 STEPS = (
@@ -192,6 +196,19 @@ STEPS = (
         writes=("slates",),
     ),
     Step(
+        name="readout",
+        does="Compares the variants of the experiment with its control, by all that is known so far.",
+        run=step_runs.readout,
+        reads=(
+            *("impressions", "outcomes", "activity", "credits", "arms"),
+            *("assignments", "allocations"),
+        ),
+        writes=("readouts", "sample_ratios", "readout_decisions"),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_reads_out,
+    ),
+    Step(
         name="report",
         does="Writes the page of the night.",
         run=step_runs.report,
@@ -199,6 +216,7 @@ STEPS = (
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
             *("withheld", "models", "delays", "evaluations", "sweeps", "uplift"),
             *("evidence", "promotions", "ledger", "issue_choices", "slates"),
+            *("readouts", "readout_decisions"),
         ),
         per_issue=True,
     ),

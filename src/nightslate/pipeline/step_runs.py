@@ -87,6 +87,12 @@ def publish() -> Run:
     return run
 
 
+def readout() -> Run:
+    from nightslate.pipeline.steps.readout import run
+
+    return run
+
+
 def report() -> Run:
     from nightslate.pipeline.steps.report import run
 

@@ -16,6 +16,7 @@ from nightslate.programs.features import FeatureSpecs
 from nightslate.programs.keyed_features import keyed_of
 from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_known, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
+from nightslate.programs.readouts import require_comparable, require_measurable
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
 from nightslate.programs.slates import SlateGoals, require_consistent
@@ -117,6 +118,10 @@ class Issue(SlateGoals):
             sequence = self.sequence is not None
             require_baseline(self.uplift, self.arms.ids, self.slots, sequence, self.examination, self.rewards)
         require_topic(self.rewards, self.logs)
+        asked = self.experiment
+        told_by = asked.metrics, asked.covariates, asked.segments
+        require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
+        require_measurable(*told_by, self.logs)
         windows = {
             "training.window_days": self.training.window_days,
             "evaluation.window_days": self.evaluation.window_days,

@@ -18,6 +18,25 @@ class IssueChoice(Strict):
     baseline: Text | None = None
 
 
+def require_one_experiment(issues: Mapping[str, Issue]) -> None:
+    """Raise ValueError where issues that users are drawn to have experiments of their own that are read out:
+    the draw goes by the gains of a user's variant, so that whom an issue gets is what the variants did."""
+    first, *others = issues.values()
+    if not any(issue.experiment.metrics for issue in issues.values()):
+        return
+    for key in ("experiment", "variants"):
+        if any(getattr(other, key) != getattr(first, key) for other in others):
+            raise ValueError(
+                f"{key}: with issue_choice, which issue a user gets depends on the variant, so that metrics"
+                " are of all issues together; say it once, beside `issues`"
+            )
+    if any(other.rewards.costs != first.rewards.costs for other in others):
+        raise ValueError(
+            "rewards.costs: metrics are of all issues together, with issue_choice; say costs once, beside"
+            " `issues`"
+        )
+
+
 def require_several(choice: IssueChoice, issues: Mapping[str, Issue]) -> None:
     """Raise ValueError unless there are issues to choose from, each of which can offer the baseline."""
     if len(issues) < 2:

@@ -15,7 +15,7 @@ from nightslate.programs.contexts import known_of_users
 from nightslate.programs.detectors import Detectors, require_names_of_their_own
 from nightslate.programs.features import FeatureSpecs
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
-from nightslate.programs.issue_choice import IssueChoice, require_several
+from nightslate.programs.issue_choice import IssueChoice, require_one_experiment, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
 from nightslate.programs.serving import Serving, require_servable
@@ -97,7 +97,15 @@ class Program(Strict):
     def _has_issues_to_choose_from(self) -> Program:
         if self.issue_choice:
             require_several(self.issue_choice, self.issues)
+            require_one_experiment(self.issues)
         return self
+
+    def read_out_with(self, issue: str) -> str | None:
+        """The issue whose readout speaks for this one: its own, or, where users are drawn to one issue, the
+        first, of all together. None where nothing is read out."""
+        if not self.issues[issue].experiment.metrics:
+            return None
+        return next(iter(self.issues)) if self.issue_choice else issue
 
     def issue(self, name: str) -> Issue:
         """Raises SpecError for an issue that the program does not have."""

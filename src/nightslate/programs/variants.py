@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Annotated
 
+from pydantic import Field
+
+from nightslate.programs.readouts import Covariate, Guardrails, Metric
 from nightslate.programs.strict import Name, Share, Strict, Text
 
 
@@ -21,7 +25,23 @@ class Variant(Strict):
 class Experiment(Strict):
     """`salt`: who is in which variant follows from it and the user's id; the program's name where it is not
     said. Another salt is another experiment, which deals users anew. `start`: the first day of slates whose
-    assignments are recorded."""
+    assignments are recorded.
+
+    What is read out of it: what each variant is worth against the `control`, by `metrics`; within `segments`
+    of users as of their first exposure; more precisely by `covariates`; and whether `guardrails` hold.
+    `decided_by`: the metric that decisions go by, which is better if it is higher; the only one, where it is
+    not said. Without metrics nothing is read out."""
 
     salt: Text | None = None
     start: date | None = None
+    control: Name | None = None
+    decided_by: Name | None = None
+    metrics: dict[Name, Metric] = Field(default={}, max_length=100)
+    covariates: dict[Name, Covariate] = Field(default={}, max_length=20)
+    segments: Annotated[tuple[Name, ...], Field(strict=False, max_length=20)] = ()
+    guardrails: Guardrails = ()
+
+    @property
+    def foremost(self) -> str:
+        """The metric that is decided by."""
+        return self.decided_by or next(iter(self.metrics))

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from nightslate.reports.contacts import ContactFigures
+from nightslate.reports.experiment import ExperimentReadout
 from nightslate.reports.numbers import Reward
 from nightslate.reports.sequence import SequenceFigures
 
@@ -72,6 +73,7 @@ class NightReport:
     contacts: None for a program without contact rules.
     issue_shares: issue, concerned (users), drawn (users who get slates of it), mean_probability (of its being
     drawn, over those that it concerns); None where issues have slates for all that they concern.
+    experiment: what its readout says; None for an issue without metrics.
     """
 
     program: str
@@ -116,6 +118,7 @@ class NightReport:
     budgets: pa.Table | None = None
     contacts: ContactFigures | None = None
     issue_shares: pa.Table | None = None
+    experiment: ExperimentReadout | None = None
 
     @property
     def unit(self) -> str:

@@ -112,6 +112,14 @@ def test_risks_are_known_before_anyone_is_drawn_or_scored_by_them():
     assert found == {**BANDIT, "detect": {"ingest"}, "score": {"detect", "train"}}
 
 
+def test_an_experiment_is_read_out_once_slates_are_scored_and_before_the_page_is_written():
+    variants = {name: {"share": 0.5, "policy": "uniform"} for name in ("old", "new")}
+    asked = {"control": "old", "metrics": {"reward": {"source": "rewards"}}}
+    found = edges(program(variants=variants, experiment=asked))
+    expected = {"readout": {"score"}, "report": {"promote", "publish", "readout"}}
+    assert found == {**BANDIT, **expected}
+
+
 def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():
     assert edges(of_issues("home")) == per_issue("home")
 

@@ -28,6 +28,7 @@ from nightslate.programs.learners import FittedQLearner, blind_to_more
 from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots
 from nightslate.reports.estimands import cross_fitted, leading
+from nightslate.reports.experiment import ExperimentReadout, experiment_readout
 from nightslate.reports.night_page import page
 from nightslate.reports.night_report import BUDGETS, NightReport
 from nightslate.reports.numbers import Reward
@@ -135,6 +136,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
         budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
         issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
+        experiment=_experiment(night, tables),
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,
@@ -143,6 +145,16 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
             **night.commit_metadata,
         },
     )
+
+
+def _experiment(night: IssueNight, tables: Tables) -> ExperimentReadout | None:
+    speaks = night.program.read_out_with(night.issue.name)
+    if speaks is None:
+        return None
+    readouts, decisions = (
+        tables[name].of_issue(speaks).rows(night.ds, night.ds) for name in ("readouts", "readout_decisions")
+    )
+    return experiment_readout(readouts, decisions)
 
 
 def _sequences(

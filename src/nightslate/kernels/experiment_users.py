@@ -1,0 +1,124 @@
+"""The users of an experiment: the variant that each was assigned to first, and since when they were shown
+anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.kernels.features import AT, USER, integers
+from nightslate.kernels.lists import place_in
+from nightslate.kernels.ordering import order_by
+from nightslate.programs.days import microseconds
+from nightslate.records.instants import INSTANT
+
+Scope = Literal["assigned", "exposed"]
+
+ASSIGNMENT_COLUMNS = ("user_id", "experiment", "variant", "slate_date")
+SHOWN_COLUMNS = ("impression_id", "user_id", "occurred_at", "variant", "arm_id")
+
+DAY = microseconds(timedelta(days=1))
+_FIRST_SHOWN = (AT, "impression_id")
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Allocated:
+    """An experiment as it was allocated. salt: what it is known by; variants: all that it ever had (k);
+    shares: of each (k,), by the day of slates."""
+
+    salt: str
+    variants: Sequence[str]
+    shares: Mapping[date, Sequence[float]]
+
+    @property
+    def since(self) -> date:
+        """The first day on which anybody was dealt. Raises ValueError where there is none."""
+        return min(self.shares)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the shares ever changed."""
+        return len({tuple(each) for each in self.shares.values()}) > 1
+
+    def of_days(self, days: Ints) -> Floats:
+        """(n, k) the shares on these days (n,), counted from 1970."""
+        there, place = np.unique(days, return_inverse=True)
+        shares = [self.shares[_EPOCH + timedelta(days=int(day))] for day in there]
+        return np.array(shares, dtype=np.float64).reshape(len(there), len(self.variants))[place]
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentUsers:
+    """Of u users their ids; the place (u,) of the variant of the first assignment, which each stays in; the
+    first moment (u,) of that day; and the probabilities (u, k) of all variants on it. shown: impressions at
+    or after that moment, in the order of time; shown_to: (i,) the place of each one's user; first: (u,) the
+    place of each user's first impression, -1 where there is none."""
+
+    ids: pa.Array
+    variant: Ints
+    assigned: Ints
+    probabilities: Floats
+    shown: pa.Table
+    shown_to: Ints
+    first: Ints
+
+    @classmethod
+    def of(cls, allocated: Allocated, assignments: pa.Table, impressions: pa.Table) -> Self:
+        """Those among some users, given their assignments in the order of days."""
+        mine = assignments.filter(pc.equal(assignments["experiment"], allocated.salt))
+        ids = pc.unique(mine[USER])
+        ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+        _, begin = np.unique(place_in(mine[USER], ids), return_index=True)
+        variant = place_in(mine["variant"], pa.array(allocated.variants, pa.string()))[begin]
+        day = np.asarray(mine["slate_date"].cast(pa.int32()).combine_chunks(), dtype=np.int64)[begin]
+        assigned = day * DAY
+        ordered = impressions.take(order_by(impressions, _FIRST_SHOWN))
+        user, at = place_in(ordered[USER], ids), integers(ordered[AT].cast(INSTANT))
+        since = np.append(assigned, np.iinfo(np.int64).max)[user]
+        counts = at >= since
+        shown, shown_to = ordered.filter(pa.array(counts)), user[counts]
+        first = np.full(variant.size, -1)
+        there, begins = np.unique(shown_to, return_index=True)
+        first[there] = begins
+        return cls(ids, variant, assigned, allocated.of_days(day), shown, shown_to, first)
+
+    @property
+    def weight(self) -> Floats:
+        """(u,) for how many of those like it in any variant a user stands."""
+        return 1 / self.probabilities[np.arange(self.variant.size), self.variant]
+
+    @property
+    def shown_at(self) -> Ints:
+        """(i,) when each impression was shown."""
+        return integers(self.shown[AT].cast(INSTANT))
+
+    def since(self, scope: Scope) -> tuple[Ints, Ints]:
+        """(m,) the places of the users that are spoken of, and (m,) since when each counts."""
+        if scope == "assigned":
+            return np.arange(self.variant.size), self.assigned
+        there = np.flatnonzero(self.first >= 0)
+        return there, self.shown_at[self.first[there]]
+
+    def shown_of(self, which: Bools) -> Bools:
+        """(u,) the users who were shown any of some impressions (i,)."""
+        found = np.zeros(self.variant.size, dtype=np.bool_)
+        found[self.shown_to[which]] = True
+        return found
+
+    def segment(self, column: str | None) -> tuple[Ints, list[str | None]]:
+        """(u,) the place of each user's value of a context column as of the first impression, -1 of users
+        without one, and the values; without a column all are in one segment."""
+        if column is None:
+            return np.zeros(self.variant.size, dtype=np.int64), [None]
+        values = self.shown[column].combine_chunks()
+        codes = values.dictionary_encode(null_encoding="encode")
+        of_row = np.asarray(codes.indices, dtype=np.int64)
+        return np.append(of_row, -1)[self.first], codes.dictionary.to_pylist()

@@ -1,0 +1,110 @@
+"""What to do with an experiment, by the readout of the night: a row of the table `readout_decisions`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from nightslate.core.experiments import Decision, Difference, Guardrail, decision
+from nightslate.kernels.experiment_users import Allocated
+from nightslate.kernels.named_states import MomentsByName
+from nightslate.kernels.readouts import COUNTS, Counts, Figure, Key
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.readout_inputs import first_slates
+from nightslate.pipeline.readout_rows import effects_of
+from nightslate.programs.readouts import Guardrail as Said
+
+WAITS = "waits"
+
+
+def decided(
+    night: IssueNight, dealt: Allocated, states: Mapping[Key, Any], faults: Sequence[str]
+) -> Decision:
+    """By all exposed users: showing begins after the assignment, and sample ratios say whether it depends on
+    it."""
+    asked = night.issue.experiment
+    effects = _effects(night, states, asked.foremost)
+    found: MomentsByName = states[Figure(asked.foremost, "exposed", "cumulative")]
+    users = sum(int(moments.n) for (_, column, _), moments in found.states.items() if column is None)
+    days = (night.ds - dealt.since).days + 1
+    if not effects and not faults:
+        return Decision("go on", None, ("nobody of two variants has been exposed for long enough yet",))
+    return decision(
+        asked.foremost,
+        effects,
+        night.issue.evaluation.confidence,
+        faults=faults,
+        guardrails=[
+            Guardrail(each.metric, _guarded(night, states, each), each.margin) for each in asked.guardrails
+        ],
+        users=users,
+        users_per_day=users / days,
+    )
+
+
+def decision_row(
+    night: IssueNight, found: Decision, dealt: Allocated, states: Mapping[Key, Any]
+) -> dict[str, Any]:
+    """Of the table, which has one an issue and night."""
+    counts: Counts = states[COUNTS]
+    return {
+        **_same(night, dealt.since),
+        "decision": found.word,
+        "variant": found.variant,
+        "reasons": list(found.reasons),
+        "assigned": int(counts.assigned.sum()),
+        "exposed": int(counts.exposed.sum()),
+        "crossed": int(counts.crossed.sum()),
+        "shares_changed": dealt.moves,
+    }
+
+
+def waiting_row(night: IssueNight, why: str) -> dict[str, Any]:
+    """Of an experiment of which nothing can be read out yet."""
+    nobody = {"assigned": 0, "exposed": 0, "crossed": 0, "shares_changed": False}
+    return {
+        **_same(night, first_slates(night)),
+        "decision": WAITS,
+        "variant": None,
+        "reasons": [why],
+        **nobody,
+    }
+
+
+def _same(night: IssueNight, since: date) -> dict[str, Any]:
+    asked = night.issue.experiment
+    return {
+        "issue": night.issue.name,
+        "experiment": night.issue.salt,
+        "control": asked.control,
+        "metric": asked.foremost,
+        "confidence": night.issue.evaluation.confidence,
+        "first_day": since,
+    }
+
+
+def _effects(night: IssueNight, states: Mapping[Key, Any], metric: str) -> dict[str, Difference]:
+    found = effects_of(night, states[Figure(metric, "exposed", "cumulative")])
+    return {variant: each.most_precise for variant, each in found.items()}
+
+
+def _guarded(night: IssueNight, states: Mapping[Key, Any], guardrail: Said) -> dict[str, Difference]:
+    """The effects on its metric, turned round where a higher one is worse."""
+    effects = _effects(night, states, guardrail.metric)
+    return {name: each if guardrail.worse == "lower" else _turned(each) for name, each in effects.items()}
+
+
+def _turned(found: Difference) -> Difference:
+    def less(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    return replace(
+        found,
+        effect=less(found.effect),
+        lower=less(found.upper),
+        upper=less(found.lower),
+        anytime_lower=less(found.anytime_upper),
+        anytime_upper=less(found.anytime_lower),
+    )

@@ -1,0 +1,118 @@
+"""What a night reads to read out an experiment: its allocations, its assignments and the logs since then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.engines import Input, Work
+from nightslate.kernels.credited import OF_CREDITS
+from nightslate.kernels.experiment_users import ASSIGNMENT_COLUMNS, SHOWN_COLUMNS, Allocated
+from nightslate.kernels.readouts import Readout
+from nightslate.pipeline.bucket_inputs import bucket_input, files_input
+from nightslate.pipeline.night import IssueNight
+from nightslate.programs.days import days_before
+from nightslate.programs.features import ARM, USER
+from nightslate.programs.readouts import REWARDS
+from nightslate.tables import Table
+
+
+@dataclass(frozen=True)
+class ReadoutTables:
+    """Those that a readout is made from."""
+
+    assignments: Table
+    allocations: Table
+    impressions: Table
+    outcomes: Table
+    credits: Table
+    activity: Table
+    arms: Table
+
+
+def first_slates(night: IssueNight) -> date:
+    """The first day of slates that the experiment is read out of."""
+    return night.issue.experiment.start or night.program.start_date
+
+
+def allocated(night: IssueNight, allocations: Table) -> Allocated:
+    """How users were dealt on each day up to ds, as nights recorded it."""
+    rows = allocations.rows(first_slates(night), night.ds)
+    rows = rows.filter(pc.equal(rows["experiment"], night.issue.salt))
+    shares: dict[date, dict[str, float]] = {}
+    for row in rows.select(["slate_date", "variant", "share"]).to_pylist():
+        shares.setdefault(row["slate_date"], {})[row["variant"]] = row["share"]
+    variants = tuple(sorted({*night.issue.variants, *(name for each in shares.values() for name in each)}))
+    return Allocated(
+        night.issue.salt,
+        variants,
+        {day: tuple(each.get(name, 0.0) for name in variants) for day, each in sorted(shares.items())},
+    )
+
+
+def readout_of(night: IssueNight, tables: ReadoutTables, dealt: Allocated) -> Readout:
+    """What is read out tonight."""
+    asked = night.issue.experiment
+    return Readout(
+        allocated=dealt,
+        ds=night.ds,
+        metrics=asked.metrics,
+        covariates=asked.covariates,
+        segments=asked.segments,
+        arms=_arms(night, tables.arms),
+        costs=night.issue.rewards.costs,
+        caps={name: metric.winsorise.value for name, metric in asked.metrics.items() if metric.winsorise},
+    )
+
+
+def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
+    """Where the rows are. Users are those that were assigned, and logs begin with the experiment, or so much
+    before it as covariates look back."""
+    start, sources = first_slates(night), _columns(night, readout)
+    together = night.program.issue_choice is not None
+    assignments = tables.assignments.of_all_issues() if together else tables.assignments
+    back = max((days_before(each.window) for each in readout.covariates.values()), default=0)
+    since = start - timedelta(days=back)
+    assigned = assignments.snapshot().files(start, night.ds)
+    inputs: dict[str, Input] = {"assignments": files_input(assignments, assigned, ASSIGNMENT_COLUMNS)}
+    shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *readout.segments, *sources.get("impressions", ())]))
+    inputs["impressions"] = (
+        bucket_input(night, tables.impressions, shown, since)
+        .of_issue(None if together else night.only)
+        .of_users_in("assignments")
+    )
+    if REWARDS in sources:
+        inputs["credits"] = bucket_input(night, tables.credits, (*OF_CREDITS, "credit"), since)
+    for name, table in (("outcomes", tables.outcomes), ("activity", tables.activity)):
+        if name in sources:
+            columns = tuple(dict.fromkeys([USER, "occurred_at", *sources[name]]))
+            inputs[name] = bucket_input(night, table, columns, since).of_users_in("assignments")
+    return Work(inputs, night.program.buckets)
+
+
+def _columns(night: IssueNight, readout: Readout) -> Mapping[str, list[str]]:
+    """By source the columns of its log that are looked at, those of arms left out: they name the arm."""
+    of_arms, found = {*_of_arms(night)}, dict[str, list[str]]()
+    for part in readout.parts.values():
+        looked_at = [ARM if name in of_arms else name for name in part.looked_at]
+        found.setdefault(part.source, []).extend(looked_at)
+    return found
+
+
+def _of_arms(night: IssueNight) -> list[str]:
+    """The columns of arms that anything measured looks at."""
+    there = [feature.name for feature in night.program.logs.arm_features]
+    asked = night.issue.experiment
+    parts = [*(part for each in asked.metrics.values() for part in each.measured), *asked.covariates.values()]
+    return [name for name in there if any(name in part.looked_at for part in parts)]
+
+
+def _arms(night: IssueNight, arms: Table) -> pa.Table:
+    """Each arm once, as it was last on offer, with what is looked at of it."""
+    rows = arms.snapshot().to_arrow(first_slates(night), night.ds, [ARM, *_of_arms(night)])
+    last = {arm: place for place, arm in enumerate(rows[ARM].to_pylist())}
+    return rows.take(pa.array(list(last.values()), pa.int64()))

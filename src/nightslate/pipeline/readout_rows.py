@@ -1,0 +1,133 @@
+"""The rows of the table `readouts`: what each variant was worth against the control."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from nightslate.core.experiments import Difference, Effect, Moments, e_bh, effect, holm
+from nightslate.kernels.experiment_users import Allocated
+from nightslate.kernels.named_states import MomentsByName, Place
+from nightslate.kernels.readouts import Figure, Key
+from nightslate.pipeline.night import IssueNight
+from nightslate.programs.days import end_of
+from nightslate.programs.readouts import Metric
+
+_MOST_VALUES = 50
+"""Of a segment's column, those of the most users."""
+
+_LARGEST = math.log(1e300)
+"""Of e-values: beyond it float64 ends."""
+
+
+def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any]) -> list[dict[str, Any]]:
+    """All of the night, with what looking at several of one kind makes of each."""
+    rows = [
+        row
+        for figure, found in states.items()
+        if isinstance(figure, Figure)
+        for row in _rows_of(night, dealt.since, figure, found)
+    ]
+    for together in _families(rows):
+        adjusted = holm([row["p"] for row in together])
+        evidence = np.array([-math.inf if row["log_e"] is None else row["log_e"] for row in together])
+        told = e_bh(evidence, 1 - night.issue.evaluation.confidence)
+        for row, p, is_told in zip(together, adjusted, told.tolist(), strict=True):
+            row |= {"p_holm": p, "e_bh": is_told if row["log_e"] is not None else None}
+    return rows
+
+
+def effects_of(night: IssueNight, found: MomentsByName) -> dict[str, Effect]:
+    """Of all users, by variant that is none of the control."""
+    control = str(night.issue.experiment.control)
+    confidence = night.issue.evaluation.confidence
+    of_control = found.states.get((control, None, None))
+    return {
+        str(variant): effect(of_control, moments, confidence)
+        for (variant, column, _), moments in sorted(found.states.items(), key=repr)
+        if of_control is not None and column is None and variant != control
+    }
+
+
+def _rows_of(
+    night: IssueNight, since: date, figure: Figure, found: MomentsByName
+) -> Iterator[dict[str, Any]]:
+    asked, confidence = night.issue.experiment, night.issue.evaluation.confidence
+    same = {
+        "issue": night.issue.name,
+        "experiment": night.issue.salt,
+        "metric": figure.metric,
+        "scope": figure.scope,
+        "period": figure.period,
+        "control": asked.control,
+        "confidence": confidence,
+        **_days(night, since, figure),
+    }
+    for variant, column, value in _shown(found.states):
+        moments = found.states[variant, column, value]
+        nobody = Moments.initial((), moments.mean.size)
+        control = found.states.get((asked.control, column, value), nobody)
+        compared = effect(control, moments, confidence)
+        kept = {**same, "variant": variant, "segment": column, "segment_value": value}
+        kept |= {"n": compared.n, "mean": compared.mean}
+        method = "difference" if figure.weighted else "naive"
+        if variant == asked.control:
+            yield {**kept, "method": method, **_told(Difference(None))}
+            continue
+        relative = compared.relative
+        yield {
+            **kept,
+            "method": method,
+            **_told(compared.difference),
+            "relative": relative.effect,
+            "relative_lower": relative.lower,
+            "relative_upper": relative.upper,
+        }
+        if compared.cuped is not None and figure.weighted:
+            yield {**kept, "method": "cuped", **_told(compared.cuped)}
+
+
+def _told(found: Difference) -> dict[str, Any]:
+    e_value = None if found.log_e is None else math.exp(min(found.log_e, _LARGEST))
+    return {**asdict(found), "e_value": e_value}
+
+
+def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:
+    """The first and the last day on which users count who were new to it."""
+    metric: Metric = night.issue.experiment.metrics[figure.metric]
+    last = night.ds
+    if figure.period == "cumulative" and metric.lasts is not None:
+        last = (end_of(night.ds) - metric.begins - metric.lasts).date()
+    return {"first_day": since, "last_day": max(since, min(last, night.ds))}
+
+
+def _shown(states: Mapping[Place, Moments]) -> list[tuple[str | None, str | None, str | None]]:
+    """Which cells there are, of a segment's values those of the most users."""
+    users = Counter[tuple[str | None, str | None]]()
+    for (_, column, value), moments in states.items():
+        users[column, value] += int(moments.n)
+    ranked = sorted(users, key=lambda cell: (-users[cell], repr(cell)))
+    columns = Counter[str | None]()
+    kept = set()
+    for cell in ranked:
+        columns[cell[0]] += 1
+        if columns[cell[0]] <= _MOST_VALUES:
+            kept.add(cell)
+    return sorted(((v, c, value) for v, c, value in states if (c, value) in kept), key=repr)
+
+
+def _families(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Those that are looked at together: of one scope, period, method and column of segments, with an
+    effect."""
+    by_family: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["variant"] != row["control"]:
+            key = tuple(row[name] for name in ("scope", "period", "method", "segment"))
+            by_family.setdefault(key, []).append(row)
+    return list(by_family.values())

@@ -1,0 +1,93 @@
+"""What each variant of the experiment was worth against the control, so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nightslate.core.experiments import Decision
+from nightslate.kernels.experiment_users import Allocated
+from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, waiting_row
+from nightslate.pipeline.readout_health import faults, mismatches, sample_ratio_rows
+from nightslate.pipeline.readout_inputs import ReadoutTables, allocated, first_slates, readout_of, work_of
+from nightslate.pipeline.readout_rows import readout_rows
+from nightslate.tables import Table
+
+Rows = list[dict[str, Any]]
+
+
+def run(
+    night: IssueNight,
+    impressions: Table,
+    outcomes: Table,
+    activity: Table,
+    credits: Table,
+    arms: Table,
+    assignments: Table,
+    allocations: Table,
+    readouts: Table,
+    sample_ratios: Table,
+    readout_decisions: Table,
+) -> str:
+    """A function of the logs up to ds and of the assignments that nights before recorded, so that a rerun
+    gives the same rows."""
+    speaks = night.program.read_out_with(night.issue.name)
+    if speaks != night.issue.name:
+        return f"{f'as of {speaks}, of all issues together' if speaks else 'no metrics are declared'}"
+    tables = ReadoutTables(assignments, allocations, impressions, outcomes, credits, activity, arms)
+    dealt = allocated(night, allocations)
+    written = {readouts: Rows(), sample_ratios: Rows(), readout_decisions: Rows()}
+    if why := _waits_for(night, dealt):
+        written[readout_decisions] = [waiting_row(night, why)]
+        said = f"{WAITS}: {why}"
+    else:
+        readout = readout_of(night, tables, dealt)
+        states = night.engine.fold(readout.initial(), readout.update, work_of(night, tables, readout))
+        found = mismatches(states[SAMPLE_RATIOS])
+        verdict = decided(night, dealt, states, [*faults(night, dealt, states[COUNTS], found)])
+        written[readouts] = readout_rows(night, dealt, states)
+        written[sample_ratios] = sample_ratio_rows(night, dealt, found)
+        written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
+        said = f"{_in_words(verdict)}{_of_no_row(readout, states)}"
+        _track(night, written[readouts], verdict)
+    for table, rows in written.items():
+        table.replace(night.ds, table.typed(rows), night.commit_metadata)
+    return said
+
+
+def _waits_for(night: IssueNight, dealt: Allocated) -> str:
+    """Why nothing can be read out yet; empty where something can."""
+    start = first_slates(night)
+    if night.ds < start:
+        return f"the experiment begins with the slates of {start}"
+    if not dealt.shares:
+        return f"no night has assigned anybody yet from {start} to {night.ds}"
+    return ""
+
+
+def _in_words(verdict: Decision) -> str:
+    about = f" {verdict.variant}" if verdict.variant else ""
+    return f"{verdict.word}{about}: {'; '.join(verdict.reasons)}"
+
+
+def _of_no_row(readout: Readout, states: Mapping[Key, Any]) -> str:
+    """A word on what is measured and no log has: by a slip it would be 0 for everybody."""
+    rows = zip(readout.parts.values(), states[COUNTS].rows.tolist(), strict=True)
+    lacking = [
+        f"{part.source}{f' where {dict(part.where)}' if part.where else ''}" for part, n in rows if not n
+    ]
+    return f". Look: nobody who was assigned has any {', nor any '.join(lacking)}" if lacking else ""
+
+
+def _track(night: IssueNight, rows: Sequence[Mapping[str, Any]], verdict: Decision) -> None:
+    tracked, figures = night.run(), dict[str, float | None]()
+    for row in rows:
+        of_all = row["segment"] is None and row["period"] == "cumulative" and row["scope"] == "exposed"
+        if of_all and row["method"] == "difference" and row["variant"] != row["control"]:
+            name = f"readout.{row['metric']}.{row['variant']}"
+            figures |= {name: row["effect"], f"{name}.lower": row["anytime_lower"]}
+            figures |= {f"{name}.upper": row["anytime_upper"]}
+    tracked.set_tags({"nightslate.readout": _in_words(verdict)})
+    tracked.log_metrics(figures)

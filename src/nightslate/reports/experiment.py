@@ -1,0 +1,156 @@
+"""What the page of a night says of an experiment, from the rows of its readout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.experiments.sequential import LEAST
+from nightslate.reports.numbers import MISSING, percent, setting, signed, significant
+
+Row = Mapping[str, Any]
+
+NOT_HEALTHY = "not healthy"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A variant beside the control. mean, of_control: the metric of both; best: the row of the effect that is
+    most precise; naive: that without weights, where these differ.."""
+
+    metric: str
+    variant: str
+    control: str
+    n: int
+    mean: float | None
+    of_control: float | None
+    best: Row
+    naive: Row | None
+    segment: str = ""
+
+    @property
+    def effect(self) -> str:
+        """With its sign."""
+        return signed(significant(self.best["effect"]))
+
+    @property
+    def at_every_look(self) -> str:
+        """The interval that holds whenever one looks."""
+        return _between(self.best["anytime_lower"], self.best["anytime_upper"])
+
+    def interval(self, confidence: float) -> str:
+        """The interval that holds at every look, in words; before there is one, that for one look."""
+        level = f"{setting(100 * confidence)} %"
+        if self.best["anytime_lower"] is not None:
+            return f"{self.at_every_look} at {level}, whenever one looks"
+        return (
+            f"{self.in_one_look} at {level} if this is the only look; under {LEAST} users of a variant there"
+            " is no interval that holds at every look"
+        )
+
+    @property
+    def in_one_look(self) -> str:
+        """The interval for one look."""
+        return _between(self.best["lower"], self.best["upper"])
+
+    @property
+    def relative(self) -> str:
+        """The effect as a share of the control."""
+        if not self.of_control or self.best["effect"] is None:
+            return MISSING
+        return signed(percent(self.best["effect"] / abs(self.of_control)))
+
+
+@dataclass(frozen=True)
+class ExperimentReadout:
+    """What the page shows. decision, variant, reasons: of the night; exposed, assigned: all metrics, of these
+    users; today: of the exposed on the night's day alone."""
+
+    decision: str
+    variant: str | None
+    reasons: list[str]
+    metric: str
+    since: date
+    confidence: float
+    users: int
+    exposed: list[Compared]
+    assigned: list[Compared]
+    segments: list[Compared]
+    today: list[Compared]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether its figures can be believed."""
+        return self.decision != NOT_HEALTHY
+
+    @property
+    def foremost(self) -> list[Compared]:
+        """Each variant by the metric that is decided by; by the first of which there is any figure, while it
+        has none."""
+        known = [each.metric for each in self.exposed if each.best["effect"] is not None]
+        metric = self.metric if self.metric in known else next(iter(known), self.metric)
+        return [each for each in self.exposed if each.metric == metric]
+
+
+def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentReadout | None:
+    """From the rows of one issue and night; None where there are none."""
+    found = decisions.to_pylist()
+    if not found:
+        return None
+    (said,) = found
+    of_all = readouts.filter(pc.is_null(readouts["segment"]))
+    of_segments = readouts.filter(pc.is_valid(readouts["segment"]))
+    metric = said["metric"]
+    return ExperimentReadout(
+        decision=said["decision"],
+        variant=said["variant"],
+        reasons=said["reasons"],
+        metric=metric,
+        since=said["first_day"],
+        confidence=said["confidence"],
+        users=said["exposed"],
+        exposed=_compared(of_all, "exposed", "cumulative"),
+        assigned=_compared(of_all, "assigned", "cumulative"),
+        segments=_compared(of_segments, "exposed", "cumulative"),
+        today=_compared(of_all, "exposed", "day"),
+    )
+
+
+def _compared(readouts: pa.Table, scope: str, period: str) -> list[Compared]:
+    """By metric and variant, in the order of the rows."""
+    mine = (pc.field("scope") == scope) & (pc.field("period") == period)
+    cells: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in readouts.filter(mine).to_pylist():
+        key = row["metric"], row["segment"], row["segment_value"], row["variant"]
+        cells.setdefault(key, {})[row["method"]] = row
+    found = []
+    for (metric, segment, value, variant), by_method in cells.items():
+        plain = by_method.get("difference")
+        if plain is None or variant == plain["control"]:
+            continue
+        control = cells.get((metric, segment, value, plain["control"]), {}).get("difference")
+        found.append(
+            Compared(
+                metric=metric,
+                variant=variant,
+                control=plain["control"],
+                n=plain["n"],
+                mean=plain["mean"],
+                of_control=control["mean"] if control else None,
+                best=by_method.get("cuped", plain),
+                naive=by_method.get("naive"),
+                segment="" if segment is None else f"{segment} {value or 'missing'}",
+            )
+        )
+    return found
+
+
+def _between(lower: float | None, upper: float | None) -> str:
+    if lower is None or upper is None:
+        return MISSING
+    return f"{signed(significant(lower))} to {signed(significant(upper))}"

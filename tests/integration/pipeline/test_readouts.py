@@ -1,0 +1,313 @@
+"""Nights that read out an experiment whose slates are shown: against sums over its rows made another way."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.running import run_step
+from tests.integration.nights import night_of
+
+from . import world
+
+PROGRAM, USERS, ARMS = "shop", 800, ("a", "b", "c")
+DAYS = [date(2024, 3, 1) + timedelta(days=number) for number in range(6)]
+START = DAYS[1]
+BEFORE_SHOWING = ("ingest", "attribute", "train", "score", "audit", "publish")
+CLICKS = {"new": 0.7, "old": 0.2}
+
+EXPERIMENT: dict[str, Any] = {
+    "start": START,
+    "control": "old",
+    "decided_by": "reward",
+    "metrics": {
+        "reward": {"source": "rewards"},
+        "clicks_2d": {"source": "outcomes", "where": {"kind": "click"}, "window": "2d"},
+        "beyond": {
+            "kind": "ratio",
+            "source": "impressions",
+            "where": {"topic": "beyond"},
+            "per": {"source": "impressions"},
+        },
+    },
+    "covariates": {"seen": {"source": "impressions", "window": "2d"}},
+    "segments": ["segment"],
+    "guardrails": [{"metric": "beyond", "margin": 0.5}],
+}
+
+
+def program(shares: dict[str, float], **experiment: Any) -> dict[str, Any]:
+    return {
+        "program": PROGRAM,
+        "description": "a shop",
+        "start_date": DAYS[0],
+        "buckets": 2,
+        "slots": 1,
+        "depth": 2,
+        "floor": 0.5,
+        "logs": {
+            "propensity": "marginal",
+            "context": [{"name": "segment", "type": "category"}],
+            "arm_features": [{"name": "topic", "type": "category"}],
+        },
+        "rewards": {"values": {"click": 2.0}, "window": "1d"},
+        "learners": {"uniform": {"kind": "uniform"}},
+        "variants": {name: {"share": share, "policy": "uniform"} for name, share in shares.items()},
+        "gate": {"first_champion": "uniform"},
+        "experiment": {**EXPERIMENT, **experiment},
+    }
+
+
+def night(home: Path, number: int, **experiment: Any) -> IssueNight:
+    """Shares change with the third night, so that who comes late is assigned with others."""
+    new = 0.2 if number < 2 else 0.6
+    return night_of(program({"new": new, "old": 1 - new}, **experiment), home, DAYS[number])
+
+
+def segment(user: int) -> str:
+    return ("web", "app")[user % 2]
+
+
+def land(home: Path, number: int, lost: float = 0.0) -> None:
+    """Of the users of the day, some of all, most are shown the first arm of the slate that was published for
+    them, and click by their variant. lost: the share of the new variant's users on the web who are never
+    logged."""
+    day, dice = DAYS[number], np.random.default_rng(number)
+    midnight = datetime.combine(day, datetime.min.time(), UTC)
+    users = [f"user-{user}" for user in range(USERS // (2 if number < 3 else 1)) if (user + number) % 3]
+    slates = published(home, day)
+    shown, clicks = [], []
+    for user in users:
+        slate = slates.get(user)
+        variant = slate["variant"] if slate else "old"
+        uniform = dice.random(3)
+        number_of_user = int(user[5:])
+        is_lost = (variant, segment(number_of_user)) == (
+            "new",
+            "web",
+        ) and number_of_user // 2 % 10 < 10 * lost
+        if uniform[0] < 0.2 or is_lost or (number and not slate):
+            continue
+        at = midnight + timedelta(hours=float(20 * uniform[1]))
+        row = {
+            "impression_id": f"{day}-{user}",
+            "decision_id": f"{day}-{user}",
+            "user_id": user,
+            "occurred_at": at.isoformat(),
+            "slot": 1,
+            "arm_id": slate["ranking"][0] if slate else "a",
+            "segment": segment(int(user[5:])),
+        }
+        shown.append(row | ({"slate_id": slate["slate_id"]} if slate else {"propensity": 1 / 3}))
+        if uniform[2] < CLICKS[variant]:
+            clicks.append(
+                {
+                    "outcome_id": f"click-{day}-{user}",
+                    "user_id": user,
+                    "occurred_at": (at + timedelta(minutes=5)).isoformat(),
+                    "kind": "click",
+                    "value": float(dice.integers(1, 4)),
+                    "impression_id": f"{day}-{user}",
+                }
+            )
+    logs = {
+        "impressions": shown,
+        "outcomes": clicks,
+        "users": [{"user_id": user, "segment": segment(int(user[5:]))} for user in users],
+        "arms": [{"arm_id": arm, "topic": "beyond" if arm == "c" else "core"} for arm in ARMS],
+    }
+    world.land_logs(home, PROGRAM, day, logs)
+
+
+def published(home: Path, day: date) -> dict[str, dict[str, Any]]:
+    """By user the slate of a day, if any was published."""
+    path = home / "tables" / PROGRAM / "slates"
+    if not path.exists():
+        return {}
+    slates = pl.read_delta(str(path)).filter(pl.col("slate_date") == day)
+    ids = [f"user-{user}" for user in range(USERS)]
+    names = dict(zip(pseudonyms(ids), ids, strict=True))
+    return {names[slate["user_id"]]: slate for slate in slates.to_dicts()}
+
+
+def pseudonyms(ids: list[str]) -> list[str]:
+    return Pseudonymiser.from_environment()(pa.array(ids)).to_pylist()
+
+
+def play(home: Path, nights: int, **lost: float) -> None:
+    for number in range(nights):
+        land(home, number, **lost)
+        for step in BEFORE_SHOWING:
+            run_step(step, night(home, number))
+
+
+def rows(home: Path, table: str) -> pl.DataFrame:
+    return pl.read_delta(str(home / "tables" / PROGRAM / table))
+
+
+def read_out(home: Path, number: int, **experiment: Any) -> str:
+    return run_step("readout", night(home, number, **experiment))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
+    found = tmp_path_factory.mktemp("readouts")
+    play(found, len(DAYS))
+    return found
+
+
+def first_assigned(home: Path, until: date) -> pl.DataFrame:
+    found = rows(home, "assignments").filter(pl.col("slate_date").is_between(START, until))
+    return found.sort("slate_date").group_by("user_id", maintain_order=True).first()
+
+
+def rewards_by_user(home: Path, until: date) -> pl.DataFrame:
+    """Of each user who was assigned by then: variant, probability, reward and whether exposed."""
+    users = first_assigned(home, until)
+    shown = rows(home, "impressions").filter(pl.col("ds").is_between(START, until))
+    earned = rows(home, "credits").filter(pl.col("ds") <= until)
+    shown = shown.join(users.select("user_id", "slate_date"), on="user_id")
+    shown = shown.filter(pl.col("ds") >= pl.col("slate_date"))
+    shown = shown.join(earned.select("impression_id", "credit"), on="impression_id", how="left")
+    by_user = shown.group_by("user_id").agg(reward=pl.sum("credit"), exposed=pl.lit(True))
+    return users.join(by_user, on="user_id", how="left").with_columns(
+        pl.col("reward").fill_null(0.0), pl.col("exposed").fill_null(False)
+    )
+
+
+@pytest.mark.parametrize("scope", ["assigned", "exposed"])
+def test_what_each_variant_is_worth_is_that_of_its_users_rows(home: Path, scope: str) -> None:
+    read_out(home, 4)
+    found = rows(home, "readouts").filter(
+        pl.col("segment").is_null(), ds=DAYS[4], period="cumulative", metric="reward", scope=scope
+    )
+    told = rewards_by_user(home, DAYS[4])
+    told = told if scope == "assigned" else told.filter(pl.col("exposed"))
+    assert told.select("variant", "probability").n_unique() == 4
+    new, old = (told.filter(variant=name)["reward"].to_numpy() for name in ("new", "old"))
+    naive = found.filter(method="naive", variant="new").row(0, named=True)
+    welch = stats.ttest_ind(new, old, equal_var=False)
+    ends = welch.confidence_interval(0.95)
+    assert (naive["n"], naive["mean"]) == (new.size, pytest.approx(new.mean(), rel=1e-12))
+    assert naive["effect"] == pytest.approx(new.mean() - old.mean(), rel=1e-9)
+    assert naive["p"] == pytest.approx(welch.pvalue, rel=1e-6)
+    assert (naive["lower"], naive["upper"]) == pytest.approx((ends.low, ends.high), rel=1e-9)
+
+    means, variances = [], []
+    for name in ("new", "old"):
+        mine = told.filter(variant=name)
+        weight, reward = 1 / mine["probability"].to_numpy(), mine["reward"].to_numpy()
+        means.append(np.average(reward, weights=weight))
+        influence = weight * (reward - means[-1]) / weight.mean()
+        variances.append(influence.var(ddof=1) / influence.size)
+    weighted = found.filter(method="difference", variant="new").row(0, named=True)
+    assert weighted["mean"] == pytest.approx(means[0], rel=1e-12)
+    assert weighted["effect"] == pytest.approx(means[0] - means[1], rel=1e-9)
+    assert weighted["stderr"] == pytest.approx(sum(variances) ** 0.5, rel=1e-9)
+    assert weighted["effect"] != pytest.approx(naive["effect"], rel=1e-3)
+    control = found.filter(method="difference", variant="old").row(0, named=True)
+    assert (control["n"], control["mean"], control["effect"]) == (old.size, pytest.approx(means[1]), None)
+
+
+def test_users_count_once_their_window_is_over(home: Path) -> None:
+    read_out(home, 4)
+    found = rows(home, "readouts").filter(
+        ds=DAYS[4], scope="exposed", method="difference", period="cumulative"
+    )
+    of_all = found.filter(pl.col("segment").is_null())
+    young, old = (
+        of_all.filter(metric=name, variant="new").row(0, named=True) for name in ("clicks_2d", "reward")
+    )
+    assert 0 < young["n"] < old["n"]
+    assert (young["last_day"], old["last_day"]) == (DAYS[3], DAYS[4])
+    in_segments = found.filter(metric="clicks_2d", variant="new", segment="segment")
+    assert set(in_segments["segment_value"]) == {"web", "app"}
+    assert in_segments["n"].sum() == young["n"]
+
+
+def test_what_is_looked_at_together_is_adjusted_together(home: Path) -> None:
+    read_out(home, 5)
+    found = rows(home, "readouts").filter(
+        pl.col("segment").is_null(), ds=DAYS[5], scope="exposed", method="cuped", period="cumulative"
+    )
+    assert found.height == 3
+    ranked = found.sort("p")
+    steps = np.maximum.accumulate(ranked["p"].to_numpy() * np.array([3, 2, 1])).clip(max=1)
+    assert ranked["p_holm"].to_list() == pytest.approx(steps.tolist())
+    reward = found.filter(metric="reward").row(0, named=True)
+    assert reward["e_bh"]
+    assert reward["e_value"] == pytest.approx(np.exp(reward["log_e"]))
+
+
+def test_the_night_says_what_to_do_and_why(home: Path) -> None:
+    said = read_out(home, 5)
+    (row,) = rows(home, "readout_decisions").filter(ds=DAYS[5]).to_dicts()
+    assert (row["decision"], row["variant"], row["metric"]) == ("ship", "new", "reward")
+    assert said.startswith("ship new: new: reward +")
+    assert row["reasons"][0] in said
+    assert row["shares_changed"]
+    users = first_assigned(home, DAYS[5])
+    assert row["assigned"] == users.height
+    assert (
+        row["exposed"]
+        == rows(home, "sample_ratios").filter(pl.col("segment").is_null(), ds=DAYS[5])["exposed"].sum()
+    )
+    assert set(users["slate_date"]) >= {DAYS[1], DAYS[4]}
+    metrics = night(home, 5).run().run.data.metrics
+    assert metrics["readout.reward.new.lower"] > 0
+
+
+def test_whose_logs_are_lost_is_named(tmp_path: Path) -> None:
+    play(tmp_path, 6, lost=0.9)
+    said = read_out(tmp_path, 5)
+    (row,) = rows(tmp_path, "readout_decisions").filter(ds=DAYS[5]).to_dicts()
+    assert row["decision"] == "not healthy"
+    (reason,) = row["reasons"]
+    assert " % of the users of new are missing, segment web, from the start: a sample ratio" in reason
+    share = float(reason.split(" %")[0])
+    assert 60 < share < 100
+    assert reason in said
+    assert rows(tmp_path, "readouts").filter(ds=DAYS[5]).height > 0
+
+
+def test_what_no_log_has_is_told(home: Path) -> None:
+    metrics = {"reward": {"source": "rewards"}, "a": {"source": "outcomes", "where": {"kind": "clik"}}}
+    said = read_out(home, 5, metrics=metrics, guardrails=[])
+    assert "Look: nobody who was assigned has any outcomes where {'kind': 'clik'}" in said
+
+
+def test_a_rerun_and_later_nights_leave_the_rows_of_a_night_as_they_are(home: Path) -> None:
+    read_out(home, 3)
+    tables = ("readouts", "sample_ratios", "readout_decisions")
+    before = [rows(home, table).filter(ds=DAYS[3]).sort(pl.all().exclude("reasons")) for table in tables]
+    read_out(home, 5)
+    read_out(home, 3)
+    after = [rows(home, table).filter(ds=DAYS[3]).sort(pl.all().exclude("reasons")) for table in tables]
+    assert all(one.height and one.equals(other) for one, other in zip(before, after, strict=True))
+
+
+def test_a_night_before_the_start_waits_and_says_so(home: Path) -> None:
+    said = read_out(home, 0)
+    assert said == f"waits: the experiment begins with the slates of {START}"
+    assert rows(home, "readouts").filter(ds=DAYS[0]).height == 0
+    (row,) = rows(home, "readout_decisions").filter(ds=DAYS[0]).to_dicts()
+    assert (row["decision"], row["assigned"]) == ("waits", 0)
+
+
+def test_logs_that_name_no_variant_are_nothing_to_read_out(home: Path) -> None:
+    impressions = night(home, 5).table("impressions")
+    for day in DAYS:
+        shown = impressions.rows(day, day)
+        at = shown.schema.get_field_index("variant")
+        without = shown.set_column(at, "variant", pa.nulls(shown.num_rows, pa.string())).drop_columns(["ds"])
+        impressions.replace(day, without, {})
+    assert read_out(home, 5).startswith("not healthy: no impression says which variant it is of")

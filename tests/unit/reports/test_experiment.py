@@ -1,0 +1,96 @@
+"""What the page of a night says of an experiment."""
+
+from dataclasses import replace
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from nightslate.contracts.arrow import schema
+from nightslate.contracts.odcs import load
+from nightslate.reports.experiment import experiment_readout
+from nightslate.reports.night_page import page
+
+from .nights import HOSTILE, ordinary
+
+READOUTS, DECISIONS = (schema(load(name), partition=False) for name in ("readouts", "readout_decisions"))
+
+
+def row(metric="clicks", variant="new", method="difference", **changes):
+    told = {"effect": 0.5, "lower": 0.3, "upper": 0.7, "anytime_lower": 0.2, "anytime_upper": 0.8}
+    none = dict.fromkeys(told) if variant == "old" else {}
+    return {
+        "issue": "homepage", "experiment": "spring", "metric": metric, "variant": variant, "control": "old",
+        "scope": "exposed", "period": "cumulative", "segment": None, "segment_value": None, "method": method,
+        "n": 1200 if variant == "new" else 400, "mean": 2.5 if variant == "new" else 2.0, "confidence": 0.95,
+        "first_day": date(2019, 11, 10), "last_day": date(2019, 11, 26), **told, **none, **changes,
+    }  # fmt: skip
+
+
+def decided(decision="ship", variant="new", reasons=("new: clicks +0.5",), metric="clicks"):
+    return {
+        "issue": "homepage", "experiment": "spring", "control": "old", "metric": metric, "decision": decision,
+        "variant": variant, "reasons": list(reasons), "assigned": 2000, "exposed": 1600, "crossed": 0,
+        "shares_changed": False, "confidence": 0.95, "first_day": date(2019, 11, 10),
+    }  # fmt: skip
+
+
+def shown(rows, decision=None):
+    decisions = pa.Table.from_pylist([decision or decided()], DECISIONS)
+    found = experiment_readout(pa.Table.from_pylist(rows, READOUTS), decisions)
+    return page(replace(ordinary(), experiment=found))
+
+
+def test_the_first_screen_says_what_the_variant_was_worth():
+    html = shown([row(), row(variant="old")])
+    told = " ".join(html.split("What each policy is worth")[0].split())
+    assert (
+        "<b>clicks</b> of new against old since 2019-11-10: <b>+0.500</b> (+0.200 to +0.800 at 95 %, whenever"
+        " one looks), +25.0 % of 2.00, of 1,600 users who were shown anything." in told
+    )
+    assert "<b>Ship new</b>: new: clicks +0.5." in told
+
+
+def test_what_is_not_healthy_is_said_above_its_figures():
+    ill = decided("not healthy", None, ["1.10 % of the users of new are missing, device web"])
+    html = shown([row(), row(variant="old")], ill)
+    assert html.index("users of new are missing") < html.index("not to be believed") < html.index("+0.500")
+    assert "Ship" not in html
+
+
+def test_while_the_metric_that_is_decided_by_has_no_figure_another_leads():
+    known = [row("so_far", anytime_lower=None, anytime_upper=None), row("so_far", variant="old")]
+    told = " ".join(shown(known, decided("go on", None, ["nobody yet"], metric="final")).split())
+    assert "<b>so far</b> of new against old" in told
+    assert "(+0.300 to +0.700 at 95 % if this is the only look; under 100 users of a variant there" in told
+
+
+def test_of_two_methods_the_more_precise_one_leads_and_the_biased_one_stands_beside():
+    rows = [row(), row(method="cuped", effect=0.45), row(method="naive", effect=0.9, mean=2.9)]
+    html = shown([*rows, row(variant="old")])
+    assert "<b>+0.450</b>" in html
+    assert "without weights" in html
+    assert "+0.900" in html
+
+
+def test_segments_are_told_apart():
+    rows = [
+        row(segment="device", segment_value=value, variant=variant)
+        for value in ("web", None)
+        for variant in ("new", "old")
+    ]
+    html = shown([row(), row(variant="old"), *rows])
+    assert "clicks, device web" in html
+    assert "clicks, device missing" in html
+
+
+def test_an_issue_without_metrics_says_nothing():
+    assert "What the experiment says" not in page(ordinary())
+
+
+@pytest.mark.parametrize("name", ["metric", "variant", "segment_value"])
+def test_names_are_text(name):
+    changed = {name: HOSTILE} | ({"segment": "device"} if name == "segment_value" else {})
+    html = shown([row(), row(**changed), row(variant="old")], decided(reasons=[HOSTILE]))
+    assert "<script>" not in html
+    assert "<img" not in html
