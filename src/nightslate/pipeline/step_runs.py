@@ -99,6 +99,12 @@ def report() -> Run:
     return run
 
 
+def dashboard() -> Run:
+    from nightslate.pipeline.steps.dashboard import run
+
+    return run
+
+
 def data_docs() -> Run:
     from nightslate.pipeline.steps.data_docs import run
 

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate import settings
 from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.arms import baseline_of_no_arm, costs_of_no_arm, offered_arms
@@ -46,14 +47,18 @@ Tables = Mapping[str, Table]
 
 
 def run(night: IssueNight, **tables: Table) -> str:
-    """Writes reports/<program>/<ds>.html, or that of the issue where the program has several."""
+    """Writes reports/<program>/<ds>.html, or that of the issue where the program has several, and how often
+    the night's slates show each arm, for the page of all nights."""
     tracked = night.run()
-    report = _gather(night, tables, tracked)
+    exposures = tables["exposures"].typed(_exposures(night, tables["slates"]))
+    tables["exposures"].replace(night.slate_date, exposures, night.commit_metadata)
+    report = _gather(night, tables, tracked, _shares(exposures))
     path = night.warehouse.report(night.name, night.ds, night.only)
     path.parent.mkdir(parents=True, exist_ok=True)
     html = page(report)
     path.write_text(html, "utf-8")
     tracked.log_file(html, "night.html")
+    tracked.set_tags({"mlflow.note.content": _links(night)})
     evaluations = leading(report.evaluations)
     charts = {
         "policy_values": plots.policy_values(evaluations, report.reward),
@@ -77,7 +82,17 @@ def run(night: IssueNight, **tables: Table) -> str:
     return f"{path}"
 
 
-def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport:
+def _links(night: IssueNight) -> str:
+    """To the pages of the night and of all nights, in Markdown."""
+    of_night = night.warehouse.report(night.name, night.ds, night.only)
+    of_all = night.warehouse.dashboard(night.name)
+    return " · ".join(
+        f"[{name}]({settings.address_of(path, night.home)})"
+        for name, path in (("the page of the night", of_night), ("all nights", of_all))
+    )
+
+
+def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.Table) -> NightReport:
     def tonight(name: str) -> pa.Table:
         return tables[name].rows(night.ds, night.ds)
 
@@ -92,12 +107,13 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
     compared = (pc.field("policy") != LOGGED) & (
         pc.field("reference").is_null() | (pc.field("reference") == reign.champion)
     )
-    leads, exposure = leading(evaluations), _exposure(night, tables["slates"])
+    leads = leading(evaluations)
     return NightReport(
         program=night.name,
         description=night.program.description,
         ds=night.ds,
         slates_date=night.slate_date,
+        all_nights="index.html" if night.only is None else "../index.html",
         reward=Reward(rewards.name, rewards.rate),
         evaluations=evaluations.filter(compared),
         promotions=tonight("promotions"),
@@ -265,8 +281,8 @@ def _sample(night: IssueNight, table: Table) -> pa.Table:
     return pa.concat_tables(rows) if rows else slates.to_arrow(night.slate_date, night.slate_date)
 
 
-def _exposure(night: IssueNight, table: Table) -> pa.Table:
-    """How often each arm stands in each slot of tonight's slates, as a share of all of them."""
+def _exposures(night: IssueNight, table: Table) -> list[dict[str, Any]]:
+    """How many of tonight's slates have each arm in each slot, by slot and arm."""
     shown: Counter[tuple[int, str]] = Counter()
     published, slates = table.snapshot(), 0
     for file in published.files(night.slate_date, night.slate_date):
@@ -278,7 +294,13 @@ def _exposure(night: IssueNight, table: Table) -> pa.Table:
                 arms.field("values").to_pylist(), arms.field("counts").to_pylist(), strict=True
             ):
                 shown[slot + 1, arm] += number
-    rows = [{"arm_id": a, "slot": s, "share": n / slates} for (s, a), n in sorted(shown.items())]
-    return pa.Table.from_pylist(
-        rows, pa.schema([("arm_id", pa.string()), ("slot", pa.int64()), ("share", pa.float64())])
-    )
+    return [
+        {"issue": night.issue.name, "arm_id": arm, "slot": slot, "shown": number, "slates": slates}
+        for (slot, arm), number in sorted(shown.items())
+    ]
+
+
+def _shares(exposures: pa.Table) -> pa.Table:
+    """Each arm's share of slates by slot."""
+    share = pc.divide(exposures["shown"].cast(pa.float64()), exposures["slates"])
+    return exposures.select(["arm_id", "slot"]).append_column("share", share)
