@@ -30,6 +30,7 @@ PAGES = (
     "docs/simulate.md",
     "docs/operating.md",
     "docs/programs.md",
+    "docs/sends.md",
     "docs/serving.md",
 )
 
