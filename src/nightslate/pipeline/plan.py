@@ -111,13 +111,13 @@ STEPS = (
     ),
     Step(
         name="contacts",
-        does="Says who gets no slate tonight, by contact rules, and why.",
+        does="Says who gets no slate tonight, by contact rules or for want of a channel, and why.",
         run=step_runs.contacts,
         reads=("users", "impressions", "features", "features_of_arms", "risks", "arms"),
         looks_up=("slates",),
         writes=("withheld",),
         heavy=True,
-        belongs_to=lambda program: program.contacts is not None,
+        belongs_to=lambda program: program.withholds,
     ),
     Step(
         name="train",

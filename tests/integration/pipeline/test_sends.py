@@ -1,0 +1,188 @@
+"""Nights of a program whose arms are sent: who gets which arms, when, and what is learnt from it."""
+
+import math
+import shutil
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nightslate.errors import ContractError
+from nightslate.kernels.channels import OpenChannels
+from nightslate.pipeline.running import run_step
+from tests.integration.nights import DOCS, run_night
+
+from .conftest import relocate
+from .letters import CHANNEL_OF, DAYS, DECLARED, SPEC, USERS, known, land, night, pseudonym, rows, slates_of
+
+HOURS = {"email": range(9, 18), "text": range(3)}
+BY_USER = {f"user-{user}": known(user) for user in range(USERS)}
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
+    home = tmp_path_factory.mktemp("sends")
+    DECLARED.write(SPEC)
+    for number in range(len(DAYS)):
+        land(home, number)
+        run_night(night(home, number), but=DOCS if number < len(DAYS) - 1 else ())
+    return home
+
+
+@pytest.fixture
+def copied(nights: Path, tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    shutil.copytree(nights, home)
+    relocate(home, nights)
+    return home
+
+
+def open_minutes(channel: str, zone: str | None, day: date) -> list[datetime]:
+    """From four hours after midnight (UTC) on, minute by minute, by the clock on the user's wall."""
+    where = ZoneInfo("UTC" if zone in (None, "Nowhere/Land") else zone)
+    start = datetime.combine(day, time(4), UTC)
+    minutes = (start + timedelta(minutes=minute) for minute in range(20 * 60))
+    return [now for now in minutes if now.astimezone(where).hour in HOURS[channel]]
+
+
+def reached_by(about: dict, day: date) -> set[str]:
+    return {
+        channel
+        for channel in HOURS
+        if about[f"consent_{channel}"] == "yes" and open_minutes(channel, about["zone"], day)
+    }
+
+
+@pytest.mark.parametrize("number", range(len(DAYS)))
+def test_candidates_are_the_arms_whose_channels_reach_the_user(nights: Path, number: int) -> None:
+    day = DAYS[number] + timedelta(days=1)
+    slates = {slate["user_id"]: slate for slate in slates_of(nights, day)}
+    withheld = rows(nights, "withheld").filter(slate_date=day)
+    without, sizes = set(withheld["user_id"]), set()
+    for raw, about in BY_USER.items():
+        channels = reached_by(about, day)
+        if not channels:
+            assert pseudonym(raw) in without
+            continue
+        slate = slates.pop(pseudonym(raw))
+        expected = {arm for arm, channel in CHANNEL_OF.items() if channel in {*channels, "none"}}
+        assert set(slate["candidates"]) == expected
+        assert set(slate["ranking"]) <= expected
+        assert len(slate["ranking"]) == min(4, len(expected))
+        assert min(slate["weights"]) >= 0.2 / len(expected)
+        left = dict(zip(slate["candidates"], slate["weights"], strict=True))
+        for arm, propensity in zip(slate["ranking"], slate["propensities"], strict=True):
+            assert propensity == pytest.approx(left[arm] / math.fsum(left.values()), rel=1e-12, abs=0)
+            del left[arm]
+        sizes.add(len(expected))
+    assert not slates
+    assert set(withheld["reason"]) == {"no_channel"}
+    assert sizes == {3, 4, 6}
+
+
+def test_a_policy_chooses_among_the_arms_that_a_user_can_get_and_no_mass_is_left_with_the_others(
+    nights: Path,
+) -> None:
+    """Weights of any restriction sum to 1 as those of all arms do: nothing was drawn and then taken out."""
+    for day in (DAYS[1], DAYS[2]):
+        for slate in slates_of(nights, day):
+            assert math.fsum(slate["weights"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_impressions_say_what_their_slate_could_have_shown(nights: Path) -> None:
+    for number in (1, 2):
+        slates = {slate["slate_id"]: slate for slate in slates_of(nights, DAYS[number])}
+        shown = rows(nights, "impressions").filter(ds=DAYS[number]).to_dicts()
+        assert len(shown) > USERS / 4
+        for row in shown:
+            slate = slates[row["slate_id"]]
+            assert set(row["eligible_arms"]) == set(slate["candidates"])
+            assert row["propensity"] == slate["propensities"][0]
+
+
+def test_policies_are_weighed_on_what_they_could_have_shown(nights: Path) -> None:
+    """Of the uniform policy the weights are 1 whatever the channels: it logged the first day, and the floor
+    leaves it what it is."""
+    found = rows(nights, "evaluations").filter(ds=DAYS[1], policy="uniform", estimator="ips")
+    weights = found.drop_nulls("mean_weight")["mean_weight"].to_list()
+    assert weights == pytest.approx([1] * len(weights), abs=1e-6)
+    assert weights
+
+
+def test_a_night_that_runs_again_leaves_the_same_rows(copied: Path) -> None:
+    before = {name: rows(copied, name).sort(pl.all()) for name in ("withheld", "assignments")}
+    slates = slates_of(copied, DAYS[2])
+    run_night(night(copied, 1), "contacts", "score", "audit", "publish")
+    assert slates_of(copied, DAYS[2]) == slates
+    assert all(rows(copied, name).sort(pl.all()).equals(was) for name, was in before.items())
+
+
+def test_a_slate_with_an_arm_by_a_channel_that_does_not_reach_its_user_is_not_published(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = slates_of(copied, DAYS[2])
+    with monkeypatch.context() as broken:
+        broken.setattr(OpenChannels, "places", lambda *asked: np.arange(len(asked[-1])))
+        run_night(night(copied, 1), "score")
+    with pytest.raises(ContractError, match="candidates are not the arms whose channels reach the user"):
+        run_step("audit", night(copied, 1))
+    with pytest.raises(ContractError, match="have not passed the audit"):
+        run_step("publish", night(copied, 1))
+    assert slates_of(copied, DAYS[2]) == before
+
+
+def test_a_user_who_is_withheld_although_a_channel_reaches_it_is_found(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(OpenChannels, "bits", lambda _, users: np.ones(users.num_rows, np.int64))
+        run_night(night(copied, 1), "contacts")
+    run_night(night(copied, 1), "score")
+    with pytest.raises(ContractError, match=r"not withheld as by rule|withheld by no rule"):
+        run_step("audit", night(copied, 1))
+
+
+def test_a_volume_limit_of_a_channel_is_a_budget_of_its_arms(tmp_path: Path, program: None) -> None:
+    """Whom e-mail alone reaches can be given nothing instead; the randomised users and the floor use some."""
+    DECLARED.write(f"{SPEC}budgets: [{{name: letters, where: {{channel: email}}, most: 18}}]\n")
+    land(tmp_path, 0)
+    said = run_night(night(tmp_path, 0), but=("report", *DOCS))
+    assert "budgets kept in" in said["score"]
+    slates = slates_of(tmp_path, DAYS[1])
+    of_letters = [CHANNEL_OF[slate["ranking"][0]] == "email" for slate in slates]
+    expected = 0.0
+    for slate in slates:
+        weights = dict(zip(slate["candidates"], slate["weights"], strict=True))
+        letters = (weight for arm, weight in weights.items() if CHANNEL_OF[arm] == "email")
+        expected += math.fsum(letters) / math.fsum(weights.values())
+    assert expected == pytest.approx(18, rel=2e-3)
+    assert abs(sum(of_letters) - expected) < 1
+    assert len(slates) > 40
+
+
+def test_a_template_without_a_channel_is_quarantined(tmp_path: Path, program: None) -> None:
+    DECLARED.write(SPEC)
+    arms = [{"arm_id": arm, "channel": channel} for arm, channel in CHANNEL_OF.items()]
+    land(tmp_path, 0, [*arms, {"arm_id": "orphan"}])
+    run_step("ingest", night(tmp_path, 0))
+    (rejected,) = rows(tmp_path, "quarantine").to_dicts()
+    assert (rejected["log"], rejected["reason"], rejected["clause"]) == (
+        "arms",
+        "required",
+        "channel is required",
+    )
+    assert set(rows(tmp_path, "arms")["arm_id"]) == set(CHANNEL_OF)
+
+
+def test_a_template_by_a_channel_that_the_program_does_not_know_stops_the_night_where_rejects_do(
+    tmp_path: Path, program: None
+) -> None:
+    DECLARED.write(SPEC.replace("rejects: {max_share: 0.2}", "rejects: {max_share: 0.01}"))
+    arms = [{"arm_id": arm, "channel": channel} for arm, channel in CHANNEL_OF.items()]
+    land(tmp_path, 0, [*arms, {"arm_id": "orphan", "channel": "pigeon"}])
+    with pytest.raises(ContractError, match="arms: 1 of 7 rows"):
+        run_step("ingest", night(tmp_path, 0))
+    assert rows(tmp_path, "quarantine")["clause"].to_list() == ["channel is one of email, text, none"]
