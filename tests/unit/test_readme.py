@@ -169,7 +169,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
     steps = [task.step for task in plan(load(PROJECT / "dags" / "open_bandit.yaml"))]
     shown = [name for name in names if name != "landing"]
     assert sorted(shown) == sorted(step.name for step in steps)
-    of_some_programs = {"features", "detect", "audit_served", "transitions", "contacts", "choose"}
+    of_some_programs = {"features", "detect", "audit_served", "transitions", "contacts", "choose", "send"}
     assert {*STEP_NAMES} - {*shown} == of_some_programs
     assert names.count("landing") == 1
     boxes = [node.get("class") for node in root if node.get("class") in ("spark", "python")]

@@ -29,6 +29,15 @@ class Channel:
     consent: Condition
     times: ShowTimes
 
+    def consents(self, users: pa.Table) -> Bools:
+        """(n,) who consents; nobody of whom it can't be told."""
+        held = pc.fill_null(holding(users, self.consent), False)
+        return np.asarray(held.to_numpy(), dtype=np.bool_)
+
+    def reaches(self, users: pa.Table) -> Bools:
+        """(n,) who consents, and has time left of the day in which it may be used."""
+        return self.consents(users) & self.times.left(users)
+
 
 @dataclass(frozen=True)
 class OpenChannels:
@@ -44,13 +53,12 @@ class OpenChannels:
         return users.append_column(CHANNELS, pa.array(bits)).filter(pa.array(bits > 0))
 
     def bits(self, users: pa.Table) -> Ints:
-        """(n,) the channels of arms on offer that reach each user: who consents to them, and has time left of
-        the day in which they may be used."""
+        """(n,) the channels of arms on offer that reach each user."""
         offered = {*self.of_arm.values()}
         found = np.zeros(users.num_rows, dtype=np.int64)
         for place, (name, channel) in enumerate(self.channels.items()):
             if name in offered:
-                found |= self._reached(users, channel).astype(np.int64) << place
+                found |= channel.reaches(users).astype(np.int64) << place
         return found
 
     def places(self, bits: int, arms: Sequence[str]) -> Ints:
@@ -61,10 +69,6 @@ class OpenChannels:
         return np.flatnonzero(
             [arm in silent or bool(bits & bit_of.get(self.of_arm.get(arm) or "", 0)) for arm in arms]
         )
-
-    def _reached(self, users: pa.Table, channel: Channel) -> Bools:
-        consents = pc.fill_null(holding(users, channel.consent), False)
-        return np.asarray(consents.to_numpy(), dtype=np.bool_) & channel.times.left(users)
 
 
 def open_channels(

@@ -57,6 +57,14 @@ class ShowTimes:
         found = np.array([bool(self.of_zone(zone)) for zone in zones], dtype=np.bool_)
         return np.asarray(found[place.to_numpy()])
 
+    def first(self, users: pa.Table) -> tuple[pa.Array, pa.Array]:
+        """(n,) when the first of these times begins for each user, and when it ends; null where none is
+        left."""
+        zones, place = self._zones(users)
+        times = [next(iter(self.of_zone(zone)), (None, None)) for zone in zones]
+        begin, end = (pa.array([pair[at] for pair in times], _TIMES.value_type).take(place) for at in (0, 1))
+        return begin, end
+
     def in_unknown_zones(self, users: pa.Table) -> int:
         """How many users have no zone, or one that is not known."""
         if self.zone is None:

@@ -192,6 +192,16 @@ STEPS = (
         writes=("slates",),
     ),
     Step(
+        name="send",
+        does="Says what is sent to whom of the published slates, by which channel and when.",
+        run=step_runs.send,
+        reads=("users", "features", "features_of_arms", "risks", "arms", "slates"),
+        writes=("sends",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=lambda program: program.sends is not None,
+    ),
+    Step(
         name="report",
         does="Writes the page of the night.",
         run=step_runs.report,

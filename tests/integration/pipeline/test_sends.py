@@ -13,7 +13,7 @@ import pytest
 from nightslate.errors import ContractError
 from nightslate.kernels.channels import OpenChannels
 from nightslate.pipeline.running import run_step
-from tests.integration.nights import DOCS, run_night
+from tests.integration.nights import DOCS, PAGES, run_night
 
 from .conftest import relocate
 from .letters import CHANNEL_OF, DAYS, DECLARED, SPEC, USERS, known, land, night, pseudonym, rows, slates_of
@@ -110,6 +110,66 @@ def test_policies_are_weighed_on_what_they_could_have_shown(nights: Path) -> Non
     weights = found.drop_nulls("mean_weight")["mean_weight"].to_list()
     assert weights == pytest.approx([1] * len(weights), abs=1e-6)
     assert weights
+
+
+@pytest.mark.parametrize("number", range(len(DAYS)))
+def test_the_first_arm_of_each_slate_is_sent_in_the_hours_of_its_user(nights: Path, number: int) -> None:
+    day = DAYS[number] + timedelta(days=1)
+    zones = {pseudonym(raw): about["zone"] for raw, about in BY_USER.items()}
+    sends = {row["slate_id"]: row for row in rows(nights, "sends").filter(slate_date=day).to_dicts()}
+    slates = slates_of(nights, day)
+    assert len(sends) == len(slates) == len({row["send_id"] for row in sends.values()})
+    reasons = set()
+    for slate in slates:
+        sent, zone, arm = sends[slate["slate_id"]], zones[slate["user_id"]], slate["ranking"][0]
+        for name in ("user_id", "issue", "variant"):
+            assert sent[name] == slate[name]
+        assert (sent["arm_id"], sent["propensity"]) == (arm, slate["propensities"][0])
+        assert sent["zone"] == ("UTC" if zone in (None, "Nowhere/Land") else zone)
+        reasons.add(sent["reason"])
+        if CHANNEL_OF[arm] == "none":
+            assert [sent[name] for name in ("channel", "send_at", "send_until")] == [None] * 3
+            assert sent["reason"] == "nothing"
+            continue
+        minutes = open_minutes(CHANNEL_OF[arm], zone, day)
+        assert (sent["channel"], sent["reason"], sent["send_at"]) == (CHANNEL_OF[arm], None, minutes[0])
+        assert sent["send_until"] - timedelta(minutes=1) in minutes
+        assert sent["send_until"] not in minutes
+    assert reasons == {None, "nothing"}
+
+
+def test_the_same_user_has_the_same_send_whatever_is_published_for_the_day_later(copied: Path) -> None:
+    """So nobody who has been sent something is sent another thing of the day."""
+    before = rows(copied, "sends").filter(slate_date=DAYS[2])
+    one_more = {**CHANNEL_OF, "mail-late": "email", "text-late": "text"}
+    land(copied, 1, [{"arm_id": arm, "channel": channel} for arm, channel in one_more.items()])
+    run_night(night(copied, 1), but=PAGES)
+    after = rows(copied, "sends").filter(slate_date=DAYS[2])
+    assert set(after["send_id"]) == set(before["send_id"])
+    assert set(after["slate_id"]).isdisjoint(before["slate_id"])
+    run_night(night(copied, 1), "send")
+    assert rows(copied, "sends").filter(slate_date=DAYS[2]).sort("send_id").equals(after.sort("send_id"))
+
+
+def test_who_has_opted_out_and_whose_window_is_over_by_now_is_not_sent_to(copied: Path) -> None:
+    """The day lands again, and hours of the program change, once its slates are published."""
+    before = {row["slate_id"]: row for row in rows(copied, "sends").filter(slate_date=DAYS[2]).to_dicts()}
+    folder = copied / "landing" / "marketing" / "users" / f"ds={DAYS[1]}" / "part-0.jsonl"
+    folder.write_text(folder.read_text().replace('"consent_email": "yes"', '"consent_email": "no"'))
+    DECLARED.write(SPEC.replace("hours: [0, 3]", "hours: [2, 3]"))
+    run_night(night(copied, 1), "ingest", "send")
+    after = {row["slate_id"]: row for row in rows(copied, "sends").filter(slate_date=DAYS[2]).to_dicts()}
+    DECLARED.write(SPEC)
+    assert before.keys() == after.keys()
+    for slate, was in before.items():
+        now = after[slate]
+        if was["channel"] == "email":
+            assert (now["reason"], now["send_at"]) == ("opted_out", None)
+        elif was["channel"] == "text" and was["zone"] == "Europe/Berlin":
+            assert now["reason"] == "window_over"
+        else:
+            assert now["reason"] == was["reason"]
+    assert {row["reason"] for row in after.values()} == {"nothing", "opted_out", "window_over", None}
 
 
 def test_a_night_that_runs_again_leaves_the_same_rows(copied: Path) -> None:
