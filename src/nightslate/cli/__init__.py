@@ -2,7 +2,7 @@
 
 Nothing heavy is imported before a command needs it, so that `--help` and mistakes answer at once."""
 
-from nightslate.cli import attribute, features, files, land, serve, simulate, tables, update
+from nightslate.cli import attribute, features, files, land, sends, serve, simulate, tables, update
 from nightslate.cli.app import app, main
 from nightslate.cli.nights import run_job
 
@@ -14,6 +14,7 @@ __all__ = [
     "land",
     "main",
     "run_job",
+    "sends",
     "serve",
     "simulate",
     "tables",

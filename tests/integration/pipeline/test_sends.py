@@ -1,6 +1,7 @@
 """Nights of a program whose arms are sent: who gets which arms, when, and what is learnt from it."""
 
 import math
+import re
 import shutil
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -9,14 +10,29 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
-from nightslate.errors import ContractError
+from nightslate.cli import app
+from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.channels import OpenChannels
 from nightslate.pipeline.running import run_step
 from tests.integration.nights import DOCS, PAGES, run_night
 
 from .conftest import relocate
-from .letters import CHANNEL_OF, DAYS, DECLARED, SPEC, USERS, known, land, night, pseudonym, rows, slates_of
+from .letters import (
+    CHANNEL_OF,
+    DAYS,
+    DECLARED,
+    PROGRAM,
+    SPEC,
+    USERS,
+    known,
+    land,
+    night,
+    pseudonym,
+    rows,
+    slates_of,
+)
 
 HOURS = {"email": range(9, 18), "text": range(3)}
 BY_USER = {f"user-{user}": known(user) for user in range(USERS)}
@@ -30,6 +46,12 @@ def nights(tmp_path_factory: pytest.TempPathFactory, program: None) -> Path:
         land(home, number)
         run_night(night(home, number), but=DOCS if number < len(DAYS) - 1 else ())
     return home
+
+
+@pytest.fixture(autouse=True)
+def declared(program: None) -> None:
+    """Whatever the test before has made of the program."""
+    DECLARED.write(SPEC)
 
 
 @pytest.fixture
@@ -159,7 +181,6 @@ def test_who_has_opted_out_and_whose_window_is_over_by_now_is_not_sent_to(copied
     DECLARED.write(SPEC.replace("hours: [0, 3]", "hours: [2, 3]"))
     run_night(night(copied, 1), "ingest", "send")
     after = {row["slate_id"]: row for row in rows(copied, "sends").filter(slate_date=DAYS[2]).to_dicts()}
-    DECLARED.write(SPEC)
     assert before.keys() == after.keys()
     for slate, was in before.items():
         now = after[slate]
@@ -223,8 +244,7 @@ def test_a_volume_limit_of_a_channel_is_a_budget_of_its_arms(tmp_path: Path, pro
     assert len(slates) > 40
 
 
-def test_a_template_without_a_channel_is_quarantined(tmp_path: Path, program: None) -> None:
-    DECLARED.write(SPEC)
+def test_a_template_without_a_channel_is_quarantined(tmp_path: Path) -> None:
     arms = [{"arm_id": arm, "channel": channel} for arm, channel in CHANNEL_OF.items()]
     land(tmp_path, 0, [*arms, {"arm_id": "orphan"}])
     run_step("ingest", night(tmp_path, 0))
@@ -246,3 +266,39 @@ def test_a_template_by_a_channel_that_the_program_does_not_know_stops_the_night_
     with pytest.raises(ContractError, match="arms: 1 of 7 rows"):
         run_step("ingest", night(tmp_path, 0))
     assert rows(tmp_path, "quarantine")["clause"].to_list() == ["channel is one of email, text, none"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_is_sent_is_exported_for_the_system_that_sends(
+    nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setenv("NIGHTSLATE_HOME", str(nights))
+    path = tmp_path / f"sends.{form}"
+    said = CliRunner().invoke(app, ["sends", PROGRAM, "--date", str(DAYS[1]), "--out", str(path)])
+    assert said.exit_code == 0, said.output
+    expected = rows(nights, "sends").filter(slate_date=DAYS[1]).filter(pl.col("reason").is_null())
+    found = pl.read_csv(path) if form == "csv" else pl.read_parquet(path)
+    assert f"{expected.height} sends of {DAYS[1]}" in " ".join(said.output.split())
+    assert "reason" not in found.columns
+    assert set(found["send_id"]) == set(expected["send_id"])
+    assert found["send_at"].is_sorted()
+    by_id = dict(zip(expected["send_id"], expected["propensity"], strict=True))
+    assert dict(zip(found["send_id"], found["propensity"], strict=True)) == by_id
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--date", "2026-03-01"], "nobody has said yet what marketing sends on 2026-03-01"),
+        (["--date", str(DAYS[1]), "--channel", "pigeon"], "no channel 'pigeon' .there: email, text"),
+        (["--date", "tomorrow"], "'tomorrow' is not a day"),
+    ],
+)
+def test_what_there_is_nothing_of_is_not_exported(
+    nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+) -> None:
+    monkeypatch.setenv("NIGHTSLATE_HOME", str(nights))
+    done = CliRunner().invoke(app, ["sends", PROGRAM, "--out", str(tmp_path / "sends.csv"), *options])
+    assert isinstance(done.exception, NightslateError)
+    assert re.search(said, str(done.exception))
+    assert not [*tmp_path.iterdir()]
