@@ -10,13 +10,18 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from nightslate.cli import app
 from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.channels import OpenChannels
 from nightslate.pipeline.running import run_step
+from nightslate.sending.mailing import Clock
+from nightslate.sending.send import send
+from nightslate.sending.smtp import Server
 from tests.integration.nights import DOCS, PAGES, run_night
+from tests.unit.sending.mail_server import Box, mail_server
 
 from .conftest import relocate
 from .letters import (
@@ -302,3 +307,116 @@ def test_what_there_is_nothing_of_is_not_exported(
     assert isinstance(done.exception, NightslateError)
     assert re.search(said, str(done.exception))
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.fixture
+def letterbox(nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that a mailing wants."""
+    monkeypatch.setenv("NIGHTSLATE_HOME", str(nights))
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    for arm, channel in CHANNEL_OF.items():
+        if channel == "email":
+            (templates / f"{arm}.eml").write_text(f"From: n@shop.example\nSubject: {arm}\n\nHello.\n")
+    lines = "".join(f"user-{user},{user}@home.example\n" for user in range(USERS))
+    (tmp_path / "addresses.csv").write_text(f"user_id,address\n{lines}")
+    return tmp_path
+
+
+def mailed(letterbox: Path, port: int, *options: str) -> Result:
+    files = ["--addresses", str(letterbox / "addresses.csv"), "--templates", str(letterbox / "templates")]
+    asked = ["send", PROGRAM, "--date", str(DAYS[1]), *files, "--smtp", f"127.0.0.1:{port}", *options]
+    return CliRunner().invoke(app, asked)
+
+
+def test_a_mailing_of_a_night_reaches_who_is_due_and_ends_where_the_window_does(
+    copied: Path, letterbox: Path
+) -> None:
+    box, day = Box(), DAYS[1]
+    due = rows(copied, "sends").filter(slate_date=day, channel="email").to_dicts()
+    raw_of = {pseudonym(raw): raw for raw in BY_USER}
+    noon = datetime.combine(day, time(9), UTC)
+    (letterbox / "left.csv").write_text(f"user_id\n{raw_of[due[0]['user_id']]}\n")
+    files = letterbox / "addresses.csv", letterbox / "templates"
+    with mail_server(box) as port:
+        for hours in (0, 0, 3, 14):
+            clock = Clock(now=lambda hours=hours: noon + timedelta(hours=hours), sleep=lambda _: None)
+            server = Server("127.0.0.1", port, 5.0)
+            at = night(copied, 0).at(day)
+            said = list(send(at, "email", *files, server, 1e6, letterbox / "left.csv", clock))
+    assert re.search(r"\d+ window_over", said[0])
+    assert "@" not in " ".join(said)
+    got = {message["Message-ID"]: (address, message["Subject"]) for address, message in box.taken}
+    assert len(got) == len(box.taken)
+    windows = [noon, noon + timedelta(hours=3), noon + timedelta(hours=14)]
+    expected = {
+        f"<{row['send_id']}@shop.example>": (
+            f"{raw_of[row['user_id']].removeprefix('user-')}@home.example",
+            row["arm_id"],
+        )
+        for row in due[1:]
+        if any(row["send_at"] <= at < row["send_until"] for at in windows)
+    }
+    assert got == expected
+    assert len(got) > USERS / 10
+    journal = "".join(file.read_text() for file in (copied / "sending").rglob("*") if file.is_file())
+    assert journal.count('"sent"') == len(got)
+    assert "@" not in journal
+    assert "user-" not in journal
+
+
+def test_who_has_said_no_since_is_not_sent_to(copied: Path, letterbox: Path) -> None:
+    """By the users of the day itself, which have landed since."""
+    folder = copied / "landing" / PROGRAM / "users" / f"ds={DAYS[2]}" / "part-0.jsonl"
+    folder.write_text(folder.read_text().replace('"consent_email": "yes"', '"consent_email": "no"'))
+    run_night(night(copied, 2), "ingest")
+    box, clock = Box(), Clock(now=lambda: datetime.combine(DAYS[1], time(9), UTC))
+    files = letterbox / "addresses.csv", letterbox / "templates"
+    with mail_server(box) as port:
+        at = night(copied, 0).at(DAYS[1])
+        (said,) = send(at, "email", *files, Server("127.0.0.1", port, 5.0), 1e6, None, clock)
+    due = rows(copied, "sends").filter(slate_date=DAYS[1], channel="email").height
+    assert f"{due} opted_out" in said
+    assert not box.asked
+
+
+def test_a_template_without_its_file_stops_a_mailing_before_anything_is_sent(letterbox: Path) -> None:
+    (letterbox / "templates" / "mail-offer.eml").unlink()
+    box = Box()
+    with mail_server(box) as port:
+        done = mailed(letterbox, port)
+    assert isinstance(done.exception, ContractError)
+    assert "has no file .eml for mail-offer; nothing was sent" in str(done.exception)
+    assert not box.asked
+
+
+def test_a_day_that_is_over_is_not_sent(nights: Path, letterbox: Path) -> None:
+    box = Box()
+    with mail_server(box) as port:
+        done = mailed(letterbox, port)
+    due = rows(nights, "sends").filter(slate_date=DAYS[1], channel="email").height
+    assert done.exit_code == 0, done.output
+    assert f"marketing by email on {DAYS[1]}: {due} window_over" in " ".join(done.output.split())
+    assert not box.asked
+
+
+def test_another_key_finds_nobody_and_says_so(letterbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSLATE_PSEUDONYM_KEY", "another key of the tests")
+    done = mailed(letterbox, 25)
+    assert isinstance(done.exception, ContractError)
+    assert "have pseudonyms of the key 1:" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--smtp", "mail.example:25"], "is another machine: say --allow-remote"),
+        (["--per-second", "0"], "--per-second 0: more than 0"),
+        (["--channel", "pigeon"], "no channel 'pigeon'"),
+        (["--opt-outs", "/no/such.csv"], "such.csv can't be read"),
+    ],
+)
+def test_what_a_mailing_can_not_go_by_is_said(letterbox: Path, options: list[str], said: str) -> None:
+    done = mailed(letterbox, 25, *options)
+    assert isinstance(done.exception, NightslateError)
+    assert said in str(done.exception)
