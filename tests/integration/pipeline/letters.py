@@ -56,7 +56,7 @@ rewards: {values: {reply: 1.0}, window: 12h}
 learners:
   uniform: {kind: uniform}
   thompson: {kind: linear_thompson, draws: 32}
-  greedy: {kind: epsilon_greedy, estimator: ridge, epsilon: 0.1}
+  greedy: {kind: epsilon_greedy, estimator: ridge, epsilon: auto}
 variants:
   personalised: {share: 0.7, policy: thompson}
   randomised: {share: 0.3, policy: uniform}
@@ -78,18 +78,20 @@ def pseudonym(raw: str) -> str:
     return str(Pseudonymiser.from_environment()(pa.array([raw]))[0].as_py())
 
 
-def land(home: Path, number: int, arms: list[Row] | None = None) -> None:
-    """On the first day somebody's rule sends; later what was published is sent to two users of three."""
+def land(home: Path, number: int, arms: list[Row] | None = None, by_rule: bool = False) -> None:
+    """On the first day, or on all, somebody's rule sends; later what was published is sent to two users of
+    three."""
     random, day = np.random.default_rng(number), DAYS[number]
+    by_slates = number > 0 and not by_rule
     noon = datetime.combine(day, time(12), UTC)
-    slates = {slate["user_id"]: slate for slate in slates_of(home, day)} if number else {}
+    slates = {slate["user_id"]: slate for slate in slates_of(home, day)} if by_slates else {}
     shown: list[Row] = []
     done: list[Row] = []
     for user in range(USERS):
         name, raw, about = f"{day}-{user}", f"user-{user}", known(user)
         row = {"impression_id": name, "decision_id": name, "user_id": raw, "slot": 1, **about}
         row["occurred_at"] = (noon + timedelta(minutes=user)).isoformat()
-        if number:
+        if by_slates:
             slate = slates.get(pseudonym(raw))
             if slate is None or random.random() < 1 / 3:
                 continue

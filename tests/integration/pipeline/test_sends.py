@@ -14,9 +14,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from nightslate.cli import app
+from nightslate.core.errors import InvalidInputError
 from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.channels import OpenChannels
 from nightslate.pipeline.running import run_step
+from nightslate.sending.due import sends_of
 from nightslate.sending.mailing import Clock
 from nightslate.sending.send import send
 from nightslate.sending.smtp import Server
@@ -247,6 +249,53 @@ def test_a_volume_limit_of_a_channel_is_a_budget_of_its_arms(tmp_path: Path, pro
     assert expected == pytest.approx(18, rel=2e-3)
     assert abs(sum(of_letters) - expected) < 1
     assert len(slates) > 40
+
+
+def test_a_volume_limit_that_can_not_be_kept_is_named(tmp_path: Path) -> None:
+    """The floor and the randomised users send more than that."""
+    DECLARED.write(f"{SPEC}budgets: [{{name: letters, where: {{channel: email}}, most: 3}}]\n")
+    land(tmp_path, 0)
+    run_night(night(tmp_path, 0), "ingest", "attribute", "contacts", "train")
+    with pytest.raises(InvalidInputError, match="letters"):
+        run_step("score", night(tmp_path, 0))
+
+
+OF_ISSUES = """
+issues:
+  mail: {arms: {where: {channel: email}}}
+  phone: {arms: {ids: [text-news, text-offer, silence]}, eligible: {consent_email: ["yes"]}}
+"""
+
+
+def test_of_several_issues_a_user_gets_those_that_have_an_arm_by_a_channel_that_reaches_it(
+    tmp_path: Path,
+) -> None:
+    """Texts are here for those alone who want letters, too, so whoever wants texts alone has no channel of
+    what is for everybody."""
+    DECLARED.write(SPEC + OF_ISSUES)
+    land(tmp_path, 0)
+    run_night(night(tmp_path, 0), but=PAGES)
+    day = DAYS[1]
+    slates, withheld = slates_of(tmp_path, day), rows(tmp_path, "withheld").to_dicts()
+    issues: dict[str, set[str]] = {}
+    for slate in slates:
+        issues.setdefault(slate["user_id"], set()).add(slate["issue"])
+        of_phone = {"text-news", "text-offer", "silence"}
+        of_mail = {"mail-news", "mail-offer", "mail-thanks"}
+        assert set(slate["candidates"]) == (of_mail if slate["issue"] == "mail" else of_phone)
+    reasons = {row["user_id"]: row["reason"] for row in withheld}
+    for raw, about in BY_USER.items():
+        name, reached = pseudonym(raw), reached_by(about, day)
+        expected = {"mail"} if "email" in reached else set()
+        if about["consent_email"] == "yes" and "text" in reached:
+            expected |= {"phone"}
+        assert issues.get(name, set()) == expected
+        assert reasons.get(name) == (None if expected else "no_channel")
+    assert {len(of) for of in issues.values()} == {1, 2}
+    sends = rows(tmp_path, "sends")
+    assert sends.height == len(slates) == sends["send_id"].n_unique()
+    due = sends_of(night(tmp_path, 0).at(day))
+    assert due.num_rows == sends.filter(pl.col("reason").is_null()).height
 
 
 def test_a_template_without_a_channel_is_quarantined(tmp_path: Path) -> None:
