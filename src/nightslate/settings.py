@@ -60,3 +60,13 @@ def pseudonym_key() -> str:
 def pseudonym_key_version() -> str:
     """What is recorded of it: $NIGHTSLATE_PSEUDONYM_KEY_VERSION, else 1."""
     return os.environ.get("NIGHTSLATE_PSEUDONYM_KEY_VERSION") or "1"
+
+
+def smtp_user() -> str:
+    """As whom mail is sent: $NIGHTSLATE_SMTP_USER, else empty, for a server that asks for no login."""
+    return os.environ.get("NIGHTSLATE_SMTP_USER", "")
+
+
+def smtp_password() -> str:
+    """The password of that user: $NIGHTSLATE_SMTP_PASSWORD, else empty."""
+    return os.environ.get("NIGHTSLATE_SMTP_PASSWORD", "")

@@ -31,6 +31,7 @@ PAGES = (
     "docs/operating.md",
     "docs/programs.md",
     "docs/readout.md",
+    "docs/sends.md",
     "docs/serving.md",
 )
 
@@ -169,7 +170,16 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
     steps = [task.step for task in plan(load(PROJECT / "dags" / "open_bandit.yaml"))]
     shown = [name for name in names if name != "landing"]
     assert sorted(shown) == sorted(step.name for step in steps)
-    of_some_programs = {"features", "detect", "audit_served", "transitions", "contacts", "choose", "readout"}
+    of_some_programs = {
+        "features",
+        "detect",
+        "audit_served",
+        "transitions",
+        "contacts",
+        "choose",
+        "send",
+        "readout",
+    }
     assert {*STEP_NAMES} - {*shown} == of_some_programs
     assert names.count("landing") == 1
     boxes = [node.get("class") for node in root if node.get("class") in ("spark", "python")]

@@ -20,6 +20,8 @@ DEFAULTS = {
     settings.engine_python: ("NIGHTSLATE_PYTHON", "/opt/python", "/opt/python", sys.executable),
     settings.run_id: ("NIGHTSLATE_RUN_ID", "manual__1", "manual__1", "command line"),
     settings.pseudonym_key: ("NIGHTSLATE_PSEUDONYM_KEY", "secret", "secret", ""),
+    settings.smtp_user: ("NIGHTSLATE_SMTP_USER", "mailer", "mailer", ""),
+    settings.smtp_password: ("NIGHTSLATE_SMTP_PASSWORD", "secret", "secret", ""),
     settings.pseudonym_key_version: ("NIGHTSLATE_PSEUDONYM_KEY_VERSION", "2", "2", "1"),
 }
 

@@ -2,7 +2,7 @@
 
 Nothing heavy is imported before a command needs it, so that `--help` and mistakes answer at once."""
 
-from nightslate.cli import attribute, features, files, land, readout, serve, simulate, tables, update
+from nightslate.cli import attribute, features, files, land, readout, sends, serve, simulate, tables, update
 from nightslate.cli.app import app, main
 from nightslate.cli.nights import run_job
 
@@ -15,6 +15,7 @@ __all__ = [
     "main",
     "readout",
     "run_job",
+    "sends",
     "serve",
     "simulate",
     "tables",

@@ -7,6 +7,7 @@ which both are at quarters of an hour of UTC, or within one where nothing else c
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -15,24 +16,12 @@ _STEP, _FINEST = timedelta(minutes=15), timedelta(seconds=1)
 _DAY = 24
 
 
-@dataclass(frozen=True)
-class QuietHours:
-    """`days`: those of the week, 0 for Monday. `hours`: from the first to before the second, over midnight
-    where the first is later; None for no hours."""
+class Quiet(ABC):
+    """When nobody is contacted, as it changes at whole hours of local time."""
 
-    days: frozenset[int]
-    hours: tuple[int, int] | None
-
+    @abstractmethod
     def is_quiet(self, moment: datetime, zone: tzinfo) -> bool:
         """Whether nobody in the zone is contacted at this moment."""
-        local = moment.astimezone(zone)
-        if local.weekday() in self.days:
-            return True
-        if self.hours is None:
-            return False
-        since, until = self.hours
-        hour, start, end = local.hour, since % _DAY, until
-        return start <= hour < end if start < end else hour >= start or hour < end
 
     def open_times(
         self, start: datetime, end: datetime, zone: tzinfo
@@ -67,3 +56,34 @@ class QuietHours:
             else:
                 before = middle
         return after
+
+
+@dataclass(frozen=True)
+class QuietHours(Quiet):
+    """`days`: those of the week, 0 for Monday. `hours`: from the first to before the second, over midnight
+    where the first is later; None for no hours."""
+
+    days: frozenset[int]
+    hours: tuple[int, int] | None
+
+    def is_quiet(self, moment: datetime, zone: tzinfo) -> bool:
+        """Whether nobody in the zone is contacted at this moment."""
+        local = moment.astimezone(zone)
+        if local.weekday() in self.days:
+            return True
+        if self.hours is None:
+            return False
+        since, until = self.hours
+        hour, start, end = local.hour, since % _DAY, until
+        return start <= hour < end if start < end else hour >= start or hour < end
+
+
+@dataclass(frozen=True)
+class AnyQuiet(Quiet):
+    """Quiet where any of the parts is."""
+
+    parts: tuple[Quiet, ...]
+
+    def is_quiet(self, moment: datetime, zone: tzinfo) -> bool:
+        """Whether nobody in the zone is contacted at this moment."""
+        return any(part.is_quiet(moment, zone) for part in self.parts)

@@ -14,7 +14,7 @@ from nightslate.core.policies.dependent_rounding import open_rows, played, settl
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.first_groups import FirstGroups, Groups, numbers_of
 from nightslate.kernels.lists import matrix, place_in
-from nightslate.kernels.scoring import Scoring, in_chunks, variants_of
+from nightslate.kernels.scoring import Scoring, groups_of, in_chunks
 
 OPEN = pa.schema([("user_id", pa.string()), ("chances", pa.list_(pa.float64()))])
 """A user whose group is open yet, and the chance of each group."""
@@ -66,9 +66,9 @@ def first_chances(choices: pa.Table, scoring: Scoring, groups: Groups) -> Floats
     by the weights that are stored."""
     chances, done = np.zeros((choices.num_rows, len(groups) + 1)), 0
     for chunk in in_chunks(choices):
-        for variant, places in variants_of(chunk):
-            weights = scoring.weights(variant, chunk.take(pa.array(places))).astype(np.float64)
-            of_arm = numbers_of(groups, scoring.variants[variant].arms)
+        for alike, places in groups_of(chunk):
+            weights = scoring.weights(alike, chunk.take(pa.array(places))).astype(np.float64)
+            of_arm = numbers_of(groups, scoring.model(alike).arms)
             for number in range(len(groups) + 1):
                 chances[done + places, number] = weights[:, of_arm == number].sum(axis=1)
         done += chunk.num_rows

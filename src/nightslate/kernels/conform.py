@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -40,6 +40,7 @@ class Conformer:
 
     `arms`: those that a row may name, where the log names arms; `arms_of`: the days that they are of.
     `pointed`: the columns of ids whose text, over all files of the day, is whole numbers written like 7.0.
+    `values`: by column those that a row has to have one of, where the program says so.
     """
 
     contract: Contract
@@ -48,6 +49,7 @@ class Conformer:
     arms: tuple[str, ...] | None = None
     arms_of: str = "the day"
     pointed: frozenset[str] = frozenset()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def schema(self) -> pa.Schema:
         fields = [pa.field(f.name, f.type) for f in self._landed()]
@@ -64,6 +66,7 @@ class Conformer:
         table = self._pseudonymised(raw)
         self._check_day(table, faults)
         self._check_arms(table, faults)
+        self._check_values(table, faults)
         accepted = self._with_verdict(table, chunk, faults, file)
         return pa.concat_tables([accepted, self._unreadable(chunk, file)])
 
@@ -116,6 +119,12 @@ class Conformer:
         late = mask(pc.greater_equal(when, pa.scalar(end, when.type)))
         faults.blame(early, "before_ds", f"occurred_at >= {self.ds}")
         faults.blame(late, "after_ds", f"occurred_at < {end.date()}")
+
+    def _check_values(self, table: pa.Table, faults: Faults) -> None:
+        for name, values in self.values.items():
+            among = pc.is_in(table[name], pa.array(values, pa.string()))
+            faults.blame(mask(pc.invert(table[name].is_valid())), "required", f"{name} is required")
+            faults.blame(mask(pc.invert(among)), "not_allowed", f"{name} is one of {', '.join(values)}")
 
     def _check_arms(self, table: pa.Table, faults: Faults) -> None:
         if self.arms is None:

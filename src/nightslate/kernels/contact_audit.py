@@ -37,7 +37,8 @@ def withheld_faults(
         holdout = drawn.astype(np.float64) + 0.5 < rules.holdout.share * 2.0**_BITS
     none = pa.array(np.zeros(users.num_rows, np.bool_))
     opted = pc.fill_null(holding(users, contacts.opt_out), True) if contacts.opt_out else none
-    held = [("holdout", pa.array(holdout)), ("opted_out", opted), ("not_concerned", pa.array(tonight == 0))]
+    held = [("holdout", pa.array(holdout)), ("opted_out", opted)]
+    held += [("not_concerned", _unconcerned(contacts, users)), ("no_channel", pa.array(tonight == 0))]
     ruled = [
         (limit.period, limit.most, f"limit of {limit.most} in {in_short(limit.period)}")
         for limit in rules.limits
@@ -62,6 +63,13 @@ def withheld_faults(
     expected = pc.case_when(conditions, *(pa.scalar(name) for name, _ in held))
     expected = pc.fill_null(expected, "")
     return pa.concat_tables([FAULTS.empty_table(), *_compared(people, expected, withheld)])
+
+
+def _unconcerned(contacts: Contacts, users: pa.Table) -> pa.Array:
+    """(n,) whom no issue is for."""
+    concerned = [issue.users(users)["user_id"] for issue in contacts.issues.values()]
+    ids = pa.chunked_array([chunk for each in concerned for chunk in each.chunks], pa.string())
+    return pc.invert(pc.is_in(users["user_id"], ids.combine_chunks())).combine_chunks()
 
 
 def _compared(people: pa.Array, expected: pa.Array, withheld: pa.Table) -> Iterator[pa.Table]:

@@ -15,6 +15,7 @@ from nightslate.core.arrays import AnyArray, Bools, Ints, Keys
 from nightslate.core.contact_limits import ContactLimit, contacts_within, exceeding, first_exceeded
 from nightslate.core.hashing import mix, seed, uniform
 from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.channels import OpenChannels
 from nightslate.kernels.conditions import holding
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.show_times import ShowTimes
@@ -59,10 +60,11 @@ def in_holdout(keys: Keys, share: float, salt: str) -> Bools:
 
 @dataclass(frozen=True)
 class Concerned:
-    """Whom an issue is for, and how many slots it fills."""
+    """Whom an issue is for, how many slots it fills, and where its arms are sent by which channels."""
 
     users: EligibleUsers
     slots: int
+    channels: OpenChannels | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Contacts:
         place = pc.index_in(contacts["user_id"], users["user_id"].combine_chunks())
         known = contacts.filter(place.is_valid())
         within = contacts_within(limits, place.drop_null().to_numpy(), known["at"].to_numpy(), n, self.begin)
-        tonight, coming = self.slates_tonight(users), self._coming(users, impressions, slates)
+        concerned, tonight = self.issues_concerned(users), self.slates_tonight(users)
+        coming = self._coming(users, impressions, slates)
         exceeded = first_exceeded(limits, within, tonight)
         with_coming = first_exceeded(limits, within + coming[:, None], tonight)
         times = ShowTimes.of(self.rules, self.slate_date)
@@ -105,12 +108,13 @@ class Contacts:
             [
                 in_holdout(keys, holdout.share, self.salt) if holdout else np.zeros(n, np.bool_),
                 self.opted_out(users),
+                concerned == 0,
                 tonight == 0,
                 exceeded >= 0,
                 with_coming >= 0,
                 ~times.left(users) if times else np.zeros(n, np.bool_),
             ],
-            ["holdout", "opted_out", "not_concerned", names[exceeded], "pending", "quiet"],
+            ["holdout", "opted_out", "not_concerned", "no_channel", names[exceeded], "pending", "quiet"],
             "",
         )
         rule = np.where(exceeded >= 0, exceeded, with_coming)
@@ -119,11 +123,18 @@ class Contacts:
 
     def slates_tonight(self, users: pa.Table) -> Ints:
         """(n,) how many slates each user would get: one of each issue that is for the user, or of one."""
-        found, ids = np.zeros(users.num_rows, dtype=np.int64), users["user_id"]
+        found = np.zeros(users.num_rows, dtype=np.int64)
         for issue in self.issues.values():
-            concerned = issue.users(users)["user_id"].combine_chunks()
-            found += pc.is_in(ids, concerned).to_numpy()
+            concerned = _among(users, issue.users(users))
+            found += concerned & (issue.channels.bits(users) > 0) if issue.channels else concerned
         return np.minimum(found, 1) if self.one_issue else found
+
+    def issues_concerned(self, users: pa.Table) -> Ints:
+        """(n,) how many issues are for each user, whether or not any channel reaches it."""
+        found = np.zeros(users.num_rows, dtype=np.int64)
+        for issue in self.issues.values():
+            found += _among(users, issue.users(users))
+        return found
 
     def opted_out(self, users: pa.Table) -> Bools:
         """(n,) who wants no contact; those of whom it can't be told are taken to."""
@@ -217,6 +228,11 @@ class Contacts:
             "probability": pa.array(np.full(len(at), share), mask=~held),
         }
         return pa.table([columns[name] for name in WITHHELD.names], schema=WITHHELD)
+
+
+def _among(users: pa.Table, some: pa.Table) -> Bools:
+    """(n,) which of the users are among some."""
+    return np.asarray(pc.is_in(users["user_id"], some["user_id"].combine_chunks()).to_numpy())
 
 
 def _period(limit: ContactLimit) -> str:

@@ -13,12 +13,14 @@ from nightslate.core.hashing import deal, seed
 from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.ope.sample import Logged
+from nightslate.core.policies.by_arm import weights_among
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.kernels.buckets import dealt_out, user_keys
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.examination import Examination
 from nightslate.kernels.rewards import Costs, folds_of
+from nightslate.kernels.scoring import ScoredBy
 from nightslate.kernels.units import Units, samples_of, units_of
 
 LOGGED = "logged"
@@ -40,11 +42,13 @@ class CrossFit:
 @dataclass(frozen=True)
 class Seen:
     """What models look at: m contexts (m, d) that differ, or are of users of other folds; which of them each
-    unit has (n,); and the fold of each unit (n,)."""
+    unit has (n,); and the fold of each unit (n,). eligible (m, arms): which arms policies choose among, None
+    for all; contexts differ in them, too."""
 
     contexts: Floats
     context_of: Ints
     fold_of: Ints
+    eligible: Bools | None = None
 
     def by_fold(self) -> Iterator[tuple[int, Ints]]:
         """The folds, and the places of the contexts of their users."""
@@ -58,7 +62,8 @@ class Seen:
 class Evaluator:
     """How a night evaluates. `supported` (arms,): whether the logs show the arm at all. `slots`: of a
     decision that is weighed as a whole; 1 where impressions stand alone. `rewards`: the range of one, for
-    intervals that are guaranteed. `costs`: what showing arms costs."""
+    intervals that are guaranteed. `costs`: what showing arms costs. `restricted`: whether policies know
+    which arms a user can get, and choose among them; else arms are taken out of what they chose."""
 
     arms: tuple[str, ...]
     supported: Bools
@@ -69,6 +74,7 @@ class Evaluator:
     crossfit: CrossFit
     rewards: RewardRange | None = None
     costs: Costs = field(default_factory=dict)
+    restricted: bool = False
 
     @property
     def folds(self) -> int:
@@ -116,8 +122,20 @@ class Evaluator:
 
     def _seen(self, units: Units, program: str) -> Seen:
         fold_of = folds_of(units.users, program, self.folds)
-        first, context_of = self.encoder.distinct(units.first, apart=fold_of)
-        return Seen(self.encoder(units.first.take(pa.array(first))), context_of, fold_of)
+        if not self.restricted:
+            first, context_of = self.encoder.distinct(units.first, apart=fold_of)
+            return Seen(self.encoder(units.first.take(pa.array(first))), context_of, fold_of)
+        sets, set_of = np.unique(units.eligible, axis=0, return_inverse=True)
+        apart = fold_of * len(sets) + set_of
+        first, context_of = self.encoder.distinct(units.first, apart=apart)
+        contexts = self.encoder(units.first.take(pa.array(first)))
+        return Seen(contexts, context_of, fold_of, units.eligible[first])
+
+    def weights_of(self, model: ScoredBy, units: Units) -> Float32s:
+        """(n, model's arms) of a model for units over its arms, as they would be stored."""
+        if self.restricted:
+            return model.weights_among(units.first, self.floor, units.eligible)
+        return model.weights(units.first, self.floor)
 
     def _expectations(self, units: Units, seen: Seen) -> tuple[Floats, Floats | float]:
         q = np.empty((len(seen.contexts), len(self.arms)))
@@ -137,8 +155,17 @@ class Evaluator:
         for policies in self.crossfit.policies.values():
             weights = np.empty((len(seen.contexts), len(self.arms)), dtype=np.float32)
             for fold, at in seen.by_fold():
-                weights[at] = mix_floor(policies[fold].weights(seen.contexts[at]), self.floor)
+                weights[at] = self._of_fold(policies[fold], seen, at)
             yield weights.take(seen.context_of, axis=0)
+
+    def _of_fold(self, policy: Policy, seen: Seen, at: Ints) -> Float32s:
+        contexts = seen.contexts[at]
+        if seen.eligible is None:
+            return mix_floor(policy.weights(contexts), self.floor)
+        return weights_among(
+            seen.eligible[at],
+            lambda rows, arms: mix_floor(policy.among(arms).weights(contexts[rows]), self.floor),
+        )
 
 
 def add(

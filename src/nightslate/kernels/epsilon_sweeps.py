@@ -9,9 +9,10 @@ from typing import Any, Self, cast
 import numpy as np
 import pyarrow as pa
 
-from nightslate.core.arrays import Float32s
+from nightslate.core.arrays import Float32s, Floats, Ints
 from nightslate.core.ope.estimate import Estimate
 from nightslate.core.ope.evaluation_state import EvaluationState
+from nightslate.core.policies.by_arm import weights_among
 from nightslate.core.policies.epsilon_greedy import EpsilonGreedyPolicy
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator, Seen, by_users
@@ -55,8 +56,20 @@ class EpsilonSweep(Evaluator):
         for epsilon in self.epsilons:
             weights = np.empty((len(seen.contexts), len(self.arms)), dtype=np.float32)
             for at, policy, expected in by_fold:
-                weights[at] = mix_floor(policy.chosen(expected, epsilon), self.floor)
+                weights[at] = self._at_epsilon(policy, expected, epsilon, seen, at)
             yield weights.take(seen.context_of, axis=0)
+
+    def _at_epsilon(
+        self, policy: EpsilonGreedyPolicy, expected: Floats, epsilon: float, seen: Seen, at: Ints
+    ) -> Float32s:
+        if seen.eligible is None:
+            return mix_floor(policy.chosen(expected, epsilon), self.floor)
+        return weights_among(
+            seen.eligible[at],
+            lambda rows, arms: mix_floor(
+                policy.among(arms).chosen(expected[np.ix_(rows, arms)], epsilon), self.floor
+            ),
+        )
 
 
 @dataclass(frozen=True)

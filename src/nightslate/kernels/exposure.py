@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from nightslate.core.arrays import Floats
 from nightslate.kernels.lists import matrix
-from nightslate.kernels.scoring import Scoring, by_variant, in_chunks, variants_of
+from nightslate.kernels.scoring import Scoring, by_group, groups_of, in_chunks
 
 
 def exposures(
@@ -18,10 +18,10 @@ def exposures(
     place = {arm: number for number, arm in enumerate(arms)}
     totals = np.zeros(len(arms))
     for chunk in in_chunks(choices):
-        for variant, mine in by_variant(chunk):
-            if variant in variants:
-                model_arms, adjustment = scoring.variants[variant].arms, scoring.adjustment_of(variant)
-                weights = scoring.weights(variant, mine)
+        for group, mine in by_group(chunk):
+            if group.variant in variants:
+                model_arms, adjustment = scoring.model(group).arms, scoring.adjustment_of(group.variant)
+                weights = scoring.weights(group, mine)
                 totals[[place[arm] for arm in model_arms]] += adjustment.exposures(weights, model_arms, slots)
     return totals
 
@@ -33,9 +33,9 @@ def floor_exposures(
     whatever their weights are otherwise."""
     place = {arm: number for number, arm in enumerate(arms)}
     totals = np.zeros(len(arms))
-    for variant, users in variants_of(choices):
-        if variant in variants:
-            model_arms = scoring.variants[variant].arms
+    for group, users in groups_of(choices):
+        if group.variant in variants:
+            model_arms = scoring.model(group).arms
             totals[[place[arm] for arm in model_arms]] += len(users) * scoring.floor / len(model_arms)
     return totals
 
@@ -44,11 +44,11 @@ def expected_reward(choices: pa.Table, scoring: Scoring, variants: frozenset[str
     """What models expect the users of some variants to earn in the first slots; NaN where one has no view."""
     total = 0.0
     for chunk in in_chunks(choices):
-        for variant, mine in by_variant(chunk):
-            if variant in variants:
+        for group, mine in by_group(chunk):
+            if group.variant in variants:
                 if mine["expected"].null_count:
                     return float("nan")
-                adjustment, arms = scoring.adjustment_of(variant), scoring.variants[variant].arms
-                shown = adjustment.inclusion(scoring.weights(variant, mine), arms, slots)
+                adjustment, arms = scoring.adjustment_of(group.variant), scoring.model(group).arms
+                shown = adjustment.inclusion(scoring.weights(group, mine), arms, slots)
                 total += float((shown * matrix(mine["expected"])).sum())
     return total

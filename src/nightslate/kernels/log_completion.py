@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from nightslate.kernels.clock_skew import with_early_ones_rejected
 from nightslate.kernels.rewards import weighable
+from nightslate.kernels.shown_candidates import with_candidates
 from nightslate.kernels.shown_for import ShownFor
 from nightslate.kernels.slate_propensities import TOLERANCE, Kind, complete
 from nightslate.kernels.verdicts import rejected
@@ -19,14 +20,18 @@ from nightslate.kernels.verdicts import rejected
 
 @dataclass(frozen=True)
 class CompletedImpressions:
-    """Fills in what follows from the slates that they name, and what their propensities mean."""
+    """Fills in what follows from the slates that they name, and what their propensities mean. restricted:
+    whether the candidates of slates are some of the arms on offer, which impressions then say."""
 
     kind: Kind
     issues: ShownFor
+    restricted: bool = False
 
     def __call__(self, rows: pa.Table, read: Callable[[], pa.Table]) -> pa.Table:
         if rows["slate_id"].null_count < rows.num_rows:
-            rows = complete(rows, _each_once(read(), rows["slate_id"]), self.kind)
+            slates = _each_once(read(), rows["slate_id"])
+            rows = complete(rows, slates, self.kind)
+            rows = with_candidates(rows, slates) if self.restricted else rows
         rows = self.issues(rows)
         at = rows.schema.get_field_index("propensity_kind")
         kind = pc.if_else(rows["_reason"].is_null(), self.kind, None)  # a reject stays as it came

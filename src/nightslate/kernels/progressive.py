@@ -193,7 +193,7 @@ class Progressive:
             supported = self._supported(cohort.arms)
             costs = evaluator.costs_apart(cohort.arms)
             targets = [
-                units.target(model.weights(units.first, evaluator.floor), q, supported, examined, costs)
+                units.target(evaluator.weights_of(model, units), q, supported, examined, costs)
                 for model in cohort.models.values()
             ]
             names = (LOGGED, *cohort.models)

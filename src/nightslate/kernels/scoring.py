@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +15,12 @@ import pyarrow.compute as pc
 from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Bools, Float32s, Floats, Ints, Keys
 from nightslate.core.hashing import mix, seed
+from nightslate.core.policies.by_arm import weights_among
 from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.channels import CHANNELS, OpenChannels
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.first_groups import FirstGroups
 from nightslate.kernels.lists import listed, matrix
@@ -36,6 +39,7 @@ _UNNAMED = SLATES.remove(SLATES.get_field_index("slate_id"))
 CHOICES = pa.schema(
     [
         SLATES.field("variant"),
+        ("channels", pa.int64()),
         SLATES.field("user_id"),
         SLATES.field("issue_probability"),
         ("probabilities", pa.list_(pa.float64())),
@@ -46,7 +50,14 @@ CHOICES = pa.schema(
 """A user, and what the model of its variant would choose: the probability of each of the model's arms. Where
 it is asked for and known, the reward that the model expects of each. Where one issue is drawn for each user,
 the probability that it was this one. When the slate may be shown, where there are such times beside the
-user."""
+user. Where arms have channels, those that reach the user; the model's arms are those of these channels."""
+
+
+class Group(NamedTuple):
+    """Users who are scored alike: those of a variant, whom the same channels reach, if arms have any."""
+
+    variant: str
+    channels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +75,21 @@ class ScoredBy:
         at."""
         return mix_floor(self.choices(rows), floor)
 
+    def weights_among(self, rows: pa.Table, floor: float, eligible: Bools) -> Float32s:
+        """(n, A) the same where users get some of the arms alone (n, A), see `among`; 0 of the others."""
+        return weights_among(
+            eligible, lambda at, arms: self.among(arms).weights(rows.take(pa.array(at)), floor)
+        )
+
     @cached_property
     def arm_keys(self) -> Keys:
         """(A,) what stands in for the arms wherever one needs randomness of its own."""
         return np.array([arm_key(arm) for arm in self.arms], dtype=np.uint64)
+
+    def among(self, places: Ints) -> ScoredBy:
+        """The same model, that chooses among some of its arms alone."""
+        arms = tuple(self.arms[place] for place in places.tolist())
+        return replace(self, arms=arms, policy=self.policy.among(places))
 
     def choices(self, rows: pa.Table) -> Floats:
         """(n, A) the probability of each arm for users with these contexts: worked out once for all users
@@ -90,7 +112,8 @@ class ScoredBy:
 @dataclass(frozen=True)
 class Scoring:
     """Who is scored by what: `assignment` says which variant a user is in, `variants` which model that has.
-    `adjustment` is of all variants but those that are `randomised`, which show what their model chooses."""
+    `adjustment` is of all variants but those that are `randomised`, which show what their model chooses.
+    `channels`: of the arms on offer, where arms have any: a user gets those of channels that reach it."""
 
     program: str
     issue: str
@@ -101,6 +124,17 @@ class Scoring:
     variants: Mapping[str, ScoredBy]
     adjustment: WeightAdjustment = field(default_factory=WeightAdjustment)
     randomised: frozenset[str] = frozenset()
+    channels: OpenChannels | None = None
+    _models: dict[Group, ScoredBy] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def model(self, group: Group) -> ScoredBy:
+        """What scores these users: it has the arms that they may get."""
+        whole = self.variants[group.variant]
+        if group.channels is None or self.channels is None:
+            return whole
+        if group not in self._models:
+            self._models[group] = whole.among(self.channels.places(group.channels, whole.arms))
+        return self._models[group]
 
     def scored(self, users: pa.Table) -> pa.Table:
         """`SLATES` of some users. Variant and ranking come from hashes of the user's id."""
@@ -108,48 +142,47 @@ class Scoring:
         return pa.concat_tables([SLATES.empty_table(), *slates])
 
     def choices(self, users: pa.Table, expecting: bool = False) -> Iterator[pa.Table]:
-        """`CHOICES` of some users, some thousands at a time, and each variant for itself; `expecting`: with
-        the rewards that models expect."""
+        """`CHOICES` of some users, some thousands at a time, and each group for itself; `expecting`: with the
+        rewards that models expect."""
         for chunk in in_chunks(users):
-            variant_of = self.assignment.variants(user_keys(chunk))
-            for variant, model in self.variants.items():
-                mine = chunk.filter(pa.array(variant_of == variant))
-                if mine.num_rows:
-                    yield chosen(variant, model, mine, expecting)
+            variant_of = pa.array(self.assignment.variants(user_keys(chunk)), pa.string())
+            together = pa.table({"variant": variant_of, "channels": beside(chunk, CHANNELS, pa.int64())})
+            for group, places in groups_of(together):
+                yield chosen(group, self.model(group), chunk.take(pa.array(places)), expecting)
 
     def slates(self, choices: pa.Table, first_groups: FirstGroups | None = None) -> pa.Table:
         """`SLATES` for users of any variants. first_groups: of a draw that settled from which group of arms
         the first one of each ranking comes."""
         parts = [SLATES.empty_table()]
-        for variant, places in variants_of(choices):
+        for group, places in groups_of(choices):
             drawn = None if first_groups is None else first_groups.take(places)
             mine = choices.take(pa.array(places))
-            parts.append(self.slates_among(variant, mine, first_groups=drawn))
+            parts.append(self.slates_among(group, mine, first_groups=drawn))
         return pa.concat_tables(parts)
 
     def adjustment_of(self, variant: str) -> WeightAdjustment:
         """What is added to the choices of a variant's model."""
         return WeightAdjustment() if variant in self.randomised else self.adjustment
 
-    def weights(self, variant: str, choices: pa.Table) -> Float32s:
-        """(n, A) of the variant's model's arms, as they are stored for these users."""
-        probabilities, model = matrix(choices["probabilities"]), self.variants[variant]
-        return self.adjustment_of(variant).weights(probabilities, model.arms, self.floor)
+    def weights(self, group: Group, choices: pa.Table) -> Float32s:
+        """(n, A) of the group's model's arms, as they are stored for these users."""
+        probabilities, model = matrix(choices["probabilities"]), self.model(group)
+        return self.adjustment_of(group.variant).weights(probabilities, model.arms, self.floor)
 
     def slates_among(
         self,
-        variant: str,
+        group: Group,
         choices: pa.Table,
         eligible: Bools | None = None,
         first_groups: FirstGroups | None = None,
         decisions: Keys | None = None,
     ) -> pa.Table:
-        """`SLATES` for users of one variant, in their order. eligible (n, A): which arms of the model are
+        """`SLATES` for users of one group, in their order. eligible (n, A): which arms of the model are
         candidates of each; None for all. A ranking is as long as the shortest list of candidates allows.
         first_groups: see `slates`. decisions (n,): what tells decisions of a user apart, each of which then
         draws a ranking of its own."""
-        model, adjustment = self.variants[variant], self.adjustment_of(variant)
-        weights = self.weights(variant, choices)
+        model, adjustment = self.model(group), self.adjustment_of(group.variant)
+        weights = self.weights(group, choices)
         night = seed(self.program, self.issue, self.slate_date.isoformat(), "ranking")
         keys = mix(user_keys(choices), night)
         if decisions is not None:
@@ -184,12 +217,13 @@ class Scoring:
         return slates.append_column(SLATES.field("slate_id"), ids).select(SLATES.names)
 
 
-def chosen(variant: str, model: ScoredBy, users: pa.Table, expecting: bool = False) -> pa.Table:
-    """`CHOICES` of users who are in one variant; `expecting`: with the rewards that the model expects."""
+def chosen(group: Group, model: ScoredBy, users: pa.Table, expecting: bool = False) -> pa.Table:
+    """`CHOICES` of users of one group; `expecting`: with the rewards that the model expects."""
     probabilities = model.choices(users)
     expected = model.expected_rewards(users) if expecting else None
     columns = {
-        "variant": pa.repeat(variant, users.num_rows),
+        "variant": pa.repeat(group.variant, users.num_rows),
+        "channels": pa.repeat(pa.scalar(group.channels, pa.int64()), users.num_rows),
         "user_id": users["user_id"].combine_chunks(),
         "issue_probability": beside(users, "issue_probability", pa.float64()),
         "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
@@ -214,16 +248,22 @@ def in_chunks(rows: pa.Table) -> Iterator[pa.Table]:
         yield rows.slice(start, CHUNK)
 
 
-def by_variant(choices: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """The choices for the users of each variant."""
-    for variant, places in variants_of(choices):
-        yield variant, choices.take(pa.array(places))
+def by_group(choices: pa.Table) -> Iterator[tuple[Group, pa.Table]]:
+    """The choices for the users of each group."""
+    for group, places in groups_of(choices):
+        yield group, choices.take(pa.array(places))
 
 
-def variants_of(choices: pa.Table) -> Iterator[tuple[str, Ints]]:
-    """Each variant, and where its users are."""
+def groups_of(choices: pa.Table) -> Iterator[tuple[Group, Ints]]:
+    """Each group, and where its users are."""
+    channels = pc.fill_null(choices["channels"], -1).to_numpy()
     for variant in sorted(pc.unique(choices["variant"]).to_pylist()):
-        yield variant, np.flatnonzero(pc.equal(choices["variant"], variant).to_numpy())
+        of_variant = pc.equal(choices["variant"], variant).to_numpy()
+        for bits in np.unique(channels[of_variant]).tolist():
+            yield (
+                Group(variant, None if bits < 0 else bits),
+                np.flatnonzero(of_variant & (channels == bits)),
+            )
 
 
 def _lists(values: pa.Array, length: int) -> pa.Array:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.contracts import arrow, load
 from nightslate.core.arrays import Bools
-from nightslate.core.quiet_times import QuietHours
+from nightslate.core.quiet_times import Quiet, QuietHours
 from nightslate.programs.contacts import WEEKDAYS, ContactRules, QuietTimes
 from nightslate.programs.days import end_of
 from nightslate.records.instants import INSTANT
@@ -27,11 +27,12 @@ _TIMES = arrow.type_of(load("slates").column("shown_from"))
 @dataclass(frozen=True)
 class ShowTimes:
     """The times of the UTC day `slate_date` that are left: all of it where nothing is quiet. zone: the column
-    of the user's zone; None for UTC."""
+    of the user's zone; None for UTC. after: how much of the day is over anyway, in quarters of an hour."""
 
     slate_date: date
-    quiet: QuietHours
+    quiet: Quiet
     zone: str | None
+    after: timedelta = timedelta(0)
 
     @classmethod
     def of(cls, rules: ContactRules | None, slate_date: date) -> ShowTimes | None:
@@ -56,6 +57,14 @@ class ShowTimes:
         found = np.array([bool(self.of_zone(zone)) for zone in zones], dtype=np.bool_)
         return np.asarray(found[place.to_numpy()])
 
+    def first(self, users: pa.Table) -> tuple[pa.Array, pa.Array]:
+        """(n,) when the first of these times begins for each user, and when it ends; null where none is
+        left."""
+        zones, place = self._zones(users)
+        times = [next(iter(self.of_zone(zone)), (None, None)) for zone in zones]
+        begin, end = (pa.array([pair[at] for pair in times], _TIMES.value_type).take(place) for at in (0, 1))
+        return begin, end
+
     def in_unknown_zones(self, users: pa.Table) -> int:
         """How many users have no zone, or one that is not known."""
         if self.zone is None:
@@ -66,7 +75,7 @@ class ShowTimes:
 
     def of_zone(self, name: str | None) -> tuple[tuple[datetime, datetime], ...]:
         """The times that are left in a zone, from each first to before each second."""
-        start = end_of(self.slate_date - timedelta(days=1))
+        start = end_of(self.slate_date - timedelta(days=1)) + self.after
         return self.quiet.open_times(start, end_of(self.slate_date), zone_named(name) or UTC)
 
     def _zones(self, users: pa.Table) -> tuple[list[str | None], pa.Array]:

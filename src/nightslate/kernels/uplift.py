@@ -134,7 +134,7 @@ class Uplift:
         for name, model in cohort.models.items():
             expected = model.expected_rewards(units.first)
             if expected is not None:
-                weights = model.weights(units.first, self.evaluator.floor)
+                weights = self.evaluator.weights_of(model, units)
                 shares = help_shares(weights, units.eligible, at)
                 gain = (shares * expected).sum(axis=1) - expected[:, at]
                 yield name, _Predicted(gain, shares @ costs, shares)

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from nightslate.engines import Tables, Work
 from nightslate.kernels.contact_audit import withheld_faults
+from nightslate.pipeline.channels import channels_by_issue
 from nightslate.pipeline.contact_rules import (
     columns_looked_at,
     contacts_tonight,
@@ -16,23 +17,23 @@ from nightslate.pipeline.contact_rules import (
 from nightslate.pipeline.fault_counts import counts_of, require_sound
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.served_users import UserTables, known_users
-from nightslate.programs.contacts import ContactRules
 from nightslate.tables import Table
 
 
 def audit_withheld(
     night: Night,
-    rules: ContactRules,
     known_of: UserTables,
     impressions: Table,
+    arms: Table,
     withheld: Table,
     slates: Table,
 ) -> None:
-    """Raise ContractError unless those are withheld whom the contact rules withhold, by a second look. That
+    """Raise ContractError unless those are withheld whom the contact rules withhold, or whom no channel
+    reaches, by a second look. That
     all others have slates, and they have none, is what slates are held against."""
-    contacts = contacts_tonight(night, rules)
-    inputs, known = known_users(night, known_of, columns_looked_at(night, rules))
-    inputs["impressions"] = shown_before(night, impressions, rules)
+    contacts = contacts_tonight(night, channels_by_issue(night, arms))
+    inputs, known = known_users(night, known_of, columns_looked_at(night))
+    inputs["impressions"] = shown_before(night, impressions)
     inputs["slates"] = published_before(night, slates).of_users_in("users")
     inputs["withheld"] = withheld_tonight(night, withheld, ("user_id", "reason"))
 

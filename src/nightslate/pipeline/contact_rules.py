@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from nightslate.engines import Input
 from nightslate.errors import ContractError
+from nightslate.kernels.channels import OpenChannels
 from nightslate.kernels.contacts import IMPRESSIONS_READ, RECENT, SLATES_READ, Concerned, Contacts
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.bucket_inputs import bucket_input, slates_day_input
+from nightslate.pipeline.channels import columns_of_channels
 from nightslate.pipeline.night import Night
 from nightslate.programs.contacts import ContactRules
 from nightslate.programs.days import days_before
@@ -20,26 +22,30 @@ COUNTS = "nightslate.contacts"
 """What a night counted beside whom it withheld, as JSON in the commit of `withheld`: by what and by which."""
 
 
-def contacts_tonight(night: Night, rules: ContactRules) -> Contacts:
-    """The rules for the slates of a night."""
-    program, salt = night.program, rules.holdout.salt if rules.holdout else None
+def contacts_tonight(night: Night, channels: Mapping[str, OpenChannels]) -> Contacts:
+    """The rules for the slates of a night. channels: by issue those of its arms on offer; none where arms are
+    not sent."""
+    program, rules = night.program, night.program.contacts or ContactRules()
+    salt = rules.holdout.salt if rules.holdout else None
     issues = {
-        name: Concerned(EligibleUsers(issue.eligible, issue.concern), issue.slots)
+        name: Concerned(EligibleUsers(issue.eligible, issue.concern), issue.slots, channels.get(name))
         for name, issue in program.issues.items()
     }
     opt_out, one_issue = rules.opted_out(program.context), program.issue_choice is not None
     return Contacts(rules, opt_out, issues, salt or night.name, night.slate_date, one_issue)
 
 
-def columns_looked_at(night: Night, rules: ContactRules) -> Collection[str]:
+def columns_looked_at(night: Night) -> Collection[str]:
     """The columns of contexts by which users are withheld."""
+    rules = night.program.contacts or ContactRules()
     of_issues = (name for issue in night.program.issues.values() for name in issue.concerned_by)
-    return {*rules.columns(night.program.context), *of_issues}
+    return {*rules.columns(night.program.context), *of_issues, *columns_of_channels(night)}
 
 
-def shown_before(night: Night, impressions: Table, rules: ContactRules) -> Input:
+def shown_before(night: Night, impressions: Table) -> Input:
     """The impressions of as many days as contacts are counted over, and of the day before the newest: what
     came on it is held against what came before."""
+    rules = night.program.contacts or ContactRules()
     days = days_before(max(rules.longest_period, RECENT))
     return bucket_input(night, impressions, IMPRESSIONS_READ, night.ds - timedelta(days=days))
 

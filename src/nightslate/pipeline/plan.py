@@ -117,13 +117,13 @@ STEPS = (
     ),
     Step(
         name="contacts",
-        does="Says who gets no slate tonight, by contact rules, and why.",
+        does="Says who gets no slate tonight, by contact rules or for want of a channel, and why.",
         run=step_runs.contacts,
         reads=("users", "impressions", "features", "features_of_arms", "risks", "arms"),
         looks_up=("slates",),
         writes=("withheld",),
         heavy=True,
-        belongs_to=lambda program: program.contacts is not None,
+        belongs_to=lambda program: program.withholds,
     ),
     Step(
         name="train",
@@ -196,6 +196,16 @@ STEPS = (
         run=step_runs.publish,
         reads=("slates:audited",),
         writes=("slates",),
+    ),
+    Step(
+        name="send",
+        does="Says what is sent to whom of the published slates, by which channel and when.",
+        run=step_runs.send,
+        reads=("users", "features", "features_of_arms", "risks", "arms", "slates"),
+        writes=("sends",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=lambda program: program.sends is not None,
     ),
     Step(
         name="readout",

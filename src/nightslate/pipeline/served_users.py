@@ -17,6 +17,7 @@ from nightslate.kernels.issue_choices import drawn_for
 from nightslate.kernels.risks import with_risks
 from nightslate.kernels.show_times import ShowTimes
 from nightslate.pipeline.bucket_inputs import bucket_input, slates_day_input
+from nightslate.pipeline.channels import channels_tonight, columns_of_channels
 from nightslate.pipeline.contact_rules import withheld_tonight
 from nightslate.pipeline.feature_table import features_input, known_features, with_features_of_arms
 from nightslate.pipeline.night import IssueNight, Night
@@ -51,14 +52,16 @@ def served_users(
     issue, rules = night.issue, night.program.contacts
     times = ShowTimes.of(rules, night.slate_date)
     zone = (times.zone,) if times and times.zone else ()
-    inputs, known = known_users(night, known_of, {*context, *issue.concerned_by, *zone})
+    looked_at = {*context, *issue.concerned_by, *zone, *columns_of_channels(night)}
+    inputs, known = known_users(night, known_of, looked_at)
     eligible, risks = EligibleUsers(issue.eligible, issue.concern), list(issue.concerned_by_risks)
-    if rules is not None:
+    withholds = night.program.withholds
+    if withholds:
         inputs["withheld"] = withheld_tonight(night, withheld).of_users_in("users")
 
     def served(tables: Tables) -> pa.Table:
         found = eligible(known(tables)).drop_columns(risks)
-        if rules is not None:
+        if withholds:
             of_withheld = pc.unique(tables["withheld"]["user_id"])
             found = found.filter(pc.invert(pc.is_in(found["user_id"], of_withheld)))
         return times.beside(found) if times else found
@@ -104,13 +107,18 @@ def _risks_input(night: Night, risks: Table) -> Input:
 def slated_users(
     night: IssueNight,
     known_of: UserTables,
+    arms: Table,
     withheld: Table,
     issue_choices: Table,
     context: Collection[str],
 ) -> tuple[dict[str, Input], Served]:
     """As `served_users`; where each user gets one issue, of those whom this one concerns the ones for whom it
-    was drawn, with `issue_probability`. Raises ContractError where nothing was drawn yet."""
+    was drawn, with `issue_probability`; where arms are sent, those whom a channel of some arm reaches, with
+    these channels. Raises ContractError where nothing was drawn yet."""
     inputs, concerned = served_users(night, known_of, withheld, context)
+    channels = channels_tonight(night, arms)
+    if channels is not None:
+        return inputs, lambda tables: channels.beside(concerned(tables))
     if night.program.issue_choice is None:
         return inputs, concerned
     inputs["issue_choices"] = choices_input(night, issue_choices, ("user_id", "issue", "probability"))

@@ -87,6 +87,12 @@ def publish() -> Run:
     return run
 
 
+def send() -> Run:
+    from nightslate.pipeline.steps.send import run
+
+    return run
+
+
 def readout() -> Run:
     from nightslate.pipeline.steps.readout import run
 

@@ -200,7 +200,7 @@ class _Update:
         )
         assignment = assignment_recorded(before, allocations)
         scoring = score.scoring_by(before, made.offered, assignment, models)
-        work, served = score.users_to_score(before, known_of, withheld, issue_choices)
+        work, served = score.users_to_score(before, known_of, arms, withheld, issue_choices)
         score.staged_slates(before, work, scoring, served, {"slates": slates.begin(night.ds)})
         audit.audit_issue(before, known_of, arms, withheld, allocations, issue_choices, slates)
         staged = publish.audited(before, slates)

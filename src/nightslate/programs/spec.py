@@ -18,6 +18,7 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_one_experiment, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
+from nightslate.programs.sends import Sends, require_sendable
 from nightslate.programs.serving import Serving, require_servable
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 from nightslate.programs.updates import Updates
@@ -45,6 +46,7 @@ class Program(Strict):
     features_as_of: Literal["snapshot", "temporal"] = "snapshot"
     detectors: Detectors = Field(default={})
     contacts: ContactRules | None = None
+    sends: Sends | None = None
     updates: Updates | None = None
     serving: Serving | None = None
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
@@ -63,7 +65,7 @@ class Program(Strict):
             return own
         of_program = {key: own[key] for key in OF_THE_PROGRAM if key in own}
         for name, issue in issues.items():
-            reserved = [key for key in (*OF_THE_PROGRAM, "contacts", "name") if key in issue]
+            reserved = [key for key in (*OF_THE_PROGRAM, "contacts", "sends", "name") if key in issue]
             if reserved:
                 raise ValueError(f"issues.{name}: {reserved[0]} is said once, for the whole program")
         whole = {name: {**for_all, **issue, **of_program, "name": name} for name, issue in issues.items()}
@@ -79,6 +81,14 @@ class Program(Strict):
     @model_validator(mode="after")
     def _can_hold_to_contact_rules(self) -> Program:
         require_answerable(self.contacts, self.logs.context, self.context)
+        return self
+
+    @model_validator(mode="after")
+    def _can_send(self) -> Program:
+        sequences = any(issue.sequence for issue in self.issues.values())
+        said = {name: getattr(self, name) is not None for name in ("issue_choice", "serving", "updates")}
+        others = {**said, "sequence": sequences}
+        require_sendable(self.sends, self.logs, self.context, self.contacts, others)
         return self
 
     @model_validator(mode="after")
@@ -120,6 +130,11 @@ class Program(Strict):
             raise SpecError(f"{self.program} has the issues {', '.join(self.issues)}: say which one")
         (issue,) = self.issues.values()
         return issue
+
+    @property
+    def withholds(self) -> bool:
+        """Whether the step `contacts` says who gets no slates: by contact rules, or for want of a channel."""
+        return self.contacts is not None or self.sends is not None
 
     @property
     def context(self) -> tuple[Feature, ...]:

@@ -18,7 +18,7 @@ from nightslate.core.arrays import Ints, Keys
 from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.eligibility import EligibleUsers
-from nightslate.kernels.scoring import SLATES, ScoredBy, Scoring, chosen
+from nightslate.kernels.scoring import SLATES, Group, ScoredBy, Scoring, chosen
 from nightslate.kernels.slate_weights import WeightAdjustment
 from nightslate.serving.mlmodel import DAY, VARIANT
 from nightslate.serving.multipliers import SolvedFor
@@ -86,14 +86,14 @@ class ServedModel:
         if eligible is not None:
             some = eligible[rows].any(axis=1)
             rows, users = rows[some], users.filter(pa.array(some))
-        choices = chosen(variant, self.model, users)
+        choices = chosen(Group(variant), self.model, users)
         parts, order = [], []
         for day, at in _alike(request, rows, self.release.depth):
             among = None if eligible is None else eligible[rows[at]]
             mine = choices if len(at) == len(rows) else choices.take(pa.array(at))
             drawn = None if decisions is None else decisions[rows[at]]
             scoring = self._scoring(variant, request.days[day], solved_for)
-            parts.append(scoring.slates_among(variant, mine, among, decisions=drawn))
+            parts.append(scoring.slates_among(Group(variant), mine, among, decisions=drawn))
             order.append(rows[at])
         none = np.setdiff1d(np.arange(request.users.num_rows), rows)
         if len(none):

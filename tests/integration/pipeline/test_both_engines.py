@@ -17,6 +17,7 @@ from nightslate.tables import Warehouse
 from tests.integration.nights import PAGES, run_night
 
 from . import (
+    letters,
     test_contacts,
     test_detectors,
     test_feature_states,
@@ -42,6 +43,11 @@ def land_sequences(home: Path) -> None:
 def land_letters(home: Path) -> None:
     for number in range(2):
         test_contacts.land(home, number, own_engine=True)
+
+
+def land_sends(home: Path) -> None:
+    for number in range(2):
+        letters.land(home, number, by_rule=True)
 
 
 def land_with_faults(home: Path) -> None:
@@ -128,6 +134,14 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             test_contacts.DAYS[:2],
             False,
             id="contact rules",
+        ),
+        pytest.param(
+            letters.PROGRAM,
+            f"{letters.SPEC}budgets: [{{name: letters, where: {{channel: email}}, most: 18}}]\n",
+            land_sends,
+            letters.DAYS[:2],
+            False,
+            id="sends",
         ),
     ],
 )

@@ -28,7 +28,7 @@ def test_issues_are_told_apart_where_every_row_is_of_one() -> None:
     apart = {name for name in tables() if load(name).tells_issues_apart}
     assert apart == {
         *("delays", "evaluations", "evidence", "ledger", "models", "promotions", "slates", "sweeps"),
-        *("uplift", "allocations", "assignments", "issue_choices", "multipliers", "updates"),
+        *("uplift", "allocations", "assignments", "issue_choices", "multipliers", "updates", "sends"),
         *("readouts", "sample_ratios", "readout_decisions"),
         "exposures",
     }

@@ -56,6 +56,16 @@ def with_contact_rules():
     return program(contacts={"gap": "2d"})
 
 
+def with_sends():
+    logs = {
+        "propensity": "marginal",
+        "context": [{"name": "mail", "type": "category"}],
+        "arm_features": [{"name": "channel", "type": "category"}],
+    }
+    channels = {"email": {"consent": "mail == yes"}}
+    return {"logs": logs, "sends": {"channel": "channel", "channels": channels}}
+
+
 def of_issues(*names):
     return program(issues={name: {} for name in names})
 
@@ -84,6 +94,12 @@ def test_whom_contact_rules_withhold_is_known_before_anybody_is_scored():
     expected = {**BANDIT, "contacts": {"ingest"}, "score": {"contacts", "train"}}
     assert edges(with_contact_rules()) == expected
     assert "withheld" in next(step for step in STEPS if step.name == "score").reads
+
+
+def test_what_is_sent_follows_from_what_was_published():
+    found = edges(program(**with_sends()))
+    contacts = {"contacts": {"ingest"}, "score": {"contacts", "train"}}
+    assert found == {**BANDIT, **contacts, "send": {"publish"}}
 
 
 def test_nobody_learns_from_served_decisions_before_they_are_recomputed():

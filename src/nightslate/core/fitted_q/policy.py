@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import BLOCK, ArrayRecord, Floats, Ints, filled_up, finite
+from nightslate.core.arrays import BLOCK, Floats, Ints, filled_up, finite
 from nightslate.core.fitted_q.choosing import CHOICES, choosing
 from nightslate.core.fitted_q.members import Member, from_arrays, mean_of
+from nightslate.core.policies.by_arm import ByArm
 from nightslate.core.policies.designs import Pairs
 
 
 @dataclass(frozen=True, eq=False)
-class FittedQPolicy(ArrayRecord):
+class FittedQPolicy(ByArm):
     """Fitted regressors whose mean is Q: the bytes of all of them in a row, the sizes of each (M,), and what
     those without bytes predict (M,). What they know each arm by (A, f), which features of a state are
     multiplied by which of these (2, p), and the number of features of a state ().
@@ -32,6 +34,8 @@ class FittedQPolicy(ArrayRecord):
     choice: Ints
     epsilon: Floats
     temperature: Floats
+
+    by_arm: ClassVar[tuple[str, ...]] = ("columns",)
 
     def action_values(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the discounted sum of rewards from here on that is expected of each arm."""

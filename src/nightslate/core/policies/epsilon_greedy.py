@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nightslate.core.arrays import AnyArray, ArrayRecord, Floats, Ints, finite
+from nightslate.core.arrays import AnyArray, Floats, Ints, finite
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.policies.best import best_shares
+from nightslate.core.policies.by_arm import ByArm
 from nightslate.core.policies.designs import Pairs
 from nightslate.core.policies.learner import Arms, require_forgetting
 from nightslate.core.policies.row_sample import RowSample, content_keys, require_max_rows
@@ -18,7 +19,7 @@ from nightslate.core.policies.sklearn_models import Setting, build, fitted, from
 
 
 @dataclass(frozen=True, eq=False)
-class EpsilonGreedyPolicy(ArrayRecord):
+class EpsilonGreedyPolicy(ByArm):
     """A fitted estimator as bytes; none if all rewards were the same, and then `constant` () is what it
     predicts. What it knows each arm by (A, f), which features of a context are multiplied by which of these
     (2, p), the number of features of a context (), the reward of a prediction of 1 (), and epsilon (); which
@@ -32,6 +33,8 @@ class EpsilonGreedyPolicy(ArrayRecord):
     reward_max: Floats
     epsilon: Floats
     beside: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+
+    by_arm: ClassVar[tuple[str, ...]] = ("columns", "beside")
 
     def arrays(self) -> dict[str, AnyArray]:
         """All of the policy; one that looks at whole contexts says nothing of places."""

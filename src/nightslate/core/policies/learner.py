@@ -115,6 +115,9 @@ class Policy(Protocol):
         A row's are the same to the last bit whatever contexts there are beside its own (on one kind of CPU,
         with one BLAS thread): what is asked for one user alone is what a night publishes."""
 
+    def among(self, places: Ints) -> Self:
+        """The policy that has seen the same and chooses among some of its arms, by their places (m,)."""
+
     def arrays(self) -> dict[str, AnyArray]:
         """All of the policy: what a model file holds."""
 

@@ -17,16 +17,17 @@ and M itself has precision ridge I + sum of z_a z_a' (x) ridge X'X_a B_a^-1 (Li,
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import ndtri
 
-from nightslate.core.arrays import ArrayRecord, Bools, Floats, Keys, finite
+from nightslate.core.arrays import Bools, Floats, Keys, finite
 from nightslate.core.errors import InvalidInputError
 from nightslate.core.hashing import mix, uniform
 from nightslate.core.hashing import seed as named_key
+from nightslate.core.policies.by_arm import ByArm
 from nightslate.core.policies.learner import Arms, require_forgetting
 from nightslate.core.policies.statistics import LinearSums
 
@@ -39,11 +40,13 @@ _WHAT_ARMS_SHARE = named_key("what arms share")
 
 
 @dataclass(frozen=True, eq=False)
-class LinearPolicy(ArrayRecord):
+class LinearPolicy(ByArm):
     """What policies over linear regressions have in common: the posterior means (A, d) of the arms'
     coefficients."""
 
     mean: Floats
+
+    by_arm: ClassVar[tuple[str, ...]] = ("mean",)
 
     def expected_rewards(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the posterior mean reward."""

@@ -25,6 +25,8 @@ class LinearThompsonPolicy(LinearPolicy):
 
     coefficients: Floats
 
+    by_arm: ClassVar[tuple[str, ...]] = ("mean", "coefficients")
+
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the share of draws in which the arm has the highest reward; ties share evenly."""
         contexts = self._checked(contexts)

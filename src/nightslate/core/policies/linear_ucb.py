@@ -27,6 +27,8 @@ class LinearUCBPolicy(LinearPolicy):
     alpha: Floats
     temperature: Floats
 
+    by_arm: ClassVar[tuple[str, ...]] = ("mean", "root")
+
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A): the softmax of the bounds x . mean_a + alpha width_a, in units of `temperature`
         times the context's mean width; where that is 0, the highest bounds share evenly."""

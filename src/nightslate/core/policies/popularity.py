@@ -5,14 +5,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from nightslate.core.arrays import ArrayRecord, Floats
+from nightslate.core.arrays import Floats
 from nightslate.core.errors import InvalidInputError
+from nightslate.core.policies.by_arm import ByArm
 from nightslate.core.policies.learner import Arms, require_forgetting
 from nightslate.core.policies.statistics import ArmSums
 
 
 @dataclass(frozen=True, eq=False)
-class PopularityPolicy(ArrayRecord):
+class PopularityPolicy(ByArm):
     """Weights proportional to each arm's expected reward (A,).
 
     Proportions mean nothing below zero: where an arm's expectation is negative, all are taken above the
@@ -20,6 +21,8 @@ class PopularityPolicy(ArrayRecord):
     weight."""
 
     expected: Floats
+
+    by_arm: ClassVar[tuple[str, ...]] = ("expected",)
 
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A), the same row for every context."""

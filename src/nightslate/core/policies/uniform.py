@@ -1,7 +1,7 @@
 """Every arm alike: the policy that gathers the cleanest data, and the baseline."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -19,6 +19,10 @@ class UniformPolicy(ArrayRecord):
     def weights(self, contexts: Floats) -> Floats:
         """(n, d) -> (n, A), all 1 / A."""
         return np.full((len(contexts), int(self.arms)), 1 / int(self.arms))
+
+    def among(self, places: Ints) -> Self:
+        """The uniform policy over so many arms."""
+        return type(self)(np.asarray(len(places)))
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from nightslate.contracts import arrow
 from nightslate.engines import Input, Tables, Work
 from nightslate.errors import ContractError
 from nightslate.kernels.audit import faults
+from nightslate.kernels.channel_audit import candidate_faults
 from nightslate.kernels.contact_audit import faults_of_withheld, time_faults
 from nightslate.kernels.first_slot_totals import first_slot_totals
 from nightslate.kernels.show_times import ShowTimes
 from nightslate.pipeline.arms import arm_ids, offered_arms
+from nightslate.pipeline.channels import channels_tonight
 from nightslate.pipeline.choice_audit import audit_choices
 from nightslate.pipeline.contact_audit import audit_withheld
 from nightslate.pipeline.experiments import assignment_recorded
@@ -44,8 +46,8 @@ def run(
     published by now was sound before that."""
     known_of = UserTables(users, features, features_of_arms, risks)
     if not all_published(night, slates):
-        if rules := night.program.contacts:
-            audit_withheld(night, rules, known_of, impressions, withheld, slates)
+        if night.program.withholds:
+            audit_withheld(night, known_of, impressions, arms, withheld, slates)
         if choice := night.program.issue_choice:
             with unless_published(lambda: all_published(night, slates)):
                 audit_choices(night, choice.floor, known_of, withheld, issue_choices, slates)
@@ -69,7 +71,7 @@ def audit_issue(
     staged = slates.staged(night.slate_date)
     if not slates.is_published(staged):
         with unless_published(lambda: slates.is_published(staged)):
-            _audit(night, known_of, withheld, allocations, issue_choices, slates, staged)
+            _audit(night, known_of, arms, withheld, allocations, issue_choices, slates, staged)
             _audit_budgets(night, arms, slates, staged)
             staged.mark_audited()
     return staged.rows
@@ -78,6 +80,7 @@ def audit_issue(
 def _audit(
     night: IssueNight,
     known_of: UserTables,
+    arms: Table,
     withheld: Table,
     allocations: Table,
     issue_choices: Table,
@@ -86,9 +89,9 @@ def _audit(
 ) -> None:
     slates.verify(staged)
     issue, slate_date, name = night.issue, night.slate_date, night.name
-    inputs, served = slated_users(night, known_of, withheld, issue_choices, ())
+    inputs, served = slated_users(night, known_of, arms, withheld, issue_choices, ())
     times = ShowTimes.of(night.program.contacts, slate_date)
-    assignment = assignment_recorded(night, allocations)
+    assignment, channels = assignment_recorded(night, allocations), channels_tonight(night, arms)
     rows = Input(staged.data_files, arrow.schema(slates.contract), partition="slate_date")
     inputs["slates"] = rows.coded(("candidates", "ranking"))
 
@@ -96,6 +99,8 @@ def _audit(
         people = served(tables)
         found = faults(tables["slates"], people, name, slate_date, issue.floor, issue.depth, assignment)
         parts = [found, time_faults(tables["slates"], people, times)]
+        if channels is not None:
+            parts.append(candidate_faults(tables["slates"], people, channels))
         if "withheld" in tables:
             parts.append(faults_of_withheld(tables["slates"], tables["withheld"]))
         return counts_of(pa.concat_tables(parts))

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from nightslate.engines import Tables, Work
 from nightslate.pipeline.arms import of_no_arm
+from nightslate.pipeline.channels import channels_by_issue
 from nightslate.pipeline.contact_rules import (
     COUNTS,
     columns_looked_at,
@@ -36,10 +37,10 @@ def run(
 ) -> str:
     """One partition: a function of the logs up to ds, and of the slates published for ds or before it."""
     rules = night.program.contacts or ContactRules()
-    contacts = contacts_tonight(night, rules)
+    contacts = contacts_tonight(night, channels_by_issue(night, arms))
     known_of = UserTables(users, features, features_of_arms, risks)
-    inputs, known = known_users(night, known_of, columns_looked_at(night, rules))
-    inputs["impressions"] = shown_before(night, impressions, rules)
+    inputs, known = known_users(night, known_of, columns_looked_at(night))
+    inputs["impressions"] = shown_before(night, impressions)
     buckets = night.program.buckets
     with_slates = Work({**inputs, "slates": published_before(night, slates).of_users_in("users")}, buckets)
 

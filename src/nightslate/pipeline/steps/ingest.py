@@ -185,9 +185,8 @@ def _completion(
     if log == "impressions":
         slots = {name: issue.slots for name, issue in night.program.issues.items()}
         issues = ShownFor(_issues_of_arms(night, ingested["arms"]), slots)
-        return Completion(
-            CompletedImpressions(_kind(meant), issues), published_for(night, slates, SLATE_COLUMNS)
-        )
+        complete = CompletedImpressions(_kind(meant), issues, restricted=night.program.sends is not None)
+        return Completion(complete, published_for(night, slates, SLATE_COLUMNS))
     if log == "outcomes":
         schema = arrow_contracts.schema(night.contract("impressions"))
         shown = Input(ingested["impressions"].staged.data_files, schema).columns(
@@ -215,8 +214,11 @@ def _conformer(
     ingested: Mapping[str, TakenIn],
     form: str,
 ) -> Conformer:
-    """An impression is of an arm of its day. An outcome may be of one that was shown before and has left."""
+    """An impression is of an arm of its day. An outcome may be of one that was shown before and has left. An
+    arm that is sent has a channel that the program knows."""
     conformer = Conformer(night.contract(log), night.ds, pseudonymise)
+    if log == "arms":
+        return replace(conformer, values=_channels_of_arms(night))
     if log not in ("impressions", "outcomes"):
         return conformer
     arms = _accepted_arms(night, ingested["arms"])
@@ -225,6 +227,11 @@ def _conformer(
     arms |= _arms_before(night, logs["arms"], pseudonymise, form)
     days = f"the day or of the {days_attributed(night.program)} days before it"
     return replace(conformer, arms=tuple(sorted(arms)), arms_of=days)
+
+
+def _channels_of_arms(night: Night) -> dict[str, tuple[str, ...]]:
+    sends = night.program.sends
+    return {sends.channel: sends.values} if sends else {}
 
 
 def _arms_before(night: Night, arms_log: Table, pseudonymise: Pseudonymiser, form: str) -> set[str]:
@@ -237,7 +244,13 @@ def _arms_before(night: Night, arms_log: Table, pseudonymise: Pseudonymiser, for
         if has_landed(earlier):
             files = landed_files(earlier, "arms")
             pointed = pointed_columns(earlier, "arms", files, form)
-            conformer = Conformer(earlier.contract("arms"), earlier.ds, pseudonymise, pointed=pointed)
+            conformer = Conformer(
+                earlier.contract("arms"),
+                earlier.ds,
+                pseudonymise,
+                pointed=pointed,
+                values=_channels_of_arms(night),
+            )
             arms |= {*accepted_at_once(files, conformer)["arm_id"].to_pylist()}
     return arms
 

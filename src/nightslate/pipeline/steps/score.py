@@ -22,6 +22,7 @@ from nightslate.kernels.budget_draws import slates
 from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.champion_reigns import champion_as_of
+from nightslate.pipeline.channels import channels_tonight
 from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.served_users import Served, UserTables, slated_users
@@ -53,9 +54,12 @@ def run(
     """The champion is that of the nights before, so a backfill scores with what was champion then."""
     issue, champion, offered = night.issue, champion_as_of(night, promotions), offered_arms(night, arms)
     assignment = assignment_tonight(night, allocations)
-    scoring = scoring_by(night, offered, assignment, variant_models(night, models, champion))
+    scoring = replace(
+        scoring_by(night, offered, assignment, variant_models(night, models, champion)),
+        channels=channels_tonight(night, arms),
+    )
     known_of = UserTables(users, features, features_of_arms, risks)
-    work, served = users_to_score(night, known_of, withheld, issue_choices)
+    work, served = users_to_score(night, known_of, arms, withheld, issue_choices)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _has_begun(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
@@ -91,11 +95,11 @@ def scoring_by(
 
 
 def users_to_score(
-    night: IssueNight, known_of: UserTables, withheld: Table, issue_choices: Table
+    night: IssueNight, known_of: UserTables, arms: Table, withheld: Table, issue_choices: Table
 ) -> tuple[Work, Served]:
     """The users of the day with their contexts: what is read, and who of them gets slates."""
     looked_at = night.program.columns_of_contexts
-    inputs, served = slated_users(night, known_of, withheld, issue_choices, looked_at)
+    inputs, served = slated_users(night, known_of, arms, withheld, issue_choices, looked_at)
     return Work(inputs, night.program.buckets), served
 
 

@@ -225,6 +225,7 @@ def _set_up(
         ),
         rewards=rewards if interval_of(night).guaranteed else None,
         costs=issue.rewards.costs,
+        restricted=night.program.sends is not None,
     )
     return _SetUp(learnt_from, counts, examination, evaluator, rewards)
 

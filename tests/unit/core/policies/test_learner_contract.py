@@ -224,3 +224,24 @@ def test_what_does_not_fit_is_refused(learner):
     ):
         with pytest.raises(InvalidInputError, match=message):
             call()
+
+
+def test_among_some_arms_a_policy_knows_of_each_what_it_knew(learner):
+    policy, contexts, some = fitted(learner), logs()[0], np.array([3, 0, 2])
+    fewer = policy.among(some)
+    weights = fewer.weights(contexts)
+    assert weights.shape == (ROWS, 3)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+    if isinstance(policy, RewardModel):
+        expected = policy.expected_rewards(contexts)
+        np.testing.assert_allclose(fewer.expected_rewards(contexts), expected[:, some], rtol=1e-12)
+    everything = policy.among(np.arange(ARMS)).weights(contexts)
+    np.testing.assert_array_equal(everything, policy.weights(contexts))
+    turned = policy.among(np.arange(ARMS)[::-1]).weights(contexts)
+    np.testing.assert_allclose(turned[:, ::-1], policy.weights(contexts), rtol=1e-9, atol=1e-12)
+    if "thompson" in learner.kind:  # the highest of each draw among those that can be had
+        some = np.sort(some)
+        scores = np.einsum("akd,nd->nak", policy.coefficients[some], contexts)
+        best = scores >= scores.max(axis=1, keepdims=True)
+        shares = (best / best.sum(axis=1, keepdims=True)).mean(axis=2)
+        np.testing.assert_allclose(policy.among(some).weights(contexts), shares, atol=1e-12)

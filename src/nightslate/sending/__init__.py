@@ -1,0 +1,1 @@
+"""What the table `sends` says, handed to whoever sends it."""
