@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from nightslate.core.experiments import SampleRatio
+from nightslate.core.arrays import Floats
+from nightslate.core.experiments import SampleRatio, located, log_evidence
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import SampleRatiosByName
 from nightslate.kernels.readouts import Counts
@@ -30,60 +31,57 @@ Cell = tuple[str | None, str | None]
 """The column and the value of a segment, none of either for all users."""
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """The sample ratios of one segment, by the day of first exposure, in order. log_e: of all days up to each
-    (d,), its evidence."""
+@dataclass(frozen=True, eq=False)
+class SegmentRatio:
+    """The sample ratio of one segment. ratio: of cells (days, 1), those of first exposures in order; log_e:
+    (days,) the evidence for a mismatch after each."""
 
     cell: Cell
     days: list[str]
-    by_day: list[SampleRatio]
-    log_e: list[float]
+    ratio: SampleRatio
+    log_e: Floats
+
+    @classmethod
+    def of(cls, cell: Cell, by_day: Mapping[str, SampleRatio]) -> Self:
+        """Of the sample ratios of its days."""
+        days = sorted(by_day)
+        arrays = [by_day[day].arrays() for day in days]
+        ratio = SampleRatio.from_arrays(
+            {name: np.stack([each[name] for each in arrays])[:, None] for name in arrays[0]}
+        )
+        return cls(cell, days, ratio, log_evidence(ratio))
 
     @property
     def whole(self) -> SampleRatio:
         """Of all days."""
-        return _merged(self.by_day)
+        return self.ratio.pooled(0).cell(0)
 
     @property
     def most(self) -> float:
         """The evidence at its highest, which is what counts."""
-        return max(self.log_e)
-
-    @property
-    def since(self) -> int:
-        """The place of the day since which evidence has grown to its highest."""
-        highest = int(np.argmax(self.log_e))
-        before = [0.0, *self.log_e[:highest]]
-        return int(np.argmin(before))
+        return float(self.log_e.max())
 
     def in_words(self, variants: tuple[str, ...]) -> str:
         """Which share of which variant is missing, where and since when."""
-        begin = self.since
-        missing = _merged(self.by_day[begin:]).missing()
-        missing = np.where(np.isfinite(missing), missing, -np.inf)
-        place = int(np.argmax(missing))
-        column, value = self.cell
+        found, (column, value) = located(self.ratio), self.cell
         where = f", {column} {value or 'missing'}" if column else ""
-        since = f"since {self.days[begin]}" if begin else "from the start"
+        since = f"since {self.days[found.day]}" if found.day else "from the start"
         return (
-            f"{percent(float(missing[place]))} of the users of {variants[place]} are missing{where}, {since}:"
+            f"{percent(found.missing)} of the users of {variants[found.variant]} are missing{where}, {since}:"
             " a sample ratio mismatch, so those who are left can't be compared"
         )
 
 
-def mismatches(found: SampleRatiosByName) -> list[Mismatch]:
+def by_segment(found: SampleRatiosByName) -> list[SegmentRatio]:
     """Of all users, then of each segment."""
     by_cell: dict[Cell, dict[str, SampleRatio]] = {}
     for (column, value, day), ratio in found.states.items():
         by_cell.setdefault((column, value), {})[str(day)] = ratio
-    return [
-        Mismatch(cell, days := sorted(ratios), [ratios[day] for day in days], _log_e(ratios, days))
-        for cell, ratios in sorted(by_cell.items(), key=lambda item: repr((item[0][0] is not None, item[0])))
-    ]
+    in_order = sorted(by_cell.items(), key=lambda item: repr((item[0][0] is not None, item[0])))
+    return [SegmentRatio.of(cell, ratios) for cell, ratios in in_order]
 
 
-def faults(night: IssueNight, dealt: Allocated, counts: Counts, found: list[Mismatch]) -> Iterator[str]:
+def faults(night: IssueNight, dealt: Allocated, counts: Counts, found: list[SegmentRatio]) -> Iterator[str]:
     """Why the readout can't be believed, in words."""
     variants = tuple(dealt.variants)
     worst = max(found, key=lambda each: each.most, default=None)
@@ -110,7 +108,7 @@ def faults(night: IssueNight, dealt: Allocated, counts: Counts, found: list[Mism
             )
 
 
-def sample_ratio_rows(night: IssueNight, dealt: Allocated, found: list[Mismatch]) -> list[dict[str, Any]]:
+def sample_ratio_rows(night: IssueNight, dealt: Allocated, found: list[SegmentRatio]) -> list[dict[str, Any]]:
     """Of the table `sample_ratios`."""
     return [
         {
@@ -123,7 +121,7 @@ def sample_ratio_rows(night: IssueNight, dealt: Allocated, found: list[Mismatch]
             "expected": float(whole.expected[place]),
             "missing": missing if math.isfinite(missing := float(whole.missing()[place])) else None,
             "p": whole.p_value(),
-            "log_e": each.log_e[-1],
+            "log_e": float(each.log_e[-1]),
             "log_e_most": each.most,
             "first_day": date.fromisoformat(each.days[0]),
             "last_day": date.fromisoformat(each.days[-1]),
@@ -132,19 +130,3 @@ def sample_ratio_rows(night: IssueNight, dealt: Allocated, found: list[Mismatch]
         for whole in (each.whole,)
         for place, variant in enumerate(dealt.variants)
     ]
-
-
-def _log_e(ratios: Mapping[str, SampleRatio], days: list[str]) -> list[float]:
-    """The evidence after each day, of all up to it."""
-    values, so_far = [], None
-    for day in days:
-        so_far = ratios[day] if so_far is None else so_far.merge(ratios[day])
-        values.append(so_far.log_e_value())
-    return values
-
-
-def _merged(ratios: list[SampleRatio]) -> SampleRatio:
-    whole = ratios[0]
-    for ratio in ratios[1:]:
-        whole = whole.merge(ratio)
-    return whole

@@ -10,7 +10,7 @@ from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, waiting_row
-from nightslate.pipeline.readout_health import faults, mismatches, sample_ratio_rows
+from nightslate.pipeline.readout_health import by_segment, faults, sample_ratio_rows
 from nightslate.pipeline.readout_inputs import ReadoutTables, allocated, first_slates, readout_of, work_of
 from nightslate.pipeline.readout_rows import readout_rows
 from nightslate.tables import Table
@@ -45,7 +45,7 @@ def run(
     else:
         readout = readout_of(night, tables, dealt)
         states = night.engine.fold(readout.initial(), readout.update, work_of(night, tables, readout))
-        found = mismatches(states[SAMPLE_RATIOS])
+        found = by_segment(states[SAMPLE_RATIOS])
         verdict = decided(night, dealt, states, [*faults(night, dealt, states[COUNTS], found)])
         written[readouts] = readout_rows(night, dealt, states)
         written[sample_ratios] = sample_ratio_rows(night, dealt, found)
