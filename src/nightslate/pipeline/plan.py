@@ -239,7 +239,15 @@ STEPS = (
         run=step_runs.dashboard,
         reads=(
             *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
-            *("references", "feature_drift", "ledger", "slates", "exposures"),
+            *(
+                "references",
+                "feature_drift",
+                "ledger",
+                "slates",
+                "exposures",
+                "readouts",
+                "readout_decisions",
+            ),
         ),
     ),
     Step(

@@ -19,7 +19,7 @@ from tests.integration.nights import night_of
 
 from . import world
 
-PROGRAM, USERS, ARMS = "shop", 800, ("a", "b", "c")
+PROGRAM, USERS, ARMS = "shop", 1_100, ("a", "b", "c")
 DAYS = [date(2024, 3, 1) + timedelta(days=number) for number in range(6)]
 START = DAYS[1]
 BEFORE_SHOWING = ("ingest", "attribute", "train", "score", "audit", "publish")
@@ -251,7 +251,7 @@ def test_what_is_looked_at_together_is_adjusted_together(home: Path) -> None:
 def test_the_night_says_what_to_do_and_why(home: Path) -> None:
     said = read_out(home, 5)
     (row,) = rows(home, "readout_decisions").filter(ds=DAYS[5]).to_dicts()
-    assert (row["decision"], row["variant"], row["metric"]) == ("ship", "new", "reward")
+    assert (row["decision"], row["variant"], row["metric"]) == ("ship", "new", "reward"), row["reasons"]
     assert said.startswith("ship new: new: reward +")
     assert row["reasons"][0] in said
     assert row["shares_changed"]

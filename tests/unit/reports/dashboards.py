@@ -50,6 +50,8 @@ def report(
         "feature_drift": [row for day in days for row in _drift(day, features)],
         "references": [row for day in days for row in _references(day)],
         "ledger": [row for day in days for issue in policies for row in _ledger(issue, day, policies)],
+        "readouts": [row for day in days for row in _readouts(day)],
+        "readout_decisions": [_decision(day) for day in days],
     }
     return DashboardReport(
         program="shop",
@@ -182,6 +184,45 @@ def _ledger(issue: str, day: date, policies: dict[str, Sequence[str]]) -> list[d
          "came_lower": came and came - 0.01, "came_upper": came and came + 0.01,
          "kept": None if came is None else True, "ds": day}
     ]  # fmt: skip
+
+
+def _readouts(day: date) -> list[dict[str, object]]:
+    """Of the first issue: two metrics of two variants, which are held against a third; no interval of every
+    look on the first two nights."""
+    return [
+        {"issue": "homepage", "ds": day, "metric": metric, "variant": variant, "control": "randomised",
+         "scope": scope, "period": period, "segment": segment, "segment_value": segment and "web",
+         "method": method, **_effect(metric, variant, method, day)}
+        for metric in ("engagement", "opt_outs")
+        for variant in ("personalised", "rule", "randomised")
+        for scope in ("exposed", "assigned")
+        for period in ("cumulative", "day")
+        for segment in (None, "device")
+        for method in ("difference", "cuped", "naive")
+        if variant != "randomised" or method == "difference"
+    ]  # fmt: skip
+
+
+def effect(metric: str, variant: str, method: str, day: date) -> float:
+    """The effect of a variant, by the day."""
+    return 0.1 * len(variant) - len(metric) / 20 + {"cuped": 0.01}.get(method, 0.0) + 0.001 * day.day
+
+
+def _effect(metric: str, variant: str, method: str, day: date) -> dict[str, object]:
+    n, mean = 100 * (1 + (day - FIRST).days), 2.0
+    if variant == "randomised":
+        return {"n": n, "mean": mean}
+    middle, young = effect(metric, variant, method, day), (day - FIRST).days < 2
+    return {
+        "n": n, "mean": mean + middle, "effect": middle, "lower": middle - 0.1, "upper": middle + 0.1, "p": 0.04,
+        "relative": middle / mean, "anytime_lower": None if young else middle - 0.2,
+        "anytime_upper": None if young else middle + 0.2,
+    }  # fmt: skip
+
+
+def _decision(day: date) -> dict[str, object]:
+    decision = "ship" if (day - FIRST).days > 2 else "go on"
+    return {"issue": "homepage", "ds": day, "decision": decision, "metric": "engagement"}
 
 
 def _night(day: date) -> dict[str, object]:

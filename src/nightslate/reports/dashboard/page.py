@@ -24,10 +24,12 @@ from nightslate.reports.dashboard.lift import LIFT
 from nightslate.reports.dashboard.nights import NIGHTS
 from nightslate.reports.dashboard.policy_values import POLICY_VALUES
 from nightslate.reports.dashboard.promises import PROMISES
+from nightslate.reports.dashboard.readouts import READOUTS
 from nightslate.reports.dashboard.section import Section, SectionMaker
 from nightslate.reports.document import template
 
 SECTIONS: Sequence[SectionMaker] = (
+    READOUTS,
     POLICY_VALUES,
     LIFT,
     EXPOSURE,
