@@ -214,8 +214,8 @@ def _effect(metric: str, variant: str, method: str, day: date) -> dict[str, obje
         return {"n": n, "mean": mean}
     middle, young = effect(metric, variant, method, day), (day - FIRST).days < 2
     return {
-        "n": n, "mean": mean + middle, "effect": middle, "lower": middle - 0.1, "upper": middle + 0.1, "p": 0.04,
-        "relative": middle / mean, "anytime_lower": None if young else middle - 0.2,
+        "n": n, "mean": mean + middle, "effect": middle, "lower": middle - 0.1, "upper": middle + 0.1,
+        "p": 0.04, "relative": middle / mean, "anytime_lower": None if young else middle - 0.2,
         "anytime_upper": None if young else middle + 0.2,
     }  # fmt: skip
 
