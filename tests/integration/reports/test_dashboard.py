@@ -15,6 +15,7 @@ from tests.unit.reports import dashboards
 
 from nightslate.reports.dashboard.page import SECTIONS
 from nightslate.reports.dashboard.page import page as dashboard
+from nightslate.reports.numbers import significant
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -133,6 +134,29 @@ def test_another_issue_has_its_own_policies_unit_and_figures(opened: Opened) -> 
     assert ["uniform", "baseline", f"{purchases:.4f}"] in [row[:3] for row in opened.table("value")]
     assert opened.table("ledger")[0][1] == "popularity"
     assert len(opened.table("drift")) == 2  # features are of no issue
+
+
+def test_readouts_are_picked_by_metric_users_segment_and_variant(opened: Opened) -> None:
+    def variants() -> dict[str, str]:
+        """The effect of each, as the table has it."""
+        return {row[0]: row[4] for row in opened.table("readouts")}
+
+    def shown(metric: str, variant: str) -> str:
+        return significant(dashboards.effect(metric, variant, "cuped", LAST))
+
+    assert variants() == {name: shown("engagement", name) for name in ("personalised", "rule")}
+    assert opened.lines("readouts") == 2
+    opened.choose("#readouts [data-pick=metric]", "opt_outs")
+    assert variants() == {name: shown("opt_outs", name) for name in ("personalised", "rule")}
+    opened.choose("#readouts [data-pick=segment]", "device web")
+    opened.choose("#readouts [data-pick=users]", "all who were assigned")
+    assert len(variants()) == 2
+    opened.page.uncheck("#readouts [data-pick=variant] input[value=rule]")
+    opened.drawn()
+    assert list(variants()) == ["personalised"]
+    assert opened.lines("readouts") == 1
+    opened.choose("#issue", "mail")
+    assert opened.page.inner_text("#readouts .empty").startswith("No experiment has been read out")
 
 
 def test_a_range_of_nights_moves_charts_and_tables(opened: Opened) -> None:
