@@ -11,6 +11,9 @@ from scipy.special import logsumexp
 from nightslate.core.arrays import Floats
 from nightslate.core.experiments.sample_ratio import SampleRatio
 
+_APART = 1.2
+"""How many times later one day is than the one before it on which a loss could have begun."""
+
 
 @dataclass(frozen=True)
 class Mismatch:
@@ -33,17 +36,28 @@ def log_evidence(ratio: SampleRatio) -> Floats:
     """(days,) the logarithm of the evidence for a mismatch on each day, of cells (days, segments).
 
     It is a mixture, since a loss may begin on any day and in any segment: half of it is about all segments,
-    half is shared by each of several; half is about all days, and of the other half 1 / (t (t + 1)) about
-    those from day t on, counted from 0. On one day alone it is all about that."""
+    half is shared by each of several; half is about all days, and of the other half 1 / (j (j + 1)) about
+    those from the j-th of some later days on. On one day alone it is all about that."""
     days, several = len(ratio.seen), ratio.seen.shape[1] > 1
-    looks = [_log_evidence(ratio.cell(slice(start, None)), several) for start in range(days)]
     if days == 1:
-        return looks[0]
-    mixed = np.log(0.5 / np.arange(1, days + 1))  # what is held back for days to come
-    for start, log_e in enumerate(looks):
-        share = 0.5 / (start * (start + 1)) if start else 0.5
+        return _log_evidence(ratio, several)
+    later = _later_starts(days)
+    begun = np.searchsorted(later, np.arange(days), side="right")
+    mixed = np.log(0.5 / (begun + 1))  # what is held back for starts to come
+    for place, start in enumerate((0, *later)):
+        share = 0.5 / (place * (place + 1)) if place else 0.5
+        log_e = _log_evidence(ratio.cell(slice(start, None)), several)
         mixed[start:] = np.logaddexp(mixed[start:], log_e + math.log(share))
     return mixed
+
+
+def _later_starts(days: int) -> list[int]:
+    """Days after the first, on which a loss could have begun: each at first, then fewer and fewer, so that
+    whatever day it was one is not much later."""
+    starts = [1]
+    while (start := max(starts[-1] + 1, math.ceil(_APART * starts[-1]))) < days:
+        starts.append(start)
+    return starts
 
 
 def _log_evidence(ratio: SampleRatio, several: bool) -> Floats:
