@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools, Floats, Ints, Sums
+from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints, Sums
 from nightslate.core.experiments import Moments, SampleRatio
+from nightslate.core.hashing import deal, seed
+from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.experiment_users import DAY, Allocated, ExperimentUsers, Scope
+from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
 from nightslate.kernels.rewards import Costs
 from nightslate.kernels.user_totals import Done, rows_of
@@ -32,6 +35,44 @@ class Figure:
     scope: Scope
     period: Period
     weighted: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Spans:
+    """Of m users among u their places; since when each is spoken of, first; and the time that counts, from
+    begin up to before until; all (m,), in microseconds."""
+
+    who: Ints
+    first: Ints
+    begin: Ints
+    until: Ints
+    users: int
+
+    def before(self, window: timedelta) -> _Spans:
+        """So long before each is spoken of."""
+        since = self.first - microseconds(window)
+        return replace(self, first=since, begin=since, until=self.first)
+
+    def totals(self, done: Done) -> Floats:
+        """(m,) of each what was done in its time."""
+        return done.totals(*(self._of_all(each) for each in (self.first, self.begin, self.until)))[self.who]
+
+    def _of_all(self, moments: Ints) -> Ints:
+        """(u,) with those in which nothing is for all others."""
+        found = np.zeros(self.users, dtype=np.int64)
+        found[self.who] = moments
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Sample(ArrayRecord):
+    """What some users count for (n,)."""
+
+    values: Floats
+
+    def merge(self, other: Self) -> Self:
+        """Of those of both."""
+        return type(self)(np.concatenate([self.values, other.values]))
 
 
 SAMPLE_RATIOS, COUNTS = "sample ratios", "counts"
@@ -103,46 +144,64 @@ class Readout:
 
     def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Key, Any]]:
         """Of some users: their `assignments` and `impressions`, and the other logs that are looked at."""
-        users = ExperimentUsers.of(self.allocated, tables["assignments"], tables["impressions"])
-        sources = dict.fromkeys(part.source for part in self.parts.values())
-        rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
-        done = {said: Done.of(part, rows[part.source], users.ids) for said, part in self.parts.items()}
+        users, done = self._users(tables)
         yield SAMPLE_RATIOS, self._sample_ratios(users)
         yield COUNTS, self._counts(users, done)
         for figure in self.figures:
             yield figure, self._moments(figure, users, done)
 
-    def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Done]) -> MomentsByName:
-        """By variant, and column and value of a segment."""
+    def no_samples(self, metrics: Sequence[str]) -> dict[str, Sample]:
+        """Of no users, by metric."""
+        return {name: Sample(np.empty(0)) for name in metrics}
+
+    def samples(
+        self, tables: Mapping[str, pa.Table], metrics: Sequence[str], of_one_in: int
+    ) -> Iterator[tuple[str, Sample]]:
+        """What exposed users count for, by metric: of one in so many, by a hash of the user."""
+        users, done = self._users(tables)
+        keys = user_keys(pa.table({USER: users.ids}))
+        sampled = deal(keys, seed(self.allocated.salt, "quantiles"), of_one_in) == 0
+        for name in metrics:
+            spans = self._spans(Figure(name, "exposed", "cumulative"), users)
+            yield name, Sample(self._above(name, spans, done)[sampled[spans.who]])
+
+    def _users(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, dict[str, Done]]:
+        """The users, and what is counted of them, by how it is said."""
+        users = ExperimentUsers.of(self.allocated, tables["assignments"], tables["impressions"])
+        sources = dict.fromkeys(part.source for part in self.parts.values())
+        rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
+        return users, {said: Done.of(part, rows[part.source], users.ids) for said, part in self.parts.items()}
+
+    def _spans(self, figure: Figure, users: ExperimentUsers) -> _Spans:
+        """Of the users whose time is over."""
         metric, (who, since) = self.metrics[figure.metric], users.since(figure.scope)
         end = microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
-        first, begin, until = since, since + microseconds(metric.begins), np.full(since.size, end)
+        begin, until = since + microseconds(metric.begins), np.full(since.size, end)
         if figure.period == "day":
             begin = np.maximum(since, end - DAY)
         elif metric.lasts is not None:
             until = begin + microseconds(metric.lasts)
-        ready = until <= end
-        if not ready.all():
-            who, first, begin, until = who[ready], first[ready], begin[ready], until[ready]
+        over = until <= end
+        return _Spans(who[over], since[over], begin[over], until[over], users.variant.size)
 
-        def totals(part: Measured, *moments: Ints) -> Floats:
-            return done[_said(part)].totals(*(_of_all(each, who, users) for each in moments))[who]
+    def _above(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> Floats:
+        """(m,) what each user counts for, or the part of a ratio above the line."""
+        metric = self.metrics[name]
+        above = spans.totals(done[_said(metric)])
+        return (above > 0).astype(np.float64) if metric.kind in ("share", "retention") else above
 
-        above, below = totals(metric, first, begin, until), np.ones(who.size)
-        if metric.kind in ("share", "retention"):
-            above = (above > 0).astype(np.float64)
-        if figure.metric in self.caps:
-            above = np.minimum(above, self.caps[figure.metric])
-        if metric.per:
-            below = totals(metric.per, first, begin, until)
-        columns = [above, below]
+    def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Done]) -> MomentsByName:
+        """By variant, and column and value of a segment."""
+        metric, spans = self.metrics[figure.metric], self._spans(figure, users)
+        ones = np.ones(spans.who.size)
+        above = np.minimum(self._above(figure.metric, spans, done), self.caps.get(figure.metric, np.inf))
+        columns = [above, spans.totals(done[_said(metric.per)]) if metric.per else ones]
         for covariate in self.covariates.values():
-            before = first - microseconds(covariate.window)
-            columns += [totals(covariate, before, before, first), np.ones(who.size)]
+            columns += [spans.before(covariate.window).totals(done[_said(covariate)]), ones]
         values = np.stack(columns, axis=1)
         if figure.weighted:
-            values *= users.weight[who][:, None]
-        return self._by_variant(figure, users, who, values)
+            values *= users.weight[spans.who][:, None]
+        return self._by_variant(figure, users, spans.who, values)
 
     def _by_variant(self, figure: Figure, users: ExperimentUsers, who: Ints, values: Floats) -> MomentsByName:
         found = dict[Place, Moments]()
@@ -199,10 +258,3 @@ class Readout:
 def _said(part: Measured) -> str:
     """What is counted, as text: what is said twice is counted once."""
     return part.model_dump_json(include={*Measured.model_fields})
-
-
-def _of_all(values: Ints, who: Ints, users: ExperimentUsers) -> Ints:
-    """(u,) the values (m,) of some users, and moments that nothing is in of all others."""
-    found = np.zeros(users.variant.size, dtype=np.int64)
-    found[who] = values
-    return found

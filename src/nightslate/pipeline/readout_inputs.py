@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +20,9 @@ from nightslate.programs.days import days_before
 from nightslate.programs.features import ARM, USER
 from nightslate.programs.readouts import REWARDS
 from nightslate.tables import Table
+
+_SAMPLED = 1_000_000
+"""Impressions whose users quantiles are taken of: of more, a sample of them."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,11 @@ def readout_of(night: IssueNight, tables: ReadoutTables, dealt: Allocated) -> Re
         segments=asked.segments,
         arms=_arms(night, tables.arms),
         costs=night.issue.rewards.costs,
-        caps={name: metric.winsorise.value for name, metric in asked.metrics.items() if metric.winsorise},
+        caps={
+            name: metric.winsorise.value
+            for name, metric in asked.metrics.items()
+            if metric.winsorise and metric.winsorise.value is not None
+        },
     )
 
 
@@ -92,6 +100,28 @@ def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
             columns = tuple(dict.fromkeys([USER, "occurred_at", *sources[name]]))
             inputs[name] = bucket_input(night, table, columns, since).of_users_in("assignments")
     return Work(inputs, night.program.buckets)
+
+
+def with_quantiles(night: IssueNight, readout: Readout, work: Work) -> Readout:
+    """With the most that users count for where a program says so by a quantile of theirs: one pass more over
+    the logs, of all users or a sample of them."""
+    metrics = night.issue.experiment.metrics
+    wanted = {name: each.winsorise.quantile for name, each in metrics.items() if each.winsorise}
+    quantiles = {name: quantile for name, quantile in wanted.items() if quantile is not None}
+    if not quantiles:
+        return readout
+    of_one_in = -(-work.inputs["impressions"].rows // _SAMPLED)
+    samples = night.engine.fold(
+        readout.no_samples([*quantiles]),
+        lambda tables: readout.samples(tables, [*quantiles], max(1, of_one_in)),
+        work,
+    )
+    caps = {
+        name: float(np.quantile(samples[name].values, quantile))
+        for name, quantile in quantiles.items()
+        if samples[name].values.size
+    }
+    return replace(readout, caps={**readout.caps, **caps})
 
 
 def _columns(night: IssueNight, readout: Readout) -> Mapping[str, list[str]]:

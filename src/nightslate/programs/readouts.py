@@ -46,9 +46,16 @@ class Measured(Strict):
 
 
 class Winsorise(Strict):
-    """What a user counts for at most."""
+    """What a user counts for at most: a `value`, or that `quantile` of all exposed users'."""
 
-    value: Worth
+    value: Worth | None = None
+    quantile: float | None = Field(default=None, gt=0.5, lt=1)
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Winsorise:
+        if (self.value is None) == (self.quantile is None):
+            raise ValueError("say a `value`, or a `quantile` of all users'")
+        return self
 
 
 class Metric(Measured):

@@ -10,11 +10,15 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 from scipy import stats
 
+from nightslate.engines.spark import SparkEngine
 from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.models.tracking import NightRun
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.running import run_step
+from nightslate.pipeline.stored_meaning import with_meaning
 from tests.integration.nights import night_of
 
 from . import world
@@ -218,6 +222,15 @@ def test_what_each_variant_is_worth_is_that_of_its_users_rows(home: Path, scope:
     assert (control["n"], control["mean"], control["effect"]) == (old.size, pytest.approx(means[1]), None)
 
 
+def test_both_engines_read_out_the_same(home: Path, spark: SparkSession) -> None:
+    read_out(home, 5)
+    tables = ("readouts", "sample_ratios", "readout_decisions")
+    local = [rows(home, table).filter(ds=DAYS[5]).rows() for table in tables]
+    run_step("readout", night(home, 5).on(SparkEngine(spark)))
+    assert all(local)
+    assert local == [rows(home, table).filter(ds=DAYS[5]).rows() for table in tables]
+
+
 def test_users_count_once_their_window_is_over(home: Path) -> None:
     read_out(home, 4)
     found = rows(home, "readouts").filter(
@@ -277,6 +290,48 @@ def test_whose_logs_are_lost_is_named(tmp_path: Path) -> None:
     assert 60 < share < 100
     assert reason in said
     assert rows(tmp_path, "readouts").filter(ds=DAYS[5]).height > 0
+
+
+def test_rewards_that_are_a_mixture_of_two_programs_are_not_believed(home: Path) -> None:
+    tonight = night(home, 4)
+    credits = tonight.table("credits")
+    before = credits.rows(DAYS[3], DAYS[3])
+    another = {"rewards.values.click": "7.0"}
+    credits.replace(DAYS[3], before.drop_columns(["ds"]), with_meaning(tonight, "credits", another))
+    said = read_out(home, 4)
+    assert said.startswith(f"not healthy: credits: {DAYS[3]} was made under another program: rewards.")
+    run_step("attribute", night(home, 3))
+    assert not read_out(home, 4).startswith("not healthy")
+
+
+def test_days_that_no_night_has_taken_in_are_named(tmp_path: Path) -> None:
+    play(tmp_path, 3)
+    later = night(tmp_path, 4)
+    NightRun.start(later.mlflow, tmp_path, PROGRAM, later.ds)
+    said = read_out(tmp_path, 4)
+    assert f"Look: no night has taken in the logs of {DAYS[3]}, {DAYS[4]}" in said
+
+
+def test_a_quantile_is_the_most_that_a_user_counts_for(home: Path) -> None:
+    said = {"source": "outcomes", "column": "value"}
+    metrics = {"a": said, "b": {**said, "winsorise": {"quantile": 0.75}}, "c": said}
+    asked = {"decided_by": "a", "guardrails": [], "covariates": {}}
+    read_out(home, 5, metrics=metrics, **asked)
+    once = rows(home, "readouts").filter(ds=DAYS[5])
+    users = first_assigned(home, DAYS[5])
+    shown = rows(home, "impressions").join(users.select("user_id", "slate_date"), on="user_id")
+    shown = shown.filter(pl.col("ds") >= pl.col("slate_date"))
+    shown = shown.group_by("user_id").agg(first=pl.min("occurred_at"))
+    done = rows(home, "outcomes").join(shown, on="user_id").filter(pl.col("occurred_at") >= pl.col("first"))
+    by_user = shown.join(done.group_by("user_id").agg(pl.sum("value")), on="user_id", how="left")
+    cap = float(np.quantile(by_user["value"].fill_null(0.0).to_numpy(), 0.75))
+    metrics["c"] = {**said, "winsorise": {"value": cap}}
+    read_out(home, 5, metrics=metrics, **asked)
+    found = rows(home, "readouts").filter(ds=DAYS[5])
+    for name in ("mean", "effect", "stderr"):
+        by_metric = [found.filter(metric=metric).sort(pl.all().exclude("metric"))[name] for metric in "abc"]
+        assert by_metric[1].to_list() == by_metric[2].to_list() != by_metric[0].to_list()
+    assert once.height == found.height
 
 
 def test_what_no_log_has_is_told(home: Path) -> None:

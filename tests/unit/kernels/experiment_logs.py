@@ -30,13 +30,13 @@ def logs(seed: int) -> dict[str, list[dict[str, Any]]]:
     dice = np.random.default_rng(seed)
     assignments, impressions, outcomes, credits = [], [], [], []
     for user in range(USERS):
-        since = int(dice.integers(0, DAYS))
+        name, since = f"{user:032x}", int(dice.integers(0, DAYS))
         variant = VARIANTS[int(dice.random() > 0.5)]
         for number in range(since, DAYS):
             moved = number > since + 4 and dice.random() < 0.3
             assignments.append(
                 {
-                    "user_id": f"u{user}",
+                    "user_id": name,
                     "experiment": SALT if dice.random() < 0.9 or number == since else "other",
                     "variant": VARIANTS[1 - VARIANTS.index(variant)] if moved else variant,
                     "slate_date": START + timedelta(days=number),
@@ -45,8 +45,8 @@ def logs(seed: int) -> dict[str, list[dict[str, Any]]]:
         for row in range(int(dice.integers(0, 9))):
             at = moment(dice, max(0, since - 2), DAYS)
             shown = {
-                "impression_id": f"u{user}-{row}",
-                "user_id": f"u{user}",
+                "impression_id": f"{name}-{row}",
+                "user_id": name,
                 "occurred_at": at,
                 "variant": variant if dice.random() < 0.8 else None,
                 "arm_id": "abc"[int(dice.integers(3))],
@@ -67,7 +67,7 @@ def logs(seed: int) -> dict[str, list[dict[str, Any]]]:
                     )
         outcomes += [
             {
-                "user_id": f"u{user}",
+                "user_id": name,
                 "occurred_at": moment(dice, -6, DAYS),
                 "kind": ["click", "task"][int(dice.integers(2))],
                 "value": float(dice.integers(0, 4)),

@@ -215,7 +215,7 @@ def test_users_in_parts_are_users_as_a_whole() -> None:
     rows = logs(7)
     parts = []
     for share in range(3):
-        of_part = lambda user, share=share: int(user[1:]) % 3 == share  # noqa: E731
+        of_part = lambda user, share=share: int(user, 16) % 3 == share  # noqa: E731
         mine = {
             name: [row for row in each if of_part(row["user_id"])]
             for name, each in rows.items()
@@ -229,6 +229,20 @@ def test_users_in_parts_are_users_as_a_whole() -> None:
             for place, one in state.states.items():
                 for name, array in one.arrays().items():
                     np.testing.assert_allclose(merged[key].states[place].arrays()[name], array, atol=1e-9)
+
+
+def test_quantiles_are_of_what_exposed_users_count_for() -> None:
+    rows = logs(8)
+    how, truth = readout(), OneByOne(rows)
+    name = "clicks_2d_at_most_3"
+    ((_, found),) = how.samples(tables(rows), [name], of_one_in=1)
+    said, right = METRICS[name], []
+    for user in truth.first:
+        since = truth.since(user, "exposed")
+        if since and since + timedelta(days=2) <= END:
+            right.append(truth.counted(said, user, since, since, since + timedelta(days=2)))
+    assert sorted(found.values) == sorted(right)
+    assert len(right) > 10
 
 
 def test_nobody_is_nothing() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from nightslate.core.experiments import Decision
@@ -11,11 +12,22 @@ from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, waiting_row
 from nightslate.pipeline.readout_health import by_segment, faults, sample_ratio_rows
-from nightslate.pipeline.readout_inputs import ReadoutTables, allocated, first_slates, readout_of, work_of
+from nightslate.pipeline.readout_inputs import (
+    ReadoutTables,
+    allocated,
+    first_slates,
+    readout_of,
+    with_quantiles,
+    work_of,
+)
 from nightslate.pipeline.readout_rows import readout_rows
+from nightslate.pipeline.stored_meaning import in_words, outdated
+from nightslate.programs.readouts import REWARDS
 from nightslate.tables import Table
 
 Rows = list[dict[str, Any]]
+
+_DAYS_NAMED = 5
 
 
 def run(
@@ -43,14 +55,18 @@ def run(
         written[readout_decisions] = [waiting_row(night, why)]
         said = f"{WAITS}: {why}"
     else:
-        readout = readout_of(night, tables, dealt)
-        states = night.engine.fold(readout.initial(), readout.update, work_of(night, tables, readout))
+        asked = readout_of(night, tables, dealt)
+        work = work_of(night, tables, asked)
+        readout = with_quantiles(night, asked, work)
+        states = night.engine.fold(readout.initial(), readout.update, work)
         found = by_segment(states[SAMPLE_RATIOS])
-        verdict = decided(night, dealt, states, [*faults(night, dealt, states[COUNTS], found)])
+        wrong = [*_otherwise_credited(night, dealt, readout, credits)]
+        wrong += faults(night, dealt, states[COUNTS], found)
+        verdict = decided(night, dealt, states, wrong)
         written[readouts] = readout_rows(night, dealt, states)
         written[sample_ratios] = sample_ratio_rows(night, dealt, found)
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
-        said = f"{_in_words(verdict)}{_of_no_row(readout, states)}"
+        said = f"{_in_words(verdict)}{_of_no_row(readout, states)}{_of_no_day(night, dealt, impressions)}"
         _track(night, written[readouts], verdict)
     for table, rows in written.items():
         table.replace(night.ds, table.typed(rows), night.commit_metadata)
@@ -65,6 +81,26 @@ def _waits_for(night: IssueNight, dealt: Allocated) -> str:
     if not dealt.shares:
         return f"no night has assigned anybody yet from {start} to {night.ds}"
     return ""
+
+
+def _otherwise_credited(
+    night: IssueNight, dealt: Allocated, readout: Readout, credits: Table
+) -> Iterator[str]:
+    """A fault where what is earned is a mixture of what two programs said."""
+    if any(part.source == REWARDS for part in readout.parts.values()):
+        stale = outdated(night, "credits", credits.snapshot().written())
+        mine = {day: why for day, why in stale.items() if dealt.since <= day <= night.ds}
+        if mine:
+            yield f"credits: {in_words(mine)}; run the step attribute of each of these days again"
+
+
+def _of_no_day(night: IssueNight, dealt: Allocated, impressions: Table) -> str:
+    """A word on days since the start whose logs no night has taken in."""
+    written = impressions.snapshot().written()
+    days = (dealt.since + timedelta(days=number) for number in range((night.ds - dealt.since).days + 1))
+    lacking = [str(day) for day in days if day not in written]
+    listed = ", ".join([*lacking[:_DAYS_NAMED], *(["..."] if len(lacking) > _DAYS_NAMED else [])])
+    return f". Look: no night has taken in the logs of {listed}" if lacking else ""
 
 
 def _in_words(verdict: Decision) -> str:
