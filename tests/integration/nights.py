@@ -13,10 +13,10 @@ import yaml
 from nightslate import programs
 from nightslate.engines import LocalEngine
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.plan import plan
+from nightslate.pipeline.plan import OF_ALL_NIGHTS, plan
 from nightslate.pipeline.running import run_task
 
-DOCS = ("data_docs",)
+DOCS = OF_ALL_NIGHTS
 """Great Expectations takes longer than most of the night before it, and nothing looks at what it leaves: of
 several nights of a program, one has it."""
 

@@ -12,7 +12,9 @@ from nightslate.pipeline import step_runs
 from nightslate.pipeline.tasks import Step, Task
 from nightslate.programs import Program
 
-DATA_DOCS = "data_docs"
+DASHBOARD, DATA_DOCS = "dashboard", "data_docs"
+OF_ALL_NIGHTS = (DASHBOARD, DATA_DOCS)
+"""Steps that leave nothing for the nights after them: of several nights in a row the last may do."""
 
 
 def plan(program: Program) -> tuple[Task, ...]:
@@ -193,14 +195,24 @@ STEPS = (
     ),
     Step(
         name="report",
-        does="Writes the page of the night.",
+        does="Writes the page of the night, and how often its slates show each arm.",
         run=step_runs.report,
         reads=(
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
             *("withheld", "models", "delays", "evaluations", "sweeps", "uplift"),
             *("evidence", "promotions", "ledger", "issue_choices", "slates"),
         ),
+        writes=("exposures",),
         per_issue=True,
+    ),
+    Step(
+        name=DASHBOARD,
+        does="Writes the page of all nights.",
+        run=step_runs.dashboard,
+        reads=(
+            *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
+            *("feature_drift", "ledger", "slates", "exposures"),
+        ),
     ),
     Step(
         name=DATA_DOCS,

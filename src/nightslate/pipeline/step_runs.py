@@ -93,6 +93,12 @@ def report() -> Run:
     return run
 
 
+def dashboard() -> Run:
+    from nightslate.pipeline.steps.dashboard import run
+
+    return run
+
+
 def data_docs() -> Run:
     from nightslate.pipeline.steps.data_docs import run
 

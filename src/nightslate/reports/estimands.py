@@ -22,6 +22,14 @@ def leading(evaluations: pa.Table) -> pa.Table:
     return progressive if progressive.num_rows else cross_fitted(evaluations)
 
 
+def leading_of_each_night(evaluations: pa.Table) -> pa.Table:
+    """As `leading`, of rows of many nights (`ds`) of one issue: each night leads with its own."""
+    progressive = (pc.field("estimand") == PROGRESSIVE) & (pc.field("n") > 0)
+    nights = evaluations.filter(progressive)["ds"].unique()
+    others = (pc.field("estimand") == CROSS_FITTED) & ~pc.field("ds").isin(nights)
+    return evaluations.filter(progressive | others)
+
+
 def cross_fitted(evaluations: pa.Table) -> pa.Table:
     """The rows on policies as they are fitted tonight."""
     return evaluations.filter(pc.field("estimand") == CROSS_FITTED)

@@ -69,6 +69,11 @@ class Reward:
         """What a value is multiplied by before it is drawn or written."""
         return 100.0 if self.rate else 1.0
 
+    @property
+    def unit(self) -> str:
+        """What a number that was multiplied by `factor` counts."""
+        return f"{self.name}, in percent" if self.rate else self.name
+
     def value(self, value: float | None) -> str:
         """A mean reward."""
         return percent(value) if self.rate else significant(value)

@@ -36,6 +36,10 @@ class Warehouse:
         of_issue = () if issue is None else (_plain(issue),)
         return Path(self.home / "reports" / _plain(program), *of_issue, f"{ds.isoformat()}.html")
 
+    def dashboard(self, program: str) -> Path:
+        """The page of all nights."""
+        return self.home / "reports" / _plain(program) / "index.html"
+
     def detector(self, program: str, name: str, digest: str) -> Path:
         """The folder of a detector's model."""
         return self.home / "detectors" / _plain(program) / _plain(name) / digest

@@ -14,7 +14,7 @@ from nightslate.engines import Engine, LocalEngine
 from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.plan import DATA_DOCS, plan
+from nightslate.pipeline.plan import OF_ALL_NIGHTS, plan
 from nightslate.pipeline.running import run_task
 from nightslate.programs import Program
 from nightslate.tables import Warehouse
@@ -70,9 +70,9 @@ class Play:
         return Setup(self.program, self.users, self.seed, landing, slates, PSEUDONYMISE, served)
 
     def _run(self, night: Night, day: int, last: bool, progress: Progress) -> None:
-        """Data Docs are written of the last night alone: they take longer than learning does."""
+        """Pages of all nights are written on the last one alone: Data Docs take longer than learning does."""
         for task in plan(self.program):
-            if task.step.name == DATA_DOCS and not last:
+            if task.step.name in OF_ALL_NIGHTS and not last:
                 continue
             progress(day, task.name)
             begun = time.monotonic()

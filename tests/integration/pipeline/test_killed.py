@@ -24,6 +24,7 @@ WORST_MOMENT = {
     "audit": ("nightslate.tables.staging.Staged", "mark_audited", 1),
     "publish": ("nightslate.tables.commits.DayLog", "commit", 1),
     "report": ("nightslate.models.tracking.NightRun", "finish", 1),
+    "dashboard": ("pathlib.Path", "replace", 1),
     "data_docs": ("great_expectations.data_context.EphemeralDataContext", "build_data_docs", 1),
 }
 

@@ -23,6 +23,7 @@ BANDIT = {
     "audit": {"score"},
     "publish": {"audit"},
     "report": {"promote", "publish"},
+    "dashboard": {"report"},
     "data_docs": {"publish"},
 }
 LANDED = {"impressions", "outcomes", "users", "arms", "references", "activity"}
@@ -95,7 +96,7 @@ def test_issues_wait_for_what_they_share_and_not_for_one_another():
     assert found == {name: home.get(name, set()) | mail.get(name, set()) for name in home | mail}
     assert found["audit"] == {"home.score", "mail.score"}
     assert found["home.report"] == {"home.promote", "publish"}
-    assert len(found) == 15
+    assert len(found) == 16
 
 
 def test_issues_are_drawn_once_all_are_trained_and_before_any_is_scored():

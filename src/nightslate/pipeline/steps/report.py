@@ -45,9 +45,12 @@ Tables = Mapping[str, Table]
 
 
 def run(night: IssueNight, **tables: Table) -> str:
-    """Writes reports/<program>/<ds>.html, or that of the issue where the program has several."""
+    """Writes reports/<program>/<ds>.html, or that of the issue where the program has several, and how often
+    the night's slates show each arm, for the page of all nights."""
     tracked = night.run()
-    report = _gather(night, tables, tracked)
+    exposures = tables["exposures"].typed(_exposures(night, tables["slates"]))
+    tables["exposures"].replace(night.slate_date, exposures, night.commit_metadata)
+    report = _gather(night, tables, tracked, _shares(exposures))
     path = night.warehouse.report(night.name, night.ds, night.only)
     path.parent.mkdir(parents=True, exist_ok=True)
     html = page(report)
@@ -76,7 +79,7 @@ def run(night: IssueNight, **tables: Table) -> str:
     return f"{path}"
 
 
-def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport:
+def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.Table) -> NightReport:
     def tonight(name: str) -> pa.Table:
         return tables[name].rows(night.ds, night.ds)
 
@@ -91,7 +94,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun) -> NightReport
     compared = (pc.field("policy") != LOGGED) & (
         pc.field("reference").is_null() | (pc.field("reference") == reign.champion)
     )
-    leads, exposure = leading(evaluations), _exposure(night, tables["slates"])
+    leads = leading(evaluations)
     return NightReport(
         program=night.name,
         description=night.program.description,
@@ -253,8 +256,8 @@ def _sample(night: IssueNight, table: Table) -> pa.Table:
     return pa.concat_tables(rows) if rows else slates.to_arrow(night.slate_date, night.slate_date)
 
 
-def _exposure(night: IssueNight, table: Table) -> pa.Table:
-    """How often each arm stands in each slot of tonight's slates, as a share of all of them."""
+def _exposures(night: IssueNight, table: Table) -> list[dict[str, Any]]:
+    """How many of tonight's slates have each arm in each slot, by slot and arm."""
     shown: Counter[tuple[int, str]] = Counter()
     published, slates = table.snapshot(), 0
     for file in published.files(night.slate_date, night.slate_date):
@@ -266,7 +269,13 @@ def _exposure(night: IssueNight, table: Table) -> pa.Table:
                 arms.field("values").to_pylist(), arms.field("counts").to_pylist(), strict=True
             ):
                 shown[slot + 1, arm] += number
-    rows = [{"arm_id": a, "slot": s, "share": n / slates} for (s, a), n in sorted(shown.items())]
-    return pa.Table.from_pylist(
-        rows, pa.schema([("arm_id", pa.string()), ("slot", pa.int64()), ("share", pa.float64())])
-    )
+    return [
+        {"issue": night.issue.name, "arm_id": arm, "slot": slot, "shown": number, "slates": slates}
+        for (slot, arm), number in sorted(shown.items())
+    ]
+
+
+def _shares(exposures: pa.Table) -> pa.Table:
+    """Each arm's share of slates by slot."""
+    share = pc.divide(exposures["shown"].cast(pa.float64()), exposures["slates"])
+    return exposures.select(["arm_id", "slot"]).append_column("share", share)

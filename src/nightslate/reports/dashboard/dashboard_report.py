@@ -1,0 +1,50 @@
+"""What the dashboard shows: rows of all nights, and what the program says of its issues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from nightslate.reports.numbers import Reward
+
+NIGHTS = pa.schema(
+    [
+        ("day", pa.date32()),
+        ("pages", pa.string()),
+        *((name, pa.int64()) for name in ("impressions", "outcomes", "quarantine", "slates")),
+        *((name, pa.float64()) for name in ("ingest", "attribute", "train", "publish", "seconds")),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class IssueRules:
+    """What a program says of an issue. judged_by: the estimator that its gate goes by. min_ess: how many
+    effective samples the gate asks for."""
+
+    reward: Reward
+    judged_by: str
+    first_champion: str
+    min_ess: float
+
+
+@dataclass(frozen=True)
+class DashboardReport:
+    """All nights of one program.
+
+    first, last: the first and the newest night that the page is about.
+    rows: by table, the columns that sections read, of the nights from `first` on.
+    nights: rows of NIGHTS. Names of the issues that have a page of the night, with a space between them; rows
+    of tables; the seconds that a night took, in all and up to the commit of each of these steps.
+    """
+
+    program: str
+    description: str
+    first: date
+    last: date
+    issues: Mapping[str, IssueRules]
+    rows: Mapping[str, pa.Table]
+    nights: pa.Table

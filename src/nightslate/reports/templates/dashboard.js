@@ -1,0 +1,150 @@
+"use strict";
+(() => {
+  const page = JSON.parse(document.getElementById("data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const [issue, since, until, theme] = ["issue", "since", "until", "theme"].map(byId);
+  const MISSING = "\u2013";
+  const DAY = 86400000;
+
+  const rounded = (value, digits = 3) => {
+    const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value) || 1)));
+    return value.toLocaleString("en", { minimumFractionDigits: Math.min(places, 8), maximumFractionDigits: Math.min(places, 8) }).replace("-", "\u2212");
+  };
+  const duration = (seconds) => {
+    if (seconds < 60) return `${rounded(seconds, 2)} s`;
+    const minutes = Math.round(seconds / 60);
+    return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  };
+  const WRITTEN = {
+    text: String,
+    day: String,
+    night: (value, row) => {
+      if (!row.pages.split(" ").includes(chosen())) return value;
+      return Object.assign(document.createElement("a"), { href: `${issue ? `${issue.value}/` : ""}${value}.html`, textContent: value });
+    },
+    number: (value) => (value === 0 ? "0" : rounded(value)),
+    count: (value) => value.toLocaleString("en"),
+    share: (value) => `${rounded(100 * value)} %`,
+    seconds: duration,
+    yes_or_no: (value) => (value ? "yes" : "no"),
+  };
+
+  /* Rows come in the order of nights. */
+  const decoded = (columns) => {
+    const names = Object.keys(columns);
+    const values = names.map((name) => {
+      const column = columns[name];
+      return Array.isArray(column) ? column : column.at.map((place) => (place === null ? null : column.values[place]));
+    });
+    return (values[0] || []).map((_, i) => {
+      const row = Object.fromEntries(names.map((name, n) => [name, values[n][i]]));
+      return { ...row, at: Date.parse(row.day) };
+    });
+  };
+  const distinct = (rows, field) => [...new Set(rows.map((row) => row[field]))].filter((value) => value !== null).sort();
+
+  class Section {
+    constructor(name, data) {
+      this.place = byId(name);
+      this.data = data;
+      this.rows = decoded(data.rows);
+      this.boxes = [...this.place.querySelectorAll(".chart")];
+      this.views = [];
+      this.picks = data.picks.map(([field, one]) => ({ field, one, place: this.place.querySelector(`[data-pick="${field}"]`) }));
+      for (const pick of this.picks) pick.place.addEventListener("change", () => this.show());
+    }
+
+    /* The rows of the chosen issue, whatever else is picked: what there is to pick, and what colours are for. */
+    ofIssue() {
+      return this.rows.filter((row) => !("issue" in row) || row.issue === chosen());
+    }
+
+    offer() {
+      const rows = this.ofIssue();
+      for (const { field, one, place } of this.picks) {
+        const names = distinct(rows, field);
+        if (one) {
+          place.replaceChildren(...names.map((name) => new Option(name)));
+          continue;
+        }
+        const boxes = names.map((name) => {
+          const label = document.createElement("label");
+          const box = Object.assign(document.createElement("input"), { type: "checkbox", value: name, checked: true });
+          label.append(box, name);
+          return label;
+        });
+        place.replaceChildren(place.firstElementChild, ...boxes);
+      }
+    }
+
+    picked() {
+      const sets = this.picks.map(({ field, one, place }) => [
+        field, new Set(one ? [place.value] : [...place.querySelectorAll(":checked")].map((box) => box.value)),
+      ]);
+      return this.ofIssue().filter((row) => sets.every(([field, names]) => names.has(row[field])));
+    }
+
+    show() {
+      const rows = this.picked().filter((row) => since.value <= row.day && row.day <= until.value);
+      this.place.querySelector(".empty").hidden = rows.length > 0;
+      this.place.querySelector(".figures").hidden = rows.length === 0;
+      const newest = rows.filter((row) => row.day === rows.at(-1).day);
+      this.table(this.data.newest ? newest : rows.toReversed());
+      this.draw(rows, newest);
+    }
+
+    draw(rows, newestRows) {
+      this.views.forEach((view) => view?.finalize());
+      this.drawn = Promise.all(this.boxes.map(async (box, i) => {
+        if (!rows.length) return;
+        const { spec, by, newest } = this.data.charts[i];
+        const names = by === null ? [] : distinct(this.ofIssue(), by);
+        const named = JSON.parse(JSON.stringify(spec).replaceAll('["*"]', () => JSON.stringify(names)));
+        this.views[i] = await vegaEmbed(box, { ...named, datasets: { ...named.datasets, rows: newest ? newestRows : rows } }, { renderer: "svg", actions: false });
+        box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box says what it shows
+      }));
+    }
+
+    table(rows) {
+      this.place.querySelector(".of").textContent = this.data.newest && rows.length ? `, ${rows[0].day}` : "";
+      this.place.querySelector("tbody").replaceChildren(...rows.map((row) => {
+        const line = document.createElement("tr");
+        for (const [field, written] of this.data.columns) {
+          const cell = line.insertCell();
+          const value = row[field];
+          cell.replaceChildren(value === null ? MISSING : WRITTEN[written](value, row));
+          cell.className = ["text", "day", "night"].includes(written) ? "name" : "number";
+        }
+        return line;
+      }));
+    }
+  }
+
+  const names = Object.keys(page.issues);
+  const chosen = () => (issue ? issue.value : names[0]);
+  const sections = Object.entries(page.sections).map(([name, data]) => new Section(name, data));
+
+  const show = () => {
+    document.querySelectorAll("[data-unit]").forEach((place) => { place.textContent = page.issues[chosen()]; });
+    sections.forEach((section) => section.show());
+    const nights = Math.round((Date.parse(until.value) - Date.parse(since.value)) / DAY) + 1;
+    byId("shown").textContent = nights > 0
+      ? `Nights of ${since.value} to ${until.value}${issue ? `, issue ${chosen()}` : ""}.`
+      : "There is no night in this range: it begins after it ends.";
+  };
+  const offer = () => sections.forEach((section) => section.offer());
+
+  issue?.addEventListener("change", () => { offer(); show(); });
+  for (const input of [since, until]) input.addEventListener("change", () => { input.value ||= input.defaultValue; show(); });
+  byId("all").addEventListener("click", () => {
+    for (const input of [since, until]) input.value = input.defaultValue;
+    show();
+  });
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  const themed = () => { document.documentElement.dataset.theme = theme.value; };
+  theme.addEventListener("change", themed);
+  offer();
+  show();
+  /* Whoever drives the page can wait for what it draws. */
+  window.drawn = async () => { await Promise.all(sections.map((section) => section.drawn)); };
+})();
