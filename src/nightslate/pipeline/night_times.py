@@ -8,33 +8,34 @@ from datetime import UTC, date, datetime, timedelta
 from nightslate.tables import Table
 from nightslate.tables.snapshot import Commit
 
-ENDS = {"ingest": "impressions", "attribute": "credits", "train": "models", "publish": "slates"}
-"""The steps that slates wait for, and the table whose commit ends each."""
+ENDS = {"ingested": "impressions", "attributed": "credits", "trained": "models", "published": "slates"}
+"""Moments of a night that its slates wait for, and the table whose commit tells each."""
 
 _DAY = timedelta(days=1)
 
 
-def seconds_by_step(tables: Mapping[str, Table], nights: list[date]) -> dict[date, dict[str, float]]:
-    """What each of these steps took of a night, its wait for a free worker included, in seconds; nothing of
-    nights whose commits Delta's log does not go back to, or that were ingested and not published since.
+def seconds_between(tables: Mapping[str, Table], nights: list[date]) -> dict[date, dict[str, float]]:
+    """How long it was until each of these moments from the one before it, in seconds, waits for a free worker
+    included; nothing of nights whose commits Delta's log does not go back to, or that were ingested and not
+    published since.
 
     A night begins with the newest attempt to ingest it. Of commits after that the first counts: what was run
     again later, or published between nights, is not what the night took.
     """
-    commits = {step: _by_day(tables[table]) for step, table in ENDS.items()}
+    commits = {moment: _by_day(tables[table]) for moment, table in ENDS.items()}
     found = {}
     for night in nights:
-        ingested = commits["ingest"].get(night, [])
+        ingested = commits["ingested"].get(night, [])
         if not ingested:
             continue
         began, ended = datetime.fromtimestamp(ingested[0].token / 1e6, UTC), ingested[0].at
-        seconds = {"ingest": (ended - began).total_seconds()}
-        for step in list(ENDS)[1:]:
-            day = night + _DAY if step == "publish" else night
-            after = [commit.at for commit in commits[step].get(day, []) if commit.at >= ended]
+        seconds = {"ingested": (ended - began).total_seconds()}
+        for moment in list(ENDS)[1:]:
+            day = night + _DAY if moment == "published" else night
+            after = [commit.at for commit in commits[moment].get(day, []) if commit.at >= ended]
             if not after:
                 break
-            seconds[step] = (after[-1] - ended).total_seconds()
+            seconds[moment] = (after[-1] - ended).total_seconds()
             ended = after[-1]
         else:
             found[night] = seconds

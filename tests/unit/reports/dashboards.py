@@ -160,7 +160,12 @@ def _ledger(issue: str, day: date, policies: dict[str, Sequence[str]]) -> list[d
 
 
 def _night(day: date) -> dict[str, object]:
-    seconds = {"ingest": 40.0, "attribute": 10.0, "train": 60.0 + day.toordinal() % 30, "publish": 30.0}
+    seconds = {
+        "ingested": 40.0,
+        "attributed": 10.0,
+        "trained": 60.0 + day.toordinal() % 30,
+        "published": 30.0,
+    }
     return {
         "day": day, "pages": "homepage mail", "impressions": 12_000, "outcomes": 900, "quarantine": 3,
         "slates": 5000, **seconds, "seconds": sum(seconds.values()),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.night_times import seconds_by_step
+from nightslate.pipeline.night_times import seconds_between
 from nightslate.reports.dashboard.dashboard_report import NIGHTS, DashboardReport, IssueRules
 from nightslate.reports.dashboard.page import page, tables_read
 from nightslate.reports.numbers import Reward
@@ -74,7 +74,7 @@ def _nights(night: Night, tables: Tables, nights: list[date]) -> pa.Table:
     counts = {
         name: _rows_by_day(tables[name]) for name in ("impressions", "outcomes", "quarantine", "slates")
     }
-    took = seconds_by_step(tables, nights)
+    took = seconds_between(tables, nights)
     rows = [
         {
             "day": day,

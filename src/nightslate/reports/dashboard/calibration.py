@@ -6,10 +6,10 @@ import pyarrow.compute as pc
 
 from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.estimates import ESTIMATES, estimates_of_nights
-from nightslate.reports.dashboard.over_nights import bands, constant, lines, told
+from nightslate.reports.dashboard.over_nights import bands, constant, figure, lines, told
 from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker
 
-_COLUMNS = ["issue", "day", "policy", "value", "lower", "upper", "ess", "n", "unsupported_share"]
+_COLUMNS = ["issue", "day", "policy", "role", "value", "lower", "upper", "ess", "n", "unsupported_share"]
 
 
 def _section(report: DashboardReport) -> Section:
@@ -46,7 +46,11 @@ def _section(report: DashboardReport) -> Section:
             Chart(
                 "Effective sample size",
                 lines(
-                    "policy", "ess", told("night", "day"), told("policy", "policy"), told("ESS", "ess", "Q")
+                    "policy",
+                    figure("ess", zero=True),
+                    told("night", "day"),
+                    told("policy", "policy"),
+                    told("ESS", "ess", "Q"),
                 ),
                 "The effective sample size of each policy over nights. The table below has the newest night.",
                 by="policy",
@@ -58,7 +62,7 @@ def _section(report: DashboardReport) -> Section:
             Column("lower", "at least"),
             Column("upper", "at most"),
             Column("ess", "effective samples"),
-            Column("n", "of units", "count"),
+            Column("n", "of", "count"),
             Column("unsupported_share", "unsupported", "share"),
         ],
         picks=[Pick("policy", "policies")],

@@ -15,7 +15,7 @@ NIGHTS = pa.schema(
         ("day", pa.date32()),
         ("pages", pa.string()),
         *((name, pa.int64()) for name in ("impressions", "outcomes", "quarantine", "slates")),
-        *((name, pa.float64()) for name in ("ingest", "attribute", "train", "publish", "seconds")),
+        *((name, pa.float64()) for name in ("ingested", "attributed", "trained", "published", "seconds")),
     ]
 )
 
@@ -38,7 +38,7 @@ class DashboardReport:
     first, last: the first and the newest night that the page is about.
     rows: by table, the columns that sections read, of the nights from `first` on.
     nights: rows of NIGHTS. Names of the issues that have a page of the night, with a space between them; rows
-    of tables; the seconds that a night took, in all and up to the commit of each of these steps.
+    of tables; the seconds that a night took, in all (`seconds`) and from one of these moments to the next.
     """
 
     program: str

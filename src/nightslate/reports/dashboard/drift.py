@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import altair as alt
 import pyarrow.compute as pc
 
 from nightslate.core.features import MOVED
 from nightslate.reports.dashboard.dashboard_report import DashboardReport
-from nightslate.reports.dashboard.over_nights import constant, lines, told
+from nightslate.reports.dashboard.over_nights import constant, figure, lines, told
 from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker
 
 
 def _section(report: DashboardReport) -> Section:
     drift = report.rows["feature_drift"].rename_columns({"ds": "day"})
-    chart = lines("feature", "psi", told("night", "day"), told("feature", "feature"), told("PSI", "psi", "Q"))
+    chart = lines(
+        "feature", _axis("psi"), told("night", "day"), told("feature", "feature"), told("PSI", "psi", "Q")
+    )
     return Section(
         name="drift",
         title="Drift of features",
@@ -23,7 +26,7 @@ def _section(report: DashboardReport) -> Section:
         charts=[
             Chart(
                 "Population stability index",
-                constant(MOVED, zero=True) + chart,
+                constant(MOVED, _axis("value")) + chart,
                 f"The stability index of each feature over nights, against {MOVED}. The table below has the"
                 " newest night.",
                 by="feature",
@@ -38,6 +41,11 @@ def _section(report: DashboardReport) -> Section:
         ],
         picks=[Pick("feature", "features")],
     )
+
+
+def _axis(field: str) -> alt.Y:
+    """What has moved far leaves room for what has moved little."""
+    return figure(field, zero=True, scale="sqrt")
 
 
 DRIFT = SectionMaker({"feature_drift": ("feature", "psi", "users", "mean", "mean_before", "ds")}, _section)

@@ -8,15 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.reports.dashboard.dashboard_report import DashboardReport
-from nightslate.reports.dashboard.over_nights import coloured_by, figure, night, rows, told
+from nightslate.reports.dashboard.over_nights import OTHERS, coloured_by, figure, night, rows, told
 from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker
 
 MOST_ARMS = 11
 """Of an issue, those most shown over all nights; the others are one."""
-
-OTHERS = "all other arms"
-
-_BY = ["issue", "day", "arm"]
 
 
 def _section(report: DashboardReport) -> Section:
@@ -51,30 +47,28 @@ def _section(report: DashboardReport) -> Section:
 
 
 def _shares(exposures: pa.Table) -> pa.Table:
-    """By issue, night and arm, of the arms most shown and the others."""
-    named = exposures.append_column("arm", pa.array(_names(exposures), pa.string()))
-    days = pc.subtract(exposures["slate_date"].cast(pa.timestamp("s")), pa.scalar(timedelta(days=1)))
-    named = named.append_column("day", days.cast(pa.date32()))
-    shown = named.group_by(_BY).aggregate([("shown", "sum")])
-    places = named.group_by(["issue", "day"]).aggregate([("shown", "sum")])
-    joined = shown.join(places, ["issue", "day"], right_suffix="_of_all")
-    share = pc.divide(joined["shown_sum"].cast(pa.float64()), joined["shown_sum_of_all"])
-    found = joined.select(_BY).append_column("share", share)
-    found = found.append_column("percent", pc.multiply(share, 100.0))
-    return found.sort_by([("issue", "ascending"), ("day", "ascending"), ("share", "descending")])
-
-
-def _names(exposures: pa.Table) -> list[str]:
-    """What each row's arm is called in the chart."""
+    """By issue and night the arms most shown over all nights, in that order, and the others."""
     totals = exposures.group_by(["issue", "arm_id"]).aggregate([("shown", "sum")])
-    ranked = totals.sort_by([("shown_sum", "descending"), ("arm_id", "ascending")]).to_pylist()
-    most: dict[str, set[str]] = {}
-    for row in ranked:
-        arms = most.setdefault(row["issue"], set())
-        if len(arms) < MOST_ARMS:
-            arms.add(row["arm_id"])
-    pairs = zip(exposures["issue"].to_pylist(), exposures["arm_id"].to_pylist(), strict=True)
-    return [arm if arm in most[issue] else OTHERS for issue, arm in pairs]
+    ranked = totals.sort_by([("issue", "ascending"), ("shown_sum", "descending"), ("arm_id", "ascending")])
+    place = pa.array(_places(ranked["issue"].to_pylist()), pa.int64())
+    named = ranked.select(["issue", "arm_id"]).append_column("place", place)
+    named = named.append_column("arm", pc.if_else(pc.less(place, MOST_ARMS), ranked["arm_id"], OTHERS))
+    days = pc.subtract(exposures["slate_date"].cast(pa.timestamp("s")), pa.scalar(timedelta(days=1)))
+    rows = exposures.append_column("day", days.cast(pa.date32())).join(named, ["issue", "arm_id"])
+    shown = rows.group_by(["issue", "day", "arm"]).aggregate([("shown", "sum"), ("place", "min")])
+    places = rows.group_by(["issue", "day"]).aggregate([("shown", "sum")])
+    joined = shown.join(places, ["issue", "day"], right_suffix="_of_all")
+    joined = joined.sort_by([(name, "ascending") for name in ("issue", "day", "place_min")])
+    share = pc.divide(joined["shown_sum"].cast(pa.float64()), joined["shown_sum_of_all"])
+    found = joined.select(["issue", "day", "arm"]).append_column("share", share)
+    return found.append_column("percent", pc.multiply(share, 100.0))
+
+
+def _places(issues: list[str]) -> list[int]:
+    """Of rows in the order of issues, the place of each among those of its issue, from 0, no lower than the
+    first of the others."""
+    first = {issue: at for at, issue in reversed([*enumerate(issues)])}
+    return [min(at - first[issue], MOST_ARMS) for at, issue in enumerate(issues)]
 
 
 EXPOSURE = SectionMaker({"exposures": ("issue", "arm_id", "shown", "slate_date")}, _section)

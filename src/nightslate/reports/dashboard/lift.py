@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.estimates import ESTIMATES, LOGGED, estimates_of_nights
 from nightslate.reports.dashboard.over_nights import bands, constant, told
-from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker
+from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker, Tile
+
+_LOGGED = "what was logged"
 
 
 def _section(report: DashboardReport) -> Section:
@@ -17,7 +19,7 @@ def _section(report: DashboardReport) -> Section:
     )
     against = {
         "the champion of the night": pc.field("reference") == pc.field("champion"),
-        "what was logged": pc.field("reference") == LOGGED,
+        _LOGGED: pc.field("reference") == LOGGED,
         "the first champion": pc.field("reference") == pc.field("baseline"),
     }
     rows = [_named(pairs.filter(chosen), name) for name, chosen in against.items()]
@@ -38,7 +40,7 @@ def _section(report: DashboardReport) -> Section:
         " night alone: the gate goes by evidence that holds at every look, which is on the page of the"
         " night.",
         rows=pa.concat_tables(rows).select(
-            ["issue", "day", "policy", "against", "reference", "value", "lower", "upper"]
+            ["issue", "day", "policy", "role", "against", "reference", "value", "lower", "upper"]
         ),
         charts=[
             Chart(
@@ -58,6 +60,15 @@ def _section(report: DashboardReport) -> Section:
             Column("upper", "at most"),
         ],
         picks=[Pick("against", "against", one=True), Pick("policy", "policies")],
+        tiles=[
+            Tile(
+                "more than was logged",
+                "value",
+                "number",
+                {"role": "champion", "against": _LOGGED},
+                interval=True,
+            )
+        ],
     )
 
 

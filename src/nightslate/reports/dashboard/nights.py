@@ -6,9 +6,9 @@ import altair as alt
 
 from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.over_nights import COLOURS, colour, figure, night, rows, told
-from nightslate.reports.dashboard.section import Chart, Column, Section, SectionMaker
+from nightslate.reports.dashboard.section import Chart, Column, Section, SectionMaker, Tile
 
-_STEPS = ("ingest", "attribute", "train", "publish")
+_STEPS = ("ingested", "attributed", "trained", "published")
 
 
 def _section(report: DashboardReport) -> Section:
@@ -21,9 +21,9 @@ def _section(report: DashboardReport) -> Section:
         .encode(
             x=night("utcyearmonthdate(at)"),
             y=figure("minutes", zero=True, stack=True),
-            color=alt.Color("step:N", scale=scale, title=None, legend=alt.Legend()),
+            color=alt.Color("step:N", scale=scale, title=None),
             order=alt.Order("order:Q"),
-            tooltip=[told("night", "day"), told("up to the end of", "step"), told("minutes", "minutes", "Q")],
+            tooltip=[told("night", "day"), told("until", "step"), told("minutes", "minutes", "Q")],
         )
     )
     return Section(
@@ -52,6 +52,7 @@ def _section(report: DashboardReport) -> Section:
             Column("seconds", "took", "seconds"),
         ],
         newest=False,
+        tiles=[Tile("slates", "slates", "count", {}), Tile("the night took", "seconds", "seconds", {})],
     )
 
 

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
-
-from nightslate.reports.plots import SHORT_LABEL
 
 ROWS = "rows"
 """The data set of a chart that the page fills in."""
 
-COLOURS = ("blue", "amber", "green", "purple", "red", "teal")
+COLOURS = [
+    *("blue", "amber", "green", "purple", "red", "teal"),
+    *("pink", "lime", "indigo", "brown", "sky", "slate"),
+]
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
-"""One fewer than there are colours: thirty names are told apart."""
+"""What tells lines apart where colours do not: on paper, and for some eyes."""
 
-LEGEND = alt.Legend(labelExpr=SHORT_LABEL, symbolOpacity=1, symbolStrokeWidth=2, symbolType="stroke")
+NAMES, COLOURS_OF_NAMES = ["*names"], ["*colours"]
+"""In place of a scale's domain and range: the names that the shown issue has, and their colours, which the
+page puts here. It has the legend, too: what picks names shows how each is drawn."""
 
-NAMES = ["*"]
-"""In place of a scale's domain: the names that the issue which is shown has, which the page puts here."""
+OTHERS = "all other arms"
+"""A name that is no colour's: it is muted."""
 
 Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
 
 HEIGHT = 260
 _DAY = 86_400_000
+_DOT = alt.condition("datum.role === 'champion'", alt.value(70), alt.value(20))
+"""The champion of the night stands out."""
+
 _TICKS = f"max(1, min(width / 110, span(domain('x')) / {_DAY}))"
 """No more than there are nights, nor than their days have room for."""
 
@@ -34,9 +40,9 @@ def rows() -> alt.Chart:
     return alt.Chart(alt.NamedData(name=ROWS))
 
 
-def constant(value: float, *, zero: bool = False) -> alt.Chart:
-    """A line at a value that figures are held against."""
-    base = alt.Chart(alt.InlineData(values=[{"value": value}])).encode(y=figure("value", zero=zero))
+def constant(value: float, y: alt.Y | None = None) -> alt.Chart:
+    """A line at a value that figures are held against; `y`: the axis, of the column `value`."""
+    base = alt.Chart(alt.InlineData(values=[{"value": value}])).encode(y=y or figure("value"))
     line: alt.Chart = base.mark_rule(color=colour("ink"), strokeDash=[4, 3])
     return line
 
@@ -54,33 +60,33 @@ def night(field: str = "at") -> alt.X:
     return alt.X(f"{field}:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
 
 
-def figure(field: str, *, zero: bool = False, stack: bool | None = None) -> alt.Y:
+def figure(
+    field: str, *, zero: bool = False, stack: bool | None = None, scale: Literal["linear", "sqrt"] = "linear"
+) -> alt.Y:
     """A number on the vertical axis."""
-    scale = alt.Scale(zero=zero, nice=True)
-    return alt.Y(f"{field}:Q", title=None, scale=scale, stack=stack, axis=alt.Axis(tickCount=5))
+    of = alt.Scale(zero=zero, nice=True, type=scale)
+    return alt.Y(f"{field}:Q", title=None, scale=of, stack=stack, axis=alt.Axis(tickCount=5))
 
 
 def coloured_by(field: str) -> alt.Color:
     """Each name has the same colour in all charts of an issue, whatever is picked of them."""
-    scale = alt.Scale(domain=NAMES, range=[colour(name) for name in COLOURS])
-    return alt.Color(f"{field}:N", scale=scale, title=None, legend=LEGEND)
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=NAMES, range=COLOURS_OF_NAMES), legend=None)
 
 
 def dashed_by(field: str) -> alt.StrokeDash:
-    """What tells lines apart where colours do not: on paper, and for some eyes."""
-    scale = alt.Scale(domain=NAMES, range=DASHES)
-    return alt.StrokeDash(f"{field}:N", scale=scale, title=None, legend=LEGEND)
+    """The same of dashes."""
+    return alt.StrokeDash(f"{field}:N", scale=alt.Scale(domain=NAMES, range=DASHES), legend=None)
 
 
 def bands(field: str, *tooltip: alt.Tooltip) -> Drawn:
     """A line for each name in a column, of the column `value`, within the band from `lower` to `upper`."""
-    band = _by(field).mark_area(opacity=0.13).encode(y=figure("lower"), y2="upper:Q")
+    band = _by(field).mark_area(opacity=0.1).encode(y=figure("lower"), y2="upper:Q")
     return alt.layer(band, *_lines(field, figure("value"), tooltip))
 
 
-def lines(field: str, value: str, *tooltip: alt.Tooltip) -> Drawn:
-    """A line for each name in a column, of another column, which has no interval."""
-    return alt.layer(*_lines(field, figure(value, zero=True), tooltip))
+def lines(field: str, y: alt.Y, *tooltip: alt.Tooltip) -> Drawn:
+    """A line for each name in a column, of a figure that has no interval."""
+    return alt.layer(*_lines(field, y, tooltip))
 
 
 def told(title: str, field: str, kind: str = "N") -> alt.Tooltip:
@@ -95,7 +101,7 @@ def _by(field: str) -> alt.Chart:
 
 def _lines(field: str, y: alt.Y, tooltip: Sequence[alt.Tooltip]) -> list[alt.Chart]:
     drawn = _by(field).mark_line(strokeWidth=2).encode(y=y, strokeDash=dashed_by(field))
-    dots = _by(field).mark_point(filled=True, size=22, opacity=1).encode(y=y, tooltip=list(tooltip))
+    dots = _by(field).mark_point(filled=True, opacity=1).encode(y=y, size=_DOT, tooltip=list(tooltip))
     return [drawn, dots]
 
 
@@ -117,6 +123,6 @@ def specification(chart: Drawn) -> dict[str, Any]:
             "ticks": False,
             "labelPadding": 8,
         },
-        legend={**text, "labelFontSize": 12, "orient": "top", "direction": "horizontal", "columns": 4},
+        legend={**text, "labelFontSize": 12, "orient": "top", "direction": "horizontal", "symbolOpacity": 1},
     )
     return dict(drawn.to_dict())

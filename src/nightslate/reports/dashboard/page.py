@@ -54,6 +54,9 @@ def page(report: DashboardReport) -> str:
     shown = [(section, *thinned(section.rows)) for section in (maker.made(report) for maker in SECTIONS)]
     data = {
         "issues": {name: rules.reward.unit for name, rules in report.issues.items()},
+        "colours": over_nights.COLOURS,
+        "dashes": over_nights.DASHES,
+        "others": over_nights.OTHERS,
         "sections": {section.name: _data(section, encoded(rows)) for section, rows, _ in shown},
     }
     scripts = [vega(), _script()]
@@ -92,6 +95,7 @@ def _data(section: Section, rows: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "columns": [[column.field, column.written] for column in section.columns],
         "picks": [[pick.field, pick.one] for pick in section.picks],
+        "tiles": [[tile.field, tile.written, tile.where, tile.interval] for tile in section.tiles],
         "newest": section.newest,
     }
 

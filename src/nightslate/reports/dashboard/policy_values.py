@@ -7,7 +7,9 @@ import pyarrow.compute as pc
 from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.estimates import ESTIMATES, estimates_of_nights
 from nightslate.reports.dashboard.over_nights import bands, told
-from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker
+from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker, Tile
+
+_CHAMPION = {"role": "champion"}
 
 
 def _section(report: DashboardReport) -> Section:
@@ -26,7 +28,8 @@ def _section(report: DashboardReport) -> Section:
         title="What policies are worth",
         about="The value of each policy as estimated by each night from the logs of its window, with the"
         " interval as a band. Policies are weighed on days after those that they were fitted on, or, on"
-        " nights that have no such day yet, on users that they were not fitted on.",
+        " nights that have no such day yet, on users that they were not fitted on. The large dots are the"
+        " champion of the night.",
         rows=values.filter(pc.field("value").is_valid()).select(
             ["issue", "day", "policy", "role", "value", "lower", "upper", "n"]
         ),
@@ -46,9 +49,13 @@ def _section(report: DashboardReport) -> Section:
             Column("value", "value"),
             Column("lower", "at least"),
             Column("upper", "at most"),
-            Column("n", "impressions, decisions or sequences", "count"),
+            Column("n", "weighed", "count"),
         ],
         picks=[Pick("policy", "policies")],
+        tiles=[
+            Tile("champion", "policy", "text", _CHAMPION),
+            Tile("what it is worth", "value", "number", _CHAMPION, interval=True),
+        ],
     )
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.reports.dashboard.dashboard_report import DashboardReport, IssueRules
-from nightslate.reports.dashboard.over_nights import LEGEND, Drawn, colour, rows, told
+from nightslate.reports.dashboard.over_nights import Drawn, colour, rows, told
 from nightslate.reports.dashboard.section import Chart, Column, Section, SectionMaker
 from nightslate.reports.plots import SHORT_LABEL
 
@@ -69,7 +69,7 @@ def _promised_and_come() -> Drawn:
     def shown(what: str, least: str, most: str, shape: str, offset: int) -> list[alt.Chart]:
         scale = alt.Scale(domain=["promised", "came"], range=[colour("amber"), colour("blue")])
         of = base.transform_calculate(what=f"'{what}'")
-        of = of.encode(color=alt.Color("what:N", scale=scale, title=None, legend=LEGEND))
+        of = of.encode(color=alt.Color("what:N", scale=scale, title=None))
         x = alt.Scale(zero=False)
         interval = of.mark_rule(strokeWidth=2, yOffset=offset)
         point = of.mark_point(filled=True, size=80, opacity=1, shape=shape, yOffset=offset)

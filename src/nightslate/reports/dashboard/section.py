@@ -53,6 +53,18 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """A figure of the first screen: a column of the newest night's row that has these values elsewhere; with
+    its `interval`, where it has one."""
+
+    title: str
+    field: str
+    written: Written
+    where: Mapping[str, str]
+    interval: bool = False
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page. name: of its place in the page. about: what its figures are.
 
@@ -66,6 +78,7 @@ class Section:
     charts: Sequence[Chart]
     columns: Sequence[Column]
     picks: Sequence[Pick] = ()
+    tiles: Sequence[Tile] = ()
     newest: bool = True
     empty: str = "No night of this range has anything to show here."
 

@@ -15,8 +15,9 @@
     const minutes = Math.round(seconds / 60);
     return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   };
+  const short = (name) => (name.length <= 60 ? name : `${name.slice(0, 59)}\u2026`);
   const WRITTEN = {
-    text: String,
+    text: short,
     day: String,
     night: (value, row) => {
       if (!row.pages.split(" ").includes(chosen())) return value;
@@ -41,7 +42,19 @@
       return { ...row, at: Date.parse(row.day) };
     });
   };
-  const distinct = (rows, field) => [...new Set(rows.map((row) => row[field]))].filter((value) => value !== null).sort();
+  /* In the order in which they come first: what comes later takes no colour from what was there. */
+  const distinct = (rows, field) => [...new Set(rows.map((row) => row[field]))];
+  const colourOf = (name, place) => `var(--${name === page.others ? "muted" : page.colours[place % page.colours.length]})`;
+  const dashOf = (place) => page.dashes[place % page.dashes.length];
+
+  const swatch = (name, place) => {
+    const box = document.createElement("span");
+    box.innerHTML = '<svg width="26" height="4" aria-hidden="true"><line x1="0" x2="26" y1="2" y2="2" stroke-width="3"/></svg>';
+    const line = box.querySelector("line");
+    line.setAttribute("stroke", colourOf(name, place));
+    line.setAttribute("stroke-dasharray", dashOf(place).join(" "));
+    return box.firstElementChild;
+  };
 
   class Section {
     constructor(name, data) {
@@ -50,6 +63,8 @@
       this.rows = decoded(data.rows);
       this.boxes = [...this.place.querySelectorAll(".chart")];
       this.views = [];
+      this.tiles = [...document.querySelectorAll(`[data-tile="${name}"]`)];
+      this.told = data.charts.map(({ by }) => by);
       this.picks = data.picks.map(([field, one]) => ({ field, one, place: this.place.querySelector(`[data-pick="${field}"]`) }));
       for (const pick of this.picks) pick.place.addEventListener("change", () => this.show());
     }
@@ -64,13 +79,13 @@
       for (const { field, one, place } of this.picks) {
         const names = distinct(rows, field);
         if (one) {
-          place.replaceChildren(...names.map((name) => new Option(name)));
+          place.replaceChildren(...names.map((name) => new Option(short(name), name)));
           continue;
         }
         const boxes = names.map((name) => {
           const label = document.createElement("label");
           const box = Object.assign(document.createElement("input"), { type: "checkbox", value: name, checked: true });
-          label.append(box, name);
+          label.append(box, ...(this.told.includes(field) ? [swatch(name, namesOf(field).indexOf(name))] : []), short(name));
           return label;
         });
         place.replaceChildren(place.firstElementChild, ...boxes);
@@ -90,7 +105,20 @@
       this.place.querySelector(".figures").hidden = rows.length === 0;
       const newest = rows.filter((row) => row.day === rows.at(-1).day);
       this.table(this.data.newest ? newest : rows.toReversed());
+      this.tell();
       this.draw(rows, newest);
+    }
+
+    /* The figures of the first screen, whatever is picked here. */
+    tell() {
+      const rows = this.ofIssue().filter((row) => since.value <= row.day && row.day <= until.value);
+      const newest = rows.filter((row) => row.day === rows.at(-1).day);
+      this.data.tiles.forEach(([field, written, where, interval], i) => {
+        const row = newest.find((each) => Object.entries(where).every(([name, value]) => each[name] === value));
+        const told = (name) => (row && row[name] !== null ? WRITTEN[written](row[name], row) : MISSING);
+        const reach = Object.assign(document.createElement("small"), { textContent: interval ? `${told("lower")} to ${told("upper")}` : "" });
+        this.tiles[i].replaceChildren(told(field), ...(interval ? [reach] : []));
+      });
     }
 
     draw(rows, newestRows) {
@@ -98,8 +126,10 @@
       this.drawn = Promise.all(this.boxes.map(async (box, i) => {
         if (!rows.length) return;
         const { spec, by, newest } = this.data.charts[i];
-        const names = by === null ? [] : distinct(this.ofIssue(), by);
-        const named = JSON.parse(JSON.stringify(spec).replaceAll('["*"]', () => JSON.stringify(names)));
+        const names = by === null ? [] : namesOf(by);
+        const colours = names.map(colourOf);
+        const named = JSON.parse(JSON.stringify(spec)
+          .replaceAll('["*names"]', () => JSON.stringify(names)).replaceAll('["*colours"]', () => JSON.stringify(colours)));
         this.views[i] = await vegaEmbed(box, { ...named, datasets: { ...named.datasets, rows: newest ? newestRows : rows } }, { renderer: "svg", actions: false });
         box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box says what it shows
       }));
@@ -123,6 +153,9 @@
   const names = Object.keys(page.issues);
   const chosen = () => (issue ? issue.value : names[0]);
   const sections = Object.entries(page.sections).map(([name, data]) => new Section(name, data));
+
+  /* What a column of the shown issue names, in any section: a name is drawn in the same way in all of them. */
+  const namesOf = (field) => distinct(sections.flatMap((section) => section.ofIssue()).filter((row) => field in row), field);
 
   const show = () => {
     document.querySelectorAll("[data-unit]").forEach((place) => { place.textContent = page.issues[chosen()]; });
