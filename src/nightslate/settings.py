@@ -32,6 +32,16 @@ def engine() -> EngineName | None:
     return cast("EngineName", found) if found else None
 
 
+def pages() -> str:
+    """The address of the warehouse's folder `reports` on a web server: $NIGHTSLATE_PAGES, else empty."""
+    return (os.environ.get("NIGHTSLATE_PAGES") or "").rstrip("/")
+
+
+def address_of(page: Path, home: Path) -> str:
+    """Where people open a page of a warehouse: at `pages`, or, where nobody serves them, as a file."""
+    return f"{pages()}/{page.relative_to(home / 'reports')}" if pages() else page.absolute().as_uri()
+
+
 def engine_python() -> str:
     """The interpreter that has the engine's packages: $NIGHTSLATE_PYTHON, else this one."""
     return os.environ.get("NIGHTSLATE_PYTHON") or sys.executable

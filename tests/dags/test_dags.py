@@ -77,6 +77,14 @@ def test_the_tasks_are_the_steps_of_the_plan_after_the_landing(dag: DAG) -> None
     }
 
 
+def test_the_web_server_knows_of_the_links_to_pages(dag: DAG) -> None:
+    shown = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    links = {task.task_id: [link.name for link in task.operator_extra_links] for task in shown.tasks}
+    assert links["report"] == ["page of the night", "all nights"]
+    assert links["dashboard"] == ["all nights"]
+    assert links["publish"] == []
+
+
 def test_heavy_steps_run_on_spark_unless_it_was_told(dag: DAG) -> None:
     for planned in plan(load(DAGS / f"{dag.dag_id}.yaml")):
         step = planned.step

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +28,7 @@ from nightslate.orchestration.failures import (
 from nightslate.orchestration.operators import QUIET, PythonStep, SparkStep, pseudonym_key
 from nightslate.outcomes import Outcome
 from nightslate.programs import pack
+from nightslate.tables import Warehouse
 
 DAGS = Path(__file__).parents[2] / "dags"
 TEXT = (DAGS / "open_bandit.yaml").read_text()
@@ -36,8 +38,10 @@ Write = Callable[[str], None]
 SparkJob = Callable[[str], SparkStep]
 
 
-def python_step(step: str = "promote", text: str = TEXT) -> PythonStep:
-    return PythonStep(task_id=step, step=step, program="open_bandit", ds="2019-11-24", packed=pack(text))
+def python_step(step: str = "promote", text: str = TEXT, issue: str | None = None) -> PythonStep:
+    return PythonStep(
+        task_id=step, step=step, program="open_bandit", ds="2019-11-24", packed=pack(text), issue=issue
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -394,3 +398,27 @@ def is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize("issue", [None, "pricing"])
+def test_tasks_link_to_the_pages_that_they_write(
+    issue: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "warehouse"
+    pages = {
+        "page of the night": Warehouse(home).report("open_bandit", date(2019, 11, 24), issue),
+        "all nights": Warehouse(home).dashboard("open_bandit"),
+    }
+
+    def links(step: str) -> dict[str, str]:
+        task = python_step(step, issue=issue)
+        return {link.name: link.get_link(task, ti_key=None) for link in task.operator_extra_links}
+
+    assert links("report") == {name: page.as_uri() for name, page in pages.items()}
+    assert list(links("dashboard")) == ["all nights"]
+    assert links("promote") == {}
+    monkeypatch.setenv("NIGHTSLATE_PAGES", "https://pages.example/")
+    served = {
+        name: f"https://pages.example/{page.relative_to(home / 'reports')}" for name, page in pages.items()
+    }
+    assert links("report") == served

@@ -16,6 +16,7 @@ DEFAULTS = {
     settings.home: ("NIGHTSLATE_HOME", "/data/warehouse", Path("/data/warehouse"), Path("warehouse")),
     settings.dags_folder: ("NIGHTSLATE_DAGS", "/data/dags", Path("/data/dags"), Path("dags")),
     settings.engine: ("NIGHTSLATE_ENGINE", "spark", "spark", None),
+    settings.pages: ("NIGHTSLATE_PAGES", "https://pages.example/", "https://pages.example", ""),
     settings.engine_python: ("NIGHTSLATE_PYTHON", "/opt/python", "/opt/python", sys.executable),
     settings.run_id: ("NIGHTSLATE_RUN_ID", "manual__1", "manual__1", "command line"),
     settings.pseudonym_key: ("NIGHTSLATE_PSEUDONYM_KEY", "secret", "secret", ""),

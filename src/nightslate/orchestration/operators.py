@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 import nightslate
 from nightslate import settings
 from nightslate.orchestration.failures import raise_for_exit_code, raise_for_outcome
+from nightslate.orchestration.page_links import links_of
 from nightslate.outcomes import Outcome
 
 APPLICATION = Path(nightslate.__file__).parent / "jobs" / "run_step.py"
@@ -88,6 +89,7 @@ class PythonStep(PythonCommand):
         self.ds = ds
         self.packed = packed
         self.issue = issue
+        self.operator_extra_links = links_of(step)
 
     def execute(self, context: Context) -> None:
         arguments = _arguments(self.step, self.program, self.ds, self.packed, self.issue)

@@ -69,6 +69,7 @@ class NightReport:
     words.
     budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
     multiplier changes), multiplier, reward_price, divergence_price; None for a program without budgets.
+    all_nights: where the page of all nights is, from this one; empty for no link.
     contacts: None for a program without contact rules.
     issue_shares: issue, concerned (users), drawn (users who get slates of it), mean_probability (of its being
     drawn, over those that it concerns); None where issues have slates for all that they concern.
@@ -95,6 +96,7 @@ class NightReport:
     max_unsupported_share: float
     alpha: float
     margin: float = 0.0
+    all_nights: str = ""
     range_declared: bool = False
     changed: str = ""
     strangers: str = ""

@@ -71,6 +71,15 @@ def test_exposures_count_the_slates_of_the_night(three_nights: Path) -> None:
     assert sum(of_newest) == pytest.approx(1.0, abs=1e-3)
 
 
+def test_the_night_links_to_it_from_its_page_and_from_its_run_in_mlflow(three_nights: Path) -> None:
+    night = world.night(three_nights, world.DAYS[-1])
+    page = night.warehouse.report(night.name, night.ds)
+    assert page.with_name("index.html") == three_nights / PAGE
+    assert '<a href="index.html">all nights</a>' in page.read_text("utf-8")
+    found = re.findall(r"\((file:[^)]*)\)", night.run().run.data.tags["mlflow.note.content"])
+    assert found == [page.as_uri(), (three_nights / PAGE).as_uri()]
+
+
 def test_an_old_night_that_is_run_again_leaves_the_page_of_all_of_them(
     copied: Callable[[], Path],
 ) -> None:

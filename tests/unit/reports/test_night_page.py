@@ -309,6 +309,11 @@ def test_the_page_needs_nothing_outside_itself(night: object) -> None:
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
 
 
+def test_the_page_of_all_nights_is_a_click_away_and_nothing_else_is() -> None:
+    document = Document(page(nights.ordinary(all_nights="../index.html")))
+    assert [attrs["href"] for _, attrs in document.elements if "href" in attrs] == ["../index.html"]
+
+
 def test_ids_in_the_page_are_unique(ordinary_html: str) -> None:
     ids = [attrs["id"] for _, attrs in Document(ordinary_html).elements if "id" in attrs]
     assert len(ids) == len(set(ids))

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate import settings
 from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.arms import baseline_of_no_arm, costs_of_no_arm, offered_arms
@@ -56,6 +57,7 @@ def run(night: IssueNight, **tables: Table) -> str:
     html = page(report)
     path.write_text(html, "utf-8")
     tracked.log_file(html, "night.html")
+    tracked.set_tags({"mlflow.note.content": _links(night)})
     evaluations = leading(report.evaluations)
     charts = {
         "policy_values": plots.policy_values(evaluations, report.reward),
@@ -79,6 +81,16 @@ def run(night: IssueNight, **tables: Table) -> str:
     return f"{path}"
 
 
+def _links(night: IssueNight) -> str:
+    """To the pages of the night and of all nights, in Markdown."""
+    of_night = night.warehouse.report(night.name, night.ds, night.only)
+    of_all = night.warehouse.dashboard(night.name)
+    return " · ".join(
+        f"[{name}]({settings.address_of(path, night.home)})"
+        for name, path in (("the page of the night", of_night), ("all nights", of_all))
+    )
+
+
 def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.Table) -> NightReport:
     def tonight(name: str) -> pa.Table:
         return tables[name].rows(night.ds, night.ds)
@@ -100,6 +112,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         description=night.program.description,
         ds=night.ds,
         slates_date=night.slate_date,
+        all_nights="index.html" if night.only is None else "../index.html",
         reward=Reward(rewards.name, rewards.rate),
         evaluations=evaluations.filter(compared),
         promotions=tonight("promotions"),
