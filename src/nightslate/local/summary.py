@@ -29,6 +29,7 @@ def print_summary(program: str, home: Path, console: Console) -> None:
     reports = [night.warehouse.report(program, night.ds, each.only) for each in night.issues]
     for name, path in (
         *(("report", path) for path in reports),
+        ("all nights", night.warehouse.dashboard(program)),
         ("Data Docs", night.data_docs / "gx" / "uncommitted" / "data_docs" / "local_site" / "index.html"),
         ("slates", night.table("slates").path),
     ):

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from tests.unit.reports import dashboards
 
+from nightslate.reports.dashboard.page import SECTIONS
 from nightslate.reports.dashboard.page import page as dashboard
 
 CHROMIUM = shutil.which("chromium")
@@ -230,6 +231,28 @@ def test_axe_finds_nothing(opened: Opened, theme: str) -> None:
         details.evaluate("place => { place.open = true; }")
     results = Axe().run(opened.page)
     assert results.violations_count == 0, results.generate_report()
+
+
+def test_a_program_without_a_night_has_a_page_that_says_so(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(dashboard(dashboards.empty()), "utf-8")
+    empty = Opened(browser.new_page(), path)
+    assert empty.said == []
+    assert len(empty.page.query_selector_all(".empty:visible")) == len(SECTIONS)
+    assert not empty.page.query_selector_all(".chart:visible")
+    empty.page.close()
+
+
+def test_names_from_outside_stay_text(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(dashboard(dashboards.hostile()), "utf-8")
+    hostile = Opened(browser.new_page(), path)
+    assert hostile.said == []
+    assert hostile.asked == [path.as_uri()]
+    assert not hostile.page.query_selector_all("main img, main script")
+    assert dashboards.HOSTILE in [row[0] for row in hostile.table("exposure")]
+    assert hostile.lines("value") == 3
+    hostile.page.close()
 
 
 def test_paper_is_light_and_has_the_tables_instead_of_the_filters(opened: Opened) -> None:

@@ -25,6 +25,7 @@ POLICIES = {
     "homepage": ("logged", "uniform", "linear_ucb", "linear_thompson"),
     "mail": ("logged", "uniform", "popularity"),
 }
+HOSTILE = "</script><script>alert('x')</script><!--\"'`${1}&"
 PROMOTED_ON = 5
 """The night, counted from 0, of each issue's only promotion: of its last policy."""
 
@@ -56,6 +57,21 @@ def report(
         issues={issue: ISSUES.get(issue, ISSUES["mail"]) for issue in policies},
         rows={name: read(name, of_table) for name, of_table in rows.items()},
         nights=pa.Table.from_pylist([_night(day) for day in days], NIGHTS),
+    )
+
+
+def hostile() -> DashboardReport:
+    """One whose policies, arms and features attack the page."""
+    return report(3, {"homepage": ("logged", "uniform", HOSTILE)}, arms=(HOSTILE,), features=(HOSTILE,))
+
+
+def empty() -> DashboardReport:
+    """One of a program that has no night yet."""
+    some = report(1)
+    return replace(
+        some,
+        rows={name: rows.slice(0, 0) for name, rows in some.rows.items()},
+        nights=some.nights.slice(0, 0),
     )
 
 

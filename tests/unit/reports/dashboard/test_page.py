@@ -13,7 +13,6 @@ from tests.unit.reports import dashboards
 from nightslate.reports.dashboard.encoding import MOST_ROWS
 from nightslate.reports.dashboard.page import SECTIONS, page
 
-HOSTILE = "</script><script>alert('x')</script><!--<img src=https://evil.example/x onerror=alert(1)>\"'`${1}&"
 SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
 
 
@@ -53,12 +52,10 @@ def test_vega_is_in_it_once(html: str) -> None:
 
 
 def test_names_from_outside_end_no_script(html: str) -> None:
-    policies = {"homepage": ("logged", "uniform", HOSTILE)}
-    hostile = page(dashboards.report(3, policies, arms=(HOSTILE,), features=(HOSTILE,)))
+    hostile = page(dashboards.hostile())
     assert len(SCRIPT.findall(hostile)) == len(SCRIPT.findall(html))
     assert "<script>alert" not in hostile
-    assert "<img" not in SCRIPT.sub("", hostile)
-    assert HOSTILE in json.dumps(data(hostile), ensure_ascii=False).replace('\\"', '"')
+    assert data(hostile)["sections"]["exposure"]["rows"]["arm"]["values"] == [dashboards.HOSTILE]  # type: ignore[index]
 
 
 def test_a_year_of_nights_is_under_five_megabytes_and_more_are_thinned_out() -> None:
