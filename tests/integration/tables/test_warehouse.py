@@ -15,6 +15,7 @@ def test_places(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     assert warehouse.landing("shop", "outcomes", DS) == tmp_path / "landing/shop/outcomes/ds=2026-11-16"
     assert warehouse.report("shop", DS) == tmp_path / "reports/shop/2026-11-16.html"
+    assert warehouse.dashboard("shop") == tmp_path / "reports/shop/index.html"
     table = warehouse.table("shop", load("slates"))
     assert table.path == tmp_path / "tables/shop/slates"
     assert table.staging == tmp_path / "staging/shop/slates"
