@@ -211,7 +211,7 @@ STEPS = (
         run=step_runs.dashboard,
         reads=(
             *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
-            *("feature_drift", "ledger", "slates", "exposures"),
+            *("references", "feature_drift", "ledger", "slates", "exposures"),
         ),
     ),
     Step(

@@ -21,6 +21,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 )
+OUTSIDE = dashboards.OUTSIDE
 LAST = dashboards.FIRST + timedelta(days=11)
 
 pytestmark = pytest.mark.skipif(
@@ -117,16 +118,16 @@ def test_every_section_draws_what_it_has(opened: Opened) -> None:
 
 
 def test_another_issue_has_its_own_policies_unit_and_figures(opened: Opened) -> None:
-    assert {row[0] for row in opened.table("value")} == set(dashboards.POLICIES["homepage"])
-    assert opened.lines("value") == 4
+    assert {row[0] for row in opened.table("value")} == {*dashboards.POLICIES["homepage"], OUTSIDE}
+    assert opened.lines("value") == 5
     assert opened.page.inner_text("#value [data-unit]") == "clicks per impression, in percent"
     percent = dashboards.value("homepage", "uniform", LAST) * 100
     assert ["uniform", "baseline", f"{percent:.2f}"] in [row[:3] for row in opened.table("value")]
 
     opened.choose("#issue", "mail")
 
-    assert {row[0] for row in opened.table("value")} == set(dashboards.POLICIES["mail"])
-    assert opened.lines("value") == 3
+    assert {row[0] for row in opened.table("value")} == {*dashboards.POLICIES["mail"], OUTSIDE}
+    assert opened.lines("value") == 4
     assert opened.page.inner_text("#value [data-unit]") == "purchases"
     purchases = dashboards.value("mail", "uniform", LAST)
     assert ["uniform", "baseline", f"{purchases:.4f}"] in [row[:3] for row in opened.table("value")]
@@ -170,7 +171,7 @@ def test_a_policy_that_is_unticked_goes_and_the_others_keep_their_colours(opened
         return [path.get_attribute("stroke") for path in paths]
 
     every = colours()
-    assert len(set(every)) == 4
+    assert len(set(every)) == 5
     opened.page.uncheck("#value fieldset input[value=linear_thompson]")
     opened.drawn()
     assert "linear_thompson" not in {row[0] for row in opened.table("value")}
@@ -205,7 +206,7 @@ def test_the_keyboard_reaches_every_filter_and_moves_the_page(opened: Opened) ->
     page.focus("#issue")
     page.keyboard.press("ArrowDown")
     opened.drawn()
-    assert {row[0] for row in opened.table("value")} == set(dashboards.POLICIES["mail"])
+    assert {row[0] for row in opened.table("value")} == {*dashboards.POLICIES["mail"], OUTSIDE}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_names_from_outside_stay_text(browser: Browser, tmp_path: Path) -> None:
     assert hostile.asked == [path.as_uri()]
     assert not hostile.page.query_selector_all("main img, main script")
     assert dashboards.HOSTILE in [row[0] for row in hostile.table("exposure")]
-    assert hostile.lines("value") == 3
+    assert hostile.lines("value") == 4
     hostile.page.close()
 
 

@@ -25,6 +25,7 @@ POLICIES = {
     "homepage": ("logged", "uniform", "linear_ucb", "linear_thompson"),
     "mail": ("logged", "uniform", "popularity"),
 }
+OUTSIDE = "bts (outside, not evaluated)"
 HOSTILE = "</script><script>alert('x')</script><!--\"'`${1}&"
 PROMOTED_ON = 5
 """The night, counted from 0, of each issue's only promotion: of its last policy."""
@@ -47,6 +48,7 @@ def report(
         ],
         "exposures": [row for day in days for issue in policies for row in _exposures(issue, day, arms)],
         "feature_drift": [row for day in days for row in _drift(day, features)],
+        "references": [row for day in days for row in _references(day)],
         "ledger": [row for day in days for issue in policies for row in _ledger(issue, day, policies)],
     }
     return DashboardReport(
@@ -125,7 +127,8 @@ def _evaluations(issue: str, day: date, policies: dict[str, Sequence[str]]) -> l
             **_interval(issue, policy, reference, day),
             "n": 0 if young and estimand == "progressive" else 4000 + day.toordinal() % 97,
             "ess": 900.0 + 10 * len(policy), "mean_weight": 1.0 + 0.001 * len(policy),
-            "mean_weight_lower": 0.98, "mean_weight_upper": 1.03, "unsupported_share": 0.0, "ds": day,
+            "mean_weight_lower": 0.98, "mean_weight_upper": 1.03, "unsupported_share": 0.0,
+            "first_day": day - timedelta(days=3), "last_day": day, "ds": day,
         }
         for estimand in ("progressive", "cross_fitted")
         for estimator in ("snips", "dr")
@@ -160,6 +163,12 @@ def _drift(day: date, features: Sequence[str]) -> list[dict[str, object]]:
          "mean": 1.5, "mean_before": 1.4, "ds": day}
         for place, feature in enumerate(features)
     ]  # fmt: skip
+
+
+def _references(day: date) -> list[dict[str, object]]:
+    """What another team's policy earned: nothing was shown on every third day."""
+    number = (day - FIRST).days
+    return [{"policy": "bts", "impressions": 100, "reward": float(number), "ds": day}] if number % 3 else []
 
 
 def _ledger(issue: str, day: date, policies: dict[str, Sequence[str]]) -> list[dict[str, object]]:

@@ -11,7 +11,8 @@ from nightslate.reports.estimands import leading_of_each_night
 ESTIMATES = {
     "evaluations": (
         *("issue", "policy", "reference", "estimator", "estimand", "value", "lower", "upper", "n"),
-        *("ess", "mean_weight", "mean_weight_lower", "mean_weight_upper", "unsupported_share", "ds"),
+        *("ess", "mean_weight", "mean_weight_lower", "mean_weight_upper", "unsupported_share"),
+        *("first_day", "last_day", "ds"),
     ),
     "promotions": ("issue", "champion_before", "ds"),
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.estimates import ESTIMATES, estimates_of_nights
+from nightslate.reports.dashboard.outside_policies import REFERENCES, outside_policies
 from nightslate.reports.dashboard.over_nights import bands, told
 from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, SectionMaker, Tile
 
@@ -13,7 +15,9 @@ _CHAMPION = {"role": "champion"}
 
 
 def _section(report: DashboardReport) -> Section:
-    values = estimates_of_nights(report).filter(pc.field("reference").is_null())
+    estimated = pc.field("reference").is_null() & pc.field("value").is_valid()
+    values = estimates_of_nights(report).filter(estimated)
+    beside = outside_policies(report, values)
     chart = bands(
         "policy",
         told("night", "day"),
@@ -30,9 +34,9 @@ def _section(report: DashboardReport) -> Section:
         " interval as a band. Policies are weighed on days after those that they were fitted on, or, on"
         " nights that have no such day yet, on users that they were not fitted on. The large dots are the"
         " champion of the night.",
-        rows=values.filter(pc.field("value").is_valid()).select(
-            ["issue", "day", "policy", "role", "value", "lower", "upper", "n"]
-        ),
+        rows=pa.concat_tables([values, beside])
+        .select(["issue", "day", "policy", "role", "value", "lower", "upper", "n"])
+        .sort_by([("issue", "ascending"), ("day", "ascending")]),
         charts=[
             Chart(
                 "Estimated value",
@@ -59,4 +63,4 @@ def _section(report: DashboardReport) -> Section:
     )
 
 
-POLICY_VALUES = SectionMaker(ESTIMATES, _section)
+POLICY_VALUES = SectionMaker({**ESTIMATES, **REFERENCES}, _section)

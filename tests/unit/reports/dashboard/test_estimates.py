@@ -10,6 +10,7 @@ from tests.unit.reports import dashboards
 
 from nightslate.reports.dashboard.estimates import estimates_of_nights
 from nightslate.reports.dashboard.lift import LIFT
+from nightslate.reports.dashboard.policy_values import POLICY_VALUES
 
 REPORT = dashboards.report()
 DAY = dashboards.FIRST + timedelta(days=7)
@@ -62,3 +63,20 @@ def test_lift_is_against_the_champion_of_each_night() -> None:
         for night in REPORT.nights.to_pylist()
     }
     assert "logged" not in {row["policy"] for row in rows.to_pylist()}
+
+
+def test_outside_policies_have_what_they_earned_over_the_days_of_each_night() -> None:
+    rows = POLICY_VALUES.made(REPORT).rows.filter(pc.field("role") == "outside").to_pylist()
+    found = {(row["issue"], row["day"]): row for row in rows}
+    assert {row["policy"] for row in rows} == {dashboards.OUTSIDE}
+    assert found["homepage", DAY]["n"] == 300  # of days 4 to 7, without 6
+    assert found["homepage", DAY]["value"] == pytest.approx(100 * (4 + 5 + 7) / 300)
+    assert found["mail", DAY]["value"] == pytest.approx((4 + 5 + 7) / 300)
+    assert found["mail", DAY]["lower"] is None
+    assert ("mail", dashboards.FIRST) not in found  # nothing was shown by then
+
+
+def test_the_policies_of_a_night_stand_before_those_from_outside() -> None:
+    of_night = (pc.field("issue") == "mail") & (pc.field("day") == DAY)
+    rows = POLICY_VALUES.made(REPORT).rows.filter(of_night)
+    assert rows["policy"].to_pylist() == ["logged", "popularity", "uniform", dashboards.OUTSIDE]
