@@ -121,6 +121,7 @@ def test_another_issue_has_its_own_policies_unit_and_figures(opened: Opened) -> 
     assert {row[0] for row in opened.table("value")} == {*dashboards.POLICIES["homepage"], OUTSIDE}
     assert opened.lines("value") == 5
     assert opened.page.inner_text("#value [data-unit]") == "clicks per impression, in percent"
+    assert opened.page.inner_text("#lift [data-unit]") == "clicks per impression, in percentage points"
     percent = dashboards.value("homepage", "uniform", LAST) * 100
     assert ["uniform", "baseline", f"{percent:.2f}"] in [row[:3] for row in opened.table("value")]
 

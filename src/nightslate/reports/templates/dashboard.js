@@ -125,12 +125,18 @@
       this.views.forEach((view) => view?.finalize());
       this.drawn = Promise.all(this.boxes.map(async (box, i) => {
         if (!rows.length) return;
-        const { spec, by, newest } = this.data.charts[i];
+        const { spec, by, newest, rowHeight } = this.data.charts[i];
         const names = by === null ? [] : namesOf(by);
         const colours = names.map(colourOf);
         const named = JSON.parse(JSON.stringify(spec)
           .replaceAll('["*names"]', () => JSON.stringify(names)).replaceAll('["*colours"]', () => JSON.stringify(colours)));
-        this.views[i] = await vegaEmbed(box, { ...named, datasets: { ...named.datasets, rows: newest ? newestRows : rows } }, { renderer: "svg", actions: false });
+        const shown = newest ? newestRows : rows;
+        const whole = {
+          ...named,
+          height: rowHeight ? rowHeight * shown.length : named.height,
+          datasets: { ...named.datasets, rows: shown },
+        };
+        this.views[i] = await vegaEmbed(box, whole, { renderer: "svg", actions: false });
         box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box says what it shows
       }));
     }
@@ -158,7 +164,7 @@
   const namesOf = (field) => distinct(sections.flatMap((section) => section.ofIssue()).filter((row) => field in row), field);
 
   const show = () => {
-    document.querySelectorAll("[data-unit]").forEach((place) => { place.textContent = page.issues[chosen()]; });
+    document.querySelectorAll("[data-unit]").forEach((place) => { place.textContent = page.issues[chosen()][place.dataset.unit]; });
     sections.forEach((section) => section.show());
     const nights = Math.round((Date.parse(until.value) - Date.parse(since.value)) / DAY) + 1;
     byId("shown").textContent = nights > 0
