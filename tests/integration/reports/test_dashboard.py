@@ -266,3 +266,18 @@ def test_paper_is_light_and_has_the_tables_instead_of_the_filters(opened: Opened
     assert page.is_visible("#shown")
     assert page.is_visible("#value table")
     page.emulate_media(media="screen")
+
+
+def test_of_filters_that_are_moved_in_haste_the_last_one_is_drawn_once(opened: Opened) -> None:
+    opened.page.evaluate(
+        """() => {
+            const issue = document.getElementById("issue");
+            for (const name of ["mail", "homepage", "mail"]) {
+                issue.value = name;
+                issue.dispatchEvent(new Event("change"));
+            }
+        }"""
+    )
+    opened.drawn()
+    assert len(opened.page.query_selector_all("#value .chart svg")) == 1
+    assert opened.lines("value") == 4
