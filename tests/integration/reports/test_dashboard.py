@@ -109,6 +109,20 @@ def test_it_opens_without_a_word_and_asks_for_nothing_but_itself(shared: Opened,
     assert shared.said == []
 
 
+def test_the_first_screen_has_the_champion_of_the_newest_night(opened: Opened) -> None:
+    def told() -> list[str]:
+        return [each.inner_text().split("\n")[0] for each in opened.page.query_selector_all(".tiles dd")]
+
+    champion, worth, lift, slates, took = told()
+    assert (champion, slates, took) == ("linear_thompson", "5,000", "2 min")
+    logged, promoted = (100 * dashboards.value("homepage", name, LAST) for name in ("logged", champion))
+    assert worth.startswith(f"{promoted:.2f}")
+    assert lift.startswith(f"{promoted - logged:.3f}".replace("-", "\N{MINUS SIGN}"))
+
+    opened.nights(until="2026-01-04")
+    assert told()[0] == "uniform"
+
+
 def test_every_section_draws_what_it_has(opened: Opened) -> None:
     for section in ("value", "lift", "calibration", "drift"):
         assert opened.lines(section) > 1, section
@@ -132,7 +146,7 @@ def test_another_issue_has_its_own_policies_unit_and_figures(opened: Opened) -> 
     assert opened.page.inner_text("#value [data-unit]") == "purchases"
     purchases = dashboards.value("mail", "uniform", LAST)
     assert ["uniform", "baseline", f"{purchases:.4f}"] in [row[:3] for row in opened.table("value")]
-    assert opened.table("ledger")[0][1] == "popularity"
+    assert opened.table("ledger")[0][1:5] == ["popularity", "uniform", "0.0520", "0.0470"]
     assert len(opened.table("drift")) == 2  # features are of no issue
 
 
@@ -151,7 +165,7 @@ def test_a_range_of_nights_moves_charts_and_tables(opened: Opened) -> None:
 
 
 def test_before_anybody_was_promoted_the_ledger_says_so(opened: Opened) -> None:
-    assert opened.table("ledger")[0][:3] == ["2026-01-06", "linear_thompson", "uniform"]
+    assert opened.table("ledger")[0][:4] == ["2026-01-06", "linear_thompson", "uniform", "5.20"]
     opened.nights(until="2026-01-05")
     assert opened.page.is_visible("#ledger .empty")
     assert not opened.page.is_visible("#ledger table")
