@@ -70,7 +70,8 @@ class Tile:
 class Section:
     """A part of the page. name: of its place in the page. about: what its figures are.
 
-    rows: with `day`, the night's ds, and `issue` where rows are of issues.
+    rows: in the order of nights (`day`, the night's ds), with `issue` where they are of issues. Names have
+    their colours in the order in which they come first.
     newest: whether its table has the newest night within the range alone."""
 
     name: str
