@@ -71,8 +71,13 @@ class Reward:
 
     @property
     def unit(self) -> str:
-        """What a number that was multiplied by `factor` counts."""
+        """What a value counts once it is multiplied by `factor`."""
         return f"{self.name}, in percent" if self.rate else self.name
+
+    @property
+    def unit_of_differences(self) -> str:
+        """The same of a difference of two values."""
+        return f"{self.name}, in percentage points" if self.rate else self.name
 
     def value(self, value: float | None) -> str:
         """A mean reward."""

@@ -110,6 +110,20 @@ def test_it_opens_without_a_word_and_asks_for_nothing_but_itself(shared: Opened,
     assert shared.said == []
 
 
+def test_the_first_screen_has_the_champion_of_the_newest_night(opened: Opened) -> None:
+    def told() -> list[str]:
+        return [each.inner_text().split("\n")[0] for each in opened.page.query_selector_all(".tiles dd")]
+
+    champion, worth, lift, slates, took = told()
+    assert (champion, slates, took) == ("linear_thompson", "5,000", "2 min")
+    logged, promoted = (100 * dashboards.value("homepage", name, LAST) for name in ("logged", champion))
+    assert worth.startswith(f"{promoted:.2f}")
+    assert lift.startswith(f"{promoted - logged:.3f}".replace("-", "\N{MINUS SIGN}"))
+
+    opened.nights(until="2026-01-04")
+    assert told()[0] == "uniform"
+
+
 def test_every_section_draws_what_it_has(opened: Opened) -> None:
     for section in ("value", "lift", "calibration", "drift"):
         assert opened.lines(section) > 1, section
@@ -122,6 +136,7 @@ def test_another_issue_has_its_own_policies_unit_and_figures(opened: Opened) -> 
     assert {row[0] for row in opened.table("value")} == {*dashboards.POLICIES["homepage"], OUTSIDE}
     assert opened.lines("value") == 5
     assert opened.page.inner_text("#value [data-unit]") == "clicks per impression, in percent"
+    assert opened.page.inner_text("#lift [data-unit]") == "clicks per impression, in percentage points"
     percent = dashboards.value("homepage", "uniform", LAST) * 100
     assert ["uniform", "baseline", f"{percent:.2f}"] in [row[:3] for row in opened.table("value")]
 
@@ -132,7 +147,7 @@ def test_another_issue_has_its_own_policies_unit_and_figures(opened: Opened) -> 
     assert opened.page.inner_text("#value [data-unit]") == "purchases"
     purchases = dashboards.value("mail", "uniform", LAST)
     assert ["uniform", "baseline", f"{purchases:.4f}"] in [row[:3] for row in opened.table("value")]
-    assert opened.table("ledger")[0][1] == "popularity"
+    assert opened.table("ledger")[0][1:5] == ["popularity", "uniform", "0.0520", "0.0470"]
     assert len(opened.table("drift")) == 2  # features are of no issue
 
 
@@ -174,7 +189,7 @@ def test_a_range_of_nights_moves_charts_and_tables(opened: Opened) -> None:
 
 
 def test_before_anybody_was_promoted_the_ledger_says_so(opened: Opened) -> None:
-    assert opened.table("ledger")[0][:3] == ["2026-01-06", "linear_thompson", "uniform"]
+    assert opened.table("ledger")[0][:4] == ["2026-01-06", "linear_thompson", "uniform", "5.20"]
     opened.nights(until="2026-01-05")
     assert opened.page.is_visible("#ledger .empty")
     assert not opened.page.is_visible("#ledger table")
@@ -289,3 +304,18 @@ def test_paper_is_light_and_has_the_tables_instead_of_the_filters(opened: Opened
     assert page.is_visible("#shown")
     assert page.is_visible("#value table")
     page.emulate_media(media="screen")
+
+
+def test_of_filters_that_are_moved_in_haste_the_last_one_is_drawn_once(opened: Opened) -> None:
+    opened.page.evaluate(
+        """() => {
+            const issue = document.getElementById("issue");
+            for (const name of ["mail", "homepage", "mail"]) {
+                issue.value = name;
+                issue.dispatchEvent(new Event("change"));
+            }
+        }"""
+    )
+    opened.drawn()
+    assert len(opened.page.query_selector_all("#value .chart svg")) == 1
+    assert opened.lines("value") == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -38,7 +39,7 @@ def run(night: Night, **tables: Table) -> str:
 
 def _replace(path: Path, html: str) -> None:
     """A reader sees the old page or the new one."""
-    new = path.with_name(f".{path.name}.{id(html):x}")
+    new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(html, "utf-8")
     new.replace(path)
 

@@ -21,7 +21,7 @@ def _section(report: DashboardReport) -> Section:
         .mark_area(opacity=0.85, line=True)
         .encode(
             x=night(),
-            y=figure("percent", zero=True, stack=True),
+            y=figure("percent", zero=True, stack=True).impute(value=0),
             color=coloured_by("arm"),
             tooltip=[told("night", "day"), told("arm", "arm"), told("percent", "percent", "Q")],
         )

@@ -49,7 +49,7 @@ def _section(report: DashboardReport) -> Section:
                 "The paired difference of each policy over nights, a line with a band for its interval,"
                 " against no difference. The table below has the newest night.",
                 by="policy",
-                of_reward=True,
+                unit="difference",
             )
         ],
         columns=[

@@ -109,6 +109,7 @@ def specification(chart: Drawn) -> dict[str, Any]:
     """The chart as Vega-Lite, as wide as its place in the page."""
     text = {"labelColor": colour("ink"), "titleColor": colour("muted"), "titleFontWeight": "normal"}
     drawn = chart.properties(width="container", height=HEIGHT).configure(
+        aria=False,
         background="transparent",
         font="system-ui, sans-serif",
         view={"stroke": None},

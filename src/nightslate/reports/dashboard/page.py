@@ -55,7 +55,10 @@ def page(report: DashboardReport) -> str:
     """All nights as one HTML document."""
     shown = [(section, *thinned(section.rows)) for section in (maker.made(report) for maker in SECTIONS)]
     data = {
-        "issues": {name: rules.reward.unit for name, rules in report.issues.items()},
+        "issues": {
+            name: {"value": rules.reward.unit, "difference": rules.reward.unit_of_differences}
+            for name, rules in report.issues.items()
+        },
         "colours": over_nights.COLOURS,
         "dashes": over_nights.DASHES,
         "others": over_nights.OTHERS,
@@ -92,6 +95,7 @@ def _data(section: Section, rows: Mapping[str, Any]) -> dict[str, Any]:
                 "spec": over_nights.specification(chart.chart),
                 "by": chart.by,
                 "newest": chart.newest,
+                "rowHeight": chart.row_height,
             }
             for chart in section.charts
         ],

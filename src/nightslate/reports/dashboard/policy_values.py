@@ -44,7 +44,7 @@ def _section(report: DashboardReport) -> Section:
                 "The estimated value of each policy over nights, a line with a band for its interval."
                 " The table below has the newest night.",
                 by="policy",
-                of_reward=True,
+                unit="value",
             )
         ],
         columns=[

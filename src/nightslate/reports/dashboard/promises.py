@@ -36,8 +36,9 @@ def _section(report: DashboardReport) -> Section:
                 "Of each promotion what was promised, at least and as estimated, beside what came, with its"
                 " interval. The table below holds the same numbers.",
                 by=None,
-                of_reward=True,
+                unit="value",
                 newest=True,
+                row_height=44,
             )
         ],
         columns=[
@@ -66,16 +67,18 @@ def _promised_and_come() -> Drawn:
         told("days", "days", "Q"),
     ]
 
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
+
     def shown(what: str, least: str, most: str, shape: str, offset: int) -> list[alt.Chart]:
         scale = alt.Scale(domain=["promised", "came"], range=[colour("amber"), colour("blue")])
         of = base.transform_calculate(what=f"'{what}'")
         of = of.encode(color=alt.Color("what:N", scale=scale, title=None))
-        x = alt.Scale(zero=False)
         interval = of.mark_rule(strokeWidth=2, yOffset=offset)
         point = of.mark_point(filled=True, size=80, opacity=1, shape=shape, yOffset=offset)
         return [
-            interval.encode(x=alt.X(f"{least}:Q", title=None, scale=x), x2=f"{most}:Q"),
-            point.encode(x=alt.X(f"{what}:Q", scale=x), tooltip=said),
+            interval.encode(x=x(least), x2=f"{most}:Q"),
+            point.encode(x=x(what), tooltip=said),
         ]
 
     return alt.layer(

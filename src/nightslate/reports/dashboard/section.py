@@ -41,15 +41,17 @@ class Chart:
     """A chart over rows of its section, which are the data set `rows` of its specification.
 
     alternative: what it says to those who do not see it. by: the column whose names it tells apart, in the
-    same colours whatever is picked. of_reward: whether it is in the unit of the issue's reward. newest:
-    whether it shows the newest night within the range alone."""
+    same colours whatever is picked. unit: whether it is in the unit of the issue's reward, as a value or as a
+    difference. newest: whether it shows the newest night within the range alone. row_height: of a chart that
+    has a line for each row, in pixels; None for a chart as high as the others."""
 
     title: str
     chart: Drawn
     alternative: str
     by: str | None
-    of_reward: bool = False
+    unit: Literal["value", "difference"] | None = None
     newest: bool = False
+    row_height: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Tile:
 class Section:
     """A part of the page. name: of its place in the page. about: what its figures are.
 
-    rows: with `day`, the night's ds, and `issue` where rows are of issues.
+    rows: in the order of nights (`day`, the night's ds), with `issue` where they are of issues. Names have
+    their colours in the order in which they come first.
     newest: whether its table has the newest night within the range alone."""
 
     name: str

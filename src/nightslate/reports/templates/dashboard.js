@@ -7,8 +7,10 @@
   const DAY = 86400000;
 
   const rounded = (value, digits = 3) => {
+    if (value !== 0 && Math.abs(value) < 1e-6) return value.toExponential(digits - 1).replaceAll("-", "\u2212");
     const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value) || 1)));
-    return value.toLocaleString("en", { minimumFractionDigits: Math.min(places, 8), maximumFractionDigits: Math.min(places, 8) }).replace("-", "\u2212");
+    const written = value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+    return written.replace("-", "\u2212");
   };
   const duration = (seconds) => {
     if (seconds < 60) return `${rounded(seconds, 2)} s`;
@@ -100,7 +102,7 @@
     }
 
     show() {
-      const rows = this.picked().filter((row) => since.value <= row.day && row.day <= until.value);
+      const rows = this.picked().filter(inRange);
       this.place.querySelector(".empty").hidden = rows.length > 0;
       this.place.querySelector(".figures").hidden = rows.length === 0;
       const newest = rows.filter((row) => row.day === rows.at(-1).day);
@@ -111,7 +113,7 @@
 
     /* The figures of the first screen, whatever is picked here. */
     tell() {
-      const rows = this.ofIssue().filter((row) => since.value <= row.day && row.day <= until.value);
+      const rows = this.ofIssue().filter(inRange);
       const newest = rows.filter((row) => row.day === rows.at(-1).day);
       this.data.tiles.forEach(([field, written, where, interval], i) => {
         const row = newest.find((each) => Object.entries(where).every(([name, value]) => each[name] === value));
@@ -121,18 +123,30 @@
       });
     }
 
+    /* One drawing after another: what has been asked for since, the last of them draws. */
     draw(rows, newestRows) {
-      this.views.forEach((view) => view?.finalize());
-      this.drawn = Promise.all(this.boxes.map(async (box, i) => {
-        if (!rows.length) return;
-        const { spec, by, newest } = this.data.charts[i];
-        const names = by === null ? [] : namesOf(by);
-        const colours = names.map(colourOf);
-        const named = JSON.parse(JSON.stringify(spec)
-          .replaceAll('["*names"]', () => JSON.stringify(names)).replaceAll('["*colours"]', () => JSON.stringify(colours)));
-        this.views[i] = await vegaEmbed(box, { ...named, datasets: { ...named.datasets, rows: newest ? newestRows : rows } }, { renderer: "svg", actions: false });
-        box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box says what it shows
-      }));
+      const asked = (this.asked = (this.asked ?? 0) + 1);
+      const before = this.drawn;
+      this.drawn = (async () => {
+        await before;
+        if (asked !== this.asked || !rows.length) return;
+        this.views.forEach((view) => view.finalize());
+        this.views = await Promise.all(this.boxes.map((box, i) => this.chart(box, this.data.charts[i], rows, newestRows)));
+      })();
+    }
+
+    async chart(box, { spec, by, newest, rowHeight }, rows, newestRows) {
+      const names = by === null ? [] : namesOf(by);
+      const named = JSON.stringify(spec)
+        .replaceAll('["*names"]', () => JSON.stringify(names))
+        .replaceAll('["*colours"]', () => JSON.stringify(names.map(colourOf)));
+      const whole = JSON.parse(named);
+      const shown = newest ? newestRows : rows;
+      whole.datasets = { ...whole.datasets, rows: shown };
+      if (rowHeight) whole.height = rowHeight * shown.length;
+      const view = await vegaEmbed(box, whole, { renderer: "svg", actions: false });
+      box.querySelector("svg").setAttribute("aria-hidden", "true"); // the box says what it shows
+      return view;
     }
 
     table(rows) {
@@ -150,15 +164,23 @@
     }
   }
 
-  const names = Object.keys(page.issues);
-  const chosen = () => (issue ? issue.value : names[0]);
+  const chosen = () => (issue ? issue.value : Object.keys(page.issues)[0]);
+  const inRange = (row) => since.value <= row.day && row.day <= until.value;
   const sections = Object.entries(page.sections).map(([name, data]) => new Section(name, data));
 
   /* What a column of the shown issue names, in any section: a name is drawn in the same way in all of them. */
-  const namesOf = (field) => distinct(sections.flatMap((section) => section.ofIssue()).filter((row) => field in row), field);
+  const known = new Map();
+  const namesOf = (field) => {
+    const key = JSON.stringify([chosen(), field]);
+    if (!known.has(key)) {
+      const rows = sections.flatMap((section) => section.ofIssue()).filter((row) => field in row);
+      known.set(key, distinct(rows, field));
+    }
+    return known.get(key);
+  };
 
   const show = () => {
-    document.querySelectorAll("[data-unit]").forEach((place) => { place.textContent = page.issues[chosen()]; });
+    document.querySelectorAll("[data-unit]").forEach((place) => { place.textContent = page.issues[chosen()][place.dataset.unit]; });
     sections.forEach((section) => section.show());
     const nights = Math.round((Date.parse(until.value) - Date.parse(since.value)) / DAY) + 1;
     byId("shown").textContent = nights > 0
