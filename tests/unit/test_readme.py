@@ -137,7 +137,7 @@ def test_every_exit_code_is_explained_with_what_airflow_does() -> None:
 
 def test_every_invariant_names_its_tests() -> None:
     rows = table("README.md", "what always holds")
-    assert [row[0][0] for row in rows] == list("12345678")
+    assert [row[0][0] for row in rows] == list("123456789")
     assert all("](tests/" in row[1] for row in rows)
 
 

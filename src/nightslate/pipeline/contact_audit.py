@@ -29,8 +29,8 @@ def audit_withheld(
     slates: Table,
 ) -> None:
     """Raise ContractError unless those are withheld whom the contact rules withhold, or whom no channel
-    reaches, by a second look. That
-    all others have slates, and they have none, is what slates are held against."""
+    reaches, by a second look. That all others have slates, and they have none, is what slates are held
+    against."""
     contacts = contacts_tonight(night, channels_by_issue(night, arms))
     inputs, known = known_users(night, known_of, columns_looked_at(night))
     inputs["impressions"] = shown_before(night, impressions)

@@ -298,6 +298,48 @@ def test_of_several_issues_a_user_gets_those_that_have_an_arm_by_a_channel_that_
     assert due.num_rows == sends.filter(pl.col("reason").is_null()).height
 
 
+CONTACTS = """
+contacts:
+  except: [silence]
+  limits: [{most: 1, period: 3d}]
+  opt_out: consent_text == no and consent_email == no
+  quiet: {zone: zone, hours: [16, 8]}
+  expires: true
+"""
+
+
+def test_contact_rules_hold_besides(tmp_path: Path) -> None:
+    """Texts between midnight and three are always in quiet hours here, so letters alone are left; on the
+    second day nobody gets another who was shown something that counts on the first."""
+    DECLARED.write(SPEC + CONTACTS)
+    for number in range(2):
+        land(tmp_path, number)
+        run_night(night(tmp_path, number), but=PAGES)
+    day = DAYS[1] + timedelta(days=1)
+    shown = rows(tmp_path, "impressions").filter(pl.col("arm_id") != "silence")
+    had = set(shown["user_id"])
+    slates = {slate["user_id"]: slate for slate in slates_of(tmp_path, day)}
+    reasons = {
+        row["user_id"]: row["reason"] for row in rows(tmp_path, "withheld").filter(slate_date=day).to_dicts()
+    }
+    for raw, about in BY_USER.items():
+        name = pseudonym(raw)
+        if about["consent_text"] == about["consent_email"] == "no":
+            assert reasons[name] == "opted_out"
+        elif about["consent_email"] != "yes":
+            # a text of which it can't be told whether there is consent to letters
+            assert reasons[name] in ("opted_out", "no_channel")
+        elif name in had:
+            assert reasons[name] == "limit"
+        else:
+            assert set(slates[name]["candidates"]) == {"mail-news", "mail-offer", "mail-thanks", "silence"}
+    assert {*reasons.values()} == {"opted_out", "no_channel", "limit"}
+    for row in rows(tmp_path, "sends").filter(pl.col("reason").is_null()).to_dicts():
+        local = [row[name].astimezone(ZoneInfo(row["zone"])) for name in ("send_at", "send_until")]
+        assert 9 <= local[0].hour < 16
+        assert (local[1] - timedelta(seconds=1)).hour < 16
+
+
 def test_a_template_without_a_channel_is_quarantined(tmp_path: Path) -> None:
     arms = [{"arm_id": arm, "channel": channel} for arm, channel in CHANNEL_OF.items()]
     land(tmp_path, 0, [*arms, {"arm_id": "orphan"}])
