@@ -64,7 +64,7 @@ def headline(results: Results) -> str:
     possible."""
     lift, last = results.lift, f"{results.read_over} {results.span}"
     if lift is None:
-        return f"Neither personalised nor randomised {results.earning} anything to compare in {last}"
+        return f"Neither personalised {results.earning} anything to compare in {last}, nor {results.control}"
     ends = " to ".join(signed(whole_percent(lift[end])) for end in ("lower", "upper"))
     return (
         f"Personalised {results.earning} {whole_percent(abs(lift['value']))}"

@@ -36,6 +36,7 @@ class MarketingSimulation:
     """A shop with so many customers, whose messages the program chooses."""
 
     label = "shop"
+    _today: Day
 
     def __init__(self, setup: Setup) -> None:
         setup.require_no_costs()
@@ -53,14 +54,11 @@ class MarketingSimulation:
         self._variant_of = self._variants()
         self._records = DailyRecords(values)
         self._policies = PolicyValues()
-        self._days = 0
-        self._today: Day | None = None
         self._looks, self._estimates = list[Row](), list[Row]()
 
     def run_day(self, day: int) -> None:
         """What customers are sent and do on a day, under each decider."""
         self._today = shown = self._shown.play(day)
-        self._days += 1
         self._landing.land(shown, self._shown.customers(day + 1))
         for variant in (PERSONALISED, RULE, RANDOMISED):
             self._records.add_day(variant, shown, self._variant_of == variant, self._shown.subscribed)
@@ -71,8 +69,6 @@ class MarketingSimulation:
     def record_night(self, night: IssueNight) -> None:
         """The night's policies at the decisions of its day, and those of the nights before at the decisions
         that its estimates are about."""
-        if self._today is None:
-            return
         tonight = self._policies.add_night(night, self._today)
         values = {self._date(day): found for day, found in self._policies.before.items()}
         units = {self._date(day): float(count) for day, count in self._policies.decisions.items()}
@@ -83,7 +79,8 @@ class MarketingSimulation:
     def report(self, seconds: dict[str, float]) -> Report:
         """All that was recorded."""
         program, issue = self._setup.program, self._setup.program.only_issue
-        dated = [self._date(day).isoformat() for day in range(self._days)]
+        nights = self._today.day + 1
+        dated = [self._date(day).isoformat() for day in range(nights)]
         results = MarketingResults(
             program=program.program,
             description=program.description,
@@ -91,10 +88,10 @@ class MarketingSimulation:
             seed=self._setup.seed,
             users=self._setup.users,
             first_day=program.start_date,
-            nights=self._days,
+            nights=nights,
             estimator=issue.judged_by,
             confidence=issue.evaluation.confidence,
-            read_over=min(HEADLINE_DAYS, self._days),
+            read_over=min(HEADLINE_DAYS, nights),
             lift=self._records.lift(issue.evaluation.confidence),
             reached=self._records.reached(),
             looks=self._looks,
