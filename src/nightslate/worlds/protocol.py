@@ -28,6 +28,11 @@ class Setup:
     pseudonymise: Pseudonymiser
     served: Night | None = None
 
+    @property
+    def sends(self) -> Path:
+        """The folder of the program's table of sends, beside that of its slates."""
+        return self.slates.with_name("sends")
+
     def require_slates(self) -> None:
         """Raise SpecError where the app should be asked, of a world whose rec engine reads slates alone."""
         if self.served is not None:

@@ -1,4 +1,5 @@
-"""The published slates as a rec engine reads them: it knows rankings, and no weight or propensity of them."""
+"""The published slates, and the sends of them, as a rec engine reads them: it knows rankings, and no weight
+or propensity of them."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from nightslate.contracts import arrow, load
 
 _OF_ONE_ISSUE = ("slate_id", "user_id", "variant", "ranking")
 _COLUMNS = (*_OF_ONE_ISSUE, "issue")
+_OF_SENDS = ("slate_id", "user_id", "variant", "arm_id", "reason", "send_at")
 
 
 def newest_slates(folder: Path, day: date, users: pa.Array) -> pa.RecordBatch:
@@ -30,8 +32,18 @@ def newest_slates(folder: Path, day: date, users: pa.Array) -> pa.RecordBatch:
 def slates_of_day(folder: Path, day: date, columns: tuple[str, ...] = _COLUMNS) -> pa.Table:
     """The newest slates of a day, of all users and issues: slate_id, user_id, variant, ranking and issue.
     `folder`: of the table, which may not be there yet."""
+    return _of_day("slates", folder, day, columns)
+
+
+def sends_of_day(folder: Path, day: date) -> pa.Table:
+    """What is sent of a day's slates, and why not: slate_id, user_id, variant, arm_id, reason and send_at.
+    `folder`: of the table, which may not be there yet."""
+    return _of_day("sends", folder, day, _OF_SENDS)
+
+
+def _of_day(table: str, folder: Path, day: date, columns: tuple[str, ...]) -> pa.Table:
     if not DeltaTable.is_deltatable(str(folder)):
-        return arrow.types(map(load("slates").column, columns)).empty_table()
+        return arrow.types(map(load(table).column, columns)).empty_table()
     # Of files that deltalake opens, threads of Arrow let go late: a process that ends meanwhile is aborted.
     files = SubTreeFileSystem(str(folder.absolute()), LocalFileSystem())
     newest = DeltaTable(folder).to_pyarrow_dataset(filesystem=files)

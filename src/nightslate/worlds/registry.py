@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nightslate.worlds import next_best_action, onboarding_401k, proactive_assistance
+from nightslate.worlds import marketing_templates, next_best_action, onboarding_401k, proactive_assistance
 
 if TYPE_CHECKING:
     from nightslate.worlds.protocol import StartSimulation
@@ -15,4 +15,5 @@ WORLDS: Mapping[str, StartSimulation] = {
     "onboarding_401k": onboarding_401k.start,
     "next_best_action": next_best_action.start,
     "proactive_assistance": proactive_assistance.start,
+    "marketing_templates": marketing_templates.start,
 }

@@ -56,6 +56,10 @@ class Results:
     """Who or what earns something, and the verb."""
     span: ClassVar[str]
     """What `read_over` counts."""
+    control: ClassVar[str] = "randomised ones"
+    """What the lift is over."""
+    possible: ClassVar[str] = "the lift that was possible"
+    """What `reached` is a share of."""
 
     @property
     def promoted(self) -> list[Row]:

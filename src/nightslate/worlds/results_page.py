@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS
-from nightslate.reports.numbers import MINUS, MISSING, count, setting, signed, significant
+from nightslate.reports.numbers import MINUS, MISSING, count, percent, setting, signed, significant
 from nightslate.worlds.charts import champion_estimates
 from nightslate.worlds.results import Results, named
 
@@ -25,6 +25,7 @@ def render(file: Path, results: Results, **parts: object) -> str:
         setting=setting,
         significant=significant,
         signed=signed,
+        percent=percent,
         whole_percent=whole_percent,
     )
     return html.render(
@@ -63,13 +64,13 @@ def headline(results: Results) -> str:
     possible."""
     lift, last = results.lift, f"{results.read_over} {results.span}"
     if lift is None:
-        return f"Neither personalised nor randomised {results.earning} anything to compare in {last}"
+        return f"Neither personalised {results.earning} anything to compare in {last}, nor {results.control}"
     ends = " to ".join(signed(whole_percent(lift[end])) for end in ("lower", "upper"))
     return (
         f"Personalised {results.earning} {whole_percent(abs(lift['value']))}"
-        f" {'more' if lift['value'] >= 0 else 'less'} than randomised ones in the last {last}"
+        f" {'more' if lift['value'] >= 0 else 'less'} than {results.control} in the last {last}"
         f" ({100 * lift['confidence']:g} % interval {ends}):"
-        f" {whole_percent(results.reached)} of the lift that was possible"
+        f" {whole_percent(results.reached)} of {results.possible}"
     )
 
 

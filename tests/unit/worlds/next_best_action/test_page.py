@@ -86,7 +86,7 @@ def test_the_headline_is_about_customers_and_cohorts() -> None:
     )
     nothing = replace(results(), lift=None, read_over=0)
     assert headline(nothing) == (
-        "Neither personalised nor randomised customers bought anything to compare in 0 cohorts"
+        "Neither personalised customers bought anything to compare in 0 cohorts, nor randomised ones"
     )
 
 

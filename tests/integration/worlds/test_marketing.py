@@ -1,0 +1,144 @@
+"""Four days of a shop and their nights: what is sent is what the nights published, or what marketing's rule
+says, and what nights learn from is what the world did."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from nightslate import programs
+from nightslate.programs import Program
+from nightslate.worlds.marketing_templates.page import MarketingResults
+from nightslate.worlds.marketing_templates.population import Day, Population
+from nightslate.worlds.marketing_templates.rec_engine import PublishedSends
+from nightslate.worlds.marketing_templates.templates import ARMS, ORDER_VALUES
+from nightslate.worlds.marketing_templates.world import World
+from nightslate.worlds.play import PSEUDONYMISE, Play
+
+NAME = "marketing_templates"
+USERS, SEED, DAYS = 1500, 2, 4
+Played = tuple[Path, MarketingResults]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Program:
+    """The program that ships, with rewards that are known after a day."""
+    program = programs.load(Path(__file__).parents[3] / "dags" / f"{NAME}.yaml")
+    issue, day = program.only_issue, timedelta(days=1)
+    rewards = {"window": day, "windows": {}, "maturity": "exclude"}
+    changed = {
+        "rewards": issue.rewards.model_copy(update=rewards),
+        "evaluation": issue.evaluation.model_copy(update={"resamples": 100, "folds": 2}),
+    }
+    return program.model_copy(update={"issues": {issue.name: issue.model_copy(update=changed)}})
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory, shop: Program) -> Iterator[Played]:
+    home = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("NIGHTSLATE_PSEUDONYM_KEY", raising=False)
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        report = Play(shop, home, users=USERS, seed=SEED).run(DAYS, lambda *_: None)
+        assert isinstance(report.results, MarketingResults)
+        yield home, report.results
+
+
+@pytest.fixture(scope="module")
+def again(played: Played, shop: Program) -> list[Day]:
+    """The days once more, by the sends that are there now."""
+    world, sends = World(USERS, SEED), played[0] / "tables" / NAME / "sends"
+    population = Population(world, 4, PublishedSends(world, shop.start_date, sends, PSEUDONYMISE))
+    return [population.play(number) for number in range(DAYS)]
+
+
+def table(home: Path, name: str) -> pl.DataFrame:
+    return pl.read_delta(str(home / "tables" / NAME / name))
+
+
+def test_nothing_that_lands_is_turned_away(played: Played) -> None:
+    assert table(played[0], "quarantine").is_empty()
+    assert {"delivered", "bounced", "proxy_open"} <= set(table(played[0], "outcomes")["kind"])
+
+
+def test_messages_are_those_of_the_sends_and_of_marketing_s_rule(played: Played) -> None:
+    shown, sends = table(played[0], "impressions"), table(played[0], "sends")
+    assert set(shown["variant"]) == {"personalised", "rule", "randomised"}
+    others = shown.filter(pl.col("variant") != "rule")
+    by_slate = others.join(sends, on=["slate_id", "user_id"], suffix="_sent")
+    assert len(by_slate) == len(others) > 0
+    assert (by_slate["arm_id"] == by_slate["arm_id_sent"]).all()
+    assert (by_slate["propensity"] / by_slate["propensity_sent"] - 1).abs().max() < 1e-12  # type: ignore[operator]
+    sent = by_slate.drop_nulls("send_at")
+    assert (sent["occurred_at"] >= sent["send_at"]).all()
+    assert (sent["occurred_at"] < sent["send_until"]).all()
+    rule = shown.filter(pl.col("variant") == "rule")
+    assert (rule["propensity"] == 1.0).all()
+    assert rule["slate_id"].null_count() == len(rule)
+    assert (rule["eligible_arms"].list.len() == 1).all()
+    assert shown["ds"].min() > sends["slate_date"].min() - timedelta(days=1)  # type: ignore[operator]
+
+
+def test_what_may_be_sent_is_what_the_world_says(played: Played, shop: Program, again: list[Day]) -> None:
+    slates = table(played[0], "slates").filter(pl.col("variant") != "rule")
+    candidates = {row["slate_id"]: set(row["candidates"]) for row in slates.iter_rows(named=True)}
+    seen = 0
+    for day in again:
+        decisions = day.decisions
+        for row, slate in enumerate(decisions.slate_id.to_pylist()):
+            if slate is not None:
+                assert candidates[slate] == {ARMS[arm] for arm in np.flatnonzero(decisions.eligible[row])}
+                seen += 1
+    assert seen > 100
+    assert not again[0].decisions.place.size
+    tomorrow = shop.start_date + timedelta(days=3)
+    users = np.array(PSEUDONYMISE(pa.array(again[3].morning.ids)).to_pylist())
+    reached = again[3].morning.consent.any(axis=1) & (again[3].tired < 4) & (again[3].morning.joins < 3)
+    there = set(table(played[0], "slates").filter(pl.col("slate_date") == tomorrow)["user_id"])
+    assert there == set(users[reached])
+
+
+def test_what_impressions_are_credited_with_is_what_happened(
+    played: Played, shop: Program, again: list[Day]
+) -> None:
+    """Of clicks, orders and unsubscribing within a day of what was sent on the days before the last."""
+    credits = table(played[0], "credits")
+    outcomes = table(played[0], "outcomes").filter(pl.col("kind").is_in(["clicked", "unsubscribed"]))
+    values = shop.only_issue.rewards.values
+    expected = dict[str, float]()
+    for row in outcomes.iter_rows(named=True):
+        expected[row["impression_id"]] = expected.get(row["impression_id"], 0.0) + values[row["kind"]]
+    early = (
+        credits.filter(pl.col("kind") != "purchased").group_by("impression_id").agg(pl.col("credit").sum())
+    )
+    assert dict(early.iter_rows()) == pytest.approx(expected)
+    bought = credits.filter(pl.col("kind") == "purchased")
+    orders = {
+        f"{shop.start_date + timedelta(days=day.day)}-{day.morning.ids[place]}": ORDER_VALUES[arm]
+        for day in again
+        for place, arm, yes in zip(
+            day.decisions.place, day.decisions.arm, day.happened["purchased"], strict=True
+        )
+        if yes
+    }
+    assert 0 < len(bought) <= len(orders)
+    for row in bought.iter_rows(named=True):
+        assert row["credit"] == pytest.approx(orders[row["impression_id"]])
+
+
+def test_figures_know_the_truth_of_what_is_estimated(played: Played) -> None:
+    results = played[1]
+    assert {row["group"] for row in results.groups} == {
+        "personalised", "rule", "randomised", "as_rule", "best",
+    }  # fmt: skip
+    judged = [
+        row for row in results.estimates if row["estimand"] == "progressive" and row["lower"] is not None
+    ]
+    assert judged
+    assert all(row["truth"] is not None and -0.2 < row["truth"] < 0.5 for row in judged)
+    last = results.days[-1]
+    assert last["best"] > max(last["as_rule"], last["randomised"])
