@@ -86,7 +86,7 @@ def _same(night: IssueNight, since: date) -> dict[str, Any]:
 
 
 def _effects(night: IssueNight, states: Mapping[Key, Any], metric: str) -> dict[str, Difference]:
-    found = effects_of(night, states[Figure(metric, "exposed", "cumulative")])
+    found = effects_of(night, Figure(metric, "exposed", "cumulative"), states)
     return {variant: each.most_precise for variant, each in found.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
@@ -32,7 +32,7 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         row
         for figure, found in states.items()
         if isinstance(figure, Figure)
-        for row in _rows_of(night, dealt.since, figure, found)
+        for row in _rows_of(night, dealt.since, figure, found, unweighted_of(figure, states))
     ]
     for together in _families(rows):
         adjusted = holm([row["p"] for row in together])
@@ -43,20 +43,35 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
     return rows
 
 
-def effects_of(night: IssueNight, found: MomentsByName) -> dict[str, Effect]:
+def effects_of(night: IssueNight, figure: Figure, states: Mapping[Key, Any]) -> dict[str, Effect]:
     """Of all users, by variant that is none of the control."""
+    found, unweighted = states[figure], unweighted_of(figure, states)
     control = str(night.issue.experiment.control)
     confidence = night.issue.evaluation.confidence
     of_control = found.states.get((control, None, None))
     return {
-        str(variant): effect(of_control, moments, confidence)
+        str(variant): effect(
+            of_control, moments, confidence, _both(unweighted, control, (variant, None, None))
+        )
         for (variant, column, _), moments in sorted(found.states.items(), key=repr)
         if of_control is not None and column is None and variant != control
     }
 
 
+def unweighted_of(figure: Figure, states: Mapping[Key, Any]) -> MomentsByName:
+    """The moments of the same users without weights, as far as there are any."""
+    found: MomentsByName = states.get(replace(figure, weighted=False), MomentsByName.initial())
+    return found
+
+
+def _both(unweighted: MomentsByName, control: str | None, place: Place) -> Moments | None:
+    """Those of a variant and of the control together, within a segment or of all."""
+    one, other = (unweighted.states.get((variant, *place[1:])) for variant in (control, place[0]))
+    return None if one is None or other is None else one.merge(other)
+
+
 def _rows_of(
-    night: IssueNight, since: date, figure: Figure, found: MomentsByName
+    night: IssueNight, since: date, figure: Figure, found: MomentsByName, unweighted: MomentsByName
 ) -> Iterator[dict[str, Any]]:
     asked, confidence = night.issue.experiment, night.issue.evaluation.confidence
     same = {
@@ -73,7 +88,8 @@ def _rows_of(
         moments = found.states[variant, column, value]
         nobody = Moments.initial((), moments.mean.size)
         control = found.states.get((asked.control, column, value), nobody)
-        compared = effect(control, moments, confidence)
+        both = _both(unweighted, asked.control, (variant, column, value))
+        compared = effect(control, moments, confidence, both)
         kept = {**same, "variant": variant, "segment": column, "segment_value": value}
         kept |= {"n": compared.n, "mean": compared.mean}
         method = "difference" if figure.weighted else "naive"
