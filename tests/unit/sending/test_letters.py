@@ -88,8 +88,37 @@ def test_a_file_that_is_none_of_addresses_is_named_and_nobody_in_it(tmp_path: Pa
     assert "ann" not in str(error.value).replace(str(path), "")
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_user_is_the_same_in_any_format(tmp_path: Path, suffix: str):
+    """Numbers with a gap among them, as pandas writes them, and as large as they may be."""
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "csv":
+        written(
+            path, "user_id,address\n7.0,ann@home.example\n123456789012.0,bob@home.example\n,x@y.example\n"
+        )
+    elif suffix == "jsonl":
+        rows = ('{"user_id": 7, "address": "ann@home.example"}', '{"address": "x@y.example"}')
+        written(path, "\n".join([*rows, '{"user_id": 123456789012, "address": "bob@home.example"}']) + "\n")
+    else:
+        users = pa.array([7.0, 123456789012.0, None])
+        addresses = ["ann@home.example", "bob@home.example", "x@y.example"]
+        pyarrow.parquet.write_table(pa.table({"user_id": users, "address": addresses}), path)
+    found = Addresses.read(path, KEY)
+    assert found.of == {
+        pseudonym("7"): "ann@home.example",
+        pseudonym("123456789012"): "bob@home.example",
+    }
+    assert found.wrong == 1
+
+
+def test_an_id_that_is_none_is_named_by_its_row_alone(tmp_path: Path):
+    pyarrow.parquet.write_table(pa.table({"user_id": [7.0, 7.5]}), tmp_path / "o.parquet")
+    with pytest.raises(ContractError, match="row 2 can't be used: user_id is not text or a whole number"):
+        opted_out(tmp_path / "o.parquet", KEY)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
-    with pytest.raises(ContractError, match=r"no.csv can't be read"):
+    with pytest.raises(ContractError, match=r"there is no file .*no.csv"):
         opted_out(tmp_path / "no.csv", KEY)
 
 
