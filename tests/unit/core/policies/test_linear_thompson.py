@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -14,6 +14,7 @@ ARMS, FEATURES, ROWS = 4, 3, 600
 KEYS = np.array([101, 202, 303, 404], dtype=np.uint64)
 PLAIN = Arms.plain(KEYS)
 THETA = np.array([[0.2, 0.5, 0.0], [0.1, -0.5, 0.3], [0.4, 0.0, -0.4], [0.0, 0.0, 0.0]])
+ROUNDING = 2e-15
 
 
 def logs(noise=0.3, arms=ARMS, rows=ROWS):
@@ -110,7 +111,10 @@ def test_weights_are_exact_however_close_the_scores(seed, magnitude, apart, draw
     weights = LinearThompsonPolicy(coefficients.mean(axis=1), coefficients).weights(contexts)
     scores = np.einsum("akd,nd->nak", coefficients, contexts)
     sizes = np.abs(contexts) @ np.abs(coefficients).max(axis=(0, 1))
-    wins = scores >= scores.max(axis=1, keepdims=True) - TIE * sizes[:, None, None]
+    below, sizes = scores.max(axis=1, keepdims=True) - scores, sizes[:, None, None]
+    # what is so near to the edge of a tie is one or none by how sums are rounded
+    assume((np.abs(below - TIE * sizes) > ROUNDING * sizes).all())
+    wins = below <= TIE * sizes
     assert wins.all() or apart
     np.testing.assert_allclose(weights, (wins / wins.sum(axis=1, keepdims=True)).mean(axis=2), atol=1e-12)
 
