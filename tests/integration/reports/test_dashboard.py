@@ -110,18 +110,19 @@ def test_it_opens_without_a_word_and_asks_for_nothing_but_itself(shared: Opened,
     assert shared.said == []
 
 
-def test_the_first_screen_has_the_champion_of_the_newest_night(opened: Opened) -> None:
+def test_the_first_screen_has_the_newest_night(opened: Opened) -> None:
     def told() -> list[str]:
         return [each.inner_text().split("\n")[0] for each in opened.page.query_selector_all(".tiles dd")]
 
-    champion, worth, lift, slates, took = told()
-    assert (champion, slates, took) == ("linear_thompson", "5,000", "2 min")
+    said, effect, champion, worth, lift, slates, took = told()
+    assert (said, champion, slates, took) == ("ship", "linear_thompson", "5,000", "2 min")
+    assert effect == significant(dashboards.effect("engagement", "personalised", "cuped", LAST))
     logged, promoted = (100 * dashboards.value("homepage", name, LAST) for name in ("logged", champion))
     assert worth.startswith(f"{promoted:.2f}")
     assert lift.startswith(f"{promoted - logged:.3f}".replace("-", "\N{MINUS SIGN}"))
 
-    opened.nights(until="2026-01-04")
-    assert told()[0] == "uniform"
+    opened.nights(until="2026-01-03")
+    assert (told()[0], told()[2]) == ("go on", "uniform")
 
 
 def test_every_section_draws_what_it_has(opened: Opened) -> None:

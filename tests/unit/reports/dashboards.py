@@ -187,8 +187,8 @@ def _ledger(issue: str, day: date, policies: dict[str, Sequence[str]]) -> list[d
 
 
 def _readouts(day: date) -> list[dict[str, object]]:
-    """Of the first issue: two metrics of two variants, which are held against a third; no interval of every
-    look on the first two nights."""
+    """Of the first issue: two metrics of two variants, which are held against a third; on the first night one
+    metric of all who were assigned, and no interval of every look on the first two."""
     return [
         {"issue": "homepage", "ds": day, "metric": metric, "variant": variant, "control": "randomised",
          "scope": scope, "period": period, "segment": segment, "segment_value": segment and "web",
@@ -200,6 +200,7 @@ def _readouts(day: date) -> list[dict[str, object]]:
         for segment in (None, "device")
         for method in ("difference", "cuped", "naive")
         if variant != "randomised" or method == "difference"
+        if day > FIRST or (metric, scope) == ("opt_outs", "assigned")
     ]  # fmt: skip
 
 

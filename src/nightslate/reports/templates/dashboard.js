@@ -78,12 +78,13 @@
 
     offer() {
       const rows = this.ofIssue();
+      const newest = rows.filter((row) => row.day === rows.at(-1).day);
       for (const { field, one, place } of this.picks) {
-        const names = distinct(rows, field);
-        if (one) {
-          place.replaceChildren(...names.map((name) => new Option(short(name), name)));
+        if (one) { // beginning with what the newest night leads with
+          place.replaceChildren(...distinct([...newest, ...rows], field).map((name) => new Option(short(name), name)));
           continue;
         }
+        const names = distinct(rows, field);
         const boxes = names.map((name) => {
           const label = document.createElement("label");
           const box = Object.assign(document.createElement("input"), { type: "checkbox", value: name, checked: true });
