@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.experiments.sequential import LEAST
+from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE
 from nightslate.reports.numbers import MISSING, percent, setting, signed, significant
 
 Row = Mapping[str, Any]
@@ -49,8 +49,8 @@ class Compared:
         if self.best["anytime_lower"] is not None:
             return f"{self.at_every_look} at {level}, whenever one looks"
         return (
-            f"{self.in_one_look} at {level} if this is the only look; under {LEAST} users of a variant there"
-            " is no interval that holds at every look"
+            f"{self.in_one_look} at {level} if this is the only look; one that holds at every look begins at"
+            f" {LEAST} users of each variant, {LEAST_EFFECTIVE} of whom make the metric"
         )
 
     @property

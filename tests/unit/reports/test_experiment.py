@@ -62,7 +62,10 @@ def test_while_the_metric_that_is_decided_by_has_no_figure_another_leads():
     known = [row("so_far", anytime_lower=None, anytime_upper=None), row("so_far", variant="old")]
     told = " ".join(shown(known, decided("go on", None, ["nobody yet"], metric="final")).split())
     assert "<b>so far</b> of new against old" in told
-    assert "(+0.300 to +0.700 at 95 % if this is the only look; under 100 users of a variant there" in told
+    assert (
+        "(+0.300 to +0.700 at 95 % if this is the only look; one that holds at every look begins at 100"
+        in told
+    )
 
 
 def test_of_two_methods_the_more_precise_one_leads_and_the_biased_one_stands_beside():
