@@ -504,7 +504,7 @@ def test_another_key_finds_nobody_and_says_so(letterbox: Path, monkeypatch: pyte
         (["--smtp", "mail.example:25"], "is another machine: say --allow-remote"),
         (["--per-second", "0"], "--per-second 0: more than 0"),
         (["--channel", "pigeon"], "no channel 'pigeon'"),
-        (["--opt-outs", "/no/such.csv"], "such.csv can't be read"),
+        (["--opt-outs", "/no/such.csv"], "there is no file /no/such.csv"),
     ],
 )
 def test_what_a_mailing_can_not_go_by_is_said(letterbox: Path, options: list[str], said: str) -> None:
