@@ -53,7 +53,8 @@ def tables_read() -> dict[str, list[str]]:
 
 def page(report: DashboardReport) -> str:
     """All nights as one HTML document."""
-    shown = [(section, *thinned(section.rows)) for section in (maker.made(report) for maker in SECTIONS)]
+    made = (maker.made(report) for maker in SECTIONS)
+    shown = [(each, *thinned(each.rows)) for each in made if each.of_all or each.rows.num_rows]
     data = {
         "issues": {
             name: {"value": rules.reward.unit, "difference": rules.reward.unit_of_differences}

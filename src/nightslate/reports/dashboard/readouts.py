@@ -83,7 +83,8 @@ def _section(report: DashboardReport) -> Section:
             _tile("the experiment says", "decision", "text"),
             _tile("its effect", "value", "number", interval=True),
         ],
-        empty="No experiment has been read out by then. A program says experiment.metrics for that.",
+        of_all=False,
+        empty="No experiment has been read out by then.",
     )
 
 

@@ -72,7 +72,8 @@ class Section:
 
     rows: in the order of nights (`day`, the night's ds), with `issue` where they are of issues. Names have
     their colours in the order in which they come first.
-    newest: whether its table has the newest night within the range alone."""
+    newest: whether its table has the newest night within the range alone.
+    of_all: whether every program has it; else it stands on pages that have rows of it."""
 
     name: str
     title: str
@@ -83,6 +84,7 @@ class Section:
     picks: Sequence[Pick] = ()
     tiles: Sequence[Tile] = ()
     newest: bool = True
+    of_all: bool = True
     empty: str = "No night of this range has anything to show here."
 
 

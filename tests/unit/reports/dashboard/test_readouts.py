@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pytest
 from tests.unit.reports import dashboards
 
+from nightslate.reports.dashboard.page import page
 from nightslate.reports.dashboard.readouts import READOUTS
 
 SECTION = READOUTS.made(dashboards.report())
@@ -55,5 +56,8 @@ def test_the_first_screen_has_the_decision_and_its_effect() -> None:
     assert [tile.field for tile in SECTION.tiles] == ["decision", "value"]
 
 
-def test_without_readouts_there_are_no_rows() -> None:
+def test_without_readouts_the_page_has_no_such_section() -> None:
     assert READOUTS.made(dashboards.empty()).rows.num_rows == 0
+    assert 'id="readouts"' in page(dashboards.report(1))
+    for name in ("readouts", "the experiment says"):
+        assert name not in page(dashboards.empty()).split("<script")[0]
