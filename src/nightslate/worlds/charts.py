@@ -40,6 +40,37 @@ def mean_rewards(
     return layered([*champion_rules(champion_since, day), *layers], HEIGHT)
 
 
+def by_group(
+    days: Sequence[Row],
+    title: str,
+    champion_since: Mapping[int, str],
+    *,
+    names: Mapping[str, str],
+    colours: Mapping[str, str],
+    zero: bool,
+) -> alt.LayerChart | None:
+    """A figure of each group by day, by what groups are called and drawn in; `zero`: whether the axis begins
+    there."""
+    rows = [
+        {"day": number, "kind": name, "value": row[group]}
+        for number, row in enumerate(days, start=1)
+        for group, name in names.items()
+        if finite(row[group])
+    ]
+    if not rows:
+        return None
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=zero))
+    scale = alt.Scale(domain=list(names.values()), range=list(colours.values()))
+    colour = alt.Color("kind:N", scale=scale, title=None)
+    lines = alt.Chart(inline(rows)).encode(x=numbered("day"), y=y, color=colour)
+    return layered([*champion_rules(champion_since, "day"), lines.mark_line(strokeWidth=2.5)], HEIGHT)
+
+
+def in_percent(row: Row) -> Row:
+    """A row whose shares are percentages."""
+    return {name: 100 * value if isinstance(value, float) else value for name, value in row.items()}
+
+
 def champion_estimates(rows: Sequence[Row], reward: str) -> alt.LayerChart | None:
     """Each night's estimate of the policy that was champion, with its interval, beside what was true."""
     numbers = {ds: number for number, ds in enumerate(sorted({row["ds"] for row in rows}), start=1)}

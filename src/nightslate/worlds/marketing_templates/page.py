@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import altair as alt
-
 from nightslate.reports.document import figure
-from nightslate.reports.numbers import finite, percent
-from nightslate.reports.plots import AMBER, BLUE, GREEN, PURPLE, inline, layered
-from nightslate.worlds.charts import HEIGHT, champion_rules, numbered
+from nightslate.reports.numbers import percent
+from nightslate.reports.plots import AMBER, BLUE, GREEN, PURPLE
+from nightslate.worlds.charts import by_group, in_percent
 from nightslate.worlds.results import Results, Row
 from nightslate.worlds.results_page import render
 
@@ -23,6 +21,8 @@ NAMES = {
     "best": "full knowledge",
 }
 COLOURS = {"personalised": BLUE, "randomised": AMBER, "as_rule": PURPLE, "best": GREEN}
+
+_by_group = partial(by_group, names=NAMES, colours=COLOURS, zero=True)
 
 
 @dataclass(frozen=True)
@@ -53,34 +53,13 @@ def page(results: MarketingResults) -> str:
         _TEMPLATE,
         results,
         values_chart=figure(
-            by_group(results.days, "expected reward of a customer a day", results.champion_since),
+            _by_group(results.days, "expected reward of a customer a day", results.champion_since),
             "Expected reward of a customer by day: personalised, randomised, by marketing's rule, and with"
             " full knowledge.",
         ),
         unsubscribed_chart=figure(
-            by_group([_in_percent(row) for row in results.unsubscribed], "unsubscribed so far (%)", {}),
+            _by_group([in_percent(row) for row in results.unsubscribed], "unsubscribed so far (%)", {}),
             "Share of customers who have unsubscribed, by day: "
             + ", ".join(f"{name} {percent(left[group])}" for group, name in NAMES.items()),
         ),
     )
-
-
-def by_group(days: Sequence[Row], title: str, champion_since: Mapping[int, str]) -> alt.LayerChart | None:
-    """A figure of each group by day."""
-    rows = [
-        {"day": number, "kind": name, "value": row[group]}
-        for number, row in enumerate(days, start=1)
-        for group, name in NAMES.items()
-        if finite(row[group])
-    ]
-    if not rows:
-        return None
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True))
-    scale = alt.Scale(domain=list(NAMES.values()), range=list(COLOURS.values()))
-    colour = alt.Color("kind:N", scale=scale, title=None)
-    lines = alt.Chart(inline(rows)).encode(x=numbered("day"), y=y, color=colour)
-    return layered([*champion_rules(champion_since, "day"), lines.mark_line(strokeWidth=2.5)], HEIGHT)
-
-
-def _in_percent(row: Row) -> Row:
-    return {name: 100 * value if isinstance(value, float) else value for name, value in row.items()}

@@ -3,18 +3,19 @@ estimated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import altair as alt
 import pyarrow as pa
 
 from nightslate.reports.document import figure
-from nightslate.reports.numbers import Reward, finite, percent
+from nightslate.reports.numbers import Reward, percent
 from nightslate.reports.plots import AMBER, BLUE, GREEN, INK, MUTED, PURPLE, inline, layered
 from nightslate.reports.uplift import HelpJudged, help_judged
-from nightslate.worlds.charts import HEIGHT, champion_rules, numbered, words
+from nightslate.worlds.charts import HEIGHT, by_group, in_percent, numbered, words
 from nightslate.worlds.results import Results, Row
 from nightslate.worlds.results_page import render
 
@@ -26,6 +27,8 @@ NAMES = {
     "best": "full knowledge",
 }
 COLOURS = {"personalised": BLUE, "chance": AMBER, "rule": PURPLE, "best": GREEN}
+
+_by_group = partial(by_group, names=NAMES, colours=COLOURS, zero=False)
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,14 @@ def page(results: AssistanceResults) -> str:
         _TEMPLATE,
         results,
         values_chart=figure(
-            by_group(
+            _by_group(
                 results.days, f"net reward of a user over {results.horizon} days", results.champion_since
             ),
             "Net reward of a user by day: personalised, by chance, by the rule, and with full knowledge.",
         ),
         retention_chart=figure(
-            by_group(
-                [{name: _percent(value) for name, value in row.items()} for row in results.retention],
+            _by_group(
+                [in_percent(row) for row in results.retention],
                 "first users still subscribed (%)",
                 {},
             ),
@@ -108,23 +111,6 @@ def uplifts(results: AssistanceResults) -> list[tuple[str, HelpJudged]]:
     return found
 
 
-def by_group(days: Sequence[Row], title: str, champion_since: Mapping[int, str]) -> alt.LayerChart | None:
-    """A figure of each group by day."""
-    rows = [
-        {"day": number, "kind": name, "value": row[group]}
-        for number, row in enumerate(days, start=1)
-        for group, name in NAMES.items()
-        if finite(row[group])
-    ]
-    if not rows:
-        return None
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-    scale = alt.Scale(domain=list(NAMES.values()), range=list(COLOURS.values()))
-    colour = alt.Color("kind:N", scale=scale, title=None)
-    lines = alt.Chart(inline(rows)).encode(x=numbered("day"), y=y, color=colour)
-    return layered([*champion_rules(champion_since, "day"), lines.mark_line(strokeWidth=2.5)], HEIGHT)
-
-
 def budget_chart(budgets: Sequence[Row]) -> alt.LayerChart | None:
     """What each night's slates use of each budget, in percent of it."""
     nights = {ds: number for number, ds in enumerate(sorted({row["ds"] for row in budgets}), start=1)}
@@ -147,7 +133,3 @@ def budget_chart(budgets: Sequence[Row]) -> alt.LayerChart | None:
     )
     line = alt.Chart(inline([{"value": 100}])).mark_rule(color=INK, strokeDash=[4, 3])
     return layered([base.mark_line(strokeWidth=2), line.encode(y=y)], HEIGHT // 2)
-
-
-def _percent(value: object) -> object:
-    return 100 * value if isinstance(value, float) else value
