@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import yaml
 
 from nightslate import programs
 from nightslate.engines import LocalEngine
+from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.plan import OF_ALL_NIGHTS, plan
 from nightslate.pipeline.running import run_task
@@ -49,9 +51,17 @@ class Declared:
     def rows(self, home: Path, table: str) -> pl.DataFrame:
         return pl.read_delta(str(home / "tables" / self.program / table))
 
+    def slates_of(self, home: Path, day: date) -> list[dict[str, Any]]:
+        return self.rows(home, "slates").filter(slate_date=day).sort("user_id").to_dicts()
+
 
 def night_of(spec: Mapping[str, Any], home: Path, day: date) -> IssueNight:
     """A night of the only issue of a program, whose YAML file lies in the warehouse."""
     path = home / f"{spec['program']}.yaml"
     path.write_text(yaml.safe_dump(dict(spec)))
     return Night(programs.load(path), day, home).of_issue("all")
+
+
+def pseudonym(raw: str) -> str:
+    """Of a user, by the key of the environment."""
+    return str(Pseudonymiser.from_environment()(pa.array([raw]))[0].as_py())

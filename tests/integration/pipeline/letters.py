@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from nightslate.kernels.pseudonyms import Pseudonymiser
-from tests.integration.nights import Declared
+from tests.integration.nights import Declared, pseudonym
 
 from . import world
 
@@ -74,10 +72,6 @@ def known(user: int) -> Row:
     }
 
 
-def pseudonym(raw: str) -> str:
-    return str(Pseudonymiser.from_environment()(pa.array([raw]))[0].as_py())
-
-
 def land(home: Path, number: int, arms: list[Row] | None = None, by_rule: bool = False) -> None:
     """On the first day, or on all, somebody's rule sends; later what was published is sent to two users of
     three."""
@@ -111,8 +105,4 @@ def land(home: Path, number: int, arms: list[Row] | None = None, by_rule: bool =
 
 
 DECLARED = Declared(PROGRAM, DAYS)
-night, rows = DECLARED.night, DECLARED.rows
-
-
-def slates_of(home: Path, day: date) -> list[Row]:
-    return rows(home, "slates").filter(slate_date=day).sort("user_id").to_dicts()
+night, rows, slates_of = DECLARED.night, DECLARED.rows, DECLARED.slates_of

@@ -16,9 +16,8 @@ from nightslate.core.quiet_times import QuietHours
 from nightslate.errors import ContractError
 from nightslate.kernels.buckets import buckets_of
 from nightslate.kernels.contacts import Contacts
-from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.running import run_step
-from tests.integration.nights import DOCS, Declared, run_night
+from tests.integration.nights import DOCS, Declared, pseudonym, run_night
 
 from . import world
 from .conftest import relocate
@@ -75,10 +74,6 @@ def known(user: int) -> Row:
     }
 
 
-def pseudonym(raw: str) -> str:
-    return str(Pseudonymiser.from_environment()(pa.array([raw]))[0].as_py())
-
-
 def land(home: Path, number: int, own_engine: bool = False) -> None:
     """On the first day, or on all, an engine of its own shows what it draws. Later it shows the slates that
     there are to two users of three, after noon of UTC or, once in a while, at midnight."""
@@ -112,11 +107,7 @@ def land(home: Path, number: int, own_engine: bool = False) -> None:
 
 
 DECLARED = Declared(PROGRAM, DAYS)
-night, rows = DECLARED.night, DECLARED.rows
-
-
-def slates_of(home: Path, day: date) -> list[Row]:
-    return rows(home, "slates").filter(slate_date=day).sort("user_id").to_dicts()
+night, rows, slates_of = DECLARED.night, DECLARED.rows, DECLARED.slates_of
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from nightslate.sending.due import sends_of
 from nightslate.sending.mailing import Clock
 from nightslate.sending.send import send
 from nightslate.sending.smtp import Server
-from tests.integration.nights import DOCS, PAGES, run_night
+from tests.integration.nights import DOCS, PAGES, pseudonym, run_night
 from tests.unit.sending.mail_server import Box, mail_server
 
 from .conftest import relocate
@@ -36,7 +36,6 @@ from .letters import (
     known,
     land,
     night,
-    pseudonym,
     rows,
     slates_of,
 )
