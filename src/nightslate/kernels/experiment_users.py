@@ -26,7 +26,8 @@ SHOWN_COLUMNS = ("impression_id", "user_id", "occurred_at", "variant", "arm_id")
 
 DAY = microseconds(timedelta(days=1))
 _FIRST_SHOWN = (AT, "impression_id")
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
+"""The day that days are counted from."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Allocated:
     def of_days(self, days: Ints) -> Floats:
         """(n, k) the shares on these days (n,), counted from 1970."""
         there, place = np.unique(days, return_inverse=True)
-        shares = [self.shares[_EPOCH + timedelta(days=int(day))] for day in there]
+        shares = [self.shares[EPOCH + timedelta(days=int(day))] for day in there]
         return np.array(shares, dtype=np.float64).reshape(len(there), len(self.variants))[place]
 
 

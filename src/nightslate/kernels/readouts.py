@@ -15,7 +15,7 @@ from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints, Sums
 from nightslate.core.experiments import Moments, SampleRatio
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
-from nightslate.kernels.experiment_users import DAY, Allocated, ExperimentUsers, Scope
+from nightslate.kernels.experiment_users import DAY, EPOCH, Allocated, ExperimentUsers, Scope
 from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
 from nightslate.kernels.rewards import Costs
@@ -228,7 +228,7 @@ class Readout:
             for (day, code), places in zip(cells.T.tolist(), np.split(order, ends), strict=False):
                 mine = who[places]
                 ratio = SampleRatio.initial(len(self.allocated.variants))
-                name = (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+                name = (EPOCH + timedelta(days=day)).isoformat()
                 found[column, names[code], name] = ratio.update(
                     users.variant[mine], users.probabilities[mine]
                 )
@@ -239,7 +239,7 @@ class Readout:
         says = users.shown["variant"].combine_chunks()
         named = np.asarray(says.is_valid(), dtype=np.bool_)
         other = np.asarray(pc.fill_null(pc.not_equal(says, own), False), dtype=np.bool_)
-        today = users.shown_at // DAY == (self.ds - date(1970, 1, 1)).days
+        today = users.shown_at // DAY == (self.ds - EPOCH).days
         everybody = np.ones(users.variant.size, dtype=np.bool_)
 
         def by_variant(which: Bools) -> Ints:

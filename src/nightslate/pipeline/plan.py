@@ -239,15 +239,8 @@ STEPS = (
         run=step_runs.dashboard,
         reads=(
             *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
-            *(
-                "references",
-                "feature_drift",
-                "ledger",
-                "slates",
-                "exposures",
-                "readouts",
-                "readout_decisions",
-            ),
+            *("references", "feature_drift", "ledger", "slates", "exposures"),
+            *("readouts", "readout_decisions"),
         ),
     ),
     Step(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -93,18 +92,4 @@ def _effects(night: IssueNight, states: Mapping[Key, Any], metric: str) -> dict[
 def _guarded(night: IssueNight, states: Mapping[Key, Any], guardrail: Said) -> dict[str, Difference]:
     """The effects on its metric, turned round where a higher one is worse."""
     effects = _effects(night, states, guardrail.metric)
-    return {name: each if guardrail.worse == "lower" else _turned(each) for name, each in effects.items()}
-
-
-def _turned(found: Difference) -> Difference:
-    def less(value: float | None) -> float | None:
-        return None if value is None else -value
-
-    return replace(
-        found,
-        effect=less(found.effect),
-        lower=less(found.upper),
-        upper=less(found.lower),
-        anytime_lower=less(found.anytime_upper),
-        anytime_upper=less(found.anytime_lower),
-    )
+    return {name: each if guardrail.worse == "lower" else each.mirrored for name, each in effects.items()}

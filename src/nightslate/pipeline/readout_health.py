@@ -108,25 +108,28 @@ def faults(night: IssueNight, dealt: Allocated, counts: Counts, found: list[Segm
             )
 
 
-def sample_ratio_rows(night: IssueNight, dealt: Allocated, found: list[SegmentRatio]) -> list[dict[str, Any]]:
+def sample_ratio_rows(
+    night: IssueNight, dealt: Allocated, found: list[SegmentRatio]
+) -> Iterator[dict[str, Any]]:
     """Of the table `sample_ratios`."""
-    return [
-        {
-            "issue": night.issue.name,
-            "experiment": dealt.salt,
-            "segment": each.cell[0],
-            "segment_value": each.cell[1],
-            "variant": variant,
-            "exposed": int(whole.seen[place]),
-            "expected": float(whole.expected[place]),
-            "missing": missing if math.isfinite(missing := float(whole.missing()[place])) else None,
-            "p": whole.p_value(),
-            "log_e": float(each.log_e[-1]),
-            "log_e_most": each.most,
-            "first_day": date.fromisoformat(each.days[0]),
-            "last_day": date.fromisoformat(each.days[-1]),
-        }
-        for each in found
-        for whole in (each.whole,)
-        for place, variant in enumerate(dealt.variants)
-    ]
+    for each in found:
+        whole = each.whole
+        p = whole.p_value()
+        for place, (variant, missing) in enumerate(
+            zip(dealt.variants, whole.missing().tolist(), strict=True)
+        ):
+            yield {
+                "issue": night.issue.name,
+                "experiment": dealt.salt,
+                "segment": each.cell[0],
+                "segment_value": each.cell[1],
+                "variant": variant,
+                "exposed": int(whole.seen[place]),
+                "expected": float(whole.expected[place]),
+                "missing": missing if math.isfinite(missing) else None,
+                "p": p,
+                "log_e": float(each.log_e[-1]),
+                "log_e_most": each.most,
+                "first_day": date.fromisoformat(each.days[0]),
+                "last_day": date.fromisoformat(each.days[-1]),
+            }

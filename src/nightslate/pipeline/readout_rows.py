@@ -9,9 +9,7 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
-import numpy as np
-
-from nightslate.core.experiments import Difference, Effect, Moments, e_bh, effect, holm
+from nightslate.core.experiments import Difference, Effect, Moments, effect, together
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readouts import Figure, Key
@@ -34,12 +32,10 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         if isinstance(figure, Figure)
         for row in _rows_of(night, dealt.since, figure, found, unweighted_of(figure, states))
     ]
-    for together in _families(rows):
-        adjusted = holm([row["p"] for row in together])
-        evidence = np.array([-math.inf if row["log_e"] is None else row["log_e"] for row in together])
-        told = e_bh(evidence, 1 - night.issue.evaluation.confidence)
-        for row, p, is_told in zip(together, adjusted, told.tolist(), strict=True):
-            row |= {"p_holm": p, "e_bh": is_told if row["log_e"] is not None else None}
+    for family in _families(rows):
+        p, log_e = ([row[name] for row in family] for name in ("p", "log_e"))
+        for row, left in zip(family, together(p, log_e, 1 - night.issue.evaluation.confidence), strict=True):
+            row |= asdict(left)
     return rows
 
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE
-from nightslate.reports.numbers import MISSING, percent, setting, signed, significant
+from nightslate.reports.numbers import MISSING, percent, setting, signed
+from nightslate.reports.terminal import PLAIN
 
 Row = Mapping[str, Any]
 
@@ -36,12 +37,12 @@ class Compared:
     @property
     def effect(self) -> str:
         """With its sign."""
-        return signed(significant(self.best["effect"]))
+        return PLAIN.difference(self.best["effect"])
 
     @property
     def at_every_look(self) -> str:
         """The interval that holds whenever one looks."""
-        return _between(self.best["anytime_lower"], self.best["anytime_upper"])
+        return PLAIN.difference_interval(self.best["anytime_lower"], self.best["anytime_upper"])
 
     def interval(self, confidence: float) -> str:
         """The interval that holds at every look, in words; before there is one, that for one look."""
@@ -56,7 +57,7 @@ class Compared:
     @property
     def in_one_look(self) -> str:
         """The interval for one look."""
-        return _between(self.best["lower"], self.best["upper"])
+        return PLAIN.difference_interval(self.best["lower"], self.best["upper"])
 
     @property
     def relative(self) -> str:
@@ -148,9 +149,3 @@ def _compared(readouts: pa.Table, scope: str, period: str) -> list[Compared]:
             )
         )
     return found
-
-
-def _between(lower: float | None, upper: float | None) -> str:
-    if lower is None or upper is None:
-        return MISSING
-    return f"{signed(significant(lower))} to {signed(significant(upper))}"

@@ -11,7 +11,7 @@ from nightslate.core.experiments.heterogeneity import interaction_p_value
 from nightslate.core.experiments.metric import value_of
 from nightslate.core.experiments.mismatch import Mismatch, anytime_p_value, located, log_evidence
 from nightslate.core.experiments.moments import Moments
-from nightslate.core.experiments.multiplicity import e_bh, holm
+from nightslate.core.experiments.multiplicity import Together, e_bh, holm, together
 from nightslate.core.experiments.sample_ratio import SampleRatio
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Relative",
     "SampleRatio",
     "Segment",
+    "Together",
     "allocated",
     "anytime_p_value",
     "decision",
@@ -36,5 +37,6 @@ __all__ = [
     "reallocated",
     "segment_of",
     "shares_of",
+    "together",
     "value_of",
 ]

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from scipy.optimize import brentq
 
 from nightslate.core.experiments.effect import Difference
-from nightslate.core.experiments.multiplicity import e_bh
+from nightslate.core.experiments.multiplicity import together
 from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE, reach
 
 Word = Literal["ship", "stop", "go on", "not healthy"]
@@ -57,10 +56,11 @@ def decision(
     how many come, if that is known."""
     if faults:
         return Decision("not healthy", None, tuple(faults))
-    evidence = np.array([-math.inf if each.log_e is None else each.log_e for each in effects.values()])
-    told = dict(zip(effects, e_bh(evidence, 1 - confidence).tolist(), strict=True))
-    better = [name for name, each in effects.items() if told[name] and (each.effect or 0.0) > 0]
-    worse = [name for name, each in effects.items() if told[name] and (each.effect or 0.0) < 0]
+    found = effects.values()
+    left = together([each.p for each in found], [each.log_e for each in found], 1 - confidence)
+    told = {name: effects[name].effect or 0.0 for name, each in zip(effects, left, strict=True) if each.e_bh}
+    better = [name for name, value in told.items() if value > 0]
+    worse = [name for name, value in told.items() if value < 0]
     broken = {name: _broken(name, guardrails) for name in effects}
     unsettled = {name: _not_yet_known(name, guardrails) for name in effects}
     sentences = [_sentence(metric, name, each, confidence) for name, each in effects.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from scipy.special import stdtr, stdtrit
@@ -35,6 +35,18 @@ class Difference:
     anytime_upper: float | None = None
     log_e: float | None = None
     mde: float | None = None
+
+    @property
+    def mirrored(self) -> Self:
+        """The control less the treatment."""
+        return replace(
+            self,
+            effect=_negative(self.effect),
+            lower=_negative(self.upper),
+            upper=_negative(self.lower),
+            anytime_lower=_negative(self.anytime_upper),
+            anytime_upper=_negative(self.anytime_lower),
+        )
 
 
 @dataclass(frozen=True)
@@ -144,3 +156,7 @@ def _fieller(control: Value, treatment: Value, reach: float) -> tuple[float | No
         return None, None
     root = math.sqrt((t * c) ** 2 - leading * (t**2 - reach**2 * of_t))
     return (t * c - root) / leading - 1, (t * c + root) / leading - 1
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from nightslate.core.arrays import Bools, Floats
+
+
+@dataclass(frozen=True)
+class Together:
+    """What is left of an effect beside all that were asked for: its p-value by Holm, and whether it is told
+    by e-BH, which may be looked at at any time; None where there is no such evidence yet."""
+
+    p_holm: float | None
+    e_bh: bool | None
+
+
+def together(p: Sequence[float | None], log_e: Sequence[float | None], alpha: float) -> list[Together]:
+    """What is left of each of several effects that are looked at together, by their p-values and the
+    logarithms of their e-values; None where there is none."""
+    told = e_bh(np.array([-math.inf if each is None else each for each in log_e]), alpha).tolist()
+    return [
+        Together(adjusted, is_told if each is not None else None)
+        for adjusted, is_told, each in zip(holm(p), told, log_e, strict=True)
+    ]
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Self
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from nightslate.core.experiments import SampleRatio, anytime_p_value, located
 from nightslate.files.readout.options import ReadoutOptions
 from nightslate.files.readout.reading import ReadFile
+from nightslate.kernels.experiment_users import EPOCH
 
-_EPOCH = date(1970, 1, 1)
 _SAME = 1e-9
 
 
@@ -74,7 +74,7 @@ def _mismatch(ratio: SampleRatio, read: ReadFile, options: ReadoutOptions, anyti
     where = (
         "all segments" if found.segment is None else f"{options.segment} {read.names.segments[found.segment]}"
     )
-    since = _EPOCH + timedelta(days=read.names.first_day + found.day)
+    since = EPOCH + timedelta(days=read.names.first_day + found.day)
     when = f", since {since.isoformat()}" if options.date else ""
     cell = f"{where if options.segment else 'all users'}{when}"
     return (

@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from nightslate.core.experiments import (
     Decision,
     Effect,
     Moments,
+    Together,
     decision,
-    e_bh,
     effect,
-    holm,
     interaction_p_value,
+    together,
 )
 from nightslate.files.progress import Progress
 from nightslate.files.readout.health import Health
@@ -28,15 +26,6 @@ Effects = Mapping[str, Mapping[str, Effect]]
 """By metric and variant; the control has no difference to itself."""
 
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Together:
-    """What is left of an effect beside all that were asked for: its p-value by Holm, and whether it is told
-    by e-BH, which may be looked at at any time; None where there is no such evidence yet."""
-
-    p_holm: float | None
-    e_bh: bool | None
 
 
 @dataclass(frozen=True)
@@ -130,13 +119,8 @@ def _together(effects: Effects, options: ReadoutOptions) -> dict[tuple[str, str]
         for variant, found in variants.items()
         if variant != options.control
     }
-    log_e = np.array([-math.inf if each.log_e is None else each.log_e for each in asked.values()])
-    told = e_bh(log_e, 1 - options.confidence).tolist()
-    adjusted = holm([each.p for each in asked.values()])
-    return {
-        question: Together(p, is_told if difference.log_e is not None else None)
-        for (question, difference), p, is_told in zip(asked.items(), adjusted, told, strict=True)
-    }
+    p, log_e = ([getattr(each, name) for each in asked.values()] for name in ("p", "log_e"))
+    return dict(zip(asked, together(p, log_e, 1 - options.confidence), strict=True))
 
 
 def _interactions(effects: Effects, segments: Mapping[str, Effects]) -> dict[str, dict[str, float | None]]:

@@ -64,7 +64,7 @@ def run(
         wrong += faults(night, dealt, states[COUNTS], found)
         verdict = decided(night, dealt, states, wrong)
         written[readouts] = readout_rows(night, dealt, states)
-        written[sample_ratios] = sample_ratio_rows(night, dealt, found)
+        written[sample_ratios] = [*sample_ratio_rows(night, dealt, found)]
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
         said = f"{_in_words(verdict)}{_of_no_row(readout, states)}{_of_no_day(night, dealt, impressions)}"
         _track(night, written[readouts], verdict)
