@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints, Sums
-from nightslate.core.experiments import Moments, SampleRatio
+from nightslate.core.experiments import DailyShares, Moments, SampleRatio
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.experiment_users import DAY, EPOCH, Allocated, ExperimentUsers, Scope
@@ -35,6 +35,16 @@ class Figure:
     scope: Scope
     period: Period
     weighted: bool = True
+
+
+@dataclass(frozen=True)
+class Daily:
+    """What daily sums are of: a metric; whose users count; and what is summed: moments of the metric's parts
+    and 1, weighted, by the day since when each counts and variant, or the `shares` of these users."""
+
+    metric: str
+    scope: Scope
+    of: Literal["moments", "shares"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +86,7 @@ class Sample(ArrayRecord):
 
 
 SAMPLE_RATIOS, COUNTS = "sample ratios", "counts"
-Key = Figure | str
+Key = Figure | Daily | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +139,13 @@ class Readout:
         ]
 
     @property
+    def followed(self) -> list[tuple[str, Scope]]:
+        """The metrics, and whose users count, of which there are sums by day: where shares move."""
+        return [
+            (each.metric, each.scope) for each in self.figures if not each.weighted and each.period != "day"
+        ]
+
+    @property
     def parts(self) -> dict[str, Measured]:
         """All that is measured, by how it is said."""
         parts = [part for metric in self.metrics.values() for part in metric.measured]
@@ -138,6 +155,7 @@ class Readout:
         """Of no users."""
         return {
             **{figure: MomentsByName.initial() for figure in self.figures},
+            **self._no_days(),
             SAMPLE_RATIOS: SampleRatiosByName.initial(),
             COUNTS: Counts.initial(len(self.allocated.variants), len(self.parts)),
         }
@@ -149,6 +167,8 @@ class Readout:
         yield COUNTS, self._counts(users, done)
         for figure in self.figures:
             yield figure, self._moments(figure, users, done)
+        for metric, scope in self.followed:
+            yield from self._by_day(metric, scope, users, done)
 
     def no_samples(self, metrics: Sequence[str]) -> dict[str, Sample]:
         """Of no users, by metric."""
@@ -192,16 +212,42 @@ class Readout:
 
     def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Done]) -> MomentsByName:
         """By variant, and column and value of a segment."""
-        metric, spans = self.metrics[figure.metric], self._spans(figure, users)
-        ones = np.ones(spans.who.size)
-        above = np.minimum(self._above(figure.metric, spans, done), self.caps.get(figure.metric, np.inf))
-        columns = [above, spans.totals(done[_said(metric.per)]) if metric.per else ones]
+        spans = self._spans(figure, users)
+        columns, ones = self._metric(figure.metric, spans, done), np.ones(spans.who.size)
         for covariate in self.covariates.values():
             columns += [spans.before(covariate.window).totals(done[_said(covariate)]), ones]
         values = np.stack(columns, axis=1)
         if figure.weighted:
             values *= users.weight[spans.who][:, None]
         return self._by_variant(figure, users, spans.who, values)
+
+    def _metric(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> list[Floats]:
+        """(m,) its numerator and denominator of each user."""
+        metric = self.metrics[name]
+        above = np.minimum(self._above(name, spans, done), self.caps.get(name, np.inf))
+        return [above, spans.totals(done[_said(metric.per)]) if metric.per else np.ones(spans.who.size)]
+
+    def _no_days(self) -> dict[Key, Any]:
+        days, variants = (self.ds - self.allocated.since).days + 1, len(self.allocated.variants)
+        nobody = DailyShares(np.zeros(days, dtype=np.int64), np.zeros((days, variants)))
+        found: dict[Key, Any] = {}
+        for metric, scope in self.followed:
+            found[Daily(metric, scope, "moments")] = Moments.initial((days, variants), 3)
+            found[Daily(metric, scope, "shares")] = nobody
+        return found
+
+    def _by_day(
+        self, metric: str, scope: Scope, users: ExperimentUsers, done: Mapping[str, Done]
+    ) -> Iterator[tuple[Key, Any]]:
+        """By the day of the assignment, whose shares they were."""
+        spans = self._spans(Figure(metric, scope, "cumulative"), users)
+        days, variants = (self.ds - self.allocated.since).days + 1, len(self.allocated.variants)
+        day = users.assigned[spans.who] // DAY - (self.allocated.since - EPOCH).days
+        values = np.stack([*self._metric(metric, spans, done), np.ones(spans.who.size)], axis=1)
+        values *= users.weight[spans.who][:, None]
+        none = Moments.initial((days, variants), 3)
+        yield Daily(metric, scope, "moments"), none.update(day * variants + users.variant[spans.who], values)
+        yield Daily(metric, scope, "shares"), DailyShares.of(day, users.probabilities[spans.who], days)
 
     def _by_variant(self, figure: Figure, users: ExperimentUsers, who: Ints, values: Floats) -> MomentsByName:
         found = dict[Place, Moments]()

@@ -9,10 +9,18 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
-from nightslate.core.experiments import Difference, Effect, Moments, effect, together
+from nightslate.core.experiments import (
+    Difference,
+    Effect,
+    Moments,
+    adaptive_difference,
+    effect,
+    together,
+    value_of,
+)
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
-from nightslate.kernels.readouts import Figure, Key
+from nightslate.kernels.readouts import Daily, Figure, Key
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.days import end_of
 from nightslate.programs.readouts import Metric
@@ -31,6 +39,12 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         for figure, found in states.items()
         if isinstance(figure, Figure)
         for row in _rows_of(night, dealt.since, figure, found, unweighted_of(figure, states))
+    ]
+    rows += [
+        row
+        for daily in states
+        if isinstance(daily, Daily) and daily.of == "moments"
+        for row in _adaptive_rows(night, dealt, daily, states)
     ]
     for family in _families(rows):
         p, log_e = ([row[name] for row in family] for name in ("p", "log_e"))
@@ -70,16 +84,7 @@ def _rows_of(
     night: IssueNight, since: date, figure: Figure, found: MomentsByName, unweighted: MomentsByName
 ) -> Iterator[dict[str, Any]]:
     asked, confidence = night.issue.experiment, night.issue.evaluation.confidence
-    same = {
-        "issue": night.issue.name,
-        "experiment": night.issue.salt,
-        "metric": figure.metric,
-        "scope": figure.scope,
-        "period": figure.period,
-        "control": asked.control,
-        "confidence": confidence,
-        **_days(night, since, figure),
-    }
+    same = _same(night, since, figure)
     for variant, column, value in _shown(found.states):
         moments = found.states[variant, column, value]
         nobody = Moments.initial((), moments.mean.size)
@@ -105,9 +110,47 @@ def _rows_of(
             yield {**kept, "method": "cuped", **_told(compared.cuped)}
 
 
+def _adaptive_rows(
+    night: IssueNight, dealt: Allocated, daily: Daily, states: Mapping[Key, Any]
+) -> Iterator[dict[str, Any]]:
+    """Of all users, days weighted by how much each tells."""
+    figure, confidence = Figure(daily.metric, daily.scope, "cumulative"), night.issue.evaluation.confidence
+    control, moments = str(night.issue.experiment.control), states[daily]
+    shares, by_name = states[replace(daily, of="shares")], states[figure].states
+    for place, variant in enumerate(dealt.variants):
+        if variant == control or (variant, None, None) not in by_name:
+            continue
+        found = adaptive_difference(moments, shares, dealt.variants.index(control), place, confidence)
+        mine = value_of(by_name[variant, None, None])
+        yield {
+            **_same(night, dealt.since, figure),
+            "variant": variant,
+            "segment": None,
+            "segment_value": None,
+            "n": mine.n,
+            "mean": mine.value,
+            "method": "adaptive",
+            **_told(found),
+        }
+
+
 def _told(found: Difference) -> dict[str, Any]:
     e_value = None if found.log_e is None else math.exp(min(found.log_e, _LARGEST))
     return {**asdict(found), "e_value": e_value}
+
+
+def _same(night: IssueNight, since: date, figure: Figure) -> dict[str, Any]:
+    """What all rows of a figure say."""
+    return {
+        "issue": night.issue.name,
+        "experiment": night.issue.salt,
+        "metric": figure.metric,
+        "scope": figure.scope,
+        "period": figure.period,
+        "control": night.issue.experiment.control,
+        "confidence": night.issue.evaluation.confidence,
+        **_days(night, since, figure),
+    }
 
 
 def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:

@@ -22,7 +22,8 @@ NOT_HEALTHY = "not healthy"
 @dataclass(frozen=True)
 class Compared:
     """A variant beside the control. mean, of_control: the metric of both; best: the row of the effect that is
-    most precise; naive: that without weights, where these differ.."""
+    most precise; naive: that without weights, and adaptive: that
+    of days weighted by what they tell, where shares have changed."""
 
     metric: str
     variant: str
@@ -32,6 +33,7 @@ class Compared:
     of_control: float | None
     best: Row
     naive: Row | None
+    adaptive: Row | None
     segment: str = ""
 
     @property
@@ -43,6 +45,12 @@ class Compared:
     def at_every_look(self) -> str:
         """The interval that holds whenever one looks."""
         return PLAIN.difference_interval(self.best["anytime_lower"], self.best["anytime_upper"])
+
+    @property
+    def adaptive_at_every_look(self) -> str:
+        """That of days weighted by what they tell."""
+        found = self.adaptive or {"anytime_lower": None, "anytime_upper": None}
+        return PLAIN.difference_interval(found["anytime_lower"], found["anytime_upper"])
 
     def interval(self, confidence: float) -> str:
         """The interval that holds at every look, in words; before there is one, that for one look."""
@@ -145,6 +153,7 @@ def _compared(readouts: pa.Table, scope: str, period: str) -> list[Compared]:
                 of_control=control["mean"] if control else None,
                 best=by_method.get("cuped", plain),
                 naive=by_method.get("naive"),
+                adaptive=by_method.get("adaptive"),
                 segment="" if segment is None else f"{segment} {value or 'missing'}",
             )
         )

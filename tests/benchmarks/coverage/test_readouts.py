@@ -15,7 +15,16 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from nightslate.core.experiments import Effect, Moments, SampleRatio, anytime_p_value, effect, located
+from nightslate.core.experiments import (
+    DailyShares,
+    Effect,
+    Moments,
+    SampleRatio,
+    adaptive_difference,
+    anytime_p_value,
+    effect,
+    located,
+)
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -25,6 +34,7 @@ NIGHTS, A_NIGHT, LOOKS = 100, 200, 200
 METRICS = ("normal", "purchases", "revenue")
 RAMPS = (0.01, 0.5, 0.05, 0.7), (0.3, 0.2, 0.4, 0.2)
 BATCHES = 20
+DAYS, A_DAY = 30, 400
 
 
 def test_nightly_looks_stopped_at_the_worst_moment(pool: ProcessPoolExecutor) -> None:
@@ -75,6 +85,24 @@ def test_shares_that_move_by_context(pool: ProcessPoolExecutor) -> None:
     )
     assert ((coverage[:2] >= 0.93) & (coverage[:2] <= 0.97)).all()
     assert coverage[2] < 0.8
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.1])
+def test_shares_that_follow_what_was_seen(pool: ProcessPoolExecutor, truth: float) -> None:
+    """Each day whichever variant is ahead gets all users but a few; days differ, too."""
+    found = np.concatenate(list(pool.map(partial(followed, truth), range(BATCHES))))
+    table = table_of("", "coverage", "bias in its spread", "spread", "ever wrong, looked at daily")
+    for place, name in enumerate(("days by what they tell", "weighted", "not weighted")):
+        effects, held, ever = found[:, 3 * place : 3 * place + 3].T
+        off = (effects.mean() - truth) / effects.std()
+        table.add_row(name, f"{held.mean():.1%}", f"{off:+.2f}", f"{effects.std():.3f}", f"{ever.mean():.1%}")
+    show(
+        f"{EXPERIMENTS:,} experiments of {DAYS} days of {A_DAY} users, an effect of {truth}; whichever"
+        f" variant is behind gets 1 / (2 n) of them on day n",
+        table,
+    )
+    assert 0.93 <= found[:, 1].mean() <= 0.97
+    assert found[:, 2].mean() <= ALPHA + ERROR
 
 
 def test_lost_exposures(pool: ProcessPoolExecutor) -> None:
@@ -171,6 +199,52 @@ def ramped(batch: int) -> np.ndarray:
         each = [by_weight.difference, by_weight.most_precise, naive.difference]
         held = [one.lower <= truth <= one.upper for one in each]
         found.append([*held, *((one.effect - truth) / one.stderr for one in each)])
+    return np.array(found, dtype=np.float64)
+
+
+def followed(truth: float, batch: int) -> np.ndarray:
+    """(e, 9) by three methods the effect, whether its interval of one look holds the truth, and whether that
+    of every look ever did not."""
+    rng = np.random.default_rng([11, int(10 * truth), batch])
+    found = []
+    for _ in range(EXPERIMENTS // BATCHES):
+        daily, own, plain = Moments.initial((DAYS, 2), 3), Moments.initial((2,), 2), Moments.initial((2,), 2)
+        shares = DailyShares(np.zeros(DAYS, dtype=np.int64), np.zeros((DAYS, 2)))
+        share, ever = 0.5, np.zeros(3, dtype=np.bool_)
+        for day in range(DAYS):
+            variant = (rng.random(A_DAY) < share).astype(np.int64)
+            probabilities = np.tile([1 - share, share], (A_DAY, 1))
+            values = rng.normal(size=A_DAY) + truth * variant + rng.normal()
+            weights = 1 / probabilities[np.arange(A_DAY), variant]
+            columns = np.stack([values, np.ones(A_DAY), np.ones(A_DAY)], axis=1)
+            weighted = columns * weights[:, None]
+            daily = daily.update(2 * day + variant, weighted)
+            shares = shares.merge(DailyShares.of(np.full(A_DAY, day), probabilities, DAYS))
+            own, plain = own.update(variant, weighted[:, :2]), plain.update(variant, columns[:, :2])
+            each = [
+                adaptive_difference(daily, shares, 0, 1, 1 - ALPHA),
+                effect(own.cell(0), own.cell(1), 1 - ALPHA).difference,
+                effect(plain.cell(0), plain.cell(1), 1 - ALPHA).difference,
+            ]
+            ever |= [
+                one.log_e is not None and not one.anytime_lower <= truth <= one.anytime_upper for one in each
+            ]
+            behind = 0.5 / (2 + day)
+            share = behind if each[0].effect < 0 else 1 - behind
+        held = [one.lower <= truth <= one.upper for one in each]
+        found.append(
+            [
+                each[0].effect,
+                held[0],
+                ever[0],
+                each[1].effect,
+                held[1],
+                ever[1],
+                each[2].effect,
+                held[2],
+                ever[2],
+            ]
+        )
     return np.array(found, dtype=np.float64)
 
 

@@ -218,8 +218,28 @@ def test_what_each_variant_is_worth_is_that_of_its_users_rows(home: Path, scope:
     assert weighted["effect"] == pytest.approx(means[0] - means[1], rel=1e-9)
     assert weighted["stderr"] == pytest.approx(sum(variances) ** 0.5, rel=1e-9)
     assert weighted["effect"] != pytest.approx(naive["effect"], rel=1e-3)
+    adaptive = found.filter(method="adaptive").row(0, named=True)
+    assert (adaptive["variant"], adaptive["n"]) == ("new", new.size)
+    assert adaptive["effect"] == pytest.approx(of_days_by_what_they_tell(told), rel=1e-9)
     control = found.filter(method="difference", variant="old").row(0, named=True)
     assert (control["n"], control["mean"], control["effect"]) == (old.size, pytest.approx(means[1]), None)
+
+
+def of_days_by_what_they_tell(users: pl.DataFrame) -> float:
+    """Of scores about the means of the days before, days weighted by how much their shares let them tell."""
+    total, weights, before = 0.0, 0.0, users.clear()
+    for (_,), today in users.sort("slate_date").group_by("slate_date", maintain_order=True):
+        share = {row["variant"]: row["probability"] for row in today.unique("variant").to_dicts()}
+        before = before if before["variant"].n_unique() == 2 else today
+        score = 0.0
+        for name, sign in (("new", 1), ("old", -1)):
+            known, mine = before.filter(variant=name), today.filter(variant=name)["reward"].to_numpy()
+            mean = np.average(known["reward"], weights=1 / known["probability"])
+            score += sign * (len(today) * mean + ((mine - mean) / share[name]).sum())
+        weight = (1 / share["new"] + 1 / share["old"]) ** -0.5
+        total, weights = total + weight * score, weights + weight * len(today)
+        before = users.filter(pl.col("slate_date") <= today["slate_date"][0])
+    return total / weights
 
 
 def test_both_engines_read_out_the_same(home: Path, spark: SparkSession) -> None:

@@ -14,7 +14,7 @@ from nightslate.core import npz
 from nightslate.core.experiments import Moments, value_of
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, SampleRatiosByName
-from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Figure, Readout
+from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Daily, Figure, Readout
 from nightslate.programs.readouts import Covariate, Metric
 
 CLICK = {"source": "outcomes", "where": {"kind": "click"}}
@@ -155,6 +155,28 @@ def test_each_figure_is_that_of_users_gone_through_one_by_one(seed: int) -> None
             np.testing.assert_allclose(told.products, right.products, atol=1e-9, err_msg=str(figure))
 
 
+@pytest.mark.parametrize("scope", ["assigned", "exposed"])
+def test_sums_by_day_are_of_the_same_users_by_the_day_of_their_assignment(scope: str) -> None:
+    rows = logs(1)
+    found, truth = folded(readout(), rows), OneByOne(rows)
+    first = min(SHARES)
+    for metric in METRICS:
+        moments, shares = (found[Daily(metric, scope, of)] for of in ("moments", "shares"))
+        whole = found[Figure(metric, scope, "cumulative")].states
+        for place, variant in enumerate(VARIANTS):
+            pooled = moments.at(place, axis=1).pooled(0)
+            assert pooled.n == whole[variant, None, None].n
+            np.testing.assert_allclose(pooled.mean[:2], whole[variant, None, None].mean[:2], atol=1e-12)
+        assert shares.n.tolist() == moments.n.sum(axis=1).tolist()
+        for day in np.flatnonzero(shares.n).tolist():
+            expected = shares.n[day] / np.array(SHARES[first + timedelta(days=day)])
+            np.testing.assert_allclose(shares.inverse[day], expected)
+    of_all = found[Daily("clicks", scope, "shares")]
+    users = [user for user in truth.first if truth.since(user, scope)]
+    days = [(truth.first[user]["slate_date"] - first).days for user in users]
+    assert of_all.n.tolist() == np.bincount(days, minlength=of_all.n.size).tolist()
+
+
 def test_segments_are_those_of_the_first_exposure() -> None:
     rows = logs(4)
     found, truth = folded(readout(), rows), OneByOne(rows)
@@ -255,3 +277,4 @@ def test_nobody_is_nothing() -> None:
 def test_equal_shares_need_no_figure_without_weights() -> None:
     how = readout(allocated=Allocated(SALT, VARIANTS, dict.fromkeys(SHARES, (0.5, 0.5))))
     assert all(figure.weighted for figure in how.figures)
+    assert not any(isinstance(key, Daily) for key in how.initial())

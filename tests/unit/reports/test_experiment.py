@@ -70,10 +70,14 @@ def test_while_the_metric_that_is_decided_by_has_no_figure_another_leads():
 
 def test_of_two_methods_the_more_precise_one_leads_and_the_biased_one_stands_beside():
     rows = [row(), row(method="cuped", effect=0.45), row(method="naive", effect=0.9, mean=2.9)]
+    rows.append(row(method="adaptive", effect=0.44, anytime_lower=0.21, anytime_upper=0.67))
     html = shown([*rows, row(variant="old")])
     assert "<b>+0.450</b>" in html
     assert "without weights" in html
     assert "+0.900" in html
+    assert "days by what they tell" in html
+    assert "+0.440" in html
+    assert "+0.210 to +0.670" in html
 
 
 def test_segments_are_told_apart():

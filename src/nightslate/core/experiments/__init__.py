@@ -4,6 +4,7 @@ A readout is made of sums over users that merge (`Moments`, `SampleRatio`): the 
 interval for one look and one that holds at every look (`effect`), whether users are missing (`SampleRatio`),
 and what to do (`decision`)."""
 
+from nightslate.core.experiments.adaptive import DailyShares, adaptive_difference
 from nightslate.core.experiments.allocation import Segment, allocated, reallocated, segment_of, shares_of
 from nightslate.core.experiments.decision import Decision, Guardrail, decision
 from nightslate.core.experiments.effect import Difference, Effect, Relative, effect
@@ -15,6 +16,7 @@ from nightslate.core.experiments.multiplicity import Together, e_bh, holm, toget
 from nightslate.core.experiments.sample_ratio import SampleRatio
 
 __all__ = [
+    "DailyShares",
     "Decision",
     "Difference",
     "Effect",
@@ -25,6 +27,7 @@ __all__ = [
     "SampleRatio",
     "Segment",
     "Together",
+    "adaptive_difference",
     "allocated",
     "anytime_p_value",
     "decision",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -108,17 +109,33 @@ def difference(control: Value, treatment: Value, confidence: float) -> Differenc
     """Treatment less control."""
     if control.value is None or treatment.value is None:
         return Difference(None)
-    value, n = treatment.value - control.value, control.n + treatment.n
+    value, n = treatment.value - control.value, [control.n, treatment.n]
     if control.variance is None or treatment.variance is None:
         return Difference(value)
-    variance = control.variance + treatment.variance
-    stderr = math.sqrt(variance)
-    freedom = variance**2 / (
-        control.variance**2 / (control.n - 1) + treatment.variance**2 / (treatment.n - 1)
+    return difference_of(
+        value,
+        control.variance + treatment.variance,
+        welch_freedom([control.variance, treatment.variance], n),
+        n,
+        [control.effective, treatment.effective],
+        confidence,
     )
+
+
+def difference_of(
+    value: float,
+    variance: float,
+    freedom: float,
+    n: Sequence[int],
+    effective: Sequence[float],
+    confidence: float,
+) -> Difference:
+    """A difference of which the variance is known, with so many degrees of freedom; n and effective: of the
+    control and of the treatment, see `Value`."""
+    stderr = math.sqrt(variance)
     quantile = float(stdtrit(freedom, (1 + confidence) / 2))
-    enough = all(each.n >= LEAST and each.effective >= LEAST_EFFECTIVE for each in (control, treatment))
-    anytime = reach(n, 1 - confidence) * stderr
+    enough = min(n) >= LEAST and min(effective) >= LEAST_EFFECTIVE
+    anytime = reach(sum(n), 1 - confidence) * stderr
     return Difference(
         value,
         stderr,
@@ -128,9 +145,15 @@ def difference(control: Value, treatment: Value, confidence: float) -> Differenc
         p=float(2 * stdtr(freedom, -abs(value) / stderr)),
         anytime_lower=value - anytime if enough else None,
         anytime_upper=value + anytime if enough else None,
-        log_e=log_e_value(value / stderr, n) if enough else None,
+        log_e=log_e_value(value / stderr, sum(n)) if enough else None,
         mde=(quantile + float(stdtrit(freedom, POWER))) * stderr,
     )
+
+
+def welch_freedom(variances: Sequence[float], n: Sequence[int]) -> float:
+    """The degrees of freedom of a sum of variances, each of so many users (Welch, 1947)."""
+    parts = sum(variance**2 / (users - 1) for variance, users in zip(variances, n, strict=True))
+    return sum(variances) ** 2 / parts
 
 
 def _relative(control: Value, treatment: Value, difference: Difference, confidence: float) -> Relative:
@@ -154,7 +177,7 @@ def _fieller(control: Value, treatment: Value, reach: float) -> tuple[float | No
     leading = c**2 - reach**2 * of_c
     if leading <= 0:
         return None, None
-    root = math.sqrt((t * c) ** 2 - leading * (t**2 - reach**2 * of_t))
+    root = math.sqrt(max((t * c) ** 2 - leading * (t**2 - reach**2 * of_t), 0.0))
     return (t * c - root) / leading - 1, (t * c + root) / leading - 1
 
 

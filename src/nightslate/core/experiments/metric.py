@@ -22,9 +22,6 @@ from nightslate.core.experiments.moments import Moments
 _FEWEST = 2
 """Users of whom there is a variance."""
 
-_ROUNDING = 1e-24
-"""Of squares: differences of terms that are equal but for the last bits of float64 vary by no more."""
-
 
 @dataclass(frozen=True)
 class Value:
@@ -67,10 +64,8 @@ def _value(users: Moments, slopes: Floats, expected: Floats) -> Value:
     if n < _FEWEST:
         return Value(n, effective, value, None)
     gradient = factors[used] @ _gradients(users)[used]
-    terms = gradient * np.sqrt(np.diag(users.covariance))
-    variance = float(gradient @ users.covariance @ gradient)
-    varies = variance > _ROUNDING * float(terms @ terms) > 0
-    return Value(n, effective, value, variance / n if varies else None)
+    variance = float(users.squares(gradient)) / (n - 1)
+    return Value(n, effective, value, variance / n if variance else None)
 
 
 def _slopes(users: Moments) -> Floats:

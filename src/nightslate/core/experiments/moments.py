@@ -10,6 +10,10 @@ import numpy as np
 from nightslate.core.arrays import ArrayRecord, Floats, Ints, finite, indices, row_chunks
 from nightslate.core.errors import InvalidInputError
 
+_OF_VALUES, _OF_PRODUCTS = 1e-24, 1e-13
+"""Of squares: numbers are known to some of the last bits of float64, and so are sums of their products. What
+is left of terms that take each other off to such a share of them is no variation."""
+
 
 @dataclass(frozen=True, eq=False)
 class Moments(ArrayRecord):
@@ -86,6 +90,17 @@ class Moments(ArrayRecord):
         """(*cells, K, K) that of the numbers among users, unbiased; NaN with fewer than two."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self.products / np.where(self.n > 1, self.n - 1.0, np.nan)[..., None, None])
+
+    def squares(self, factors: Floats) -> Floats:
+        """(*cells,) the sum of squares of what a linear combination of the numbers, factors (*cells, K),
+        differs by from its mean; 0 where that is rounding."""
+        size = np.abs(factors)
+        of_values = self.n * (size * np.abs(self.mean)).sum(axis=-1) ** 2
+        deviations = np.sqrt(np.diagonal(self.products, axis1=-2, axis2=-1))
+        of_products = (size * deviations).sum(axis=-1) ** 2
+        squares = np.einsum("...i,...ij,...j->...", factors, self.products, factors)
+        least = np.maximum(_OF_VALUES * of_values, _OF_PRODUCTS * of_products)
+        return np.asarray(np.where(squares > least, squares, 0.0))
 
     def _of(self, cell: Ints, values: Floats) -> Self:
         order = None if (cell[1:] >= cell[:-1]).all() else np.argsort(cell, kind="stable")

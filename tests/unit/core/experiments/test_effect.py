@@ -174,3 +174,19 @@ def test_the_value_of_a_variant_is_its_own():
     columns = np.stack([values, np.ones(USERS), before, np.ones(USERS)], axis=-1)
     state = Moments.initial((2,), 4).update(variant, columns)
     assert value_of(state.cell(1)).value == pytest.approx(values[variant == 1].mean())
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("covariates", [False, True])
+def test_what_is_the_same_of_all_users_is_no_certainty_whatever_their_weights(seed, covariates):
+    rng = np.random.default_rng(seed)
+    variant, weight, size = (
+        rng.integers(0, 2, USERS),
+        1 / rng.uniform(0.05, 0.95, USERS),
+        rng.gamma(1.0, size=USERS),
+    )
+    columns = (size * weight, weight) if covariates else ()
+    found = compared(variant, rng.lognormal(0, 5) * size * weight, size * weight, *columns)
+    assert found.difference.stderr is found.difference.p is found.difference.log_e is None
+    assert found.cuped is None or found.cuped.stderr is None
+    assert found.difference.effect == pytest.approx(0.0, abs=1e-9 * abs(found.mean))
