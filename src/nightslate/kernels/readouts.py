@@ -23,13 +23,13 @@ from nightslate.kernels.user_totals import Done, rows_of
 from nightslate.programs.days import end_of, microseconds
 from nightslate.programs.readouts import Covariate, Measured, Metric
 
-Period = Literal["cumulative", "day"]
+Period = Literal["cumulative", "day", "novelty"]
 
 
 @dataclass(frozen=True)
 class Figure:
     """What moments are of: a metric; whose users count; of all the time since then, or of the night's day
-    alone; and whether users are weighted."""
+    alone, or of the first days apart from the later ones; and whether users are weighted."""
 
     metric: str
     scope: Scope
@@ -52,6 +52,16 @@ class _Spans:
         """So long before each is spoken of."""
         since = self.first - microseconds(window)
         return replace(self, first=since, begin=since, until=self.first)
+
+    def parted(self, after: timedelta) -> tuple[_Spans, _Spans]:
+        """What is left of them after so long, and the first of them."""
+        middle = self.begin + microseconds(after)
+        return replace(self, begin=middle), replace(self, until=middle)
+
+    @property
+    def days(self) -> Floats:
+        """(m,) how long they are."""
+        return (self.until - self.begin) / DAY
 
     def totals(self, done: Done) -> Floats:
         """(m,) of each what was done in its time."""
@@ -119,13 +129,16 @@ class Readout:
         """All of which there are moments. Without weights they are of interest where these differ."""
         scopes: tuple[Scope, ...] = ("assigned", "exposed")
         periods: tuple[Period, ...] = ("cumulative", "day")
-        return [
+        cumulative_and_of_day = [
             Figure(name, scope, period, weighted)
             for name, metric in self.metrics.items()
             for scope in scopes
             for period in periods
             for weighted in ((True, False) if self.allocated.moves else (True,))
             if period == "cumulative" or metric.kind != "retention"
+        ]
+        return cumulative_and_of_day + [
+            Figure(name, "exposed", "novelty") for name, metric in self.metrics.items() if metric.novelty
         ]
 
     @property
@@ -192,16 +205,33 @@ class Readout:
 
     def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Done]) -> MomentsByName:
         """By variant, and column and value of a segment."""
-        metric, spans = self.metrics[figure.metric], self._spans(figure, users)
-        ones = np.ones(spans.who.size)
-        above = np.minimum(self._above(figure.metric, spans, done), self.caps.get(figure.metric, np.inf))
-        columns = [above, spans.totals(done[_said(metric.per)]) if metric.per else ones]
-        for covariate in self.covariates.values():
-            columns += [spans.before(covariate.window).totals(done[_said(covariate)]), ones]
-        values = np.stack(columns, axis=1)
+        spans = self._spans(figure, users)
+        of_figure = self._of_parts if figure.period == "novelty" else self._of_whole
+        values = np.stack(of_figure(figure.metric, spans, done), axis=1)
         if figure.weighted:
             values *= users.weight[spans.who][:, None]
         return self._by_variant(figure, users, spans.who, values)
+
+    def _of_whole(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> list[Floats]:
+        """(m,) each, as in `core.experiments.metric`."""
+        metric, ones = self.metrics[name], np.ones(spans.who.size)
+        above = np.minimum(self._above(name, spans, done), self.caps.get(name, np.inf))
+        columns = [above, spans.totals(done[_said(metric.per)]) if metric.per else ones]
+        for covariate in self.covariates.values():
+            columns += [spans.before(covariate.window).totals(done[_said(covariate)]), ones]
+        return columns
+
+    def _of_parts(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> list[Floats]:
+        """(m,) each, as in `core.experiments.novelty`."""
+        metric = self.metrics[name]
+        return [
+            column
+            for part in spans.parted(metric.novelty or timedelta(0))
+            for column in (
+                self._above(name, part, done),
+                part.totals(done[_said(metric.per)]) if metric.per else part.days,
+            )
+        ]
 
     def _by_variant(self, figure: Figure, users: ExperimentUsers, who: Ints, values: Floats) -> MomentsByName:
         found = dict[Place, Moments]()

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
-from nightslate.core.experiments import Difference, Effect, Moments, effect, together
+from nightslate.core.experiments import Difference, Effect, Moments, effect, novelty, together
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readouts import Figure, Key
@@ -75,7 +75,6 @@ def _rows_of(
         "experiment": night.issue.salt,
         "metric": figure.metric,
         "scope": figure.scope,
-        "period": figure.period,
         "control": asked.control,
         "confidence": confidence,
         **_days(night, since, figure),
@@ -84,25 +83,33 @@ def _rows_of(
         moments = found.states[variant, column, value]
         nobody = Moments.initial((), moments.mean.size)
         control = found.states.get((asked.control, column, value), nobody)
-        both = _both(unweighted, asked.control, (variant, column, value))
-        compared = effect(control, moments, confidence, both)
-        kept = {**same, "variant": variant, "segment": column, "segment_value": value}
-        kept |= {"n": compared.n, "mean": compared.mean}
-        method = "difference" if figure.weighted else "naive"
-        if variant == asked.control:
-            yield {**kept, "method": method, **_told(Difference(None))}
-            continue
-        relative = compared.relative
-        yield {
-            **kept,
-            "method": method,
-            **_told(compared.difference),
-            "relative": relative.effect,
-            "relative_lower": relative.lower,
-            "relative_upper": relative.upper,
-        }
-        if compared.cuped is not None and figure.weighted:
-            yield {**kept, "method": "cuped", **_told(compared.cuped)}
+        if figure.period == "novelty":
+            parts = novelty(control, moments, confidence)
+            compared = {"first": parts.first, "later": parts.later, "change": parts.change}
+        else:
+            both = _both(unweighted, asked.control, (variant, column, value))
+            compared = {str(figure.period): effect(control, moments, confidence, both)}
+        cell = {**same, "variant": variant, "segment": column, "segment_value": value}
+        for period, found_in in compared.items():
+            yield from _by_method({**cell, "period": period}, found_in, figure.weighted)
+
+
+def _by_method(cell: dict[str, Any], found: Effect, weighted: bool) -> Iterator[dict[str, Any]]:
+    """The rows of a cell; that of the control has no effect."""
+    kept = {**cell, "n": found.n, "mean": found.mean, "method": "difference" if weighted else "naive"}
+    if cell["variant"] == cell["control"]:
+        yield {**kept, **_told(Difference(None))}
+        return
+    relative = found.relative
+    yield {
+        **kept,
+        **_told(found.difference),
+        "relative": relative.effect,
+        "relative_lower": relative.lower,
+        "relative_upper": relative.upper,
+    }
+    if found.cuped is not None and weighted:
+        yield {**kept, "method": "cuped", **_told(found.cuped)}
 
 
 def _told(found: Difference) -> dict[str, Any]:
@@ -114,7 +121,7 @@ def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:
     """The first and the last day on which users count who were new to it."""
     metric: Metric = night.issue.experiment.metrics[figure.metric]
     last = night.ds
-    if figure.period == "cumulative" and metric.lasts is not None:
+    if figure.period != "day" and metric.lasts is not None:
         last = (end_of(night.ds) - metric.begins - metric.lasts).date()
     return {"first_day": since, "last_day": max(since, min(last, night.ds))}
 

@@ -62,13 +62,32 @@ class Metric(Measured):
     """A figure of each variant. `kind`: the mean of what is measured over users, its sum over that of what it
     is held against (`per`), the share of users with any, or of those with any on the `day` so many days after
     the first. `window`: since a user's first exposure; who has had less of it does not count yet. None: all
-    since then, for whom it is long and for whom it is short. `winsorise`: the most that a user counts for."""
+    since then, for whom it is long and for whom it is short. `winsorise`: the most that a user counts for.
+    `novelty`: the first of the window, whose effect is held against that of what is left of it."""
 
     kind: Literal["mean", "ratio", "share", "retention"] = "mean"
     per: Measured | None = None
     day: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     window: Duration | None = None
     winsorise: Winsorise | None = None
+    novelty: Duration | None = None
+
+    @model_validator(mode="after")
+    def _has_first_and_later_days(self) -> Metric:
+        if self.novelty is None:
+            return self
+        if self.window is None or self.window <= self.novelty:
+            raise ValueError(
+                "novelty: the first days are held against what is left of the `window`; say a longer one"
+            )
+        if self.kind not in ("mean", "ratio") or self.winsorise:
+            raise ValueError("novelty: it is of a mean or a ratio without `winsorise`, which adds up by day")
+        if any(part.source == REWARDS or part.distinct for part in self.measured):
+            raise ValueError(
+                "novelty: rewards come some time after what earns them, and values are new at first, so that"
+                " the first days differ whatever the variant does; count outcomes that come at once"
+            )
+        return self
 
     @model_validator(mode="after")
     def _is_whole(self) -> Metric:

@@ -68,9 +68,18 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Novelty:
+    """The effect on a metric in a user's first days, in later ones, and how much it changes."""
+
+    first: Compared
+    later: Compared
+    change: Compared
+
+
+@dataclass(frozen=True)
 class ExperimentReadout:
     """What the page shows. decision, variant, reasons: of the night; exposed, assigned: all metrics, of these
-    users; today: of the exposed on the night's day alone."""
+    users; today: of the exposed on the night's day alone; novelty: of the exposed by the time since then."""
 
     decision: str
     variant: str | None
@@ -83,6 +92,7 @@ class ExperimentReadout:
     assigned: list[Compared]
     segments: list[Compared]
     today: list[Compared]
+    novelty: list[Novelty]
 
     @property
     def healthy(self) -> bool:
@@ -119,7 +129,13 @@ def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentRea
         assigned=_compared(of_all, "assigned", "cumulative"),
         segments=_compared(of_segments, "exposed", "cumulative"),
         today=_compared(of_all, "exposed", "day"),
+        novelty=_novelty(of_all),
     )
+
+
+def _novelty(readouts: pa.Table) -> list[Novelty]:
+    parts = (_compared(readouts, "exposed", period) for period in ("first", "later", "change"))
+    return [Novelty(*each) for each in zip(*parts, strict=True)]
 
 
 def _compared(readouts: pa.Table, scope: str, period: str) -> list[Compared]:

@@ -35,7 +35,7 @@ EXPERIMENT: dict[str, Any] = {
     "decided_by": "reward",
     "metrics": {
         "reward": {"source": "rewards"},
-        "clicks_2d": {"source": "outcomes", "where": {"kind": "click"}, "window": "2d"},
+        "clicks_2d": {"source": "outcomes", "where": {"kind": "click"}, "window": "2d", "novelty": "1d"},
         "beyond": {
             "kind": "ratio",
             "source": "impressions",
@@ -220,6 +220,34 @@ def test_what_each_variant_is_worth_is_that_of_its_users_rows(home: Path, scope:
     assert weighted["effect"] != pytest.approx(naive["effect"], rel=1e-3)
     control = found.filter(method="difference", variant="old").row(0, named=True)
     assert (control["n"], control["mean"], control["effect"]) == (old.size, pytest.approx(means[1]), None)
+
+
+def test_what_users_do_at_first_is_held_against_what_they_do_later(home: Path) -> None:
+    read_out(home, 5)
+    found = rows(home, "readouts").filter(
+        ds=DAYS[5], metric="clicks_2d", scope="exposed", method="difference"
+    )
+    end = datetime.combine(DAYS[5] + timedelta(days=1), datetime.min.time(), UTC)
+    assigned = first_assigned(home, DAYS[5]).select("user_id", "variant", "probability", "slate_date")
+    shown = rows(home, "impressions").select("user_id", "occurred_at", "ds").join(assigned, on="user_id")
+    shown = shown.filter(pl.col("ds") >= pl.col("slate_date"))
+    users = shown.group_by("user_id", "variant", "probability").agg(exposed=pl.min("occurred_at"))
+    users = users.filter(pl.col("exposed") + timedelta(days=2) <= end)
+    clicks = rows(home, "outcomes").join(users.select("user_id", "exposed"), on="user_id")
+    number = (pl.col("occurred_at") - pl.col("exposed")).dt.total_seconds() // 86_400
+    for period, day in {"first": 0, "later": 1}.items():
+        mine = clicks.filter(number == day).group_by("user_id").agg(pl.len().cast(pl.Int64).alias(period))
+        users = users.join(mine, on="user_id", how="left").with_columns(pl.col(period).fill_null(0))
+    users = users.with_columns(change=pl.col("later") - pl.col("first"))
+    for period in ("first", "later", "change"):
+        means = {
+            name: np.average(mine[period], weights=1 / mine["probability"])
+            for (name,), mine in users.group_by("variant")
+        }
+        told = found.filter(period=period, variant="new").row(0, named=True)
+        assert told["n"] == users.filter(variant="new").height
+        assert told["mean"] == pytest.approx(means["new"], rel=1e-12)
+        assert told["effect"] == pytest.approx(means["new"] - means["old"], rel=1e-9)
 
 
 def test_both_engines_read_out_the_same(home: Path, spark: SparkSession) -> None:

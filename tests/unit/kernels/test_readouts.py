@@ -26,6 +26,14 @@ METRICS = {
     "clicks_2d_at_most_3": {**CLICK, "column": "value", "window": "2d", "winsorise": {"value": 3.0}},
     "clicked": {**CLICK, "kind": "share", "window": "2d"},
     "clicks_per_tile": {**CLICK, "kind": "ratio", "per": {"source": "impressions"}, "window": "4d"},
+    "tiles": {"source": "impressions", "window": "5d", "novelty": "2d"},
+    "clicks_per_tile_at_first": {
+        **CLICK,
+        "kind": "ratio",
+        "per": {"source": "impressions"},
+        "window": "4d",
+        "novelty": "12h",
+    },
     "topics": {"source": "impressions", "distinct": "topic"},
     "beyond": {"source": "impressions", "where": {"topic": "beyond"}},
     "back": {"source": "impressions", "kind": "retention", "day": 2},
@@ -122,6 +130,11 @@ class OneByOne:
                 until = since + timedelta(days=int(said["window"][:-1]))
             if until > END:
                 continue
+            weight = 1 / SHARES[row["slate_date"]][VARIANTS.index(variant)] if figure.weighted else 1.0
+            if figure.period == "novelty":
+                columns = self.parts(said, user, since, until)
+                values.append([weight * each for each in columns])
+                continue
             above = self.counted(said, user, since, begin, until)
             if said.get("kind") in ("share", "retention"):
                 above = float(above > 0)
@@ -130,11 +143,25 @@ class OneByOne:
             below = self.counted(said["per"], user, since, begin, until) if "per" in said else 1.0
             before = since - timedelta(days=5)
             known = self.counted(COVARIATES["before"], user, before, before, since)
-            weight = 1 / SHARES[row["slate_date"]][VARIANTS.index(variant)] if figure.weighted else 1.0
             values.append([weight * each for each in (above, below, known, 1.0)])
         found = Moments.initial((1,), 4)
         rows = np.array(values, dtype=np.float64).reshape(-1, 4)
         return found.update(np.zeros(len(rows), dtype=np.int64), rows).cell(0)
+
+    def parts(self, said: dict[str, Any], user: str, since: datetime, until: datetime) -> list[float]:
+        """What is above and below the line in later days, then in the first ones."""
+        unit = {"d": "days", "h": "hours"}[said["novelty"][-1]]
+        middle = since + timedelta(**{unit: int(said["novelty"][:-1])})
+        return [
+            figure
+            for begin, end in ((middle, until), (since, middle))
+            for figure in (
+                self.counted(said, user, since, begin, end),
+                self.counted(said["per"], user, since, begin, end)
+                if "per" in said
+                else (end - begin) / timedelta(days=1),
+            )
+        ]
 
     def device(self, user: str, since: datetime) -> str | None:
         shown = [row for row in self.of("impressions", user) if row["occurred_at"] == since]
@@ -146,7 +173,7 @@ def test_each_figure_is_that_of_users_gone_through_one_by_one(seed: int) -> None
     rows = logs(seed)
     found, truth = folded(readout(), rows), OneByOne(rows)
     figures = [key for key in found if isinstance(key, Figure)]
-    assert len(figures) == 2 * 2 * (8 * 2 + 1)
+    assert len(figures) == 2 * 2 * (10 * 2 + 1) + 2
     for figure in figures:
         for variant in VARIANTS:
             told, right = found[figure].states[variant, None, None], truth.cell(figure, variant)

@@ -53,6 +53,18 @@ def test_retention_is_of_one_day():
             f"control: older, {REWARD}",
             r"experiment.control: 'older' is not one of the variants \(there: \['new'",
         ),
+        (
+            "control: old, metrics: {a: {source: outcomes, window: 7d, novelty: 7d}}",
+            "novelty: the first days are held against what is left of the `window`",
+        ),
+        (
+            "control: old, metrics: {a: {source: rewards, window: 7d, novelty: 1d}}",
+            "novelty: rewards come some time after what earns them",
+        ),
+        (
+            "control: old, metrics: {a: {kind: share, source: outcomes, window: 7d, novelty: 1d}}",
+            "novelty: it is of a mean or a ratio",
+        ),
         ("control: old", "experiment.metrics: a readout needs a `control` and `metrics`"),
         (REWARD, "experiment.control: a readout needs a `control` and `metrics`"),
         ("segments: [device]", "experiment.segments: say the `control` and the `metrics` that it is for"),

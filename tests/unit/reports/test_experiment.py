@@ -1,5 +1,6 @@
 """What the page of a night says of an experiment."""
 
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -74,6 +75,20 @@ def test_of_two_methods_the_more_precise_one_leads_and_the_biased_one_stands_bes
     assert "<b>+0.450</b>" in html
     assert "without weights" in html
     assert "+0.900" in html
+
+
+def test_whether_effects_last_is_said_of_each_variant():
+    parts = {"first": 0.9, "later": 0.2, "change": -0.7}
+    rows = [
+        row(period=period, variant=variant, **({"effect": effect} if variant == "new" else {}))
+        for period, effect in parts.items()
+        for variant in ("new", "old")
+    ]
+    (line,) = re.findall(
+        r"<tr>(?:(?!<tr>).)*\+0\.900.*?</tr>", shown([row(), row(variant="old"), *rows]), re.DOTALL
+    )
+    assert re.findall(r"\d\.\d+", line)[:3] == ["0.900", "0.200", "0.700"]
+    assert "Whether effects last" not in shown([row(), row(variant="old")])
 
 
 def test_segments_are_told_apart():

@@ -12,6 +12,7 @@ from nightslate.core.experiments.metric import value_of
 from nightslate.core.experiments.mismatch import Mismatch, anytime_p_value, located, log_evidence
 from nightslate.core.experiments.moments import Moments
 from nightslate.core.experiments.multiplicity import Together, e_bh, holm, together
+from nightslate.core.experiments.novelty import Novelty, novelty
 from nightslate.core.experiments.sample_ratio import SampleRatio
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Guardrail",
     "Mismatch",
     "Moments",
+    "Novelty",
     "Relative",
     "SampleRatio",
     "Segment",
@@ -34,6 +36,7 @@ __all__ = [
     "interaction_p_value",
     "located",
     "log_evidence",
+    "novelty",
     "reallocated",
     "segment_of",
     "shares_of",

@@ -8,7 +8,7 @@ from typing import Self
 
 from scipy.special import stdtr, stdtrit
 
-from nightslate.core.experiments.metric import Value, adjusted_values, value_of
+from nightslate.core.experiments.metric import Value, adjusted_values, change_of, value_of
 from nightslate.core.experiments.moments import Moments
 from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE, log_e_value, reach
 
@@ -102,6 +102,14 @@ def effect(
         _relative(of_control, of_treatment, found, confidence),
         cuped,
     )
+
+
+def change(control: Moments, treatment: Moments, confidence: float) -> Effect:
+    """By how much the effect on a ratio is another than that on the ratio whose columns follow, both of the
+    same users. What changes in both variants alike is no change of the effect."""
+    of_control, of_treatment = change_of(control), change_of(treatment)
+    found = difference(of_control, of_treatment, confidence)
+    return Effect(of_treatment.n, of_treatment.value, found, Relative(None), None)
 
 
 def difference(control: Value, treatment: Value, confidence: float) -> Difference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from nightslate.pipeline.readout_inputs import (
     with_quantiles,
     work_of,
 )
+from nightslate.pipeline.readout_novelty import novelty_in_words
 from nightslate.pipeline.readout_rows import readout_rows
 from nightslate.pipeline.stored_meaning import in_words, outdated
 from nightslate.programs.readouts import REWARDS
@@ -62,8 +64,11 @@ def run(
         found = by_segment(states[SAMPLE_RATIOS])
         wrong = [*_otherwise_credited(night, dealt, readout, credits)]
         wrong += faults(night, dealt, states[COUNTS], found)
-        verdict = decided(night, dealt, states, wrong)
         written[readouts] = readout_rows(night, dealt, states)
+        verdict = decided(night, dealt, states, wrong)
+        if not wrong:
+            notes = novelty_in_words(night, written[readouts])
+            verdict = replace(verdict, reasons=(*verdict.reasons, *notes))
         written[sample_ratios] = [*sample_ratio_rows(night, dealt, found)]
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
         said = f"{_in_words(verdict)}{_of_no_row(readout, states)}{_of_no_day(night, dealt, impressions)}"
