@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints, Sums
+from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.experiments import Moments, SampleRatio
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.experiment_users import DAY, EPOCH, Allocated, ExperimentUsers, Scope
 from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
+from nightslate.kernels.readout_counts import Counts, Sample
+from nightslate.kernels.readout_spans import Spans
 from nightslate.kernels.rewards import Costs
 from nightslate.kernels.user_totals import Done, rows_of
 from nightslate.programs.days import end_of, microseconds
@@ -37,77 +39,8 @@ class Figure:
     weighted: bool = True
 
 
-@dataclass(frozen=True, eq=False)
-class _Spans:
-    """Of m users among u their places; since when each is spoken of, first; and the time that counts, from
-    begin up to before until; all (m,), in microseconds."""
-
-    who: Ints
-    first: Ints
-    begin: Ints
-    until: Ints
-    users: int
-
-    def before(self, window: timedelta) -> _Spans:
-        """So long before each is spoken of."""
-        since = self.first - microseconds(window)
-        return replace(self, first=since, begin=since, until=self.first)
-
-    def parted(self, after: timedelta) -> tuple[_Spans, _Spans]:
-        """What is left of them after so long, and the first of them."""
-        middle = self.begin + microseconds(after)
-        return replace(self, begin=middle), replace(self, until=middle)
-
-    @property
-    def days(self) -> Floats:
-        """(m,) how long they are."""
-        return (self.until - self.begin) / DAY
-
-    def totals(self, done: Done) -> Floats:
-        """(m,) of each what was done in its time."""
-        return done.totals(*(self._of_all(each) for each in (self.first, self.begin, self.until)))[self.who]
-
-    def _of_all(self, moments: Ints) -> Ints:
-        """(u,) with those in which nothing is for all others."""
-        found = np.zeros(self.users, dtype=np.int64)
-        found[self.who] = moments
-        return found
-
-
-@dataclass(frozen=True, eq=False)
-class Sample(ArrayRecord):
-    """What some users count for (n,)."""
-
-    values: Floats
-
-    def merge(self, other: Self) -> Self:
-        """Of those of both."""
-        return type(self)(np.concatenate([self.values, other.values]))
-
-
 SAMPLE_RATIOS, COUNTS = "sample ratios", "counts"
 Key = Figure | str
-
-
-@dataclass(frozen=True, eq=False)
-class Counts(Sums):
-    """Of each of k variants: users assigned (k,) and exposed (k,); those exposed on the night's day, today
-    (k,); of those exposed how many were shown something that names a variant (k,), and another one than they
-    were assigned to (k,). rows (p,): in how many rows of logs each of p things was found that are
-    measured."""
-
-    assigned: Ints
-    exposed: Ints
-    today: Ints
-    named: Ints
-    crossed: Ints
-    rows: Ints
-
-    @classmethod
-    def initial(cls, variants: int, parts: int) -> Counts:
-        """Of no users."""
-        nobody = np.zeros(variants, dtype=np.int64)
-        return cls(nobody, nobody, nobody, nobody, nobody, np.zeros(parts, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -135,7 +68,7 @@ class Readout:
             for scope in scopes
             for period in periods
             for weighted in ((True, False) if self.allocated.moves else (True,))
-            if period == "cumulative" or metric.kind != "retention"
+            if period == "cumulative" or metric.has_days
         ]
         return cumulative_and_of_day + [
             Figure(name, "exposed", "novelty") for name, metric in self.metrics.items() if metric.novelty
@@ -185,7 +118,7 @@ class Readout:
         rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
         return users, {said: Done.of(part, rows[part.source], users.ids) for said, part in self.parts.items()}
 
-    def _spans(self, figure: Figure, users: ExperimentUsers) -> _Spans:
+    def _spans(self, figure: Figure, users: ExperimentUsers) -> Spans:
         """Of the users whose time is over."""
         metric, (who, since) = self.metrics[figure.metric], users.since(figure.scope)
         end = microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
@@ -195,11 +128,13 @@ class Readout:
         elif metric.lasts is not None:
             until = begin + microseconds(metric.lasts)
         over = until <= end
-        return _Spans(who[over], since[over], begin[over], until[over], users.variant.size)
+        return Spans(who[over], since[over], begin[over], until[over], users.variant.size)
 
-    def _above(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> Floats:
+    def _above(self, name: str, spans: Spans, done: Mapping[str, Done]) -> Floats:
         """(m,) what each user counts for, or the part of a ratio above the line."""
         metric = self.metrics[name]
+        if metric.kind == "time_to_event":
+            return spans.days_until(done[_said(metric)])
         above = spans.totals(done[_said(metric)])
         return (above > 0).astype(np.float64) if metric.kind in ("share", "retention") else above
 
@@ -212,7 +147,7 @@ class Readout:
             values *= users.weight[spans.who][:, None]
         return self._by_variant(figure, users, spans.who, values)
 
-    def _of_whole(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> list[Floats]:
+    def _of_whole(self, name: str, spans: Spans, done: Mapping[str, Done]) -> list[Floats]:
         """(m,) each, as in `core.experiments.metric`."""
         metric, ones = self.metrics[name], np.ones(spans.who.size)
         above = np.minimum(self._above(name, spans, done), self.caps.get(name, np.inf))
@@ -221,7 +156,7 @@ class Readout:
             columns += [spans.before(covariate.window).totals(done[_said(covariate)]), ones]
         return columns
 
-    def _of_parts(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> list[Floats]:
+    def _of_parts(self, name: str, spans: Spans, done: Mapping[str, Done]) -> list[Floats]:
         """(m,) each, as in `core.experiments.novelty`."""
         metric = self.metrics[name]
         return [

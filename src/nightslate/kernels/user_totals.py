@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Floats, Ints
+from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.kernels.credited import LAG, as_events
 from nightslate.kernels.features import AT, USER, holds, integers
 from nightslate.kernels.lists import place_in
@@ -51,14 +51,24 @@ class Done:
 
     def totals(self, first: Ints, since: Ints, until: Ints) -> Floats:
         """(u,) of each user what was in [since, until), of what began at `first` or later; all three (u,)."""
-        user = self.user
-        counts = (self.began >= first[user]) & (self.at >= since[user]) & (self.at < until[user])
+        user, counts = self.user, self._counts(first, since, until)
         if self.values is None:
             return np.bincount(user[counts], self.amount[counts], first.size).astype(np.float64)
         counts &= self.values >= 0
         width = int(self.values.max(initial=0)) + 1
         pairs = np.unique(user[counts] * width + self.values[counts])
         return np.bincount(pairs // width, minlength=first.size).astype(np.float64)
+
+    def first(self, first: Ints, since: Ints, until: Ints) -> Ints:
+        """(u,) the first moment of the same of each user, `until` where there is none."""
+        found, counts = until.copy(), self._counts(first, since, until)
+        np.minimum.at(found, self.user[counts], self.at[counts])
+        return found
+
+    def _counts(self, first: Ints, since: Ints, until: Ints) -> Bools:
+        """(n,) the events of each user in [since, until), of what began at `first` or later."""
+        user = self.user
+        return (self.began >= first[user]) & (self.at >= since[user]) & (self.at < until[user])
 
 
 def rows_of(source: str, tables: Mapping[str, pa.Table], arms: pa.Table, costs: Costs) -> pa.Table:

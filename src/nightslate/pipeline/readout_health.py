@@ -14,7 +14,7 @@ from nightslate.core.arrays import Floats
 from nightslate.core.experiments import SampleRatio, located, log_evidence
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import SampleRatiosByName
-from nightslate.kernels.readouts import Counts
+from nightslate.kernels.readout_counts import Counts
 from nightslate.pipeline.night import IssueNight
 from nightslate.reports.numbers import percent
 

@@ -61,11 +61,12 @@ class Winsorise(Strict):
 class Metric(Measured):
     """A figure of each variant. `kind`: the mean of what is measured over users, its sum over that of what it
     is held against (`per`), the share of users with any, or of those with any on the `day` so many days after
-    the first. `window`: since a user's first exposure; who has had less of it does not count yet. None: all
-    since then, for whom it is long and for whom it is short. `winsorise`: the most that a user counts for.
+    the first, or the days until the first of them, at most the window. `window`: since a user's first
+    exposure; who has had less of it does not count yet. None: all since then, for whom it is long and for
+    whom it is short. `winsorise`: the most that a user counts for.
     `novelty`: the first of the window, whose effect is held against that of what is left of it."""
 
-    kind: Literal["mean", "ratio", "share", "retention"] = "mean"
+    kind: Literal["mean", "ratio", "share", "retention", "time_to_event"] = "mean"
     per: Measured | None = None
     day: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     window: Duration | None = None
@@ -99,12 +100,31 @@ class Metric(Measured):
             raise ValueError("window: what retention looks at is its `day`")
         if self.kind in ("share", "retention") and self.winsorise:
             raise ValueError(f"winsorise: a user of a {self.kind} counts for 1 at most anyway")
+        if self.kind == "time_to_event":
+            self._require_event()
         return self
+
+    def _require_event(self) -> None:
+        if self.window is None:
+            raise ValueError(
+                "window: the mean time to an event is that within a `window`, which is what counts of users"
+                " who never have one"
+            )
+        if self.source == REWARDS or self.column or self.distinct or self.winsorise:
+            raise ValueError(
+                "kind: the time to an event is that to the first row of a log that `where` holds for; it has"
+                " neither `column` nor `distinct` nor `winsorise`"
+            )
 
     @property
     def measured(self) -> tuple[Measured, ...]:
         """What is counted: above, and below where it is a ratio."""
         return (self, *([self.per] if self.per else []))
+
+    @property
+    def has_days(self) -> bool:
+        """Whether there is something of it on each day."""
+        return self.kind not in ("retention", "time_to_event")
 
     @property
     def begins(self) -> timedelta:

@@ -65,6 +65,18 @@ def test_retention_is_of_one_day():
             "control: old, metrics: {a: {kind: share, source: outcomes, window: 7d, novelty: 1d}}",
             "novelty: it is of a mean or a ratio",
         ),
+        (
+            "control: old, metrics: {a: {kind: time_to_event, source: outcomes}}",
+            "window: the mean time to an event is that within a `window`",
+        ),
+        (
+            "control: old, metrics: {a: {kind: time_to_event, source: rewards, window: 7d}}",
+            "kind: the time to an event is that to the first row",
+        ),
+        (
+            "control: old, metrics: {a: {kind: time_to_event, source: outcomes, window: 7d, day: 3}}",
+            "day: retention is of the day",
+        ),
         ("control: old", "experiment.metrics: a readout needs a `control` and `metrics`"),
         (REWARD, "experiment.control: a readout needs a `control` and `metrics`"),
         ("segments: [device]", "experiment.segments: say the `control` and the `metrics` that it is for"),
