@@ -9,7 +9,7 @@ import numpy as np
 
 from nightslate.core.arrays import Floats, Ints
 from nightslate.kernels.experiment_users import DAY
-from nightslate.kernels.user_totals import Done
+from nightslate.kernels.user_totals import Counted, Done
 from nightslate.programs.days import microseconds
 
 
@@ -25,7 +25,7 @@ class Spans:
     users: int
 
     def before(self, window: timedelta) -> Spans:
-        """So long before each is spoken of."""
+        """The time so long before each is spoken of."""
         since = self.first - microseconds(window)
         return replace(self, first=since, begin=since, until=self.first)
 
@@ -39,7 +39,7 @@ class Spans:
         """(m,) how long they are."""
         return (self.until - self.begin) / DAY
 
-    def totals(self, done: Done) -> Floats:
+    def totals(self, done: Counted) -> Floats:
         """(m,) of each what was done in its time."""
         return done.totals(*(self._of_all(each) for each in (self.first, self.begin, self.until)))[self.who]
 

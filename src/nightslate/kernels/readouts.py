@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -21,17 +21,19 @@ from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosBy
 from nightslate.kernels.readout_counts import Counts, Sample
 from nightslate.kernels.readout_spans import Spans
 from nightslate.kernels.rewards import Costs
-from nightslate.kernels.user_totals import Done, rows_of
+from nightslate.kernels.user_features import KnownFeatures
+from nightslate.kernels.user_totals import Counted, Done, Known, rows_of
 from nightslate.programs.days import end_of, microseconds
-from nightslate.programs.readouts import Covariate, Measured, Metric
+from nightslate.programs.readouts import FEATURES, Covariate, Measured, Metric
 
-Period = Literal["cumulative", "day", "novelty"]
+Period = Literal["cumulative", "day", "novelty", "before"]
 
 
 @dataclass(frozen=True)
 class Figure:
     """What moments are of: a metric; whose users count; of all the time since then, or of the night's day
-    alone, or of the first days apart from the later ones; and whether users are weighted."""
+    alone, or of the first days apart from the later ones, or, of a covariate, of the time before; and whether
+    users are weighted."""
 
     metric: str
     scope: Scope
@@ -46,7 +48,8 @@ Key = Figure | str
 @dataclass(frozen=True)
 class Readout:
     """What is read out on the night of ds. arms: those there are, with the columns that are looked at; costs:
-    of showing them; caps: the most that a user counts for, by metric."""
+    of showing them; caps: the most that a user counts for, by metric; features: those of users that
+    are looked at, with their defaults."""
 
     allocated: Allocated
     ds: date
@@ -56,6 +59,7 @@ class Readout:
     arms: pa.Table
     costs: Costs
     caps: Mapping[str, float]
+    features: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def figures(self) -> list[Figure]:
@@ -70,8 +74,11 @@ class Readout:
             for weighted in ((True, False) if self.allocated.moves else (True,))
             if period == "cumulative" or metric.has_days
         ]
-        return cumulative_and_of_day + [
-            Figure(name, "exposed", "novelty") for name, metric in self.metrics.items() if metric.novelty
+        of_parts = [name for name, metric in self.metrics.items() if metric.novelty]
+        return [
+            *cumulative_and_of_day,
+            *(Figure(name, "exposed", "novelty") for name in of_parts),
+            *(Figure(name, "exposed", "before") for name in self.covariates),
         ]
 
     @property
@@ -111,16 +118,34 @@ class Readout:
             spans = self._spans(Figure(name, "exposed", "cumulative"), users)
             yield name, Sample(self._above(name, spans, done)[sampled[spans.who]])
 
-    def _users(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, dict[str, Done]]:
+    def _users(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, dict[str, Counted]]:
         """The users, and what is counted of them, by how it is said."""
-        users = ExperimentUsers.of(self.allocated, tables["assignments"], tables["impressions"])
+        users = ExperimentUsers.of(self.allocated, tables["assignments"], self._shown(tables))
         sources = dict.fromkeys(part.source for part in self.parts.values())
         rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
-        return users, {said: Done.of(part, rows[part.source], users.ids) for said, part in self.parts.items()}
+        return users, {
+            said: self._counted(part, rows[part.source], users.ids) for said, part in self.parts.items()
+        }
+
+    def _counted(self, part: Measured, rows: pa.Table, users: pa.Array) -> Counted:
+        if part.source == FEATURES:
+            name = str(part.column)
+            return Known(name, users, rows, float(self.features[name]))
+        return Done.of(part, rows, users)
+
+    def _shown(self, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """The impressions, with the features that segments are told by, as of the end of the day before."""
+        of_features = {name: self.features[name] for name in self.segments if name in self.features}
+        if not of_features:
+            return tables["impressions"]
+        return KnownFeatures(of_features, of_decisions=False).beside(tables["impressions"], tables[FEATURES])
 
     def _spans(self, figure: Figure, users: ExperimentUsers) -> Spans:
         """Of the users whose time is over."""
-        metric, (who, since) = self.metrics[figure.metric], users.since(figure.scope)
+        who, since = users.since(figure.scope)
+        if figure.period == "before":
+            return Spans(who, since, since, since, users.variant.size)
+        metric = self.metrics[figure.metric]
         end = microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
         begin, until = since + microseconds(metric.begins), np.full(since.size, end)
         if figure.period == "day":
@@ -130,33 +155,40 @@ class Readout:
         over = until <= end
         return Spans(who[over], since[over], begin[over], until[over], users.variant.size)
 
-    def _above(self, name: str, spans: Spans, done: Mapping[str, Done]) -> Floats:
+    def _above(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> Floats:
         """(m,) what each user counts for, or the part of a ratio above the line."""
         metric = self.metrics[name]
-        if metric.kind == "time_to_event":
-            return spans.days_until(done[_said(metric)])
-        above = spans.totals(done[_said(metric)])
+        measured = done[_said(metric)]
+        if metric.kind == "time_to_event" and isinstance(measured, Done):
+            return spans.days_until(measured)
+        above = spans.totals(measured)
         return (above > 0).astype(np.float64) if metric.kind in ("share", "retention") else above
 
-    def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Done]) -> MomentsByName:
+    def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Counted]) -> MomentsByName:
         """By variant, and column and value of a segment."""
         spans = self._spans(figure, users)
-        of_figure = self._of_parts if figure.period == "novelty" else self._of_whole
+        of_period = {"novelty": self._of_parts, "before": self._of_before}
+        of_figure = of_period.get(figure.period, self._of_whole)
         values = np.stack(of_figure(figure.metric, spans, done), axis=1)
         if figure.weighted:
             values *= users.weight[spans.who][:, None]
         return self._by_variant(figure, users, spans.who, values)
 
-    def _of_whole(self, name: str, spans: Spans, done: Mapping[str, Done]) -> list[Floats]:
+    def _of_whole(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
         """(m,) each, as in `core.experiments.metric`."""
         metric, ones = self.metrics[name], np.ones(spans.who.size)
         above = np.minimum(self._above(name, spans, done), self.caps.get(name, np.inf))
         columns = [above, spans.totals(done[_said(metric.per)]) if metric.per else ones]
-        for covariate in self.covariates.values():
-            columns += [spans.before(covariate.window).totals(done[_said(covariate)]), ones]
+        for covariate in self.covariates:
+            columns += self._of_before(covariate, spans, done)
         return columns
 
-    def _of_parts(self, name: str, spans: Spans, done: Mapping[str, Done]) -> list[Floats]:
+    def _of_before(self, covariate: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
+        """(m,) each, what is known of users before they are spoken of, and 1."""
+        said = self.covariates[covariate]
+        return [spans.before(said.looks_back).totals(done[_said(said)]), np.ones(spans.who.size)]
+
+    def _of_parts(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
         """(m,) each, as in `core.experiments.novelty`."""
         metric = self.metrics[name]
         return [
@@ -199,7 +231,7 @@ class Readout:
                 )
         return SampleRatiosByName(found)
 
-    def _counts(self, users: ExperimentUsers, done: Mapping[str, Done]) -> Counts:
+    def _counts(self, users: ExperimentUsers, done: Mapping[str, Counted]) -> Counts:
         own = pa.array(self.allocated.variants, pa.string()).take(pa.array(users.variant[users.shown_to]))
         says = users.shown["variant"].combine_chunks()
         named = np.asarray(says.is_valid(), dtype=np.bool_)
@@ -216,7 +248,7 @@ class Readout:
             today=by_variant(users.shown_of(today)),
             named=by_variant(users.shown_of(named)),
             crossed=by_variant(users.shown_of(other)),
-            rows=np.array([each.user.size for each in done.values()], dtype=np.int64),
+            rows=np.array([each.rows for each in done.values()], dtype=np.int64),
         )
 
 

@@ -212,7 +212,7 @@ STEPS = (
         does="Compares the variants of the experiment with its control, by all that is known so far.",
         run=step_runs.readout,
         reads=(
-            *("impressions", "outcomes", "activity", "credits", "arms"),
+            *("impressions", "outcomes", "activity", "credits", "features", "arms"),
             *("assignments", "allocations"),
         ),
         writes=("readouts", "sample_ratios", "readout_decisions"),

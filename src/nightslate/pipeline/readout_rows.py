@@ -9,7 +9,15 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
-from nightslate.core.experiments import Difference, Effect, Moments, effect, novelty, together
+from nightslate.core.experiments import (
+    Difference,
+    Effect,
+    Moments,
+    effect,
+    interaction_p_value,
+    novelty,
+    together,
+)
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readouts import Figure, Key
@@ -36,6 +44,12 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         p, log_e = ([row[name] for row in family] for name in ("p", "log_e"))
         for row, left in zip(family, together(p, log_e, 1 - night.issue.evaluation.confidence), strict=True):
             row |= asdict(left)
+    for same_but_value in _by(rows, ("metric", "variant", "scope", "period", "method", "segment")):
+        if same_but_value[0]["segment"] is not None:
+            effects = [Difference(row["effect"], row["stderr"]) for row in same_but_value]
+            p_value = interaction_p_value(effects)
+            for row in same_but_value:
+                row["interaction_p"] = p_value
     return rows
 
 
@@ -119,9 +133,9 @@ def _told(found: Difference) -> dict[str, Any]:
 
 def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:
     """The first and the last day on which users count who were new to it."""
-    metric: Metric = night.issue.experiment.metrics[figure.metric]
     last = night.ds
-    if figure.period != "day" and metric.lasts is not None:
+    metric: Metric | None = night.issue.experiment.metrics.get(figure.metric)
+    if figure.period in ("cumulative", "novelty") and metric is not None and metric.lasts is not None:
         last = (end_of(night.ds) - metric.begins - metric.lasts).date()
     return {"first_day": since, "last_day": max(since, min(last, night.ds))}
 
@@ -144,9 +158,13 @@ def _shown(states: Mapping[Place, Moments]) -> list[tuple[str | None, str | None
 def _families(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Those that are looked at together: of one scope, period, method and column of segments, with an
     effect."""
-    by_family: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    effects = (row for row in rows if row["variant"] != row["control"])
+    return _by(effects, ("scope", "period", "method", "segment"))
+
+
+def _by(rows: Iterable[dict[str, Any]], names: tuple[str, ...]) -> list[list[dict[str, Any]]]:
+    """Those that are alike in some columns."""
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        if row["variant"] != row["control"]:
-            key = tuple(row[name] for name in ("scope", "period", "method", "segment"))
-            by_family.setdefault(key, []).append(row)
-    return list(by_family.values())
+        found.setdefault(tuple(row[name] for name in names), []).append(row)
+    return list(found.values())

@@ -79,7 +79,9 @@ class Novelty:
 @dataclass(frozen=True)
 class ExperimentReadout:
     """What the page shows. decision, variant, reasons: of the night; exposed, assigned: all metrics, of these
-    users; today: of the exposed on the night's day alone; novelty: of the exposed by the time since then."""
+    users; today: of the exposed on the night's day alone; novelty: of the exposed by the time since then;
+    before: their covariates; interactions: metric, variant, segment and how likely it differs as much by
+    chance, interaction_p."""
 
     decision: str
     variant: str | None
@@ -93,6 +95,8 @@ class ExperimentReadout:
     segments: list[Compared]
     today: list[Compared]
     novelty: list[Novelty]
+    before: list[Compared]
+    interactions: list[Row]
 
     @property
     def healthy(self) -> bool:
@@ -130,7 +134,19 @@ def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentRea
         segments=_compared(of_segments, "exposed", "cumulative"),
         today=_compared(of_all, "exposed", "day"),
         novelty=_novelty(of_all),
+        before=_compared(of_all, "exposed", "before"),
+        interactions=_interactions(of_segments),
     )
+
+
+def _interactions(readouts: pa.Table) -> list[Row]:
+    """One of each metric, variant and column, by the method that is most precise."""
+    known = readouts.filter(pc.is_valid(readouts["interaction_p"]))
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in known.sort_by([("method", "descending")]).to_pylist():  # "difference" before "cuped"
+        if row["method"] != "naive":
+            found[row["metric"], row["variant"], row["segment"]] = row
+    return sorted(found.values(), key=lambda row: (row["segment"], row["metric"], row["variant"]))
 
 
 def _novelty(readouts: pa.Table) -> list[Novelty]:

@@ -275,6 +275,38 @@ def test_users_count_once_their_window_is_over(home: Path) -> None:
     assert in_segments["n"].sum() == young["n"]
 
 
+def test_whether_effects_differ_between_segments_is_said_of_each_metric(home: Path) -> None:
+    read_out(home, 4)
+    found = rows(home, "readouts").filter(ds=DAYS[4], segment="segment", variant="new")
+    assert set(found["method"]) == {"difference", "cuped", "naive"} - {"naive"}
+    for _, of_values in found.group_by("metric", "method"):
+        assert of_values.height == 2
+        effects, weights = of_values["effect"].to_numpy(), of_values["stderr"].to_numpy() ** -2.0
+        squares = weights @ (effects - np.average(effects, weights=weights)) ** 2
+        assert of_values["interaction_p"].to_list() == pytest.approx([stats.chi2.sf(squares, 1)] * 2)
+    of_all = rows(home, "readouts").filter(pl.col("segment").is_null(), ds=DAYS[4])
+    assert of_all["interaction_p"].is_null().all()
+
+
+def test_what_users_were_like_before_is_held_against_each_other(home: Path) -> None:
+    read_out(home, 5)
+    (row,) = rows(home, "readouts").filter(ds=DAYS[5], period="before", variant="new").to_dicts()
+    assert (row["metric"], row["scope"], row["method"]) == ("seen", "exposed", "difference")
+    users = first_assigned(home, DAYS[5]).select("user_id", "variant", "slate_date")
+    shown = rows(home, "impressions").select("user_id", "ds", "occurred_at").join(users, on="user_id")
+    since = shown.filter(pl.col("ds") >= pl.col("slate_date")).group_by("user_id", "variant")
+    since = since.agg(exposed=pl.min("occurred_at"))
+    before = shown.join(since, on=["user_id", "variant"]).filter(
+        pl.col("occurred_at") < pl.col("exposed"),
+        pl.col("occurred_at") >= pl.col("exposed") - timedelta(days=2),
+    )
+    seen = since.join(before.group_by("user_id").agg(pl.len().alias("seen")), on="user_id", how="left")
+    of_new = seen.filter(variant="new")["seen"].fill_null(0)
+    assert row["n"] == of_new.len()
+    assert of_new.sum() > 0
+    assert row["p"] > 0.001
+
+
 def test_what_is_looked_at_together_is_adjusted_together(home: Path) -> None:
     read_out(home, 5)
     found = rows(home, "readouts").filter(

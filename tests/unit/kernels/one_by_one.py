@@ -83,12 +83,18 @@ class OneByOne:
         return float(sum(row[said["column"]] for row in found)) if "column" in said else float(len(found))
 
     def cell(self, figure: Figure, variant: str, device: str | None = "any") -> Moments:
-        said, values = METRICS[figure.metric], []
+        of_time = COVARIATES if figure.period == "before" else METRICS
+        said, values = of_time[figure.metric], []
         for user, row in self.first.items():
             since = self.since(user, figure.scope)
             if row["variant"] != variant or since is None:
                 continue
             if device != "any" and self.device(user, since) != device:
+                continue
+            weight = 1 / SHARES[row["slate_date"]][VARIANTS.index(variant)] if figure.weighted else 1.0
+            if figure.period == "before":
+                before = since - timedelta(days=5)
+                values.append([weight * self.counted(said, user, before, before, since), weight])
                 continue
             begin, until = since, END
             if figure.period == "day":
@@ -100,7 +106,6 @@ class OneByOne:
                 until = since + timedelta(days=int(said["window"][:-1]))
             if until > END:
                 continue
-            weight = 1 / SHARES[row["slate_date"]][VARIANTS.index(variant)] if figure.weighted else 1.0
             if figure.period == "novelty":
                 columns = self.parts(said, user, since, until)
                 values.append([weight * each for each in columns])
@@ -117,8 +122,9 @@ class OneByOne:
             before = since - timedelta(days=5)
             known = self.counted(COVARIATES["before"], user, before, before, since)
             values.append([weight * each for each in (above, below, known, 1.0)])
-        found = Moments.initial((1,), 4)
-        rows = np.array(values, dtype=np.float64).reshape(-1, 4)
+        width = 2 if figure.period == "before" else 4
+        found = Moments.initial((1,), width)
+        rows = np.array(values, dtype=np.float64).reshape(-1, width)
         return found.update(np.zeros(len(rows), dtype=np.int64), rows).cell(0)
 
     def parts(self, said: dict[str, Any], user: str, since: datetime, until: datetime) -> list[float]:

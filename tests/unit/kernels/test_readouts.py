@@ -51,7 +51,7 @@ def test_each_figure_is_that_of_users_gone_through_one_by_one(seed: int) -> None
     rows = logs(seed)
     found, truth = folded(readout(), rows), OneByOne(rows)
     figures = [key for key in found if isinstance(key, Figure)]
-    assert len(figures) == 2 * 2 * (10 * 2 + 2) + 2
+    assert len(figures) == 2 * 2 * (10 * 2 + 2) + 2 + 1
     for figure in figures:
         for variant in VARIANTS:
             told, right = found[figure].states[variant, None, None], truth.cell(figure, variant)

@@ -102,6 +102,23 @@ def test_segments_are_told_apart():
     assert "clicks, device missing" in html
 
 
+def test_whether_segments_differ_and_what_was_before_are_told():
+    rows = [
+        row(segment="device", segment_value=value, variant=variant, method=method, interaction_p=p)
+        for value in ("web", "app")
+        for variant, p in (("new", 0.04), ("old", None))
+        for method, p in (("difference", p), ("cuped", p and 0.03))
+    ]
+    known = [row("age", variant=variant, period="before", mean=7.25) for variant in ("new", "old")]
+    html = shown([row(), row(variant="old"), *rows, *known])
+    between = html.split("Whether effects differ between segments")[1].split("Before the first exposure")
+    assert re.findall(r'"name">([^<]*)<', between[0]) == ["device", "clicks", "new"]
+    assert "0.03" in between[0]
+    assert "0.04" not in between[0]
+    assert "age" in between[1]
+    assert "7.25" in between[1]
+
+
 def test_an_issue_without_metrics_says_nothing():
     assert "What the experiment says" not in page(ordinary())
 
