@@ -16,6 +16,7 @@ from nightslate.core.experiments import Moments, SampleRatio
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.experiment_users import DAY, EPOCH, Allocated, ExperimentUsers, Scope
+from nightslate.kernels.fatigue import by_showing
 from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
 from nightslate.kernels.readout_counts import Counts, Sample
@@ -24,7 +25,7 @@ from nightslate.kernels.rewards import Costs
 from nightslate.kernels.user_features import KnownFeatures
 from nightslate.kernels.user_totals import Counted, Done, Known, rows_of
 from nightslate.programs.days import end_of, microseconds
-from nightslate.programs.readouts import FEATURES, Covariate, Measured, Metric
+from nightslate.programs.readouts import FEATURES, Covariate, Fatigue, Measured, Metric
 
 Period = Literal["cumulative", "day", "novelty", "before"]
 
@@ -41,7 +42,7 @@ class Figure:
     weighted: bool = True
 
 
-SAMPLE_RATIOS, COUNTS = "sample ratios", "counts"
+SAMPLE_RATIOS, COUNTS, FATIGUE = "sample ratios", "counts", "fatigue"
 Key = Figure | str
 
 
@@ -60,6 +61,7 @@ class Readout:
     costs: Costs
     caps: Mapping[str, float]
     features: Mapping[str, float | str] = field(default_factory=dict)
+    fatigue: Fatigue | None = None
 
     @property
     def figures(self) -> list[Figure]:
@@ -93,6 +95,7 @@ class Readout:
             **{figure: MomentsByName.initial() for figure in self.figures},
             SAMPLE_RATIOS: SampleRatiosByName.initial(),
             COUNTS: Counts.initial(len(self.allocated.variants), len(self.parts)),
+            **({FATIGUE: MomentsByName.initial()} if self.fatigue else {}),
         }
 
     def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Key, Any]]:
@@ -100,6 +103,9 @@ class Readout:
         users, done = self._users(tables)
         yield SAMPLE_RATIOS, self._sample_ratios(users)
         yield COUNTS, self._counts(users, done)
+        if self.fatigue:
+            variants, end = self.allocated.variants, self._end
+            yield FATIGUE, by_showing(self.fatigue, users, tables["credits"], variants, end)
         for figure in self.figures:
             yield figure, self._moments(figure, users, done)
 
@@ -146,7 +152,7 @@ class Readout:
         if figure.period == "before":
             return Spans(who, since, since, since, users.variant.size)
         metric = self.metrics[figure.metric]
-        end = microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
+        end = self._end
         begin, until = since + microseconds(metric.begins), np.full(since.size, end)
         if figure.period == "day":
             begin = np.maximum(since, end - DAY)
@@ -154,6 +160,11 @@ class Readout:
             until = begin + microseconds(metric.lasts)
         over = until <= end
         return Spans(who[over], since[over], begin[over], until[over], users.variant.size)
+
+    @property
+    def _end(self) -> int:
+        """That of ds, in microseconds since 1970."""
+        return microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
 
     def _above(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> Floats:
         """(m,) what each user counts for, or the part of a ratio above the line."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from nightslate.engines import Input, Work
 from nightslate.kernels.credited import OF_CREDITS
 from nightslate.kernels.experiment_users import ASSIGNMENT_COLUMNS, SHOWN_COLUMNS, Allocated
+from nightslate.kernels.fatigue import KIND
 from nightslate.kernels.readouts import Readout
 from nightslate.kernels.user_features import JOINED_BY
 from nightslate.pipeline.bucket_inputs import bucket_input, files_input
@@ -77,6 +78,7 @@ def readout_of(night: IssueNight, tables: ReadoutTables, dealt: Allocated) -> Re
             if metric.winsorise and metric.winsorise.value is not None
         },
         features=_features(night),
+        fatigue=asked.fatigue,
     )
 
 
@@ -109,8 +111,9 @@ def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
         .of_issue(None if together else night.only)
         .of_users_in("assignments")
     )
-    if REWARDS in sources:
-        inputs["credits"] = bucket_input(night, tables.credits, (*OF_CREDITS, "credit"), since)
+    of_credits = [*(["credit"] if REWARDS in sources else []), *([KIND] if readout.fatigue else [])]
+    if of_credits:
+        inputs["credits"] = bucket_input(night, tables.credits, (*OF_CREDITS, *of_credits), since)
     if readout.features:
         known = (*JOINED_BY["features"], *readout.features)
         before = start - timedelta(days=1)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from nightslate.programs.computable import columns_of
 from nightslate.programs.features import ColumnType
 from nightslate.programs.logs import Activity, Feature, Logs
-from nightslate.programs.readouts import FEATURES, Covariate, Guardrail, Measured, Metric
+from nightslate.programs.readouts import FEATURES, Covariate, Fatigue, Guardrail, Measured, Metric
 
 
 def require_comparable(
@@ -49,6 +49,20 @@ def require_comparable(
     for key, name in [*named, *(("guardrails", each.metric) for each in guardrails)]:
         if name not in metrics:
             raise ValueError(f"experiment.{key}: {name!r} is not one of the metrics (there: {list(metrics)})")
+
+
+def require_responses(fatigue: Fatigue | None, values: Iterable[str], control: str | None) -> None:
+    """Raise ValueError, naming the key, unless what users respond with is credited, in a readout."""
+    if fatigue is None:
+        return
+    if control is None:
+        raise ValueError("experiment.fatigue: say the `control` and the `metrics` that it is for")
+    for kind in fatigue.kinds:
+        if kind not in values:
+            raise ValueError(
+                f"experiment.fatigue: kinds: {kind!r} is none of rewards.values (there: {list(values)}); no"
+                " other outcome is credited to what was shown"
+            )
 
 
 def require_measurable(

@@ -180,4 +180,13 @@ class Guardrail(Strict):
     worse: Literal["lower", "higher"] = "lower"
 
 
+class Fatigue(Strict):
+    """How users respond to being shown the same arm again: `kinds` of outcomes that are credited to an
+    impression `within` a time; from the `most`-th showing on all count as one."""
+
+    kinds: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=100)]
+    within: Duration
+    most: int = Field(default=6, ge=2, le=50)
+
+
 Guardrails = Annotated[tuple[Guardrail, ...], Field(strict=False, max_length=100)]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE
+from nightslate.reports.fatigue import Fatigue, fatigue_told
 from nightslate.reports.numbers import MISSING, percent, setting, signed
 from nightslate.reports.terminal import PLAIN
 
@@ -81,7 +82,7 @@ class ExperimentReadout:
     """What the page shows. decision, variant, reasons: of the night; exposed, assigned: all metrics, of these
     users; today: of the exposed on the night's day alone; novelty: of the exposed by the time since then;
     before: their covariates; interactions: metric, variant, segment and how likely it differs as much by
-    chance, interaction_p."""
+    chance, interaction_p; fatigue: by the number of the showing, if that is asked for."""
 
     decision: str
     variant: str | None
@@ -97,6 +98,7 @@ class ExperimentReadout:
     novelty: list[Novelty]
     before: list[Compared]
     interactions: list[Row]
+    fatigue: Fatigue | None
 
     @property
     def healthy(self) -> bool:
@@ -112,7 +114,9 @@ class ExperimentReadout:
         return [each for each in self.exposed if each.metric == metric]
 
 
-def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentReadout | None:
+def experiment_readout(
+    readouts: pa.Table, decisions: pa.Table, fatigue: pa.Table
+) -> ExperimentReadout | None:
     """From the rows of one issue and night; None where there are none."""
     found = decisions.to_pylist()
     if not found:
@@ -136,6 +140,7 @@ def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentRea
         novelty=_novelty(of_all),
         before=_compared(of_all, "exposed", "before"),
         interactions=_interactions(of_segments),
+        fatigue=fatigue_told(fatigue),
     )
 
 

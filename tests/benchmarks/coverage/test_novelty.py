@@ -15,11 +15,12 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from nightslate.core.experiments import Moments, novelty
+from nightslate.core.experiments import Moments
+from nightslate.core.experiments.effect import change
 
 pytestmark = pytest.mark.timeout(7200)
 
-EXPERIMENTS, ALPHA, BATCHES = 2_000, 0.05, 20
+EXPERIMENTS, FEWER, ALPHA, BATCHES = 2_000, 400, 0.05, 20
 ERROR = 3 * math.sqrt(ALPHA * (1 - ALPHA) / EXPERIMENTS)
 NIGHTS, A_NIGHT = 60, 100
 FIRST, LATER = 4, 10
@@ -57,7 +58,10 @@ def test_changes_of_effects(pool: ProcessPoolExecutor) -> None:
                     false.append((told.mean(), once))
                 elif share == 0.5 and not left:
                     assert told.mean() > 0.9
-    title = f"{EXPERIMENTS:,} experiments of {NIGHTS} nights of {A_NIGHT} users, {ALPHA:.0%}"
+    title = (
+        f"{EXPERIMENTS:,} experiments without a change, {FEWER} with one, of {NIGHTS} nights of {A_NIGHT}"
+        f" users, {ALPHA:.0%}"
+    )
     Console(width=120).print(f"\n{title}", table, highlight=False)
     for at_every_look, once in false:
         assert at_every_look <= ALPHA + ERROR
@@ -67,7 +71,7 @@ def test_changes_of_effects(pool: ProcessPoolExecutor) -> None:
 def looks(metric: str, share: float, left: float, batch: int) -> np.ndarray:
     """(e, 3) the first night on which an experiment tells a change at every look, 0 for none; whether one
     look on the last night does, and whether one on any night does."""
-    experiments = EXPERIMENTS // BATCHES
+    experiments = (EXPERIMENTS if left == 1.0 else FEWER) // BATCHES
     rng = np.random.default_rng([21, len(metric), int(10 * share), int(10 * left), batch])
     state = Moments.initial((experiments, 2), 4)
     found = np.zeros((experiments, 3))
@@ -84,7 +88,7 @@ def looks(metric: str, share: float, left: float, batch: int) -> np.ndarray:
         cell = 2 * np.arange(experiments)[:, None] + variant
         state = state.update(cell.ravel(), np.stack(columns, axis=-1).reshape(-1, 4).astype(np.float64))
         for place in range(experiments):
-            told = novelty(state.cell(place, 0), state.cell(place, 1), 1 - ALPHA).change.difference
+            told = change(state.cell(place, 0), state.cell(place, 1), 1 - ALPHA).difference
             if told.anytime_upper is not None and not found[place, 0]:
                 found[place, 0] = 0.0 if told.anytime_lower <= 0 <= told.anytime_upper else night
             if told.lower is not None:

@@ -46,6 +46,7 @@ EXPERIMENT: dict[str, Any] = {
     "covariates": {"seen": {"source": "impressions", "window": "2d"}},
     "segments": ["segment"],
     "guardrails": [{"metric": "beyond", "margin": 0.5}],
+    "fatigue": {"kinds": ["click"], "within": "12h", "most": 2},
 }
 
 
@@ -252,7 +253,7 @@ def test_what_users_do_at_first_is_held_against_what_they_do_later(home: Path) -
 
 def test_both_engines_read_out_the_same(home: Path, spark: SparkSession) -> None:
     read_out(home, 5)
-    tables = ("readouts", "sample_ratios", "readout_decisions")
+    tables = ("readouts", "sample_ratios", "readout_decisions", "fatigue")
     local = [rows(home, table).filter(ds=DAYS[5]).rows() for table in tables]
     run_step("readout", night(home, 5).on(SparkEngine(spark)))
     assert all(local)
@@ -305,6 +306,25 @@ def test_what_users_were_like_before_is_held_against_each_other(home: Path) -> N
     assert row["n"] == of_new.len()
     assert of_new.sum() > 0
     assert row["p"] > 0.001
+
+
+def test_users_who_are_shown_the_same_arm_again_are_counted(home: Path) -> None:
+    read_out(home, 5)
+    found = rows(home, "fatigue").filter(ds=DAYS[5], variant="new").sort("showing")
+    users = first_assigned(home, DAYS[5]).select("user_id", "variant", "probability", "slate_date")
+    shown = rows(home, "impressions").drop("variant").join(users, on="user_id").filter(variant="new")
+    shown = shown.filter(pl.col("ds") >= pl.col("slate_date")).sort("occurred_at")
+    shown = shown.with_columns(showing=pl.int_range(1, pl.len() + 1).over("user_id", "arm_id").clip(1, 2))
+    end = datetime.combine(DAYS[5] + timedelta(days=1), datetime.min.time(), UTC)
+    over = shown.filter(pl.col("occurred_at") + timedelta(hours=12) <= end)
+    clicked = pl.col("impression_id").is_in(rows(home, "credits")["impression_id"].implode())
+    for number, mine in over.with_columns(clicked=clicked).partition_by("showing", as_dict=True).items():
+        told = found.filter(showing=number[0]).row(0, named=True)
+        assert told["users"] == mine["user_id"].n_unique()
+        rate = np.average(mine["clicked"].to_numpy(), weights=1 / mine["probability"].to_numpy())
+        assert told["rate"] == pytest.approx(rate, rel=1e-9)
+    assert found["showing"].to_list() == [1, 2]
+    assert found["change"].to_list()[0] == 0
 
 
 def test_what_is_looked_at_together_is_adjusted_together(home: Path) -> None:
@@ -402,7 +422,7 @@ def test_what_no_log_has_is_told(home: Path) -> None:
 
 def test_a_rerun_and_later_nights_leave_the_rows_of_a_night_as_they_are(home: Path) -> None:
     read_out(home, 3)
-    tables = ("readouts", "sample_ratios", "readout_decisions")
+    tables = ("readouts", "sample_ratios", "readout_decisions", "fatigue")
     before = [rows(home, table).filter(ds=DAYS[3]).sort(pl.all().exclude("reasons")) for table in tables]
     read_out(home, 5)
     read_out(home, 3)

@@ -101,6 +101,11 @@ def test_retention_is_of_one_day():
             "kind: a retention is of what was done in a time; a feature is as of its end",
         ),
         ("control: old, metrics: {a: {source: features}}", "source: of features say the `column`"),
+        (
+            f"control: old, {REWARD}, fatigue: {{kinds: [clck], within: 1d}}",
+            r"experiment.fatigue: kinds: 'clck' is none of rewards.values \(there: \['click'\]\)",
+        ),
+        ("fatigue: {kinds: [click], within: 1d}", "experiment.fatigue: say the `control` and the `metrics`"),
         ("control: old", "experiment.metrics: a readout needs a `control` and `metrics`"),
         (REWARD, "experiment.control: a readout needs a `control` and `metrics`"),
         ("segments: [device]", "experiment.segments: say the `control` and the `metrics` that it is for"),

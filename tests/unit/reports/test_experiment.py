@@ -14,7 +14,9 @@ from nightslate.reports.night_page import page
 
 from .nights import HOSTILE, ordinary
 
-READOUTS, DECISIONS = (schema(load(name), partition=False) for name in ("readouts", "readout_decisions"))
+READOUTS, DECISIONS, FATIGUE = (
+    schema(load(name), partition=False) for name in ("readouts", "readout_decisions", "fatigue")
+)
 
 
 def row(metric="clicks", variant="new", method="difference", **changes):
@@ -36,9 +38,10 @@ def decided(decision="ship", variant="new", reasons=("new: clicks +0.5",), metri
     }  # fmt: skip
 
 
-def shown(rows, decision=None):
+def shown(rows, decision=None, again=()):
     decisions = pa.Table.from_pylist([decision or decided()], DECISIONS)
-    found = experiment_readout(pa.Table.from_pylist(rows, READOUTS), decisions)
+    fatigue = pa.Table.from_pylist([*again], FATIGUE)
+    found = experiment_readout(pa.Table.from_pylist(rows, READOUTS), decisions, fatigue)
     return page(replace(ordinary(), experiment=found))
 
 
@@ -117,6 +120,27 @@ def test_whether_segments_differ_and_what_was_before_are_told():
     assert "0.04" not in between[0]
     assert "age" in between[1]
     assert "7.25" in between[1]
+
+
+def test_responses_to_what_was_shown_before_are_drawn_by_variant():
+    again = [
+        {
+            "issue": "homepage", "experiment": "spring", "variant": variant, "showing": showing, "users": 99,
+            "rate": 0.06 / showing, "first_rate": 0.06, "change": 0.06 / showing - 0.06, "confidence": 0.95,
+            "lower": 0.01, "upper": 0.09, "change_lower": None, "change_upper": None,
+            "first_day": date(2019, 11, 10),
+        }
+        for variant in (HOSTILE, "old")
+        for showing in (1, 2)
+    ]  # fmt: skip
+    html = shown([row(), row(variant="old")], again=again)
+    told = html.split("Responses to the same arm shown again")[1].split("<details>")[0]
+    assert "<svg" in told
+    assert "<script>" not in told
+    of_old = [line for line in told.split("<tr>") if '"name">old<' in line]
+    assert [re.findall(r"[\d.]+ %", line)[0] for line in of_old] == ["6.00 %", "3.00 %"]
+    assert "2 and later" in of_old[1]
+    assert "shown again" not in shown([row(), row(variant="old")])
 
 
 def test_an_issue_without_metrics_says_nothing():

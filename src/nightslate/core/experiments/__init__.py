@@ -7,6 +7,7 @@ and what to do (`decision`)."""
 from nightslate.core.experiments.allocation import Segment, allocated, reallocated, segment_of, shares_of
 from nightslate.core.experiments.decision import Decision, Guardrail, decision
 from nightslate.core.experiments.effect import Difference, Effect, Relative, effect
+from nightslate.core.experiments.fatigue import Responses, responses
 from nightslate.core.experiments.heterogeneity import interaction_p_value
 from nightslate.core.experiments.metric import value_of
 from nightslate.core.experiments.mismatch import Mismatch, anytime_p_value, located, log_evidence
@@ -24,6 +25,7 @@ __all__ = [
     "Moments",
     "Novelty",
     "Relative",
+    "Responses",
     "SampleRatio",
     "Segment",
     "Together",
@@ -38,6 +40,7 @@ __all__ = [
     "log_evidence",
     "novelty",
     "reallocated",
+    "responses",
     "segment_of",
     "shares_of",
     "together",

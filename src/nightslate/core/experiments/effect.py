@@ -62,6 +62,18 @@ class Relative:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A figure of one variant, by n users, with its standard error, and the interval of every look, which is
+    None while there are too few users."""
+
+    n: int
+    value: float | None
+    stderr: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True)
 class Effect:
     """Of a variant: its users, its metric, the difference to the control, the same relative to the control's
     metric, and the difference with covariates (see `metric`), if there are any."""
@@ -112,6 +124,17 @@ def change(control: Moments, treatment: Moments, confidence: float) -> Effect:
     return Effect(of_treatment.n, of_treatment.value, found, Relative(None), None)
 
 
+def level(found: Value, confidence: float) -> Level:
+    """What is known of a figure of one variant alone."""
+    if found.value is None or found.variance is None:
+        return Level(found.n, found.value)
+    stderr = math.sqrt(found.variance)
+    if not _enough(found):
+        return Level(found.n, found.value, stderr)
+    reaches = reach(found.n, 1 - confidence) * stderr
+    return Level(found.n, found.value, stderr, found.value - reaches, found.value + reaches)
+
+
 def difference(control: Value, treatment: Value, confidence: float) -> Difference:
     """Treatment less control."""
     if control.value is None or treatment.value is None:
@@ -125,7 +148,7 @@ def difference(control: Value, treatment: Value, confidence: float) -> Differenc
         control.variance**2 / (control.n - 1) + treatment.variance**2 / (treatment.n - 1)
     )
     quantile = float(stdtrit(freedom, (1 + confidence) / 2))
-    enough = all(each.n >= LEAST and each.effective >= LEAST_EFFECTIVE for each in (control, treatment))
+    enough = _enough(control) and _enough(treatment)
     anytime = reach(n, 1 - confidence) * stderr
     return Difference(
         value,
@@ -139,6 +162,10 @@ def difference(control: Value, treatment: Value, confidence: float) -> Differenc
         log_e=log_e_value(value / stderr, n) if enough else None,
         mde=(quantile + float(stdtrit(freedom, POWER))) * stderr,
     )
+
+
+def _enough(found: Value) -> bool:
+    return found.n >= LEAST and found.effective >= LEAST_EFFECTIVE
 
 
 def _relative(control: Value, treatment: Value, difference: Difference, confidence: float) -> Relative:

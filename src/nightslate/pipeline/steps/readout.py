@@ -12,6 +12,7 @@ from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, waiting_row
+from nightslate.pipeline.readout_fatigue import fatigue_rows
 from nightslate.pipeline.readout_health import by_segment, differences_before, faults, sample_ratio_rows
 from nightslate.pipeline.readout_inputs import (
     ReadoutTables,
@@ -45,6 +46,7 @@ def run(
     readouts: Table,
     sample_ratios: Table,
     readout_decisions: Table,
+    fatigue: Table,
 ) -> str:
     """A function of the logs up to ds and of the assignments that nights before recorded, so that a rerun
     gives the same rows."""
@@ -53,7 +55,7 @@ def run(
         return f"{f'as of {speaks}, of all issues together' if speaks else 'no metrics are declared'}"
     tables = ReadoutTables(assignments, allocations, impressions, outcomes, credits, activity, features, arms)
     dealt = allocated(night, allocations)
-    written = {readouts: Rows(), sample_ratios: Rows(), readout_decisions: Rows()}
+    written = {readouts: Rows(), sample_ratios: Rows(), readout_decisions: Rows(), fatigue: Rows()}
     if why := _waits_for(night, dealt):
         written[readout_decisions] = [waiting_row(night, why)]
         said = f"{WAITS}: {why}"
@@ -72,6 +74,7 @@ def run(
             notes = novelty_in_words(night, written[readouts])
             verdict = replace(verdict, reasons=(*verdict.reasons, *notes))
         written[sample_ratios] = [*sample_ratio_rows(night, dealt, found)]
+        written[fatigue] = [*fatigue_rows(night, dealt, states)]
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
         lacking = f"{_of_no_row(readout, states)}{_of_no_day(night, dealt, readout, tables)}"
         said = f"{_in_words(verdict)}{lacking}"
@@ -96,7 +99,7 @@ def _otherwise_made(
 ) -> Iterator[str]:
     """A fault where what is earned, or a feature, is a mixture of what two programs said."""
     made_from: list[tuple[str, Table, str]] = []
-    if any(part.source == REWARDS for part in readout.parts.values()):
+    if readout.fatigue or any(part.source == REWARDS for part in readout.parts.values()):
         made_from.append(("credits", tables.credits, "attribute"))
     if readout.features:
         made_from.append((FEATURES, tables.features, "features"))
