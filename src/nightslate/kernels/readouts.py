@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import ArrayRecord, Bools, Floats, Ints, Sums
-from nightslate.core.experiments import DailyShares, Moments, SampleRatio
+from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.experiments import Moments, SampleRatio
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.experiment_users import DAY, EPOCH, Allocated, ExperimentUsers, Scope
+from nightslate.kernels.fatigue import by_showing
 from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
+from nightslate.kernels.readout_counts import Counts, Sample
+from nightslate.kernels.readout_days import Daily, DailySums
+from nightslate.kernels.readout_spans import Spans
 from nightslate.kernels.rewards import Costs
-from nightslate.kernels.user_totals import Done, rows_of
+from nightslate.kernels.user_features import KnownFeatures
+from nightslate.kernels.user_totals import Counted, Done, Known, rows_of
 from nightslate.programs.days import end_of, microseconds
-from nightslate.programs.readouts import Covariate, Measured, Metric
+from nightslate.programs.readouts import FEATURES, Covariate, Fatigue, Measured, Metric
 
-Period = Literal["cumulative", "day"]
+Period = Literal["cumulative", "day", "novelty", "before"]
 
 
 @dataclass(frozen=True)
 class Figure:
     """What moments are of: a metric; whose users count; of all the time since then, or of the night's day
-    alone; and whether users are weighted."""
+    alone, or of the first days apart from the later ones, or, of a covariate, of the time before; and whether
+    users are weighted."""
 
     metric: str
     scope: Scope
@@ -37,83 +43,15 @@ class Figure:
     weighted: bool = True
 
 
-@dataclass(frozen=True)
-class Daily:
-    """What daily sums are of: a metric; whose users count; and what is summed: moments of the metric's parts
-    and 1, weighted, by the day since when each counts and variant, or the `shares` of these users."""
-
-    metric: str
-    scope: Scope
-    of: Literal["moments", "shares"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Spans:
-    """Of m users among u their places; since when each is spoken of, first; and the time that counts, from
-    begin up to before until; all (m,), in microseconds."""
-
-    who: Ints
-    first: Ints
-    begin: Ints
-    until: Ints
-    users: int
-
-    def before(self, window: timedelta) -> _Spans:
-        """So long before each is spoken of."""
-        since = self.first - microseconds(window)
-        return replace(self, first=since, begin=since, until=self.first)
-
-    def totals(self, done: Done) -> Floats:
-        """(m,) of each what was done in its time."""
-        return done.totals(*(self._of_all(each) for each in (self.first, self.begin, self.until)))[self.who]
-
-    def _of_all(self, moments: Ints) -> Ints:
-        """(u,) with those in which nothing is for all others."""
-        found = np.zeros(self.users, dtype=np.int64)
-        found[self.who] = moments
-        return found
-
-
-@dataclass(frozen=True, eq=False)
-class Sample(ArrayRecord):
-    """What some users count for (n,)."""
-
-    values: Floats
-
-    def merge(self, other: Self) -> Self:
-        """Of those of both."""
-        return type(self)(np.concatenate([self.values, other.values]))
-
-
-SAMPLE_RATIOS, COUNTS = "sample ratios", "counts"
+SAMPLE_RATIOS, COUNTS, FATIGUE = "sample ratios", "counts", "fatigue"
 Key = Figure | Daily | str
-
-
-@dataclass(frozen=True, eq=False)
-class Counts(Sums):
-    """Of each of k variants: users assigned (k,) and exposed (k,); those exposed on the night's day, today
-    (k,); of those exposed how many were shown something that names a variant (k,), and another one than they
-    were assigned to (k,). rows (p,): in how many rows of logs each of p things was found that are
-    measured."""
-
-    assigned: Ints
-    exposed: Ints
-    today: Ints
-    named: Ints
-    crossed: Ints
-    rows: Ints
-
-    @classmethod
-    def initial(cls, variants: int, parts: int) -> Counts:
-        """Of no users."""
-        nobody = np.zeros(variants, dtype=np.int64)
-        return cls(nobody, nobody, nobody, nobody, nobody, np.zeros(parts, dtype=np.int64))
 
 
 @dataclass(frozen=True)
 class Readout:
     """What is read out on the night of ds. arms: those there are, with the columns that are looked at; costs:
-    of showing them; caps: the most that a user counts for, by metric."""
+    of showing them; caps: the most that a user counts for, by metric; features: those of users that
+    are looked at, with their defaults."""
 
     allocated: Allocated
     ds: date
@@ -123,27 +61,34 @@ class Readout:
     arms: pa.Table
     costs: Costs
     caps: Mapping[str, float]
+    features: Mapping[str, float | str] = field(default_factory=dict)
+    fatigue: Fatigue | None = None
 
     @property
     def figures(self) -> list[Figure]:
         """All of which there are moments. Without weights they are of interest where these differ."""
         scopes: tuple[Scope, ...] = ("assigned", "exposed")
         periods: tuple[Period, ...] = ("cumulative", "day")
-        return [
+        cumulative_and_of_day = [
             Figure(name, scope, period, weighted)
             for name, metric in self.metrics.items()
             for scope in scopes
             for period in periods
             for weighted in ((True, False) if self.allocated.moves else (True,))
-            if period == "cumulative" or metric.kind != "retention"
+            if period == "cumulative" or metric.has_days
+        ]
+        of_parts = [name for name, metric in self.metrics.items() if metric.novelty]
+        return [
+            *cumulative_and_of_day,
+            *(Figure(name, "exposed", "novelty") for name in of_parts),
+            *(Figure(name, "exposed", "before") for name in self.covariates),
         ]
 
     @property
-    def followed(self) -> list[tuple[str, Scope]]:
-        """The metrics, and whose users count, of which there are sums by day: where shares move."""
-        return [
-            (each.metric, each.scope) for each in self.figures if not each.weighted and each.period != "day"
-        ]
+    def daily_sums(self) -> list[DailySums]:
+        """Where shares move, of each metric over all the time."""
+        moved = [each for each in self.figures if not each.weighted and each.period == "cumulative"]
+        return [DailySums(each.metric, each.scope, self.allocated, self.ds) for each in moved]
 
     @property
     def parts(self) -> dict[str, Measured]:
@@ -155,9 +100,10 @@ class Readout:
         """Of no users."""
         return {
             **{figure: MomentsByName.initial() for figure in self.figures},
-            **self._no_days(),
+            **{key: state for sums in self.daily_sums for key, state in sums.initial()},
             SAMPLE_RATIOS: SampleRatiosByName.initial(),
             COUNTS: Counts.initial(len(self.allocated.variants), len(self.parts)),
+            **({FATIGUE: MomentsByName.initial()} if self.fatigue else {}),
         }
 
     def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Key, Any]]:
@@ -165,10 +111,14 @@ class Readout:
         users, done = self._users(tables)
         yield SAMPLE_RATIOS, self._sample_ratios(users)
         yield COUNTS, self._counts(users, done)
+        if self.fatigue:
+            variants, end = self.allocated.variants, self._end
+            yield FATIGUE, by_showing(self.fatigue, users, tables["credits"], variants, end)
         for figure in self.figures:
             yield figure, self._moments(figure, users, done)
-        for metric, scope in self.followed:
-            yield from self._by_day(metric, scope, users, done)
+        for sums in self.daily_sums:
+            spans = self._spans(Figure(sums.metric, sums.scope, "cumulative"), users)
+            yield from sums.of(users, spans.who, np.stack(self._metric(sums.metric, spans, done), axis=1))
 
     def no_samples(self, metrics: Sequence[str]) -> dict[str, Sample]:
         """Of no users, by metric."""
@@ -185,69 +135,96 @@ class Readout:
             spans = self._spans(Figure(name, "exposed", "cumulative"), users)
             yield name, Sample(self._above(name, spans, done)[sampled[spans.who]])
 
-    def _users(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, dict[str, Done]]:
+    def _users(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, dict[str, Counted]]:
         """The users, and what is counted of them, by how it is said."""
-        users = ExperimentUsers.of(self.allocated, tables["assignments"], tables["impressions"])
+        users = ExperimentUsers.of(self.allocated, tables["assignments"], self._shown(tables))
         sources = dict.fromkeys(part.source for part in self.parts.values())
         rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
-        return users, {said: Done.of(part, rows[part.source], users.ids) for said, part in self.parts.items()}
+        return users, {
+            said: self._counted(part, rows[part.source], users.ids) for said, part in self.parts.items()
+        }
 
-    def _spans(self, figure: Figure, users: ExperimentUsers) -> _Spans:
+    def _counted(self, part: Measured, rows: pa.Table, users: pa.Array) -> Counted:
+        if part.source == FEATURES:
+            name = str(part.column)
+            return Known(name, users, rows, float(self.features[name]))
+        return Done.of(part, rows, users)
+
+    def _shown(self, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """The impressions, with the features that segments are told by, as of the end of the day before."""
+        of_features = {name: self.features[name] for name in self.segments if name in self.features}
+        if not of_features:
+            return tables["impressions"]
+        return KnownFeatures(of_features, of_decisions=False).beside(tables["impressions"], tables[FEATURES])
+
+    def _spans(self, figure: Figure, users: ExperimentUsers) -> Spans:
         """Of the users whose time is over."""
-        metric, (who, since) = self.metrics[figure.metric], users.since(figure.scope)
-        end = microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
+        who, since = users.since(figure.scope)
+        if figure.period == "before":
+            return Spans(who, since, since, since, users.variant.size)
+        metric = self.metrics[figure.metric]
+        end = self._end
         begin, until = since + microseconds(metric.begins), np.full(since.size, end)
         if figure.period == "day":
             begin = np.maximum(since, end - DAY)
         elif metric.lasts is not None:
             until = begin + microseconds(metric.lasts)
         over = until <= end
-        return _Spans(who[over], since[over], begin[over], until[over], users.variant.size)
+        return Spans(who[over], since[over], begin[over], until[over], users.variant.size)
 
-    def _above(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> Floats:
+    @property
+    def _end(self) -> int:
+        """That of ds, in microseconds since 1970."""
+        return microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
+
+    def _above(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> Floats:
         """(m,) what each user counts for, or the part of a ratio above the line."""
         metric = self.metrics[name]
-        above = spans.totals(done[_said(metric)])
+        measured = done[_said(metric)]
+        if metric.kind == "time_to_event" and isinstance(measured, Done):
+            return spans.days_until(measured)
+        above = spans.totals(measured)
         return (above > 0).astype(np.float64) if metric.kind in ("share", "retention") else above
 
-    def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Done]) -> MomentsByName:
+    def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Counted]) -> MomentsByName:
         """By variant, and column and value of a segment."""
         spans = self._spans(figure, users)
-        columns, ones = self._metric(figure.metric, spans, done), np.ones(spans.who.size)
-        for covariate in self.covariates.values():
-            columns += [spans.before(covariate.window).totals(done[_said(covariate)]), ones]
-        values = np.stack(columns, axis=1)
+        of_period = {"novelty": self._of_parts, "before": self._of_before}
+        of_figure = of_period.get(figure.period, self._of_whole)
+        values = np.stack(of_figure(figure.metric, spans, done), axis=1)
         if figure.weighted:
             values *= users.weight[spans.who][:, None]
         return self._by_variant(figure, users, spans.who, values)
 
-    def _metric(self, name: str, spans: _Spans, done: Mapping[str, Done]) -> list[Floats]:
-        """(m,) its numerator and denominator of each user."""
+    def _of_whole(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
+        """(m,) each, as in `core.experiments.metric`."""
+        columns = self._metric(name, spans, done)
+        for covariate in self.covariates:
+            columns += self._of_before(covariate, spans, done)
+        return columns
+
+    def _metric(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
+        """(m,) its numerator and its denominator."""
         metric = self.metrics[name]
         above = np.minimum(self._above(name, spans, done), self.caps.get(name, np.inf))
         return [above, spans.totals(done[_said(metric.per)]) if metric.per else np.ones(spans.who.size)]
 
-    def _no_days(self) -> dict[Key, Any]:
-        days, variants = (self.ds - self.allocated.since).days + 1, len(self.allocated.variants)
-        nobody = DailyShares(np.zeros(days, dtype=np.int64), np.zeros((days, variants)))
-        found: dict[Key, Any] = {}
-        for metric, scope in self.followed:
-            found[Daily(metric, scope, "moments")] = Moments.initial((days, variants), 3)
-            found[Daily(metric, scope, "shares")] = nobody
-        return found
+    def _of_before(self, covariate: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
+        """(m,) each, what is known of users before they are spoken of, and 1."""
+        said = self.covariates[covariate]
+        return [spans.before(said.looks_back).totals(done[_said(said)]), np.ones(spans.who.size)]
 
-    def _by_day(
-        self, metric: str, scope: Scope, users: ExperimentUsers, done: Mapping[str, Done]
-    ) -> Iterator[tuple[Key, Any]]:
-        """By the day of the assignment, whose shares they were."""
-        spans = self._spans(Figure(metric, scope, "cumulative"), users)
-        days, variants = (self.ds - self.allocated.since).days + 1, len(self.allocated.variants)
-        day = users.assigned[spans.who] // DAY - (self.allocated.since - EPOCH).days
-        values = np.stack([*self._metric(metric, spans, done), np.ones(spans.who.size)], axis=1)
-        values *= users.weight[spans.who][:, None]
-        none = Moments.initial((days, variants), 3)
-        yield Daily(metric, scope, "moments"), none.update(day * variants + users.variant[spans.who], values)
-        yield Daily(metric, scope, "shares"), DailyShares.of(day, users.probabilities[spans.who], days)
+    def _of_parts(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
+        """(m,) each, as in `core.experiments.novelty`."""
+        metric = self.metrics[name]
+        return [
+            column
+            for part in spans.parted(metric.novelty or timedelta(0))
+            for column in (
+                self._above(name, part, done),
+                part.totals(done[_said(metric.per)]) if metric.per else part.days,
+            )
+        ]
 
     def _by_variant(self, figure: Figure, users: ExperimentUsers, who: Ints, values: Floats) -> MomentsByName:
         found = dict[Place, Moments]()
@@ -280,7 +257,7 @@ class Readout:
                 )
         return SampleRatiosByName(found)
 
-    def _counts(self, users: ExperimentUsers, done: Mapping[str, Done]) -> Counts:
+    def _counts(self, users: ExperimentUsers, done: Mapping[str, Counted]) -> Counts:
         own = pa.array(self.allocated.variants, pa.string()).take(pa.array(users.variant[users.shown_to]))
         says = users.shown["variant"].combine_chunks()
         named = np.asarray(says.is_valid(), dtype=np.bool_)
@@ -297,7 +274,7 @@ class Readout:
             today=by_variant(users.shown_of(today)),
             named=by_variant(users.shown_of(named)),
             crossed=by_variant(users.shown_of(other)),
-            rows=np.array([each.user.size for each in done.values()], dtype=np.int64),
+            rows=np.array([each.rows for each in done.values()], dtype=np.int64),
         )
 
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Floats, Ints
+from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.kernels.credited import LAG, as_events
 from nightslate.kernels.features import AT, USER, holds, integers
 from nightslate.kernels.lists import place_in
 from nightslate.kernels.rewards import Costs, costs_of
+from nightslate.kernels.user_features import KnownFeatures
 from nightslate.programs.features import ARM
-from nightslate.programs.readouts import REWARDS, Measured
+from nightslate.programs.readouts import FEATURES, REWARDS, Measured
 from nightslate.records.instants import INSTANT
 
 _CREDIT, _BEGAN = "credit", "began_at"
+
+
+class Counted(Protocol):
+    """What is counted of each of u users over a time."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows say anything of it."""
+
+    def totals(self, first: Ints, since: Ints, until: Ints) -> Floats:
+        """(u,) of each user what was in [since, until), of what began at `first` or later; all three (u,), in
+        microseconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +62,51 @@ class Done:
         began = _moments(mine[_BEGAN]) if part.source == REWARDS else at
         return cls(place_in(mine[USER], users), at, began, amount, values)
 
+    @property
+    def rows(self) -> int:
+        return self.user.size
+
     def totals(self, first: Ints, since: Ints, until: Ints) -> Floats:
         """(u,) of each user what was in [since, until), of what began at `first` or later; all three (u,)."""
-        user = self.user
-        counts = (self.began >= first[user]) & (self.at >= since[user]) & (self.at < until[user])
+        user, counts = self.user, self._counts(first, since, until)
         if self.values is None:
             return np.bincount(user[counts], self.amount[counts], first.size).astype(np.float64)
         counts &= self.values >= 0
         width = int(self.values.max(initial=0)) + 1
         pairs = np.unique(user[counts] * width + self.values[counts])
         return np.bincount(pairs // width, minlength=first.size).astype(np.float64)
+
+    def first(self, first: Ints, since: Ints, until: Ints) -> Ints:
+        """(u,) the first moment of the same of each user, `until` where there is none."""
+        found, counts = until.copy(), self._counts(first, since, until)
+        np.minimum.at(found, self.user[counts], self.at[counts])
+        return found
+
+    def _counts(self, first: Ints, since: Ints, until: Ints) -> Bools:
+        """(n,) the events of each user in [since, until), of what began at `first` or later."""
+        user = self.user
+        return (self.began >= first[user]) & (self.at >= since[user]) & (self.at < until[user])
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A feature of users (u,), as rows of the table `features` have it; its default, of those without a
+    row."""
+
+    name: str
+    users: pa.Array
+    features: pa.Table
+    default: float
+
+    @property
+    def rows(self) -> int:
+        return int(self.features.num_rows)
+
+    def totals(self, first: Ints, since: Ints, until: Ints) -> Floats:  # noqa: ARG002
+        """(u,) of each user as of the end of the last day that was over at `until` (u,)."""
+        moments = pa.table({USER: self.users, AT: pa.array(until, pa.int64()).cast(INSTANT)})
+        known = KnownFeatures({self.name: self.default}, of_decisions=False).beside(moments, self.features)
+        return np.asarray(known[self.name].to_numpy(), dtype=np.float64)
 
 
 def rows_of(source: str, tables: Mapping[str, pa.Table], arms: pa.Table, costs: Costs) -> pa.Table:
@@ -67,6 +115,8 @@ def rows_of(source: str, tables: Mapping[str, pa.Table], arms: pa.Table, costs: 
     if source == REWARDS:
         return _earned(tables["impressions"], tables["credits"], costs)
     rows = tables[source]
+    if source == FEATURES:
+        return rows
     fields = [f.with_type(pa.float64()) if pa.types.is_integer(f.type) else f for f in rows.schema]
     rows = rows.cast(pa.schema(fields))
     of_arms = [name for name in arms.column_names if name != ARM]

@@ -9,7 +9,8 @@ from typing import Any
 from nightslate.core.experiments import Decision, Difference, Guardrail, decision
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName
-from nightslate.kernels.readouts import COUNTS, Counts, Figure, Key
+from nightslate.kernels.readout_counts import Counts
+from nightslate.kernels.readouts import COUNTS, Figure, Key
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_inputs import first_slates
 from nightslate.pipeline.readout_rows import effects_of

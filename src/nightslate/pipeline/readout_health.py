@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
@@ -14,7 +14,7 @@ from nightslate.core.arrays import Floats
 from nightslate.core.experiments import SampleRatio, located, log_evidence
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import SampleRatiosByName
-from nightslate.kernels.readouts import Counts
+from nightslate.kernels.readout_counts import Counts
 from nightslate.pipeline.night import IssueNight
 from nightslate.reports.numbers import percent
 
@@ -105,6 +105,20 @@ def faults(night: IssueNight, dealt: Allocated, counts: Counts, found: list[Segm
             yield (
                 f"nobody of {variant} was exposed on {night.ds}, where {expected[place]:.0f} were to be"
                 " expected: it is not shown any more, or not logged"
+            )
+
+
+def differences_before(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Why it can't be believed, by rows of the table `readouts` on what users were like before: an A/A test
+    of each covariate and variant, whose evidence counts at every look."""
+    before = [row for row in rows if row["period"] == "before" and row["variant"] != row["control"]]
+    for row in before:
+        if row["log_e"] is not None and row["log_e"] >= math.log(len(before) / ALPHA):
+            yield (
+                f"{row['variant']} differs from {row['control']} in {row['metric']} before anybody was"
+                f" exposed: {row['effect']:+.4g}, {row['anytime_lower']:.4g} to {row['anytime_upper']:.4g} at"
+                f" {100 * row['confidence']:.6g} % at every look; users were not dealt, or not exposed, by"
+                " lot alone, or an earlier experiment still works on them"
             )
 
 

@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 from nightslate.engines import Input, Work
 from nightslate.kernels.credited import OF_CREDITS
 from nightslate.kernels.experiment_users import ASSIGNMENT_COLUMNS, SHOWN_COLUMNS, Allocated
+from nightslate.kernels.fatigue import KIND
 from nightslate.kernels.readouts import Readout
+from nightslate.kernels.user_features import JOINED_BY
 from nightslate.pipeline.bucket_inputs import bucket_input, files_input
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.days import days_before
-from nightslate.programs.features import ARM, USER
-from nightslate.programs.readouts import REWARDS
+from nightslate.programs.features import ARM, USER, of_users
+from nightslate.programs.readouts import FEATURES, REWARDS
 from nightslate.tables import Table
 
 _SAMPLED = 1_000_000
@@ -35,6 +37,7 @@ class ReadoutTables:
     outcomes: Table
     credits: Table
     activity: Table
+    features: Table
     arms: Table
 
 
@@ -74,7 +77,21 @@ def readout_of(night: IssueNight, tables: ReadoutTables, dealt: Allocated) -> Re
             for name, metric in asked.metrics.items()
             if metric.winsorise and metric.winsorise.value is not None
         },
+        features=_features(night),
+        fatigue=asked.fatigue,
     )
+
+
+def _features(night: IssueNight) -> dict[str, float | str]:
+    """The features of users that anything is told by, with their defaults."""
+    asked = night.issue.experiment
+    parts = [*(part for each in asked.metrics.values() for part in each.measured), *asked.covariates.values()]
+    names = [*asked.segments, *(part.column for part in parts if part.source == FEATURES)]
+    return {
+        each.name: each.default
+        for each in of_users(night.program.features)
+        if each.name in names and each.default is not None
+    }
 
 
 def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
@@ -83,18 +100,24 @@ def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
     start, sources = first_slates(night), _columns(night, readout)
     together = night.program.issue_choice is not None
     assignments = tables.assignments.of_all_issues() if together else tables.assignments
-    back = max((days_before(each.window) for each in readout.covariates.values()), default=0)
+    back = max((days_before(each.looks_back) for each in readout.covariates.values()), default=0)
     since = start - timedelta(days=back)
     assigned = assignments.snapshot().files(start, night.ds)
     inputs: dict[str, Input] = {"assignments": files_input(assignments, assigned, ASSIGNMENT_COLUMNS)}
-    shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *readout.segments, *sources.get("impressions", ())]))
+    of_contexts = [name for name in readout.segments if name not in readout.features]
+    shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *of_contexts, *sources.get("impressions", ())]))
     inputs["impressions"] = (
         bucket_input(night, tables.impressions, shown, since)
         .of_issue(None if together else night.only)
         .of_users_in("assignments")
     )
-    if REWARDS in sources:
-        inputs["credits"] = bucket_input(night, tables.credits, (*OF_CREDITS, "credit"), since)
+    of_credits = [*(["credit"] if REWARDS in sources else []), *([KIND] if readout.fatigue else [])]
+    if of_credits:
+        inputs["credits"] = bucket_input(night, tables.credits, (*OF_CREDITS, *of_credits), since)
+    if readout.features:
+        known = (*JOINED_BY["features"], *readout.features)
+        before = start - timedelta(days=1)
+        inputs[FEATURES] = bucket_input(night, tables.features, known, before).of_users_in("assignments")
     for name, table in (("outcomes", tables.outcomes), ("activity", tables.activity)):
         if name in sources:
             columns = tuple(dict.fromkeys([USER, "occurred_at", *sources[name]]))

@@ -15,12 +15,15 @@ from nightslate.core.experiments import (
     Moments,
     adaptive_difference,
     effect,
+    interaction_p_value,
+    novelty,
     together,
     value_of,
 )
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
-from nightslate.kernels.readouts import Daily, Figure, Key
+from nightslate.kernels.readout_days import Daily
+from nightslate.kernels.readouts import Figure, Key
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.days import end_of
 from nightslate.programs.readouts import Metric
@@ -50,6 +53,12 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         p, log_e = ([row[name] for row in family] for name in ("p", "log_e"))
         for row, left in zip(family, together(p, log_e, 1 - night.issue.evaluation.confidence), strict=True):
             row |= asdict(left)
+    for same_but_value in _by(rows, ("metric", "variant", "scope", "period", "method", "segment")):
+        if same_but_value[0]["segment"] is not None:
+            effects = [Difference(row["effect"], row["stderr"]) for row in same_but_value]
+            p_value = interaction_p_value(effects)
+            for row in same_but_value:
+                row["interaction_p"] = p_value
     return rows
 
 
@@ -89,25 +98,33 @@ def _rows_of(
         moments = found.states[variant, column, value]
         nobody = Moments.initial((), moments.mean.size)
         control = found.states.get((asked.control, column, value), nobody)
-        both = _both(unweighted, asked.control, (variant, column, value))
-        compared = effect(control, moments, confidence, both)
-        kept = {**same, "variant": variant, "segment": column, "segment_value": value}
-        kept |= {"n": compared.n, "mean": compared.mean}
-        method = "difference" if figure.weighted else "naive"
-        if variant == asked.control:
-            yield {**kept, "method": method, **_told(Difference(None))}
-            continue
-        relative = compared.relative
-        yield {
-            **kept,
-            "method": method,
-            **_told(compared.difference),
-            "relative": relative.effect,
-            "relative_lower": relative.lower,
-            "relative_upper": relative.upper,
-        }
-        if compared.cuped is not None and figure.weighted:
-            yield {**kept, "method": "cuped", **_told(compared.cuped)}
+        if figure.period == "novelty":
+            parts = novelty(control, moments, confidence)
+            compared = {"first": parts.first, "later": parts.later, "change": parts.change}
+        else:
+            both = _both(unweighted, asked.control, (variant, column, value))
+            compared = {str(figure.period): effect(control, moments, confidence, both)}
+        cell = {**same, "variant": variant, "segment": column, "segment_value": value}
+        for period, found_in in compared.items():
+            yield from _by_method({**cell, "period": period}, found_in, figure.weighted)
+
+
+def _by_method(cell: dict[str, Any], found: Effect, weighted: bool) -> Iterator[dict[str, Any]]:
+    """The rows of a cell; that of the control has no effect."""
+    kept = {**cell, "n": found.n, "mean": found.mean, "method": "difference" if weighted else "naive"}
+    if cell["variant"] == cell["control"]:
+        yield {**kept, **_told(Difference(None))}
+        return
+    relative = found.relative
+    yield {
+        **kept,
+        **_told(found.difference),
+        "relative": relative.effect,
+        "relative_lower": relative.lower,
+        "relative_upper": relative.upper,
+    }
+    if found.cuped is not None and weighted:
+        yield {**kept, "method": "cuped", **_told(found.cuped)}
 
 
 def _adaptive_rows(
@@ -127,6 +144,7 @@ def _adaptive_rows(
             "variant": variant,
             "segment": None,
             "segment_value": None,
+            "period": figure.period,
             "n": mine.n,
             "mean": mine.value,
             "method": "adaptive",
@@ -146,7 +164,6 @@ def _same(night: IssueNight, since: date, figure: Figure) -> dict[str, Any]:
         "experiment": night.issue.salt,
         "metric": figure.metric,
         "scope": figure.scope,
-        "period": figure.period,
         "control": night.issue.experiment.control,
         "confidence": night.issue.evaluation.confidence,
         **_days(night, since, figure),
@@ -155,9 +172,9 @@ def _same(night: IssueNight, since: date, figure: Figure) -> dict[str, Any]:
 
 def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:
     """The first and the last day on which users count who were new to it."""
-    metric: Metric = night.issue.experiment.metrics[figure.metric]
     last = night.ds
-    if figure.period == "cumulative" and metric.lasts is not None:
+    metric: Metric | None = night.issue.experiment.metrics.get(figure.metric)
+    if figure.period in ("cumulative", "novelty") and metric is not None and metric.lasts is not None:
         last = (end_of(night.ds) - metric.begins - metric.lasts).date()
     return {"first_day": since, "last_day": max(since, min(last, night.ds))}
 
@@ -180,9 +197,13 @@ def _shown(states: Mapping[Place, Moments]) -> list[tuple[str | None, str | None
 def _families(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Those that are looked at together: of one scope, period, method and column of segments, with an
     effect."""
-    by_family: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    effects = (row for row in rows if row["variant"] != row["control"])
+    return _by(effects, ("scope", "period", "method", "segment"))
+
+
+def _by(rows: Iterable[dict[str, Any]], names: tuple[str, ...]) -> list[list[dict[str, Any]]]:
+    """Those that are alike in some columns."""
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        if row["variant"] != row["control"]:
-            key = tuple(row[name] for name in ("scope", "period", "method", "segment"))
-            by_family.setdefault(key, []).append(row)
-    return list(by_family.values())
+        found.setdefault(tuple(row[name] for name in names), []).append(row)
+    return list(found.values())

@@ -8,15 +8,15 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from nightslate.programs.conditions import Condition, columns_of, concern_of
-from nightslate.programs.contexts import known_of_users
+from nightslate.programs.contexts import context_of, known_of_users
 from nightslate.programs.detectors import Detectors, risks_of
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
-from nightslate.programs.features import FeatureSpecs
+from nightslate.programs.features import FeatureSpecs, of_users
 from nightslate.programs.keyed_features import keyed_of
 from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_known, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
-from nightslate.programs.readouts import require_comparable, require_measurable
+from nightslate.programs.measurable import require_comparable, require_measurable, require_responses
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
 from nightslate.programs.slates import SlateGoals, require_consistent
@@ -121,7 +121,8 @@ class Issue(SlateGoals):
         asked = self.experiment
         told_by = asked.metrics, asked.covariates, asked.segments
         require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
-        require_measurable(*told_by, self.logs)
+        require_measurable(*told_by, self.logs, context_of(of_users(self.features)))
+        require_responses(asked.fatigue, [*self.rewards.values], asked.control)
         windows = {
             "training.window_days": self.training.window_days,
             "evaluation.window_days": self.evaluation.window_days,

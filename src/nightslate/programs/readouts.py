@@ -3,28 +3,26 @@ worse."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from nightslate.programs.computable import columns_of
-from nightslate.programs.features import ColumnType, Condition
-from nightslate.programs.logs import Activity, Logs
+from nightslate.programs.features import Condition
 from nightslate.programs.strict import MOST_DAYS, Duration, Name, Strict, Worth
 
-REWARDS = "rewards"
+REWARDS, FEATURES = "rewards", "features"
 _OF_METRICS = ("kind", "per", "day", "winsorise", "after", "until")
 
 
 class Measured(Strict):
     """What is counted of each user: the rows of a log that a condition holds for, or the sum of a `column` of
     theirs, or how many values of one are `distinct`. Of `rewards` it is what impressions of the issue earn,
-    less what they cost."""
+    less what they cost; of `features` what the feature `column` of the user is, as of the end of the last day
+    that is over."""
 
-    source: Literal["rewards", "outcomes", "impressions", "activity"]
+    source: Literal["rewards", "outcomes", "impressions", "activity", "features"]
     where: Condition = Field(default={})
     column: Name | None = None
     distinct: Name | None = None
@@ -36,6 +34,10 @@ class Measured(Strict):
         if self.source == REWARDS and (self.where or self.column or self.distinct):
             raise ValueError(
                 "source: rewards are summed as they are; to count some of what users do, take outcomes"
+            )
+        if self.source == FEATURES and (self.where or self.distinct or not self.column):
+            raise ValueError(
+                "source: of features say the `column`, one of the program's; neither `where` nor `distinct`"
             )
         return self
 
@@ -61,14 +63,34 @@ class Winsorise(Strict):
 class Metric(Measured):
     """A figure of each variant. `kind`: the mean of what is measured over users, its sum over that of what it
     is held against (`per`), the share of users with any, or of those with any on the `day` so many days after
-    the first. `window`: since a user's first exposure; who has had less of it does not count yet. None: all
-    since then, for whom it is long and for whom it is short. `winsorise`: the most that a user counts for."""
+    the first, or the days until the first of them, at most the window. `window`: since a user's first
+    exposure; who has had less of it does not count yet. None: all since then, for whom it is long and for
+    whom it is short. `winsorise`: the most that a user counts for.
+    `novelty`: the first of the window, whose effect is held against that of what is left of it."""
 
-    kind: Literal["mean", "ratio", "share", "retention"] = "mean"
+    kind: Literal["mean", "ratio", "share", "retention", "time_to_event"] = "mean"
     per: Measured | None = None
     day: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     window: Duration | None = None
     winsorise: Winsorise | None = None
+    novelty: Duration | None = None
+
+    @model_validator(mode="after")
+    def _has_first_and_later_days(self) -> Metric:
+        if self.novelty is None:
+            return self
+        if self.window is None or self.window <= self.novelty:
+            raise ValueError(
+                "novelty: the first days are held against what is left of the `window`; say a longer one"
+            )
+        if self.kind not in ("mean", "ratio") or self.winsorise:
+            raise ValueError("novelty: it is of a mean or a ratio without `winsorise`, which adds up by day")
+        if any(part.source in (REWARDS, FEATURES) or part.distinct for part in self.measured):
+            raise ValueError(
+                "novelty: it is of rows as they come; rewards come some time after what earns them, features"
+                " have windows of their own, and values are new at first, whatever the variant does"
+            )
+        return self
 
     @model_validator(mode="after")
     def _is_whole(self) -> Metric:
@@ -80,12 +102,33 @@ class Metric(Measured):
             raise ValueError("window: what retention looks at is its `day`")
         if self.kind in ("share", "retention") and self.winsorise:
             raise ValueError(f"winsorise: a user of a {self.kind} counts for 1 at most anyway")
+        if self.kind == "time_to_event":
+            self._require_event()
+        if any(part.source == FEATURES for part in self.measured) and self.kind not in ("mean", "share"):
+            raise ValueError(f"kind: a {self.kind} is of what was done in a time; a feature is as of its end")
         return self
+
+    def _require_event(self) -> None:
+        if self.window is None:
+            raise ValueError(
+                "window: the mean time to an event is that within a `window`, which is what counts of users"
+                " who never have one"
+            )
+        if self.source in (REWARDS, FEATURES) or self.column or self.distinct or self.winsorise:
+            raise ValueError(
+                "kind: the time to an event is that to the first row of a log that `where` holds for; it has"
+                " neither `column` nor `distinct` nor `winsorise`"
+            )
 
     @property
     def measured(self) -> tuple[Measured, ...]:
         """What is counted: above, and below where it is a ratio."""
         return (self, *([self.per] if self.per else []))
+
+    @property
+    def has_days(self) -> bool:
+        """Whether there is something of it on each day."""
+        return self.kind not in ("retention", "time_to_event") and self.source != FEATURES
 
     @property
     def begins(self) -> timedelta:
@@ -99,9 +142,23 @@ class Metric(Measured):
 
 
 class Covariate(Measured):
-    """What a user did in the `window` before the first exposure, so that no variant can have changed it."""
+    """What a user did in the `window` before the first exposure, or a feature as of the end of the day before
+    it, so that no variant can have changed it."""
 
-    window: Duration
+    window: Duration | None = None
+
+    @model_validator(mode="after")
+    def _says_how_far_back(self) -> Covariate:
+        if (self.window is None) != (self.source == FEATURES):
+            raise ValueError(
+                "window: say how long before a user's first exposure rows count; a feature has its own"
+            )
+        return self
+
+    @property
+    def looks_back(self) -> timedelta:
+        """How long before the first exposure its rows begin."""
+        return self.window or timedelta(0)
 
     @model_validator(mode="before")
     @classmethod
@@ -123,107 +180,13 @@ class Guardrail(Strict):
     worse: Literal["lower", "higher"] = "lower"
 
 
+class Fatigue(Strict):
+    """How users respond to being shown the same arm again: `kinds` of outcomes that are credited to an
+    impression `within` a time; from the `most`-th showing on all count as one."""
+
+    kinds: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=100)]
+    within: Duration
+    most: int = Field(default=6, ge=2, le=50)
+
+
 Guardrails = Annotated[tuple[Guardrail, ...], Field(strict=False, max_length=100)]
-
-
-def require_comparable(
-    control: str | None,
-    decided_by: str | None,
-    metrics: Mapping[str, Metric],
-    covariates: Mapping[str, Covariate],
-    segments: Sequence[str],
-    guardrails: Sequence[Guardrail],
-    variants: Iterable[str],
-) -> None:
-    """Raise ValueError, naming the key, unless there is a control, something else, and what they are compared
-    by; or nothing is asked at all."""
-    names = list(variants)
-    if control is None and not metrics:
-        asked = {
-            "decided_by": decided_by,
-            "covariates": covariates,
-            "segments": segments,
-            "guardrails": guardrails,
-        }
-        for key, said in asked.items():
-            if said:
-                raise ValueError(f"experiment.{key}: say the `control` and the `metrics` that it is for")
-        return
-    if control is None or not metrics:
-        lacking = "metrics" if control else "control"
-        raise ValueError(f"experiment.{lacking}: a readout needs a `control` and `metrics`")
-    if control not in names:
-        raise ValueError(f"experiment.control: {control!r} is not one of the variants (there: {names})")
-    if len(names) < 2:
-        raise ValueError(
-            f"experiment.control: {control} is the only variant; there is none to compare it with"
-        )
-    if decided_by is None and len(metrics) > 1:
-        raise ValueError(f"experiment.decided_by: say by which of the metrics (there: {list(metrics)})")
-    named = [("decided_by", decided_by)] if decided_by else []
-    for key, name in [*named, *(("guardrails", each.metric) for each in guardrails)]:
-        if name not in metrics:
-            raise ValueError(f"experiment.{key}: {name!r} is not one of the metrics (there: {list(metrics)})")
-
-
-def require_measurable(
-    metrics: Mapping[str, Metric],
-    covariates: Mapping[str, Covariate],
-    segments: Sequence[str],
-    logs: Logs,
-) -> None:
-    """Raise ValueError, naming the key, unless the program's logs have what is measured."""
-    parts = [(f"metrics.{name}", part) for name, metric in metrics.items() for part in metric.measured]
-    parts += [(f"covariates.{name}", covariate) for name, covariate in covariates.items()]
-    for place, part in parts:
-        _require_columns(f"experiment.{place}", part, logs)
-    for name, covariate in covariates.items():
-        kept = logs.activity.kept if logs.activity else None
-        if covariate.source == "activity" and kept and covariate.window > kept:
-            raise ValueError(
-                f"experiment.covariates.{name}: its window is longer than activity is kept,"
-                f" logs.activity.keep_days: {kept.days}"
-            )
-    categories = [feature.name for feature in logs.context if feature.type == "category"]
-    for name in segments:
-        if name not in categories:
-            raise ValueError(
-                f"experiment.segments: {name!r} is not a category of logs.context (there: {categories})"
-            )
-
-
-def measurable_columns(logs: Logs) -> dict[str, dict[str, ColumnType]]:
-    """By source the columns that may be looked at, with their types: those of the log, and of logs that name
-    arms those of the arm."""
-    of_logs, of_arms = columns_of(logs), {feature.name: feature.type for feature in logs.arm_features}
-    found: dict[str, dict[str, ColumnType]] = {"rewards": {}}
-    for source in ("outcomes", "impressions"):
-        found[source] = {**of_arms, **of_logs[source]}
-    if "activity" in of_logs:
-        found["activity"] = of_logs["activity"]
-    return found
-
-
-def _require_columns(place: str, part: Measured, logs: Logs) -> None:
-    columns = measurable_columns(logs)
-    if part.source not in columns:
-        raise ValueError(f"{place}: it is of activity; declare `logs.activity` with its columns")
-    there = columns[part.source]
-    for name in part.looked_at:
-        if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            hint = f"; is {near[0]} what is meant?" if near else ""
-            raise ValueError(f"{place}: {name!r} is no column of {part.source} (there: {list(there)}){hint}")
-    if part.column and there[part.column] != "number":
-        raise ValueError(f"{place}: column: sums are of numbers, and {part.column} is a category")
-    if part.source == "activity" and logs.activity:
-        _require_kinds(place, part, logs.activity)
-
-
-def _require_kinds(place: str, part: Measured, activity: Activity) -> None:
-    asked = part.where.get("kind", ())
-    for kind in asked if isinstance(asked, tuple) else (asked,):
-        if activity.kinds and kind not in activity.kinds:
-            raise ValueError(
-                f"{place}: {kind!r} is none of logs.activity.kinds (there: {list(activity.kinds)})"
-            )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nightslate.programs.readouts import Covariate, Guardrails, Metric
+from nightslate.programs.readouts import Covariate, Fatigue, Guardrails, Metric
 from nightslate.programs.strict import Name, Share, Strict, Text
 
 
@@ -28,7 +28,8 @@ class Experiment(Strict):
     assignments are recorded.
 
     What is read out of it: what each variant is worth against the `control`, by `metrics`; within `segments`
-    of users as of their first exposure; more precisely by `covariates`; and whether `guardrails` hold.
+    of users as of their first exposure; more precisely by `covariates`; whether `guardrails` hold; and
+    how users respond to what they have been shown before (`fatigue`).
     `decided_by`: the metric that decisions go by, which is better if it is higher; the only one, where it is
     not said. Without metrics nothing is read out."""
 
@@ -40,6 +41,7 @@ class Experiment(Strict):
     covariates: dict[Name, Covariate] = Field(default={}, max_length=20)
     segments: Annotated[tuple[Name, ...], Field(strict=False, max_length=20)] = ()
     guardrails: Guardrails = ()
+    fatigue: Fatigue | None = None
 
     @property
     def foremost(self) -> str:

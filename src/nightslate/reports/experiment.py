@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE
+from nightslate.reports.fatigue import Fatigue, fatigue_told
 from nightslate.reports.numbers import MISSING, percent, setting, signed
 from nightslate.reports.terminal import PLAIN
 
@@ -76,9 +77,20 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Novelty:
+    """The effect on a metric in a user's first days, in later ones, and how much it changes."""
+
+    first: Compared
+    later: Compared
+    change: Compared
+
+
+@dataclass(frozen=True)
 class ExperimentReadout:
     """What the page shows. decision, variant, reasons: of the night; exposed, assigned: all metrics, of these
-    users; today: of the exposed on the night's day alone."""
+    users; today: of the exposed on the night's day alone; novelty: of the exposed by the time since then;
+    before: their covariates; interactions: metric, variant, segment and how likely it differs as much by
+    chance, interaction_p; fatigue: by the number of the showing, if that is asked for."""
 
     decision: str
     variant: str | None
@@ -91,6 +103,10 @@ class ExperimentReadout:
     assigned: list[Compared]
     segments: list[Compared]
     today: list[Compared]
+    novelty: list[Novelty]
+    before: list[Compared]
+    interactions: list[Row]
+    fatigue: Fatigue | None
 
     @property
     def healthy(self) -> bool:
@@ -106,7 +122,9 @@ class ExperimentReadout:
         return [each for each in self.exposed if each.metric == metric]
 
 
-def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentReadout | None:
+def experiment_readout(
+    readouts: pa.Table, decisions: pa.Table, fatigue: pa.Table
+) -> ExperimentReadout | None:
     """From the rows of one issue and night; None where there are none."""
     found = decisions.to_pylist()
     if not found:
@@ -127,7 +145,26 @@ def experiment_readout(readouts: pa.Table, decisions: pa.Table) -> ExperimentRea
         assigned=_compared(of_all, "assigned", "cumulative"),
         segments=_compared(of_segments, "exposed", "cumulative"),
         today=_compared(of_all, "exposed", "day"),
+        novelty=_novelty(of_all),
+        before=_compared(of_all, "exposed", "before"),
+        interactions=_interactions(of_segments),
+        fatigue=fatigue_told(fatigue),
     )
+
+
+def _interactions(readouts: pa.Table) -> list[Row]:
+    """One of each metric, variant and column, by the method that is most precise."""
+    known = readouts.filter(pc.is_valid(readouts["interaction_p"]))
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in known.sort_by([("method", "descending")]).to_pylist():  # "difference" before "cuped"
+        if row["method"] != "naive":
+            found[row["metric"], row["variant"], row["segment"]] = row
+    return sorted(found.values(), key=lambda row: (row["segment"], row["metric"], row["variant"]))
+
+
+def _novelty(readouts: pa.Table) -> list[Novelty]:
+    parts = (_compared(readouts, "exposed", period) for period in ("first", "later", "change"))
+    return [Novelty(*each) for each in zip(*parts, strict=True)]
 
 
 def _compared(readouts: pa.Table, scope: str, period: str) -> list[Compared]:

@@ -35,7 +35,7 @@ EXPERIMENT: dict[str, Any] = {
     "decided_by": "reward",
     "metrics": {
         "reward": {"source": "rewards"},
-        "clicks_2d": {"source": "outcomes", "where": {"kind": "click"}, "window": "2d"},
+        "clicks_2d": {"source": "outcomes", "where": {"kind": "click"}, "window": "2d", "novelty": "1d"},
         "beyond": {
             "kind": "ratio",
             "source": "impressions",
@@ -46,6 +46,7 @@ EXPERIMENT: dict[str, Any] = {
     "covariates": {"seen": {"source": "impressions", "window": "2d"}},
     "segments": ["segment"],
     "guardrails": [{"metric": "beyond", "margin": 0.5}],
+    "fatigue": {"kinds": ["click"], "within": "12h", "most": 2},
 }
 
 
@@ -242,9 +243,37 @@ def of_days_by_what_they_tell(users: pl.DataFrame) -> float:
     return total / weights
 
 
+def test_what_users_do_at_first_is_held_against_what_they_do_later(home: Path) -> None:
+    read_out(home, 5)
+    found = rows(home, "readouts").filter(
+        ds=DAYS[5], metric="clicks_2d", scope="exposed", method="difference"
+    )
+    end = datetime.combine(DAYS[5] + timedelta(days=1), datetime.min.time(), UTC)
+    assigned = first_assigned(home, DAYS[5]).select("user_id", "variant", "probability", "slate_date")
+    shown = rows(home, "impressions").select("user_id", "occurred_at", "ds").join(assigned, on="user_id")
+    shown = shown.filter(pl.col("ds") >= pl.col("slate_date"))
+    users = shown.group_by("user_id", "variant", "probability").agg(exposed=pl.min("occurred_at"))
+    users = users.filter(pl.col("exposed") + timedelta(days=2) <= end)
+    clicks = rows(home, "outcomes").join(users.select("user_id", "exposed"), on="user_id")
+    number = (pl.col("occurred_at") - pl.col("exposed")).dt.total_seconds() // 86_400
+    for period, day in {"first": 0, "later": 1}.items():
+        mine = clicks.filter(number == day).group_by("user_id").agg(pl.len().cast(pl.Int64).alias(period))
+        users = users.join(mine, on="user_id", how="left").with_columns(pl.col(period).fill_null(0))
+    users = users.with_columns(change=pl.col("later") - pl.col("first"))
+    for period in ("first", "later", "change"):
+        means = {
+            name: np.average(mine[period], weights=1 / mine["probability"])
+            for (name,), mine in users.group_by("variant")
+        }
+        told = found.filter(period=period, variant="new").row(0, named=True)
+        assert told["n"] == users.filter(variant="new").height
+        assert told["mean"] == pytest.approx(means["new"], rel=1e-12)
+        assert told["effect"] == pytest.approx(means["new"] - means["old"], rel=1e-9)
+
+
 def test_both_engines_read_out_the_same(home: Path, spark: SparkSession) -> None:
     read_out(home, 5)
-    tables = ("readouts", "sample_ratios", "readout_decisions")
+    tables = ("readouts", "sample_ratios", "readout_decisions", "fatigue")
     local = [rows(home, table).filter(ds=DAYS[5]).rows() for table in tables]
     run_step("readout", night(home, 5).on(SparkEngine(spark)))
     assert all(local)
@@ -265,6 +294,57 @@ def test_users_count_once_their_window_is_over(home: Path) -> None:
     in_segments = found.filter(metric="clicks_2d", variant="new", segment="segment")
     assert set(in_segments["segment_value"]) == {"web", "app"}
     assert in_segments["n"].sum() == young["n"]
+
+
+def test_whether_effects_differ_between_segments_is_said_of_each_metric(home: Path) -> None:
+    read_out(home, 4)
+    found = rows(home, "readouts").filter(ds=DAYS[4], segment="segment", variant="new")
+    assert set(found["method"]) == {"difference", "cuped", "naive"} - {"naive"}
+    for _, of_values in found.group_by("metric", "method"):
+        assert of_values.height == 2
+        effects, weights = of_values["effect"].to_numpy(), of_values["stderr"].to_numpy() ** -2.0
+        squares = weights @ (effects - np.average(effects, weights=weights)) ** 2
+        assert of_values["interaction_p"].to_list() == pytest.approx([stats.chi2.sf(squares, 1)] * 2)
+    of_all = rows(home, "readouts").filter(pl.col("segment").is_null(), ds=DAYS[4])
+    assert of_all["interaction_p"].is_null().all()
+
+
+def test_what_users_were_like_before_is_held_against_each_other(home: Path) -> None:
+    read_out(home, 5)
+    (row,) = rows(home, "readouts").filter(ds=DAYS[5], period="before", variant="new").to_dicts()
+    assert (row["metric"], row["scope"], row["method"]) == ("seen", "exposed", "difference")
+    users = first_assigned(home, DAYS[5]).select("user_id", "variant", "slate_date")
+    shown = rows(home, "impressions").select("user_id", "ds", "occurred_at").join(users, on="user_id")
+    since = shown.filter(pl.col("ds") >= pl.col("slate_date")).group_by("user_id", "variant")
+    since = since.agg(exposed=pl.min("occurred_at"))
+    before = shown.join(since, on=["user_id", "variant"]).filter(
+        pl.col("occurred_at") < pl.col("exposed"),
+        pl.col("occurred_at") >= pl.col("exposed") - timedelta(days=2),
+    )
+    seen = since.join(before.group_by("user_id").agg(pl.len().alias("seen")), on="user_id", how="left")
+    of_new = seen.filter(variant="new")["seen"].fill_null(0)
+    assert row["n"] == of_new.len()
+    assert of_new.sum() > 0
+    assert row["p"] > 0.001
+
+
+def test_users_who_are_shown_the_same_arm_again_are_counted(home: Path) -> None:
+    read_out(home, 5)
+    found = rows(home, "fatigue").filter(ds=DAYS[5], variant="new").sort("showing")
+    users = first_assigned(home, DAYS[5]).select("user_id", "variant", "probability", "slate_date")
+    shown = rows(home, "impressions").drop("variant").join(users, on="user_id").filter(variant="new")
+    shown = shown.filter(pl.col("ds") >= pl.col("slate_date")).sort("occurred_at")
+    shown = shown.with_columns(showing=pl.int_range(1, pl.len() + 1).over("user_id", "arm_id").clip(1, 2))
+    end = datetime.combine(DAYS[5] + timedelta(days=1), datetime.min.time(), UTC)
+    over = shown.filter(pl.col("occurred_at") + timedelta(hours=12) <= end)
+    clicked = pl.col("impression_id").is_in(rows(home, "credits")["impression_id"].implode())
+    for number, mine in over.with_columns(clicked=clicked).partition_by("showing", as_dict=True).items():
+        told = found.filter(showing=number[0]).row(0, named=True)
+        assert told["users"] == mine["user_id"].n_unique()
+        rate = np.average(mine["clicked"].to_numpy(), weights=1 / mine["probability"].to_numpy())
+        assert told["rate"] == pytest.approx(rate, rel=1e-9)
+    assert found["showing"].to_list() == [1, 2]
+    assert found["change"].to_list()[0] == 0
 
 
 def test_what_is_looked_at_together_is_adjusted_together(home: Path) -> None:
@@ -362,7 +442,7 @@ def test_what_no_log_has_is_told(home: Path) -> None:
 
 def test_a_rerun_and_later_nights_leave_the_rows_of_a_night_as_they_are(home: Path) -> None:
     read_out(home, 3)
-    tables = ("readouts", "sample_ratios", "readout_decisions")
+    tables = ("readouts", "sample_ratios", "readout_decisions", "fatigue")
     before = [rows(home, table).filter(ds=DAYS[3]).sort(pl.all().exclude("reasons")) for table in tables]
     read_out(home, 5)
     read_out(home, 3)

@@ -29,7 +29,7 @@ def test_issues_are_told_apart_where_every_row_is_of_one() -> None:
     assert apart == {
         *("delays", "evaluations", "evidence", "ledger", "models", "promotions", "slates", "sweeps"),
         *("uplift", "allocations", "assignments", "issue_choices", "multipliers", "updates", "sends"),
-        *("readouts", "sample_ratios", "readout_decisions"),
+        *("readouts", "sample_ratios", "readout_decisions", "fatigue"),
         "exposures",
     }
     assert not load("impressions").column("issue").required

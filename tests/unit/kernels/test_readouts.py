@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 from tests.unit.kernels.experiment_logs import COSTS, DS, END, SALT, SHARES, TOPICS, VARIANTS, logs, tables
+from tests.unit.kernels.one_by_one import COVARIATES, DAY, METRICS, OneByOne
 
 from nightslate.core import npz
-from nightslate.core.experiments import Moments, value_of
+from nightslate.core.experiments import value_of
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, SampleRatiosByName
-from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Daily, Figure, Readout
+from nightslate.kernels.readout_days import Daily
+from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Figure, Readout
 from nightslate.programs.readouts import Covariate, Metric
-
-CLICK = {"source": "outcomes", "where": {"kind": "click"}}
-
-METRICS = {
-    "reward": {"source": "rewards"},
-    "reward_3d": {"source": "rewards", "window": "3d"},
-    "clicks": CLICK,
-    "clicks_2d_at_most_3": {**CLICK, "column": "value", "window": "2d", "winsorise": {"value": 3.0}},
-    "clicked": {**CLICK, "kind": "share", "window": "2d"},
-    "clicks_per_tile": {**CLICK, "kind": "ratio", "per": {"source": "impressions"}, "window": "4d"},
-    "topics": {"source": "impressions", "distinct": "topic"},
-    "beyond": {"source": "impressions", "where": {"topic": "beyond"}},
-    "back": {"source": "impressions", "kind": "retention", "day": 2},
-}
-COVARIATES = {"before": {**CLICK, "window": "5d"}}
 
 
 def readout(**changed: Any) -> Readout:
@@ -59,94 +47,12 @@ def folded(how: Readout, *parts: dict[str, list[dict[str, Any]]]) -> dict[Any, A
     return states
 
 
-class OneByOne:
-    """The same, user by user and row by row."""
-
-    def __init__(self, rows: dict[str, list[dict[str, Any]]]) -> None:
-        self.rows = rows
-        self.first: dict[str, dict[str, Any]] = {}
-        for row in rows["assignments"]:
-            if row["experiment"] == SALT:
-                self.first.setdefault(row["user_id"], row)
-
-    def since(self, user: str, scope: str) -> datetime | None:
-        begins = datetime.combine(self.first[user]["slate_date"], datetime.min.time(), UTC)
-        if scope == "assigned":
-            return begins
-        times = [row["occurred_at"] for row in self.of("impressions", user) if row["occurred_at"] >= begins]
-        return min(times, default=None)
-
-    def of(self, log: str, user: str) -> list[dict[str, Any]]:
-        return [row for row in self.rows[log] if row["user_id"] == user]
-
-    def counted(
-        self, said: dict[str, Any], user: str, first: datetime, since: datetime, until: datetime
-    ) -> float:
-        if said["source"] == "rewards":
-            total = 0.0
-            for shown in self.of("impressions", user):
-                if shown["occurred_at"] < first:
-                    continue
-                if since <= shown["occurred_at"] < until:
-                    total -= COSTS.get(shown["arm_id"], 0.0)
-                for credit in self.rows["credits"]:
-                    at = shown["occurred_at"] + timedelta(seconds=credit["lag_seconds"])
-                    if credit["impression_id"] == shown["impression_id"] and since <= at < until:
-                        total += credit["credit"]
-            return total
-        found = []
-        for row in self.of(said["source"], user):
-            row = row | ({"topic": TOPICS[row["arm_id"]]} if "arm_id" in row else {})
-            holds = all(row[name] == value for name, value in said.get("where", {}).items())
-            if holds and since <= row["occurred_at"] < until:
-                found.append(row)
-        if "distinct" in said:
-            return float(len({row[said["distinct"]] for row in found}))
-        return float(sum(row[said["column"]] for row in found)) if "column" in said else float(len(found))
-
-    def cell(self, figure: Figure, variant: str, device: str | None = "any") -> Moments:
-        said, values = METRICS[figure.metric], []
-        for user, row in self.first.items():
-            since = self.since(user, figure.scope)
-            if row["variant"] != variant or since is None:
-                continue
-            if device != "any" and self.device(user, since) != device:
-                continue
-            begin, until = since, END
-            if figure.period == "day":
-                begin = max(since, END - timedelta(days=1))
-            elif said.get("kind") == "retention":
-                begin = since + timedelta(days=said["day"])
-                until = begin + timedelta(days=1)
-            elif "window" in said:
-                until = since + timedelta(days=int(said["window"][:-1]))
-            if until > END:
-                continue
-            above = self.counted(said, user, since, begin, until)
-            if said.get("kind") in ("share", "retention"):
-                above = float(above > 0)
-            if "winsorise" in said:
-                above = min(above, said["winsorise"]["value"])
-            below = self.counted(said["per"], user, since, begin, until) if "per" in said else 1.0
-            before = since - timedelta(days=5)
-            known = self.counted(COVARIATES["before"], user, before, before, since)
-            weight = 1 / SHARES[row["slate_date"]][VARIANTS.index(variant)] if figure.weighted else 1.0
-            values.append([weight * each for each in (above, below, known, 1.0)])
-        found = Moments.initial((1,), 4)
-        rows = np.array(values, dtype=np.float64).reshape(-1, 4)
-        return found.update(np.zeros(len(rows), dtype=np.int64), rows).cell(0)
-
-    def device(self, user: str, since: datetime) -> str | None:
-        shown = [row for row in self.of("impressions", user) if row["occurred_at"] == since]
-        return min(shown, key=lambda row: row["impression_id"])["device"]
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_each_figure_is_that_of_users_gone_through_one_by_one(seed: int) -> None:
     rows = logs(seed)
     found, truth = folded(readout(), rows), OneByOne(rows)
     figures = [key for key in found if isinstance(key, Figure)]
-    assert len(figures) == 2 * 2 * (8 * 2 + 1)
+    assert len(figures) == 2 * 2 * (10 * 2 + 2) + 2 + 1
     for figure in figures:
         for variant in VARIANTS:
             told, right = found[figure].states[variant, None, None], truth.cell(figure, variant)
@@ -175,6 +81,29 @@ def test_sums_by_day_are_of_the_same_users_by_the_day_of_their_assignment(scope:
     users = [user for user in truth.first if truth.since(user, scope)]
     days = [(truth.first[user]["slate_date"] - first).days for user in users]
     assert of_all.n.tolist() == np.bincount(days, minlength=of_all.n.size).tolist()
+
+
+def test_the_mean_time_to_an_event_is_the_area_under_the_share_without_one() -> None:
+    """Of users whose time is over nobody is censored, so that no estimate of a hazard is needed."""
+    rows = logs(9)
+    found, truth = folded(readout(), rows), OneByOne(rows)
+    for variant in VARIANTS:
+        times, whole = [], timedelta(days=6)
+        for user, row in truth.first.items():
+            since = truth.since(user, "exposed")
+            if row["variant"] == variant and since and since + whole <= END:
+                clicks = [
+                    click["occurred_at"] for click in truth.of("outcomes", user) if click["kind"] == "click"
+                ]
+                times.append(min([at - since for at in clicks if at >= since] + [DAY * 99]))
+        days = np.array([each / DAY for each in times])
+        without = stats.ecdf(stats.CensoredData(days[days < 6], right=np.full((days >= 6).sum(), 6.0))).sf
+        steps = np.concatenate([[0.0], without.quantiles[without.quantiles < 6], [6.0]])
+        area = np.diff(steps) @ np.concatenate([[1.0], without.probabilities[without.quantiles < 6]])
+        how = Figure("first_click", "exposed", "cumulative", weighted=False)
+        told = value_of(found[how].states[variant, None, None])
+        assert (told.n, told.value) == (days.size, pytest.approx(area, rel=1e-12))
+        assert 0 < (days < 6).sum() < days.size
 
 
 def test_segments_are_those_of_the_first_exposure() -> None:

@@ -18,6 +18,9 @@ logs:
   context: [{name: device, type: category}, {name: age, type: number}]
   arm_features: [{name: topic, type: category}, {name: novelty, type: number}]
   activity: {kinds: [view, error], keep_days: 14, columns: [{name: seconds, type: number}]}
+features:
+  visits: {aggregation: count, where: {kind: view}, window: 7d}
+  last_seen: {source: impressions, aggregation: last, column: arm_id, window: 7d, default: none}
 rewards: {values: {click: 1.0}, window: 1d}
 learners: {uniform: {kind: uniform}}
 floor: 0.1
@@ -53,6 +56,56 @@ def test_retention_is_of_one_day():
             f"control: older, {REWARD}",
             r"experiment.control: 'older' is not one of the variants \(there: \['new'",
         ),
+        (
+            "control: old, metrics: {a: {source: outcomes, window: 7d, novelty: 7d}}",
+            "novelty: the first days are held against what is left of the `window`",
+        ),
+        (
+            "control: old, metrics: {a: {source: rewards, window: 7d, novelty: 1d}}",
+            "novelty: it is of rows as they come; rewards come some time after",
+        ),
+        (
+            "control: old, metrics: {a: {kind: share, source: outcomes, window: 7d, novelty: 1d}}",
+            "novelty: it is of a mean or a ratio",
+        ),
+        (
+            "control: old, metrics: {a: {kind: time_to_event, source: outcomes}}",
+            "window: the mean time to an event is that within a `window`",
+        ),
+        (
+            "control: old, metrics: {a: {kind: time_to_event, source: rewards, window: 7d}}",
+            "kind: the time to an event is that to the first row",
+        ),
+        (
+            "control: old, metrics: {a: {kind: time_to_event, source: outcomes, window: 7d, day: 3}}",
+            "day: retention is of the day",
+        ),
+        (
+            f"control: old, {REWARD}, covariates: {{c: {{source: features, column: visit}}}}",
+            r"experiment.covariates.c: 'visit' is no column of features .*; is visits what is meant",
+        ),
+        (
+            f"control: old, {REWARD}, covariates: {{c: {{source: features, column: last_seen}}}}",
+            "experiment.covariates.c: column: sums are of numbers, and last_seen is a category",
+        ),
+        (
+            f"control: old, {REWARD}, covariates: {{c: {{source: features, column: visits, window: 7d}}}}",
+            "window: say how long before a user's first exposure rows count; a feature has its own",
+        ),
+        (
+            f"control: old, {REWARD}, covariates: {{c: {{source: features, column: visits, after: 7d}}}}",
+            "after: a covariate is of the `window` before a user's first exposure",
+        ),
+        (
+            "control: old, metrics: {a: {kind: retention, source: features, column: visits, day: 7}}",
+            "kind: a retention is of what was done in a time; a feature is as of its end",
+        ),
+        ("control: old, metrics: {a: {source: features}}", "source: of features say the `column`"),
+        (
+            f"control: old, {REWARD}, fatigue: {{kinds: [clck], within: 1d}}",
+            r"experiment.fatigue: kinds: 'clck' is none of rewards.values \(there: \['click'\]\)",
+        ),
+        ("fatigue: {kinds: [click], within: 1d}", "experiment.fatigue: say the `control` and the `metrics`"),
         ("control: old", "experiment.metrics: a readout needs a `control` and `metrics`"),
         (REWARD, "experiment.control: a readout needs a `control` and `metrics`"),
         ("segments: [device]", "experiment.segments: say the `control` and the `metrics` that it is for"),
@@ -97,7 +150,7 @@ def test_retention_is_of_one_day():
         ),
         (
             f"control: old, {REWARD}, covariates: {{c: {{source: outcomes}}}}",
-            "covariates.c.window: Field requ",
+            "covariates.c: .*window: say how long before a user.s first exposure rows count",
         ),
     ],
 )

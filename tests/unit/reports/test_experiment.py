@@ -1,5 +1,6 @@
 """What the page of a night says of an experiment."""
 
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -13,7 +14,9 @@ from nightslate.reports.night_page import page
 
 from .nights import HOSTILE, ordinary
 
-READOUTS, DECISIONS = (schema(load(name), partition=False) for name in ("readouts", "readout_decisions"))
+READOUTS, DECISIONS, FATIGUE = (
+    schema(load(name), partition=False) for name in ("readouts", "readout_decisions", "fatigue")
+)
 
 
 def row(metric="clicks", variant="new", method="difference", **changes):
@@ -35,9 +38,10 @@ def decided(decision="ship", variant="new", reasons=("new: clicks +0.5",), metri
     }  # fmt: skip
 
 
-def shown(rows, decision=None):
+def shown(rows, decision=None, again=()):
     decisions = pa.Table.from_pylist([decision or decided()], DECISIONS)
-    found = experiment_readout(pa.Table.from_pylist(rows, READOUTS), decisions)
+    fatigue = pa.Table.from_pylist([*again], FATIGUE)
+    found = experiment_readout(pa.Table.from_pylist(rows, READOUTS), decisions, fatigue)
     return page(replace(ordinary(), experiment=found))
 
 
@@ -80,6 +84,20 @@ def test_of_two_methods_the_more_precise_one_leads_and_the_biased_one_stands_bes
     assert "+0.210 to +0.670" in html
 
 
+def test_whether_effects_last_is_said_of_each_variant():
+    parts = {"first": 0.9, "later": 0.2, "change": -0.7}
+    rows = [
+        row(period=period, variant=variant, **({"effect": effect} if variant == "new" else {}))
+        for period, effect in parts.items()
+        for variant in ("new", "old")
+    ]
+    (line,) = re.findall(
+        r"<tr>(?:(?!<tr>).)*\+0\.900.*?</tr>", shown([row(), row(variant="old"), *rows]), re.DOTALL
+    )
+    assert re.findall(r"\d\.\d+", line)[:3] == ["0.900", "0.200", "0.700"]
+    assert "Whether effects last" not in shown([row(), row(variant="old")])
+
+
 def test_segments_are_told_apart():
     rows = [
         row(segment="device", segment_value=value, variant=variant)
@@ -89,6 +107,44 @@ def test_segments_are_told_apart():
     html = shown([row(), row(variant="old"), *rows])
     assert "clicks, device web" in html
     assert "clicks, device missing" in html
+
+
+def test_whether_segments_differ_and_what_was_before_are_told():
+    rows = [
+        row(segment="device", segment_value=value, variant=variant, method=method, interaction_p=p)
+        for value in ("web", "app")
+        for variant, p in (("new", 0.04), ("old", None))
+        for method, p in (("difference", p), ("cuped", p and 0.03))
+    ]
+    known = [row("age", variant=variant, period="before", mean=7.25) for variant in ("new", "old")]
+    html = shown([row(), row(variant="old"), *rows, *known])
+    between = html.split("Whether effects differ between segments")[1].split("Before the first exposure")
+    assert re.findall(r'"name">([^<]*)<', between[0]) == ["device", "clicks", "new"]
+    assert "0.03" in between[0]
+    assert "0.04" not in between[0]
+    assert "age" in between[1]
+    assert "7.25" in between[1]
+
+
+def test_responses_to_what_was_shown_before_are_drawn_by_variant():
+    again = [
+        {
+            "issue": "homepage", "experiment": "spring", "variant": variant, "showing": showing, "users": 99,
+            "rate": 0.06 / showing, "first_rate": 0.06, "change": 0.06 / showing - 0.06, "confidence": 0.95,
+            "lower": 0.01, "upper": 0.09, "change_lower": None, "change_upper": None,
+            "first_day": date(2019, 11, 10),
+        }
+        for variant in (HOSTILE, "old")
+        for showing in (1, 2)
+    ]  # fmt: skip
+    html = shown([row(), row(variant="old")], again=again)
+    told = html.split("Responses to the same arm shown again")[1].split("<details>")[0]
+    assert "<svg" in told
+    assert "<script>" not in told
+    of_old = [line for line in told.split("<tr>") if '"name">old<' in line]
+    assert [re.findall(r"[\d.]+ %", line)[0] for line in of_old] == ["6.00 %", "3.00 %"]
+    assert "2 and later" in of_old[1]
+    assert "shown again" not in shown([row(), row(variant="old")])
 
 
 def test_an_issue_without_metrics_says_nothing():

@@ -8,11 +8,13 @@ from nightslate.core.experiments.adaptive import DailyShares, adaptive_differenc
 from nightslate.core.experiments.allocation import Segment, allocated, reallocated, segment_of, shares_of
 from nightslate.core.experiments.decision import Decision, Guardrail, decision
 from nightslate.core.experiments.effect import Difference, Effect, Relative, effect
+from nightslate.core.experiments.fatigue import Responses, responses
 from nightslate.core.experiments.heterogeneity import interaction_p_value
 from nightslate.core.experiments.metric import value_of
 from nightslate.core.experiments.mismatch import Mismatch, anytime_p_value, located, log_evidence
 from nightslate.core.experiments.moments import Moments
 from nightslate.core.experiments.multiplicity import Together, e_bh, holm, together
+from nightslate.core.experiments.novelty import Novelty, novelty
 from nightslate.core.experiments.sample_ratio import SampleRatio
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
     "Guardrail",
     "Mismatch",
     "Moments",
+    "Novelty",
     "Relative",
+    "Responses",
     "SampleRatio",
     "Segment",
     "Together",
@@ -37,7 +41,9 @@ __all__ = [
     "interaction_p_value",
     "located",
     "log_evidence",
+    "novelty",
     "reallocated",
+    "responses",
     "segment_of",
     "shares_of",
     "together",

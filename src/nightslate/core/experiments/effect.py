@@ -9,7 +9,7 @@ from typing import Self
 
 from scipy.special import stdtr, stdtrit
 
-from nightslate.core.experiments.metric import Value, adjusted_values, value_of
+from nightslate.core.experiments.metric import Value, adjusted_values, change_of, value_of
 from nightslate.core.experiments.moments import Moments
 from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE, log_e_value, reach
 
@@ -63,6 +63,18 @@ class Relative:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A figure of one variant, by n users, with its standard error, and the interval of every look, which is
+    None while there are too few users."""
+
+    n: int
+    value: float | None
+    stderr: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True)
 class Effect:
     """Of a variant: its users, its metric, the difference to the control, the same relative to the control's
     metric, and the difference with covariates (see `metric`), if there are any."""
@@ -105,6 +117,25 @@ def effect(
     )
 
 
+def change(control: Moments, treatment: Moments, confidence: float) -> Effect:
+    """By how much the effect on a ratio is another than that on the ratio whose columns follow, both of the
+    same users. What changes in both variants alike is no change of the effect."""
+    of_control, of_treatment = change_of(control), change_of(treatment)
+    found = difference(of_control, of_treatment, confidence)
+    return Effect(of_treatment.n, of_treatment.value, found, Relative(None), None)
+
+
+def level(found: Value, confidence: float) -> Level:
+    """What is known of a figure of one variant alone."""
+    if found.value is None or found.variance is None:
+        return Level(found.n, found.value)
+    stderr = math.sqrt(found.variance)
+    if not _enough(found.n, found.effective):
+        return Level(found.n, found.value, stderr)
+    reaches = reach(found.n, 1 - confidence) * stderr
+    return Level(found.n, found.value, stderr, found.value - reaches, found.value + reaches)
+
+
 def difference(control: Value, treatment: Value, confidence: float) -> Difference:
     """Treatment less control."""
     if control.value is None or treatment.value is None:
@@ -134,7 +165,7 @@ def difference_of(
     control and of the treatment, see `Value`."""
     stderr = math.sqrt(variance)
     quantile = float(stdtrit(freedom, (1 + confidence) / 2))
-    enough = min(n) >= LEAST and min(effective) >= LEAST_EFFECTIVE
+    enough = all(_enough(*each) for each in zip(n, effective, strict=True))
     anytime = reach(sum(n), 1 - confidence) * stderr
     return Difference(
         value,
@@ -154,6 +185,10 @@ def welch_freedom(variances: Sequence[float], n: Sequence[int]) -> float:
     """The degrees of freedom of a sum of variances, each of so many users (Welch, 1947)."""
     parts = sum(variance**2 / (users - 1) for variance, users in zip(variances, n, strict=True))
     return sum(variances) ** 2 / parts
+
+
+def _enough(n: int, effective: float) -> bool:
+    return n >= LEAST and effective >= LEAST_EFFECTIVE
 
 
 def _relative(control: Value, treatment: Value, difference: Difference, confidence: float) -> Relative:

@@ -12,7 +12,7 @@ and Zhao, 1994): right whatever the model, and the more precise the better it is
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,13 @@ def value_of(users: Moments) -> Value:
     """The metric of one cell. Columns of the moments: numerator and denominator of the metric, then those of
     each covariate in turn, which are not looked at."""
     return _value(users, np.zeros(_covariates(users)), np.zeros(_covariates(users)))
+
+
+def change_of(users: Moments) -> Value:
+    """The first ratio of one cell less the second, whose columns follow those of the first. It is as
+    effective as the less effective of both."""
+    change = _value(users, np.ones(1), np.zeros(1))
+    return replace(change, effective=float(users.effective[[0, 2]].min()))
 
 
 def adjusted_values(control: Moments, treatment: Moments, fitted_to: Moments) -> tuple[Value, Value]:

@@ -77,6 +77,10 @@ class Moments(ArrayRecord):
         """Of the cells at a place of an axis."""
         return type(self)(*(array.take(place, axis) for array in self.arrays().values()))
 
+    def columns(self, part: slice) -> Self:
+        """Of some of the numbers."""
+        return type(self)(self.n, self.mean[..., part], self.size[..., part], self.products[..., part, part])
+
     @property
     def effective(self) -> Floats:
         """(*cells, K) how many users make a column's sum: (sum |x|)**2 / sum x**2 (Kish, 1965); of users of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from nightslate.core.experiments import Decision
@@ -11,7 +12,8 @@ from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, waiting_row
-from nightslate.pipeline.readout_health import by_segment, faults, sample_ratio_rows
+from nightslate.pipeline.readout_fatigue import fatigue_rows
+from nightslate.pipeline.readout_health import by_segment, differences_before, faults, sample_ratio_rows
 from nightslate.pipeline.readout_inputs import (
     ReadoutTables,
     allocated,
@@ -20,9 +22,10 @@ from nightslate.pipeline.readout_inputs import (
     with_quantiles,
     work_of,
 )
+from nightslate.pipeline.readout_novelty import novelty_in_words
 from nightslate.pipeline.readout_rows import readout_rows
 from nightslate.pipeline.stored_meaning import in_words, outdated
-from nightslate.programs.readouts import REWARDS
+from nightslate.programs.readouts import FEATURES, REWARDS
 from nightslate.tables import Table
 
 Rows = list[dict[str, Any]]
@@ -36,21 +39,23 @@ def run(
     outcomes: Table,
     activity: Table,
     credits: Table,
+    features: Table,
     arms: Table,
     assignments: Table,
     allocations: Table,
     readouts: Table,
     sample_ratios: Table,
     readout_decisions: Table,
+    fatigue: Table,
 ) -> str:
     """A function of the logs up to ds and of the assignments that nights before recorded, so that a rerun
     gives the same rows."""
     speaks = night.program.read_out_with(night.issue.name)
     if speaks != night.issue.name:
         return f"{f'as of {speaks}, of all issues together' if speaks else 'no metrics are declared'}"
-    tables = ReadoutTables(assignments, allocations, impressions, outcomes, credits, activity, arms)
+    tables = ReadoutTables(assignments, allocations, impressions, outcomes, credits, activity, features, arms)
     dealt = allocated(night, allocations)
-    written = {readouts: Rows(), sample_ratios: Rows(), readout_decisions: Rows()}
+    written = {readouts: Rows(), sample_ratios: Rows(), readout_decisions: Rows(), fatigue: Rows()}
     if why := _waits_for(night, dealt):
         written[readout_decisions] = [waiting_row(night, why)]
         said = f"{WAITS}: {why}"
@@ -60,13 +65,19 @@ def run(
         readout = with_quantiles(night, asked, work)
         states = night.engine.fold(readout.initial(), readout.update, work)
         found = by_segment(states[SAMPLE_RATIOS])
-        wrong = [*_otherwise_credited(night, dealt, readout, credits)]
+        wrong = [*_otherwise_made(night, dealt, readout, tables)]
         wrong += faults(night, dealt, states[COUNTS], found)
-        verdict = decided(night, dealt, states, wrong)
         written[readouts] = readout_rows(night, dealt, states)
+        wrong += differences_before(written[readouts])
+        verdict = decided(night, dealt, states, wrong)
+        if not wrong:
+            notes = novelty_in_words(night, written[readouts])
+            verdict = replace(verdict, reasons=(*verdict.reasons, *notes))
         written[sample_ratios] = [*sample_ratio_rows(night, dealt, found)]
+        written[fatigue] = [*fatigue_rows(night, dealt, states)]
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
-        said = f"{_in_words(verdict)}{_of_no_row(readout, states)}{_of_no_day(night, dealt, impressions)}"
+        lacking = f"{_of_no_row(readout, states)}{_of_no_day(night, dealt, readout, tables)}"
+        said = f"{_in_words(verdict)}{lacking}"
         _track(night, written[readouts], verdict)
     for table, rows in written.items():
         table.replace(night.ds, table.typed(rows), night.commit_metadata)
@@ -83,24 +94,36 @@ def _waits_for(night: IssueNight, dealt: Allocated) -> str:
     return ""
 
 
-def _otherwise_credited(
-    night: IssueNight, dealt: Allocated, readout: Readout, credits: Table
+def _otherwise_made(
+    night: IssueNight, dealt: Allocated, readout: Readout, tables: ReadoutTables
 ) -> Iterator[str]:
-    """A fault where what is earned is a mixture of what two programs said."""
-    if any(part.source == REWARDS for part in readout.parts.values()):
-        stale = outdated(night, "credits", credits.snapshot().written())
+    """A fault where what is earned, or a feature, is a mixture of what two programs said."""
+    made_from: list[tuple[str, Table, str]] = []
+    if readout.fatigue or any(part.source == REWARDS for part in readout.parts.values()):
+        made_from.append(("credits", tables.credits, "attribute"))
+    if readout.features:
+        made_from.append((FEATURES, tables.features, "features"))
+    for name, table, step in made_from:
+        stale = outdated(night, name, table.snapshot().written())
         mine = {day: why for day, why in stale.items() if dealt.since <= day <= night.ds}
         if mine:
-            yield f"credits: {in_words(mine)}; run the step attribute of each of these days again"
+            yield f"{name}: {in_words(mine)}; run the step {step} of each of these days again"
 
 
-def _of_no_day(night: IssueNight, dealt: Allocated, impressions: Table) -> str:
-    """A word on days since the start whose logs no night has taken in."""
-    written = impressions.snapshot().written()
-    days = (dealt.since + timedelta(days=number) for number in range((night.ds - dealt.since).days + 1))
+def _of_no_day(night: IssueNight, dealt: Allocated, readout: Readout, tables: ReadoutTables) -> str:
+    """A word on days since the start whose logs no night has taken in, or of which none has made features."""
+    said = _lacking(night, dealt.since, tables.impressions, "has taken in the logs")
+    if readout.features:
+        said += _lacking(night, dealt.since - timedelta(days=1), tables.features, "has computed the features")
+    return said
+
+
+def _lacking(night: IssueNight, since: date, table: Table, what: str) -> str:
+    written = table.snapshot().written()
+    days = (since + timedelta(days=number) for number in range((night.ds - since).days + 1))
     lacking = [str(day) for day in days if day not in written]
     listed = ", ".join([*lacking[:_DAYS_NAMED], *(["..."] if len(lacking) > _DAYS_NAMED else [])])
-    return f". Look: no night has taken in the logs of {listed}" if lacking else ""
+    return f". Look: no night {what} of {listed}" if lacking else ""
 
 
 def _in_words(verdict: Decision) -> str:

@@ -167,10 +167,9 @@ def _experiment(night: IssueNight, tables: Tables) -> ExperimentReadout | None:
     speaks = night.program.read_out_with(night.issue.name)
     if speaks is None:
         return None
-    readouts, decisions = (
-        tables[name].of_issue(speaks).rows(night.ds, night.ds) for name in ("readouts", "readout_decisions")
-    )
-    return experiment_readout(readouts, decisions)
+    names = ("readouts", "readout_decisions", "fatigue")
+    readouts, decisions, fatigue = (tables[name].of_issue(speaks).rows(night.ds, night.ds) for name in names)
+    return experiment_readout(readouts, decisions, fatigue)
 
 
 def _sequences(
