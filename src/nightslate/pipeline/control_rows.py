@@ -19,6 +19,7 @@ from nightslate.pipeline.units.results import ControlsFound
 _FIGURES = ("value", "stderr", "lower", "upper")
 
 NOT_IDENTIFIED = "not identified: the logs could not have shown too much of what it would do"
+TOO_FEW = "fewer effective samples than gate.min_ess: its intervals may hold less often than they say"
 NO_DAY = "no day that is over has both this policy and the champion"
 
 
@@ -29,7 +30,8 @@ def control_rows(
     whom some controls would reach."""
     champion, *others = zip(controlled.comparisons, found.states, strict=True)
     estimates = [_estimates(night, state, found) for _, state in (champion, *others)]
-    rows = [{"policy": CHAMPION, **_about(night, champion[0]), **asdict(estimates[0][CHAMPION, None])}]
+    alone = estimates[0][CHAMPION, None]
+    rows = [{**_about(night, champion[0]), **asdict(alone), "remark": alone.remark or _of_few(night, alone)}]
     for control, (comparison, _), of_both in zip(controlled.controls, others, estimates[1:], strict=True):
         unseen = withheld if control.reaches_everyone else 0.0
         rows.append({**_about(night, comparison), **_against(night, control, of_both, unseen)})
@@ -52,9 +54,14 @@ def _against(
     unsupported = unseen + (1 - unseen) * own.unsupported_share
     row["unsupported_share"] = unsupported
     if unsupported <= night.issue.gate.max_unsupported_share:
-        return row
+        return {**row, "remark": own.remark or _of_few(night, own)}
     nothing = {name: None for name in row if name in _FIGURES or name.startswith("difference")}
     return {**row, **nothing, "remark": NOT_IDENTIFIED}
+
+
+def _of_few(night: IssueNight, estimate: Estimate) -> str | None:
+    """A word on too few effective samples."""
+    return TOO_FEW if estimate.ess is not None and estimate.ess < night.issue.gate.min_ess else None
 
 
 def _suffix(figure: str) -> str:

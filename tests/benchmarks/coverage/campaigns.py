@@ -3,11 +3,11 @@ playing these would earn; apart, so that worker processes can import it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from nightslate.core.arrays import AnyArray, Floats, Ints, Keys
 from nightslate.core.hashing import deal, seed
 from nightslate.core.ope.evaluation_state import EvaluationState
 from nightslate.core.ope.intervals import Bootstrap, Delta
-from nightslate.core.ope.results import Results
+from nightslate.core.ope.results import results
 from nightslate.kernels.control_evaluation import CHAMPION, Controlled, ControlsOfTrajectories
 from nightslate.kernels.controls import CONTROLS
 from nightslate.kernels.controls.control import DecidedDay, Played
@@ -52,13 +52,16 @@ _ENCODER = Encoder(FEATURES, (None,) * len(FEATURES))
 
 @dataclass(frozen=True)
 class Predicting:
-    """A model that is wrong by segment, as one that was fitted to other customers is, and chooses softly."""
+    """A model that is wrong by segment, as one that was fitted to other customers is. `sureness`: how much
+    more it chooses what it expects more of."""
+
+    sureness: float
 
     def expected_rewards(self, contexts: Floats) -> Floats:
         return truth.playing(predicted)(contexts[:, 1:])
 
     def weights(self, contexts: Floats) -> Floats:
-        return truth.playing(chosen)(contexts[:, 1:])
+        return truth.playing(lambda history: chosen(history, self.sureness))(contexts[:, 1:])
 
     def among(self, places: Ints) -> Self:
         raise NotImplementedError
@@ -79,10 +82,30 @@ class Ruling(Predicting):
         return np.tile([PRESENT[arm] for arm in ARMS], (len(contexts), 1))
 
 
+@dataclass(frozen=True)
+class Judging(Predicting):
+    """What is still to come under the uniform policy, nearly, as a night fits it."""
+
+    def expected_rewards(self, contexts: Floats) -> Floats:
+        return truth.playing(lambda history: np.array(_still_to_come(history)))(contexts[:, 1:])
+
+
+@cache
+def _still_to_come(segment: truth.History) -> tuple[float, ...]:
+    dice = np.random.default_rng([8, *segment])
+    of_arms = [
+        truth.value_of(
+            lambda past, arm=arm: np.eye(len(ARMS))[arm] if past == segment else truth.uniform(past), segment
+        )
+        for arm in range(len(ARMS))
+    ]
+    return tuple((np.array(of_arms) + dice.normal(0, 0.5, len(ARMS))).tolist())
+
+
 @cache
 def _predictions(segment: truth.History) -> tuple[float, ...]:
     dice = np.random.default_rng([7, *segment])
-    return tuple((np.array(truth.action_values(segment)) + dice.normal(0, 2.0, len(ARMS))).tolist())
+    return tuple((np.array(truth.action_values(segment)) + dice.normal(0, 1.0, len(ARMS))).tolist())
 
 
 def predicted(history: truth.History) -> Floats:
@@ -90,15 +113,15 @@ def predicted(history: truth.History) -> Floats:
     return np.array(_predictions(truth.segment_of(history)))
 
 
-def chosen(history: truth.History) -> Floats:
-    """In proportion to the exponential of half of what is predicted."""
-    odds = np.exp(predicted(history) / 2)
+def chosen(history: truth.History, sureness: float) -> Floats:
+    """In proportion to the exponential of what is predicted, times the sureness."""
+    odds = np.exp(sureness * predicted(history))
     return odds / odds.sum()
 
 
-def with_levers(history: truth.History) -> Floats:
+def with_levers(history: truth.History, sureness: float) -> Floats:
     """What the champion shows."""
-    lifted = (0.999 * chosen(history) + 0.001 / len(ARMS)) * [LEVERS[arm] for arm in ARMS]
+    lifted = (0.999 * chosen(history, sureness) + 0.001 / len(ARMS)) * [LEVERS[arm] for arm in ARMS]
     return mixed(lifted / lifted.sum())
 
 
@@ -107,61 +130,69 @@ def mixed(chances: Floats) -> Floats:
     return (1 - FLOOR) * chances + FLOOR / len(ARMS)
 
 
-RULES: dict[str, Callable[[truth.History], Floats]] = {
-    CHAMPION: with_levers,
-    "random": truth.uniform,
-    "without_levers": lambda history: mixed(chosen(history)),
-    "propensity_only": lambda history: np.eye(len(ARMS))[predicted(history).argmax()],
-    "present_rule": lambda history: mixed(np.array([PRESENT[arm] for arm in ARMS])),  # noqa: ARG005
-}
-"""What each policy offers, written down apart from nightslate's."""
+def rules(sureness: float) -> dict[str, truth.Rule]:
+    """What each policy offers, written down apart from nightslate's."""
+    return {
+        CHAMPION: lambda history: with_levers(history, sureness),
+        "random": truth.uniform,
+        "without_levers": lambda history: mixed(chosen(history, sureness)),
+        "propensity_only": lambda history: np.eye(len(ARMS))[predicted(history).argmax()],
+        "present_rule": lambda history: mixed(np.array([PRESENT[arm] for arm in ARMS])),  # noqa: ARG005
+    }
 
 
-def worth(policy: str) -> float:
+def worth(sureness: float, policy: str) -> float:
     """The exact value of playing it: purchases of a customer from the first offer on."""
-    return truth.value_of(RULES[policy])
+    return truth.value_of(rules(sureness)[policy])
 
 
-def played(policy: str, number: int) -> float:
+def played(sureness: float, policy: str, number: int) -> float:
     """What a holdout of as many other customers earned who got a policy's offers: the mean of a customer."""
     customers = _customers(number)
     world = World(customers, seed("holdout", policy, str(number)))
-    return float(world.play(truth.playing(RULES[policy])).rewards.sum() / customers)
+    return float(world.play(truth.playing(rules(sureness)[policy])).rewards.sum() / customers)
 
 
-def figures_of_a_campaign(number: int) -> Floats:
-    """(targets, intervals, 3): of each target its value and the bounds of its interval, from the log of one
-    campaign."""
+class Figures(NamedTuple):
+    """What the log of a campaign says of a target, by an interval. `ess`: of the policy, and of what it is
+    held against, the lesser effective number of trajectories."""
+
+    value: float
+    lower: float
+    upper: float
+    ess: float
+
+
+def figures_of_a_campaign(sureness: float, number: int) -> Floats:
+    """(targets, intervals, 4): the `Figures` of each target."""
     setup = SequenceSetup("campaigns", ARMS, _ENCODER, FOLDS, "traj_dr", 1.0, OFFERS, frozenset(ARMS))
-    champion = Played(_scored_by(Predicting()), FLOOR, WeightAdjustment(LEVERS))
-    decided = DecidedDay(champion, Played(_scored_by(Ruling()), FLOOR), {}, 1)
-    controlled = Controlled(
-        {_DAY: Cohort({CHAMPION: champion.model}, None)},
-        {_DAY: decided},
-        tuple(CONTROLS[name] for name in NAMES),
-    )
-    how = ControlsOfTrajectories(controlled, setup, [Predicting()] * FOLDS)
-    states = dict(zip((CHAMPION, *NAMES), (state for _, state in how.update(log(number))), strict=True))
+    model = Predicting(sureness)
+    champion = Played(_scored_by(model), FLOOR, WeightAdjustment(LEVERS))
+    decided = DecidedDay(champion, Played(_scored_by(Ruling(sureness)), FLOOR), {}, 1)
+    cohorts = {_DAY: Cohort({CHAMPION: champion.model}, None)}
+    controlled = Controlled(cohorts, {_DAY: decided}, tuple(CONTROLS[name] for name in NAMES))
+    how = ControlsOfTrajectories(controlled, setup, [Judging(sureness)] * FOLDS)
+    found = (state for _, state in how.update(log(sureness, number)))
+    states = dict(zip((CHAMPION, *NAMES), found, strict=True))
     return np.array([_figures(states, *target) for target in TARGETS], dtype=np.float64)
 
 
-def _figures(states: Mapping[str, EvaluationState], one: str, other: str | None) -> list[list[float]]:
-    state = states[other or one]
-    results, (estimator,) = Results(state, None), state.tunings
-    place = state.policies.index
-    found = [
-        results.figures(place(one), None if other is None else place(other), estimator, CONFIDENCE, each)
-        for each in INTERVALS.values()
-    ]
-    return [[each[name] for name in ("value", "lower", "upper")] for each in found]
+def _figures(states: Mapping[str, EvaluationState], one: str, other: str | None) -> list[Figures]:
+    found = []
+    for interval in INTERVALS.values():
+        lines = results(states[other or one], CONFIDENCE, interval)
+        by_target = {(line.policy, line.reference): line for line in lines}
+        line, ess = by_target[one, other], (by_target[name, None].ess for name in (one, other) if name)
+        found.append(Figures(line.value, line.lower, line.upper, min(ess)))
+    return found
 
 
-def log(number: int) -> pa.Table:
+def log(sureness: float, number: int) -> pa.Table:
     """What the champion offered to most customers of a campaign, and chance to the others, as transitions."""
     customers = _customers(number)
     users = np.random.default_rng(number).integers(1 << 63, size=customers).astype(np.uint64)
     randomised = deal(users, seed("randomised"), round(1 / RANDOMISED)) == 0
-    decide = truth.playing(with_levers)
+    decide = truth.playing(lambda history: with_levers(history, sureness))
     history = World(customers, seed("campaign", str(number))).play(
         lambda states: np.where(randomised[:, None], UNIFORM(states), decide(states))
     )

@@ -26,7 +26,7 @@ FITTED, SHOWN, NIGHT = world.DAYS
 MULTIPLIERS = {"a": 3.0, "b": 1.0, "c": 0.25, "d": 1.0}
 CONTROLS = ("random", "without_levers", "propensity_only", "present_rule")
 CHAMPION = "linear_thompson"
-FLOOR = 0.2
+FLOOR, MIN_ESS = 0.2, 50.0
 Weights = dict[str, float]
 
 
@@ -34,7 +34,7 @@ def program(**changed: Any) -> dict[str, Any]:
     """The program `tiny` with a goal, whose champion learns, and that is held against controls."""
     spec = yaml.safe_load(world.SPEC)
     spec |= {"exposure": [{"name": "first", "arms": ["a"], "share": 0.3}]}
-    spec["gate"] |= {"first_champion": CHAMPION, "estimator": "ips"}
+    spec["gate"] |= {"first_champion": CHAMPION, "estimator": "ips", "min_ess": MIN_ESS}
     spec["experiment"] = {"control": "randomised", "metrics": {"reward": {"source": "rewards"}}}
     spec["evaluation"] |= {"estimators": ["ips"], "interval": "delta", "controls": list(CONTROLS)}
     return spec | changed
@@ -160,6 +160,7 @@ def test_values_and_differences_are_those_of_an_enumeration(
         assert row["ess"] == pytest.approx(own.sum() ** 2 / (own**2).sum(), rel=1e-6)
         assert row["max_weight"] == pytest.approx(own.max(), rel=1e-6)
         assert row["unsupported_share"] == pytest.approx(0, abs=1e-12)
+        assert bool(row["remark"]) == (row["ess"] < MIN_ESS)
     for name in CONTROLS:
         row = found[name]
         expected = by_hand(weighed, lambda reward, w, name=name: reward * (w["champion"] - w[name]))
@@ -169,3 +170,5 @@ def test_values_and_differences_are_those_of_an_enumeration(
     assert found["random"]["value"] == pytest.approx(found["present_rule"]["value"], rel=1e-6)
     assert len({round(row["value"], 6) for row in found.values()}) == len(found) - 1
     assert found["champion"]["difference"] is None
+    assert "fewer effective samples" in found["propensity_only"]["remark"]
+    assert found["random"]["remark"] is None
