@@ -176,6 +176,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "audit_served",
         "transitions",
         "contacts",
+        "controls",
         "choose",
         "send",
         "readout",

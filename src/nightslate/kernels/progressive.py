@@ -140,7 +140,7 @@ class Cohorts:
             if stakes := self.by_day[units.day].stakes:
                 evidence = evidence.merge(evidence_of(units, stakes, self.tilted))
         estimates = zip(self.comparisons, found.estimates, strict=True)
-        return Found(tuple(_add(state, weighed, comparison) for comparison, state in estimates), evidence)
+        return Found(tuple(add_days(state, weighed, comparison) for comparison, state in estimates), evidence)
 
 
 @dataclass(frozen=True)
@@ -267,8 +267,8 @@ def states_of(found: Found) -> dict[Key, Any]:
     return {**estimates, _EVIDENCE: found.evidence}
 
 
-def _add(state: EvaluationState, weighed: Sequence[Weighed], comparison: Comparison) -> EvaluationState:
-    """The state of a comparison and the units of its days."""
+def add_days(state: EvaluationState, weighed: Sequence[Weighed], comparison: Comparison) -> EvaluationState:
+    """The state of a comparison and the units of its days: all of some users' units."""
     mine = [units for units in weighed if units.day in comparison.days]
     if not mine:
         return state

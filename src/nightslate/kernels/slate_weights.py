@@ -52,7 +52,7 @@ class WeightAdjustment:
     ) -> tuple[Ints, Floats]:
         """(n, depth) rankings of eligible (n, A) arms (None: of all), and the propensity of each ranked arm
         given those before it. first_among: see `sample_rankings`."""
-        diversity = self._diversity(arms)
+        diversity = self.diversity(arms)
         if diversity is None:
             rankings = sample_rankings(weights, user_keys, arm_keys, depth, eligible, first_among)
             return rankings, conditional_propensities(weights, rankings, eligible)
@@ -65,12 +65,13 @@ class WeightAdjustment:
 
     def inclusion(self, weights: AnyArray, arms: tuple[str, ...], slots: int) -> Floats:
         """(n, arms) the probability that each user is shown each arm in one of the first slots."""
-        diversity = self._diversity(arms)
+        diversity = self.diversity(arms)
         if diversity is None:
             return inclusion_probabilities(weights, slots)
         return diversified_inclusion(weights, slots, diversity)
 
-    def _diversity(self, arms: tuple[str, ...]) -> DiversityPenalty | None:
+    def diversity(self, arms: tuple[str, ...]) -> DiversityPenalty | None:
+        """The penalty over these arms; None for none."""
         return (
             None if self.penalty is None else DiversityPenalty(self.penalty, numbered(self.groups_of(arms)))
         )

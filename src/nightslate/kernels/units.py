@@ -16,6 +16,7 @@ from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
 from nightslate.core.ope.sample import Logged, Sample
 from nightslate.core.ope.slate_sample import SlateSample
 from nightslate.core.ope.target import Target, in_slots, slot_by_slot
+from nightslate.core.policies.diversity import DiversityPenalty
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.examination import Examination
 from nightslate.kernels.ordering import order_by
@@ -80,10 +81,14 @@ class Impressions(_Shown):
         supported: Bools,
         examined: Floats | float,
         costs: Floats | None = None,
+        among: Bools | None = None,
+        diversity: DiversityPenalty | None = None,  # noqa: ARG002
     ) -> Target:
-        """What a policy with these weights (n, A) would have done, see `in_slots`."""
-        slots = self.first["slot"].to_numpy()
-        return in_slots(weights, self.shown, slots, expected, supported, self.eligible, examined, costs)
+        """What a policy with these weights (n, A) would have done, see `in_slots`. among (n, A): the arms
+        that it chooses among, where these are others than could have been shown. diversity: says nothing of
+        slots that stand alone."""
+        slots, eligible = self.first["slot"].to_numpy(), self.eligible if among is None else among
+        return in_slots(weights, self.shown, slots, expected, supported, eligible, examined, costs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +142,13 @@ class Decisions(_Shown):
         supported: Bools,
         examined: Floats | float,
         costs: Floats | None = None,
+        among: Bools | None = None,
+        diversity: DiversityPenalty | None = None,
     ) -> Target:
-        """What a policy with these weights (n, A) would have done, see `slot_by_slot`."""
-        shown = self.shown, self.has_slot
-        return slot_by_slot(weights, *shown, expected, supported, self.eligible, examined, costs)
+        """What a policy with these weights (n, A) would have done, see `slot_by_slot`; among: see
+        `Impressions.target`."""
+        shown, eligible = (self.shown, self.has_slot), self.eligible if among is None else among
+        return slot_by_slot(weights, *shown, expected, supported, eligible, examined, costs, diversity)
 
 
 Units = Impressions | Decisions

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -104,6 +105,15 @@ def champion_as_of(night: IssueNight, promotions: Table) -> str:
     """The champion that scores the night of ds: what the latest night before it recorded. Raises SpecError
     where the program has that learner no more, or another one under its name."""
     return _champion(night, _looks_before(night, promotions))
+
+
+def champions_of(night: IssueNight, promotions: Table, nights: Iterable[date]) -> dict[date, str]:
+    """Of nights up to this one the champion that each scored with: what the latest night before it
+    recorded."""
+    looks = _looks_before(night, promotions).sort_by("ds")
+    recorded, after = looks["ds"].to_pylist(), looks["champion_after"].to_pylist()
+    first = night.issue.gate.first_champion
+    return {each: [first, *after][bisect_left(recorded, each)] for each in nights}
 
 
 def _champion(night: IssueNight, looks: pa.Table) -> str:

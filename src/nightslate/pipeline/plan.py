@@ -52,6 +52,10 @@ def _has_sequences(program: Program) -> bool:
     return any(issue.sequence is not None for issue in program.issues.values())
 
 
+def _has_controls(program: Program) -> bool:
+    return any(issue.evaluation.controls for issue in program.issues.values())
+
+
 def _reads_out(program: Program) -> bool:
     return any(issue.experiment.metrics for issue in program.issues.values())
 
@@ -156,6 +160,17 @@ STEPS = (
         per_issue=True,
     ),
     Step(
+        name="controls",
+        does="Holds the policy that decides against policies that lack a part of it.",
+        run=step_runs.controls,
+        reads=(*("impressions", "features", "features_of_arms", "credits", "transitions", "arms", "models"),),
+        looks_up=("promotions", "multipliers", "withheld", "slates"),
+        writes=("controls",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_has_controls,
+    ),
+    Step(
         name="choose",
         does="Draws one issue for each user, of those that concern it.",
         run=step_runs.choose,
@@ -228,7 +243,7 @@ STEPS = (
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
             *("withheld", "models", "delays", "evaluations", "sweeps", "uplift"),
             *("evidence", "promotions", "ledger", "issue_choices", "slates"),
-            *("readouts", "readout_decisions", "fatigue"),
+            *("readouts", "readout_decisions", "fatigue", "controls"),
         ),
         writes=("exposures",),
         per_issue=True,

@@ -63,6 +63,12 @@ def promote() -> Run:
     return run
 
 
+def controls() -> Run:
+    from nightslate.pipeline.steps.controls import run
+
+    return run
+
+
 def choose() -> Run:
     from nightslate.pipeline.steps.choose import run
 

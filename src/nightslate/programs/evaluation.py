@@ -16,6 +16,7 @@ ImpressionEstimator = Literal[
 DecisionEstimator = Literal["sips", "rips", "snsips", "snrips", "cascade_dr"]
 TrajectoryEstimator = Literal["tis", "pdis", "sntis", "snpdis", "traj_dr", "fqe"]
 Estimator = ImpressionEstimator | DecisionEstimator | TrajectoryEstimator
+ControlName = Literal["random", "without_levers", "propensity_only", "eligibility_only", "present_rule"]
 Interval = Literal["bootstrap", "delta", "empirical_bernstein", "hoeffding", "anytime"]
 TAKEN_OUT = {
     "empirical_likelihood": "empirical_likelihood was taken out: where weights are heavy it held the truth"
@@ -39,7 +40,8 @@ class Evaluation(Strict):
     `reward_range`: the least and the most that one impression can earn, for intervals that need it.
     `reward_model_ridge`: how many rows it takes for DR's reward model to set an arm apart from the others.
     `regressor`: of trajectories, what fits the Q that estimates go by. A learner that is smooth follows no
-    noise; a judge that is misses what it is to judge."""
+    noise; a judge that is misses what it is to judge.
+    `controls`: policies that the champion is held against, each of which lacks a part of it."""
 
     window_days: Days = 28
     folds: int = Field(default=4, ge=2, le=20)
@@ -50,6 +52,7 @@ class Evaluation(Strict):
     interval: Interval = "bootstrap"
     reward_range: Annotated[tuple[Worth, Worth], Field(strict=False)] | None = None
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    controls: Annotated[tuple[ControlName, ...], Field(strict=False)] = ()
 
     @field_validator("interval", mode="before")
     @classmethod
@@ -62,6 +65,8 @@ class Evaluation(Strict):
     def _is_consistent(self) -> Evaluation:
         if len(set(self.estimators)) < len(self.estimators):
             raise ValueError(f"estimators: one is named twice in {list(self.estimators)}")
+        if len(set(self.controls)) < len(self.controls):
+            raise ValueError(f"controls: one is named twice in {list(self.controls)}")
         if self.reward_range and not self.reward_range[0] < self.reward_range[1]:
             raise ValueError(f"reward_range: {self.reward_range[0]} is not under {self.reward_range[1]}")
         if self.interval in NEEDS_RANGE and not self.reward_range:

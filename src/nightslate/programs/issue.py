@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from nightslate.programs.conditions import Condition, columns_of, concern_of
 from nightslate.programs.contexts import context_of, known_of_users
+from nightslate.programs.controls import require_telling
 from nightslate.programs.detectors import Detectors, risks_of
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
@@ -119,6 +120,8 @@ class Issue(SlateGoals):
             require_baseline(self.uplift, self.arms.ids, self.slots, sequence, self.examination, self.rewards)
         require_topic(self.rewards, self.logs)
         asked = self.experiment
+        sequence = self.sequence is not None
+        require_telling(self.evaluation.controls, self, self.slots, sequence, asked.control)
         told_by = asked.metrics, asked.covariates, asked.segments
         require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
         require_measurable(*told_by, self.logs, context_of(of_users(self.features)))

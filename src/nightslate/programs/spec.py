@@ -12,6 +12,7 @@ from nightslate.errors import SpecError
 from nightslate.programs.computable import require_computable
 from nightslate.programs.contacts import ContactRules, require_answerable
 from nightslate.programs.contexts import known_of_users
+from nightslate.programs.controls import require_withholding
 from nightslate.programs.detectors import Detectors, require_names_of_their_own
 from nightslate.programs.features import FeatureSpecs
 from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
@@ -89,6 +90,12 @@ class Program(Strict):
         said = {name: getattr(self, name) is not None for name in ("issue_choice", "serving", "updates")}
         others = {**said, "sequence": sequences}
         require_sendable(self.sends, self.logs, self.context, self.contacts, others)
+        return self
+
+    @model_validator(mode="after")
+    def _can_withhold_what_controls_go_without(self) -> Program:
+        for issue in self.issues.values():
+            require_withholding(issue.evaluation.controls, self.withholds)
         return self
 
     @model_validator(mode="after")

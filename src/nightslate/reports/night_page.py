@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.policies.diversity import LEFT_OUT
 from nightslate.reports import estimands, plots, reign_plots, sequence_plots
+from nightslate.reports.controls import held_against
 from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.epsilons import explored
@@ -97,6 +98,7 @@ def page(report: NightReport) -> str:
         sequences=None if report.sequences is None else [_sequence(s, report) for s in report.sequences],
         ledger=report.ledger.sort_by("promoted_on").to_pylist(),
         explored=None if report.sweeps is None else explored(report.sweeps),
+        held=None if report.controls is None else held_against(report.controls),
         soon=came_soon(report.evaluations) if report.short_kinds else None,
         helped=None if report.uplift is None else help_judged(report.uplift, report.champion, report.reward),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),

@@ -62,6 +62,7 @@ class NightReport:
     sweeps: rows of the table of that name, of learners whose epsilon the night chose; None where it chose
     none.
     uplift: rows of the table of that name ; None for a program that does not ask for it.
+    controls: rows of the table of that name; None for an issue that asks for none.
     short_kinds: the outcomes that come before the horizon of staying is over; empty where rewards are not of
     staying.
     delays: rows of the table of that name; None for a program that weights no young impressions.
@@ -108,6 +109,7 @@ class NightReport:
     budgets_of_no_arm: str = ""
     baseline_of_no_arm: str = ""
     sweeps: pa.Table | None = None
+    controls: pa.Table | None = None
     short_kinds: Sequence[str] = ()
     champion: str = ""
     uplift: pa.Table | None = None

@@ -17,6 +17,7 @@ from nightslate.cli import app
 from nightslate.core.errors import InvalidInputError
 from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.channels import OpenChannels
+from nightslate.models.files import scored_by
 from nightslate.pipeline.running import run_step
 from nightslate.sending.due import sends_of
 from nightslate.sending.mailing import Clock
@@ -82,6 +83,35 @@ def reached_by(about: dict, day: date) -> set[str]:
         for channel in HOURS
         if about[f"consent_{channel}"] == "yes" and open_minutes(channel, about["zone"], day)
     }
+
+
+def test_what_consents_and_rules_forbid_has_no_support(copied: Path) -> None:
+    """The share of it is that of users without slates, and of arms by channels that others do not want."""
+    asked = SPEC.replace("resamples: 100", "resamples: 100, controls: [random, eligibility_only]")
+    DECLARED.write(asked.replace("first_champion: uniform", "first_champion: thompson"))
+    of_program = night(copied, 2)
+    run_night(of_program, "controls")
+    found = {row["policy"]: row for row in rows(copied, "controls").to_dicts()}
+    (digest,) = rows(copied, "models").filter(ds=DAYS[0], learner="thompson")["digest"]
+    model = scored_by(of_program.issues[0].registry.load(digest))
+    shown = rows(copied, "impressions").filter(pl.col("ds") == DAYS[1])
+    chances = 0.8 * model.choices(shown.to_arrow()) + 0.2 / len(CHANNEL_OF)
+    could = [set(arms) for arms in shown["eligible_arms"]]
+    unseen = [
+        1 - sum(chance for arm, chance in zip(model.arms, row, strict=True) if arm in arms)
+        for row, arms in zip(chances.tolist(), could, strict=True)
+    ]
+    without = rows(copied, "withheld").filter(slate_date=DAYS[1]).height
+    withheld = without / (without + len(slates_of(copied, DAYS[1])))
+    row = found["eligibility_only"]
+    assert row["unsupported_share"] == pytest.approx(withheld + (1 - withheld) * np.mean(unseen))
+    assert 0.1 < withheld < row["unsupported_share"] < 1
+    assert [row[name] for name in ("value", "lower", "upper", "difference", "difference_upper")] == [None] * 5
+    assert row["remark"].startswith("not identified")
+    alike = [1 / len(arms) / p for arms, p in zip(could, shown["propensity"], strict=True)]
+    assert found["random"]["mean_weight"] == pytest.approx(np.mean(alike))
+    assert found["random"]["value"] is not None
+    assert found["random"]["n"] == found["champion"]["n"] == len(alike)
 
 
 @pytest.mark.parametrize("number", range(len(DAYS)))

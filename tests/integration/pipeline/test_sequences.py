@@ -156,6 +156,28 @@ def test_the_night_tells_of_its_sequences(home: Path) -> None:
     assert curve[0].value == 1.0
 
 
+def test_what_decides_is_held_against_offers_at_random_and_against_predictions_alone(
+    home: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{PROGRAM}.yaml"
+    asked = SPEC.replace("resamples: 100", "resamples: 100, controls: [random, propensity_only]")
+    path.write_text(asked.replace("first_champion: uniform", "first_champion: fitted_q"))
+    run_step("controls", Night(programs.load(path), NIGHT, home))
+    found = {row["policy"]: row for row in rows(home, "controls").to_dicts()}
+    assert {name: (row["n"], row["first_day"]) for name, row in found.items()} == dict.fromkeys(
+        ("champion", "random", "propensity_only"), (USERS, DAYS[1])
+    )
+    truths = {"champion": 0.99**2, "random": 0.25, "propensity_only": 1.0}
+    for name, truth in truths.items():
+        assert found[name]["value"] == pytest.approx(truth, abs=0.05)
+    for name in ("random", "propensity_only"):
+        expected = truths["champion"] - truths[name]
+        assert found[name]["difference"] == pytest.approx(expected, abs=0.05)
+        assert found[name]["unsupported_share"] == pytest.approx(0, abs=1e-9)
+    assert found["random"]["difference_lower"] > 0.5
+    assert found["random"]["ess"] == pytest.approx(USERS)  # as it was logged
+
+
 def test_a_rerun_writes_the_same_rows(home: Path) -> None:
     pure = ("transitions", "models", "evaluations", "sweeps")
     before = {table: rows(home, table) for table in pure}

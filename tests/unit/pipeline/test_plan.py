@@ -137,6 +137,11 @@ def test_an_experiment_is_read_out_once_slates_are_scored_and_before_the_page_is
     assert found == {**BANDIT, **expected}
 
 
+def test_who_decides_is_held_against_controls_before_the_page_is_written():
+    found = edges(program(evaluation={"controls": ["random"]}))
+    assert found == {**BANDIT, "controls": {"train"}, "report": {"promote", "publish", "controls"}}
+
+
 def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():
     assert edges(of_issues("home")) == per_issue("home")
 

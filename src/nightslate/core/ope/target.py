@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.policies.diversity import DiversityPenalty
 from nightslate.core.policies.plackett_luce import marginal_propensities
 
 NOT_THERE = -1
@@ -65,11 +66,13 @@ def slot_by_slot(
     eligible: Bools,
     examined: Floats | float = 1.0,
     costs: Floats | None = None,
+    diversity: DiversityPenalty | None = None,
 ) -> Target:
     """Of decisions, slot by slot given the slots before: weights and expected rewards (n, A) of a slot, shown
     and has_slot (n, K), supported (A,), eligible (n, A). Rewards are expected of arms that are looked at;
     `examined` (n, K) is how likely each slot is; costs (A,) come off whether or not it is. The unsupported
-    mass is that of the first slot.
+    mass is that of the first slot. With a `diversity` penalty, arms lose weight for those of their group that
+    are shown before them.
 
     Slots that a decision does not have are as `SlateSample` wants them: of probability 1, worth nothing. The
     model expects of a slot its own reward only, which leaves cascade-DR as right as with any other."""
@@ -86,6 +89,8 @@ def slot_by_slot(
         if costs is not None:
             v_costs[:, slot] = np.where(there, _share(left @ costs, total), 0.0)
         known = np.flatnonzero(place != NOT_THERE)
+        if diversity is not None:
+            left[known] = diversity.after(left[known], place[known])
         left[known, place[known]] = 0.0
         total = left.sum(axis=1)
     v_target, q_logged = v_target * examined, q_logged * examined

@@ -92,6 +92,10 @@ class DiversityPenalty:
                 np.put_along_axis(rates, place[:, None], 0.0, axis=1)
         return conditional
 
+    def after(self, weights: Floats, place: Ints) -> Floats:
+        """Weights (n, A) once an arm of each row (n,) is shown: those of its group are less."""
+        return np.where(self._in_group_of(place), weights * self.penalty, weights)
+
     def _restricted(self, weights: NDArray[np.floating], eligible: Bools | None) -> Floats:
         kept = restrict(weights, eligible)
         if kept.shape[1:] != self.groups.shape:

@@ -124,6 +124,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         budgets_of_no_arm=budgets_of_no_arm(night, tables["arms"]),
         baseline_of_no_arm=baseline_of_no_arm(night, tables["arms"]),
         sweeps=tonight("sweeps") if issue.epsilon_ranges else None,
+        controls=tonight("controls") if issue.evaluation.controls else None,
         short_kinds=list(rewards.short.values) if rewards.short else [],
         champion=reign.champion,
         uplift=tonight("uplift") if issue.uplift else None,

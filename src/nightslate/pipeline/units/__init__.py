@@ -7,11 +7,12 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from nightslate.kernels.control_evaluation import Controlled
 from nightslate.kernels.progressive import Cohorts
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.units.impressions import OnImpressions
-from nightslate.pipeline.units.results import Evaluated, Trained
+from nightslate.pipeline.units.results import ControlsFound, Evaluated, Trained
 from nightslate.pipeline.units.trajectories import OnTrajectories
 from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY
 
@@ -32,6 +33,11 @@ class Task(Protocol):
     ) -> Evaluated:
         """Every learner on users that it was not fitted on, and on the cohorts by models of before.
         `epsilons`: of the learners whose epsilon the night has chosen."""
+
+    def against_controls(
+        self, night: IssueNight, logs: LogTables, offered: pa.Table, controlled: Controlled
+    ) -> ControlsFound:
+        """The champion of each day, and the controls that it is held against."""
 
 
 ON_IMPRESSIONS = OnImpressions()

@@ -14,6 +14,7 @@ from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.policies import Arms, LinearThompson
 from nightslate.core.policies.learner import State
 from nightslate.engines import Tables
+from nightslate.kernels.control_evaluation import Controlled, ControlsOfUnits
 from nightslate.kernels.cross_fitting import CrossFit, Evaluator
 from nightslate.kernels.epsilon_sweeps import EpsilonSweeps
 from nightslate.kernels.examination import Examination, FoldExaminations
@@ -45,7 +46,7 @@ from nightslate.pipeline.matured_logs import (
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.observed_delays import delays_found
 from nightslate.pipeline.slot_examination import examination_metrics, examined, in_words, surface_column
-from nightslate.pipeline.units.results import Evaluated, Trained
+from nightslate.pipeline.units.results import ControlsFound, Evaluated, Trained
 from nightslate.pipeline.units.sweeps import Swept, epsilon_metrics, epsilons_swept
 from nightslate.pipeline.units.sweeps import in_words as epsilons_in_words
 from nightslate.pipeline.units.uplift import Uplifts
@@ -138,6 +139,19 @@ class OnImpressions:
             how.no_cohorts(), lambda tables: how.of_cohorts(weighed.rows(tables)), weighed.work
         )
         return found_of(states, cohorts)
+
+    def against_controls(
+        self, night: IssueNight, logs: LogTables, offered: pa.Table, controlled: Controlled
+    ) -> ControlsFound:
+        """The champion of each day and the controls, on what was shown on the day."""
+        setup = _set_up(night, logs, offered, {})
+        weighed, _ = logs_to_weigh(night, logs.impressions, setup.logs)
+        evaluator = replace(setup.evaluator, estimators=(night.issue.judged_by,))
+        how = ControlsOfUnits(controlled, evaluator, frozenset(setup.counts["arm_id"]), night.name)
+        states = night.engine.fold(
+            how.initial(), lambda tables: how.update(weighed.rows(tables)), weighed.work
+        )
+        return ControlsFound(list(states.values()), setup.rewards)
 
     def _epsilons(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> dict[str, float]:
         """Of the learners whose epsilon the night chooses, by the sweep that `evaluated` makes as well: over

@@ -44,3 +44,12 @@ class Evaluated:
     metrics: Mapping[str, float]
     words: str = ""
     tables: Mapping[str, Rows] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ControlsFound:
+    """The sums of the champion alone, then of each control beside it. rewards: what one reward can be, where
+    that is known."""
+
+    states: Sequence[EvaluationState]
+    rewards: RewardRange | None

@@ -15,6 +15,7 @@ from nightslate.core.policies import Uniform
 from nightslate.engines import Tables, Work
 from nightslate.errors import SpecError
 from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.control_evaluation import Controlled, ControlsOfTrajectories
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.folds import Key, of_others
 from nightslate.kernels.progressive import Cohorts
@@ -45,12 +46,14 @@ from nightslate.pipeline.fitting import (
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.stored_meaning import require_one_meaning
-from nightslate.pipeline.units.results import Evaluated, Trained
+from nightslate.pipeline.units.results import ControlsFound, Evaluated, Trained
 from nightslate.pipeline.units.sweeps import Swept, epsilon_metrics, epsilons_swept, in_words
 from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner
 from nightslate.programs.sequence import Sequence
 from nightslate.tables import Table
+
+_UNIFORM = Uniform.kind
 
 
 class OnTrajectories:
@@ -115,6 +118,19 @@ class OnTrajectories:
             },
             tables={"sweeps": swept.rows(epsilons)},
         )
+
+    def against_controls(
+        self, night: IssueNight, logs: LogTables, offered: pa.Table, controlled: Controlled
+    ) -> ControlsFound:
+        """The champion of each day and the controls, on trajectories that began on the day. What is still to
+        come is fitted for the uniform policy: whatever it is of, estimates stay right."""
+        known, setup, rewards = _set_up(night, logs, offered)
+        fits = _fits(night, known, setup.encoder, offered, {_UNIFORM: Uniform()})
+        how = ControlsOfTrajectories(controlled, setup, [fit[_UNIFORM].model for fit in fits])
+        states = night.engine.fold(
+            how.initial(), lambda tables: how.update(tables["transitions"]), known.work
+        )
+        return ControlsFound(list(states.values()), rewards)
 
     def _epsilons(self, night: IssueNight, logs: LogTables, offered: pa.Table) -> dict[str, float]:
         """Of the learners whose epsilon the night chooses, by the sweep that `evaluated` makes as well: over
@@ -217,7 +233,7 @@ def _fits(
         learners=learners,
         seeds={name: model_seed(night, name) for name in learners},
         floor=night.issue.floor,
-        judge=_judge(night, learners),
+        judge=_judge(night),
         discount=rules(night).discount,
     )
     return [fitter(taught) for taught in _taught(night, known, encoder, offered)]
@@ -238,9 +254,10 @@ def rules(night: IssueNight) -> Sequence:
     return night.issue.sequence
 
 
-def _judge(night: IssueNight, learners: Mapping[str, SequenceLearner]) -> FittedQ:
+def _judge(night: IssueNight) -> FittedQ:
     """As many iterations as the first learner has, with the regressor of the evaluation."""
-    learner = next(each for each in learners.values() if isinstance(each, FittedQ))
+    learners = _learners(night, dict.fromkeys(night.issue.epsilon_ranges, 0.0)).values()
+    learner = next(each for each in learners if isinstance(each, FittedQ))
     return replace(learner, **night.issue.evaluation.regressor.model_dump(), ensemble=1, double=False)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nightslate.core.ope.target import NOT_THERE, in_slots, slot_by_slot
+from nightslate.core.policies.diversity import DiversityPenalty
 
 ARMS, ROWS, SLOTS = 4, 30, 3
 DICE = np.random.default_rng(8)
@@ -47,3 +48,14 @@ def test_what_is_not_looked_at_earns_nothing_and_costs_as_much(made):
     np.testing.assert_allclose(unseen.v_target, -spent.v_target, rtol=0, atol=1e-12)
     (_, half), (_, earned) = made(EARNED, 0.5, COSTS), made(EARNED)
     np.testing.assert_allclose(half.v_target, earned.v_target / 2 + unseen.v_target, rtol=0, atol=1e-12)
+
+
+def test_a_penalty_makes_arms_of_the_group_before_less_likely():
+    diversity = DiversityPenalty(0.25, np.array([0, 0, 1, -1]))
+    there = np.ones(SHOWN.shape, dtype=np.bool_)
+    found = slot_by_slot(WEIGHTS, SHOWN, there, EARNED, SUPPORTED, ALL, diversity=diversity)
+    drawn = diversity.conditional_propensities(WEIGHTS, SHOWN)
+    np.testing.assert_allclose(found.propensity, drawn, rtol=1e-12)
+    plain = slot_by_slot(WEIGHTS, SHOWN, there, EARNED, SUPPORTED, ALL)
+    np.testing.assert_array_equal(found.v_target[:, 0], plain.v_target[:, 0])
+    assert (found.v_target[:, 1] != plain.v_target[:, 1]).any()
