@@ -163,8 +163,7 @@ def _with_goals(
 
     with night.engine.exchange(choices, work.units, work.rows, night.scratch) as chosen:
         of_units = [(chosen["choices", place], chosen["assignments", place]) for place in places.values()]
-        of_choices = [of_users for of_users, _ in of_units]
-        users = UserChoices(night.engine, of_choices, ids, night.issue.slots)
+        users = UserChoices(night.engine, [of_users for of_users, _ in of_units], ids, night.issue.slots)
         solution, used = _solved(night, users, scoring, wanted, limits, offered)
         multipliers = dict(zip(ids, solution.multipliers.tolist(), strict=True))
         adjusted = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=multipliers))
@@ -172,8 +171,8 @@ def _with_goals(
         settled = users.first_groups(adjusted, groups) if groups else None
 
         def ranked(of_unit: tuple[Rows, Rows]) -> dict[str, pa.Table]:
-            choices, assigned = of_unit
-            read = choices.read(CHOICES)
+            of_users, assigned = of_unit
+            read = of_users.read(CHOICES)
             made = (
                 map(adjusted.slates, in_chunks(read))
                 if settled is None
