@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 import numpy as np
@@ -35,11 +36,12 @@ def faults(
     floor: float,
     depth: int,
     assignment: Assignment,
+    external: Collection[str] = (),
 ) -> pa.Table:
     """`FAULTS`, by slate_id or user_id, of each thing that is wrong with the slates; none if sound.
 
     `slates`: all of some users. `users`: the users of the day among these, by `user_id`; where one issue is
-    drawn for each, with `issue_probability`."""
+    drawn for each, with `issue_probability`. `external`: the variants whose users get no slates."""
     lengths, people = pc.list_value_length(slates["candidates"]), users["user_id"].combine_chunks()
     of_length = pc.unique(lengths).to_pylist()
     alike = (
@@ -49,10 +51,16 @@ def faults(
     forged = pc.not_equal(slates["slate_id"], pa.chunked_array([slate_ids(slates, program, slate_date)]))
     per_user = slates.group_by(["user_id", "issue"]).aggregate([([], "count_all")])
     served = slates["user_id"].combine_chunks()
+    others = people.filter(pa.array(_of_variants(users, assignment, external)))
     for text, ids in {
         "slate_id is not the hash of its row": slates["slate_id"].filter(forged),
         "a user has more than one slate": per_user["user_id"].filter(pc.greater(per_user["count_all"], 1)),
-        "a user of the day has no slate": people.filter(pc.invert(pc.is_in(people, served))),
+        "a user of the day has no slate": people.filter(
+            pc.invert(pc.is_in(people, pa.concat_arrays([served, others])))
+        ),
+        "a slate is for a user whom somebody else decides for": slates["slate_id"].filter(
+            pc.is_in(served, others)
+        ),
         "a slate is of another variant than its user is in": slates["slate_id"].filter(
             pa.array(_in_another_variant(slates, assignment))
         ),
@@ -72,6 +80,16 @@ def _in_another_variant(slates: pa.Table, assignment: Assignment) -> Bools:
     for segment in assignment.segments:
         right |= (segment.lower <= draws) & (draws < segment.upper) & (of_slate == segment.variant)
     return ~right
+
+
+def _of_variants(users: pa.Table, assignment: Assignment, variants: Collection[str]) -> Bools:
+    """(n,) the users who are in any of some variants, segment by segment."""
+    found = np.zeros(users.num_rows, dtype=np.bool_)
+    for segment in assignment.segments:
+        if segment.variant in variants:
+            draws = assignment.draws(user_keys(users))
+            found |= (segment.lower <= draws) & (draws < segment.upper)
+    return found
 
 
 def _otherwise_drawn(slates: pa.Table, users: pa.Table) -> Bools:

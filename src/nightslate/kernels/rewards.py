@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -33,6 +33,8 @@ IMPRESSION_COLUMNS = (
 )
 FEW_VALUED = ("arm_id", "propensity_kind", "policy")
 """Those that can be read as codes, as categories can."""
+CHOSEN_BY = ("variant", "slate_id")
+"""What says whether somebody else decided."""
 CREDIT_COLUMNS = ("impression_id", "credit")
 
 REWARDED_BY = ("occurred_at", "impression_id")
@@ -47,7 +49,8 @@ class Matured:
     """Which impressions a night learns from. Those up to `counts_until` count: those whose window is over,
     or, with `maturity`, those too whose credits of by now tell what they will be. `costs`: what is taken off
     what each earns. `features`: those of users that stand beside them. `kinds`: the kinds of outcomes whose
-    credits are rewards; None: all. `counts_from`: those before it are left out; None: none are."""
+    credits are rewards; None: all. `counts_from`: those before it are left out; None: none are. `but_of`:
+    variants whose impressions are left out, unless they are of a slate of ours."""
 
     program: str
     ds: date
@@ -57,23 +60,27 @@ class Matured:
     features: KnownFeatures | None = None
     kinds: frozenset[str] | None = None
     counts_from: datetime | None = None
+    but_of: frozenset[str] = frozenset()
 
     def rows(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Those among the `impressions` of some users, with rewards from their `credits`."""
         credited = tables["credits"]
         if self.kinds is not None:
             credited = credited.filter(pc.is_in(credited["kind"], pa.array(sorted(self.kinds), pa.string())))
-        shown = self._late_enough(tables["impressions"])
+        shown = self._among(tables["impressions"])
         found = rewarded(shown, credited, self.counts_until, self.maturity, self.costs)
         return self._with_features(found, tables)
 
     def counting(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """The same impressions in the order that they have, without rewards."""
-        impressions = self._late_enough(tables["impressions"])
+        impressions = self._among(tables["impressions"])
         found = impressions.filter(_old_enough(impressions, self.counts_until))
         return self._with_features(found, tables)
 
-    def _late_enough(self, impressions: pa.Table) -> pa.Table:
+    def _among(self, impressions: pa.Table) -> pa.Table:
+        """Those that may count at all."""
+        if self.but_of:
+            impressions = impressions.filter(pa.array(~decided_elsewhere(impressions, self.but_of)))
         if self.counts_from is None:
             return impressions
         stamp = impressions.schema.field("occurred_at").type
@@ -138,6 +145,14 @@ def costs_of(rows: pa.Table, costs: Costs) -> Floats:
     """(n,) what showing each row's arm costs."""
     amounts = np.array([*costs.values(), 0.0])
     return amounts[place_in(rows["arm_id"], pa.array(list(costs), pa.string()))]
+
+
+def decided_elsewhere(impressions: pa.Table, external: Collection[str]) -> Bools:
+    """(n,) those of variants whose users somebody else decides for; not those that name a slate, which was
+    made when the variant was none such. Their propensities are somebody else's word for how likely an arm
+    was: of a rule it is 1, and no other arm had a chance."""
+    theirs = pc.is_in(impressions["variant"], pa.array(sorted(external), pa.string()))
+    return np.asarray(pc.and_(theirs, impressions["slate_id"].is_null()), dtype=np.bool_)
 
 
 def _old_enough(impressions: pa.Table, counts_until: datetime) -> pa.ChunkedArray:

@@ -111,7 +111,8 @@ class ScoredBy:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Who is scored by what: `assignment` says which variant a user is in, `variants` which model that has.
+    """Who is scored by what: `assignment` says which variant a user is in, `variants` which model that has;
+    users of `external` variants are scored by none.
     `adjustment` is of all variants but those that are `randomised`, which show what their model chooses.
     `channels`: of the arms on offer, where arms have any: a user gets those of channels that reach it."""
 
@@ -125,6 +126,7 @@ class Scoring:
     adjustment: WeightAdjustment = field(default_factory=WeightAdjustment)
     randomised: frozenset[str] = frozenset()
     channels: OpenChannels | None = None
+    external: frozenset[str] = frozenset()
     _models: dict[Group, ScoredBy] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def model(self, group: Group) -> ScoredBy:
@@ -137,18 +139,20 @@ class Scoring:
         return self._models[group]
 
     def scored(self, users: pa.Table) -> pa.Table:
-        """`SLATES` of some users. Variant and ranking come from hashes of the user's id."""
+        """`SLATES` of those of some users who are scored. Variant and ranking come from hashes of the user's
+        id."""
         slates = (self.slates(choices) for choices in self.choices(users))
         return pa.concat_tables([SLATES.empty_table(), *slates])
 
     def choices(self, users: pa.Table, expecting: bool = False) -> Iterator[pa.Table]:
-        """`CHOICES` of some users, some thousands at a time, and each group for itself; `expecting`: with the
-        rewards that models expect."""
+        """`CHOICES` of those of some users who are scored, some thousands at a time, and each group for
+        itself; `expecting`: with the rewards that models expect."""
         for chunk in in_chunks(users):
             variant_of = pa.array(self.assignment.variants(user_keys(chunk)), pa.string())
             together = pa.table({"variant": variant_of, "channels": beside(chunk, CHANNELS, pa.int64())})
             for group, places in groups_of(together):
-                yield chosen(group, self.model(group), chunk.take(pa.array(places)), expecting)
+                if group.variant not in self.external:
+                    yield chosen(group, self.model(group), chunk.take(pa.array(places)), expecting)
 
     def slates(self, choices: pa.Table, first_groups: FirstGroups | None = None) -> pa.Table:
         """`SLATES` for users of any variants. first_groups: of a draw that settled from which group of arms

@@ -14,6 +14,9 @@ from nightslate.kernels.assignments import Assignment
 from nightslate.pipeline.night import IssueNight
 from nightslate.tables import Table
 
+OTHERS = "users.external"
+"""In the night's run how many users somebody else decides for."""
+
 
 def assignment_tonight(night: IssueNight, allocations: Table) -> Assignment:
     """Who is in which variant of tonight's slates: as on the last night before that knew this experiment, but

@@ -16,6 +16,7 @@ from nightslate.kernels.known_of_arms import numbers_counted
 from nightslate.kernels.maturity import COLUMNS as SEEN_IN
 from nightslate.kernels.maturity import DELAY_COLUMNS, Kinds, Maturity, known_maturity
 from nightslate.kernels.rewards import (
+    CHOSEN_BY,
     CREDIT_COLUMNS,
     FEW_VALUED,
     IMPRESSION_COLUMNS,
@@ -62,7 +63,8 @@ class Logs:
         """The same impressions, but no more is read of them than these columns and what rewards come from."""
         weighted, joined = self.matured.maturity is not None, self.matured.features is not None
         of_arms = ("arm_id",) if self.matured.costs else ()
-        rewarded_by = {*REWARDED_BY, *of_arms, *(SEEN_IN["impressions"] if weighted else ())}
+        chosen_by = CHOSEN_BY if self.matured.but_of else ()
+        rewarded_by = {*REWARDED_BY, *of_arms, *chosen_by, *(SEEN_IN["impressions"] if weighted else ())}
         needed = {"impressions": {*rewarded_by, *(JOINED_BY["impressions"] if joined else ()), *columns}}
         if joined:
             needed["features"] = {*JOINED_BY["features"], *columns}
@@ -91,6 +93,8 @@ def matured_logs(
     columns = (*IMPRESSION_COLUMNS, *(feature.name for feature in night.program.logs.context))
     if night.issue.examination:
         columns += POSITION_COLUMNS
+    if night.issue.external:
+        columns = tuple(dict.fromkeys((*columns, *CHOSEN_BY)))
     weighted = rewards.maturity == "ipcw"
     of_kinds = ("kind",) if kinds is not None else ()
     credit_columns = (*CREDIT_COLUMNS, *(DELAY_COLUMNS if weighted else of_kinds))
@@ -131,8 +135,9 @@ def _observed_maturity(night: IssueNight, work: Work, arms: Sequence[str]) -> Ma
 
 def logs_to_weigh(night: IssueNight, impressions: Table, logs: Logs) -> tuple[Logs, str]:
     """What of these logs policies are weighed on, and a word on what is left out. Rows say themselves what
-    their propensities mean. A decision that is weighed as a whole is worth the more the more slots it has, so
-    days of other slots than the program has now are left out."""
+    their propensities mean. Of users whom somebody else decides for none is weighed: an experiment deals
+    users without looking at them, so the others speak for all. A decision that is weighed as a whole is worth
+    the more the more slots it has, so days of other slots than the program has now are left out."""
     work, written = logs.work, impressions.snapshot().written()
     shown = work.inputs["impressions"]
     read = {file.day for file in shown.files}
@@ -142,7 +147,8 @@ def logs_to_weigh(night: IssueNight, impressions: Table, logs: Logs) -> tuple[Lo
     files = [file for file in shown.files if file.day not in others]
     words = f"; impressions of {in_words(changed)}: what can't be weighed so is left out" if changed else ""
     inputs = {**work.inputs, "impressions": replace(shown, files=files)}
-    return replace(logs, work=replace(work, inputs=inputs)), words
+    matured = replace(logs.matured, but_of=night.issue.external)
+    return Logs(replace(work, inputs=inputs), matured), words
 
 
 def value_counts(night: Night, logs: Logs, columns: Sequence[str]) -> Mapping[str, Mapping[str, int]]:

@@ -10,8 +10,8 @@ from nightslate.tables import Table
 
 
 def variant_models(night: IssueNight, models: Table, champion: str) -> dict[str, ScoredBy]:
-    """By variant the model of its learner as fitted tonight. champion: that of the nights before, see
-    `champion_as_of`. Raises ContractError if the night was not trained."""
+    """By variant with slates the model of its learner as fitted tonight. champion: that of the nights before,
+    see `champion_as_of`. Raises ContractError if the night was not trained."""
     return {
         name: scored_by(night.registry.load(digest_of(night, models, learner)))
         for name, learner in variant_learners(night, champion).items()
@@ -19,5 +19,5 @@ def variant_models(night: IssueNight, models: Table, champion: str) -> dict[str,
 
 
 def variant_learners(night: IssueNight, champion: str) -> dict[str, str]:
-    """By variant the learner whose model makes its slates."""
-    return {name: variant.learner(champion) for name, variant in sorted(night.issue.variants.items())}
+    """By variant with slates the learner whose model makes them."""
+    return {name: variant.learner(champion) for name, variant in sorted(night.issue.scored.items())}

@@ -24,7 +24,7 @@ from nightslate.programs.slates import SlateGoals, require_consistent
 from nightslate.programs.strict import Days, Name, Strict, Text
 from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY, Unit
 from nightslate.programs.uplift import Uplift, require_baseline
-from nightslate.programs.variants import Experiment, Variant
+from nightslate.programs.variants import EXTERNAL, Experiment, Variant, require_some_of_ours
 
 MARGINAL_SLOTS = 3
 """Marginal propensities of a Plackett-Luce policy are computed exactly up to this slot."""
@@ -35,7 +35,11 @@ ONLY = "all"
 OF_THE_PROGRAM = ("program", "start_date", "logs", "features", "detectors")
 """What an issue has from its program, and can't say itself."""
 
-_RESERVED = {"champion": "whichever learner was promoted last", "logged": "the policy that wrote the logs"}
+_RESERVED = {
+    "champion": "whichever learner was promoted last",
+    "logged": "the policy that wrote the logs",
+    EXTERNAL: "a policy of somebody else's",
+}
 
 
 class Training(Strict):
@@ -86,7 +90,7 @@ class Issue(SlateGoals):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Issue:
-        known = {*self.learners, "champion"}
+        known = {*self.learners, "champion", EXTERNAL}
         for reserved, meaning in _RESERVED.items():
             if reserved in self.learners:
                 raise ValueError(f"learners: {reserved!r} is the word for {meaning}")
@@ -97,6 +101,7 @@ class Issue(SlateGoals):
                 raise ValueError(f"variants.{name}.policy: {variant.policy!r} is not one of {sorted(known)}")
         if abs(sum(v.share for v in self.variants.values()) - 1) > 1e-9:
             raise ValueError("variants: the shares must sum to 1")
+        require_some_of_ours(self.variants, self.examination)
         if self.depth < self.slots:
             raise ValueError(f"depth: a ranking of {self.depth} can't fill {self.slots} slots")
         if self.logs.propensity == "marginal" and self.slots > MARGINAL_SLOTS:
@@ -113,7 +118,7 @@ class Issue(SlateGoals):
         self._require_fitting_estimators()
         require_consistent(self, self.logs, self.slots, self.adjusted)
         if self.examination:
-            uniform, by_decision = {*self.variants} - {*self.adjusted}, self.slots_weighed > 1
+            uniform, by_decision = {*self.scored} - {*self.adjusted}, self.slots_weighed > 1
             require_randomised(self.examination, self.variants, uniform, by_decision, self.rewards.values)
         if self.uplift:
             sequence = self.sequence is not None
@@ -227,10 +232,21 @@ class Issue(SlateGoals):
         return self.experiment.salt or self.program
 
     @property
+    def scored(self) -> dict[str, Variant]:
+        """The variants whose users get slates: all that are not external."""
+        return {name: variant for name, variant in self.variants.items() if not variant.external}
+
+    @property
+    def external(self) -> frozenset[str]:
+        """The variants whose users somebody else decides for."""
+        return frozenset(self.variants) - frozenset(self.scored)
+
+    @property
     def adjusted(self) -> tuple[str, ...]:
-        """Those with goals, budgets, priority and diversity: all whose policy is not a uniform learner."""
+        """Those with goals, budgets, priority and diversity: all with slates whose policy is not a uniform
+        learner."""
         randomised = {name for name, learner in self.learners.items() if learner.kind == "uniform"}
-        return tuple(name for name, variant in self.variants.items() if variant.policy not in randomised)
+        return tuple(name for name, variant in self.scored.items() if variant.policy not in randomised)
 
     @property
     def estimators(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from nightslate.programs.sends import Sends, require_sendable
 from nightslate.programs.serving import Serving, require_servable
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 from nightslate.programs.updates import Updates
+from nightslate.programs.variants import require_room_for_others
 
 _OF_ISSUES = {*Issue.model_fields} - {*OF_THE_PROGRAM, "name"}
 
@@ -85,11 +86,13 @@ class Program(Strict):
         return self
 
     @model_validator(mode="after")
-    def _can_send(self) -> Program:
+    def _goes_with_what_else_it_says(self) -> Program:
         sequences = any(issue.sequence for issue in self.issues.values())
         said = {name: getattr(self, name) is not None for name in ("issue_choice", "serving", "updates")}
         others = {**said, "sequence": sequences}
         require_sendable(self.sends, self.logs, self.context, self.contacts, others)
+        for issue in self.issues.values():
+            require_room_for_others(issue.variants, others)
         return self
 
     @model_validator(mode="after")

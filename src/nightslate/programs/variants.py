@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 
 from pydantic import Field
 
+from nightslate.programs.examination import Examination
 from nightslate.programs.readouts import Covariate, Fatigue, Guardrails, Metric
 from nightslate.programs.strict import Name, Share, Strict, Text
 
+EXTERNAL = "external"
+"""The policy of a variant whose users somebody else decides for."""
+
 
 class Variant(Strict):
-    """A share of the users, and the policy (or `champion`) they are scored by."""
+    """A share of the users, and the policy (or `champion`) they are scored by; those of `external` are scored
+    by none: what they get is somebody else's decision, and lands with the logs."""
 
     share: Share
     policy: Name
+
+    @property
+    def external(self) -> bool:
+        """Whether somebody else decides for its users."""
+        return self.policy == EXTERNAL
 
     def learner(self, champion: str) -> str:
         """Whose model its users are scored by while this learner is the champion."""
@@ -47,3 +58,35 @@ class Experiment(Strict):
     def foremost(self) -> str:
         """The metric that is decided by."""
         return self.decided_by or next(iter(self.metrics))
+
+
+def require_some_of_ours(variants: Mapping[str, Variant], examination: Examination | None) -> None:
+    """Raise ValueError, naming the key, where nobody gets slates, or where traffic that somebody else decided
+    would count as randomised."""
+    external = [name for name, variant in variants.items() if variant.external]
+    if len(external) == len(variants):
+        raise ValueError(
+            f"variants: somebody else decides for {', '.join(external)}, so that nobody gets slates; add a"
+            " variant whose policy is a learner or champion"
+        )
+    if external and examination and examination.variant is None:
+        raise ValueError(
+            f"examination.variant: somebody else decides for {', '.join(external)}, so that not all traffic"
+            " is randomised; name the variant whose traffic is"
+        )
+
+
+def require_room_for_others(variants: Mapping[str, Variant], others: Mapping[str, bool]) -> None:
+    """Raise ValueError, naming the key, where an external variant stands beside what decides for all users.
+    others: by key of the program, whether it is said."""
+    external = [name for name, variant in variants.items() if variant.external]
+    for key, why in _NOT_BESIDE.items():
+        if external and others.get(key):
+            raise ValueError(f"variants.{external[0]}.policy: external does not go with `{key}`: {why}")
+
+
+_NOT_BESIDE = {
+    "issue_choice": "which issue a user gets is drawn by what the model of the user's variant expects",
+    "sequence": "learners look ahead over what users are shown next, by whomever",
+    "serving": "the app decides for whoever asks",
+}

@@ -76,6 +76,7 @@ class NightReport:
     issue_shares: issue, concerned (users), drawn (users who get slates of it), mean_probability (of its being
     drawn, over those that it concerns); None where issues have slates for all that they concern.
     experiment: what its readout says; None for an issue without metrics.
+    others: how many users have no slate because somebody else decides for their variants, `external`.
     """
 
     program: str
@@ -123,6 +124,8 @@ class NightReport:
     contacts: ContactFigures | None = None
     issue_shares: pa.Table | None = None
     experiment: ExperimentReadout | None = None
+    external: Sequence[str] = ()
+    others: int = 0
 
     @property
     def unit(self) -> str:

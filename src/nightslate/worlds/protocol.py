@@ -33,6 +33,11 @@ class Setup:
         """The folder of the program's table of sends, beside that of its slates."""
         return self.slates.with_name("sends")
 
+    @property
+    def assignments(self) -> Path:
+        """That of its table of assignments."""
+        return self.slates.with_name("assignments")
+
     def require_slates(self) -> None:
         """Raise SpecError where the app should be asked, of a world whose rec engine reads slates alone."""
         if self.served is not None:

@@ -1,5 +1,5 @@
-"""The published slates, and the sends of them, as a rec engine reads them: it knows rankings, and no weight
-or propensity of them."""
+"""The published slates, the sends of them and the variants of users, as a rec engine reads them: it knows
+rankings, and no weight or propensity of them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def sends_of_day(folder: Path, day: date) -> pa.Table:
     """What is sent of a day's slates, and why not: slate_id, user_id, variant, arm_id, reason and send_at.
     `folder`: of the table, which may not be there yet."""
     return _of_day("sends", folder, day, _OF_SENDS)
+
+
+def users_of_variant(folder: Path, day: date, variant: str) -> pa.Array:
+    """Whom an experiment deals to a variant on a day, pseudonyms; of a program with one issue. `folder`: of
+    the table of assignments, which may not be there yet."""
+    assigned = _of_day("assignments", folder, day, ("user_id", "variant"))
+    return assigned.filter(pc.equal(assigned["variant"], variant))["user_id"].combine_chunks()
 
 
 def _of_day(table: str, folder: Path, day: date, columns: tuple[str, ...]) -> pa.Table:

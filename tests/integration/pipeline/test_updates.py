@@ -37,12 +37,18 @@ LOGS = ("impressions", "outcomes", "users", "arms")
 
 
 def spec(**changes: Any) -> dict[str, Any]:
-    """The tiny program with windows of two hours, learners of each kind of state, and updates."""
+    """The tiny program with windows of two hours, learners of each kind of state, a variant of somebody
+    else's, and updates."""
     said = yaml.safe_load(world.SPEC) | {"program": NAME, "updates": {"every": "1h", "lateness": "5m"}}
     said["rewards"] |= {"window": "2h"}
     said["learners"]["linear_ucb"] = {"kind": "linear_ucb", "forgetting": 0.9}
     said["learners"]["logistic_ucb"] = {"kind": "logistic_ucb"}
     said["gate"]["first_champion"] = "linear_ucb"
+    said["variants"] = {
+        "personalised": {"share": 0.5, "policy": "champion"},
+        "randomised": {"share": 0.3, "policy": "uniform"},
+        "theirs": {"share": 0.2, "policy": "external"},
+    }
     return said | changes
 
 

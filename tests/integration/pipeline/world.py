@@ -101,6 +101,7 @@ IMPRESSIONS = pa.schema(
         ("arm_id", pa.string()),
         ("propensity", pa.float64()),
         ("slate_id", pa.string()),
+        ("variant", pa.string()),
         ("eligible_arms", pa.list_(pa.string())),
         ("segment", pa.string()),
         ("age", pa.float64()),

@@ -21,6 +21,7 @@ from nightslate.worlds.play import PSEUDONYMISE, Play
 
 NAME = "marketing_templates"
 USERS, SEED, DAYS = 1500, 2, 4
+_READ = ("sends", "assignments")
 Played = tuple[Path, MarketingResults]
 
 
@@ -51,8 +52,8 @@ def played(tmp_path_factory: pytest.TempPathFactory, shop: Program) -> Iterator[
 @pytest.fixture(scope="module")
 def again(played: Played, shop: Program) -> list[Day]:
     """The days once more, by the sends that are there now."""
-    world, sends = World(USERS, SEED), played[0] / "tables" / NAME / "sends"
-    population = Population(world, 4, PublishedSends(world, shop.start_date, sends, PSEUDONYMISE))
+    world, tables = World(USERS, SEED), [played[0] / "tables" / NAME / name for name in _READ]
+    population = Population(world, 4, PublishedSends(world, shop.start_date, *tables, PSEUDONYMISE))
     return [population.play(number) for number in range(DAYS)]
 
 
@@ -79,12 +80,16 @@ def test_messages_are_those_of_the_sends_and_of_marketing_s_rule(played: Played)
     rule = shown.filter(pl.col("variant") == "rule")
     assert (rule["propensity"] == 1.0).all()
     assert rule["slate_id"].null_count() == len(rule)
-    assert (rule["eligible_arms"].list.len() == 1).all()
+    assigned = table(played[0], "assignments").filter(pl.col("variant") == "rule")
+    dealt = assigned.select("user_id", ds="slate_date")
+    assert len(rule.join(dealt, on=["user_id", "ds"])) == len(rule) > 0
+    for name in ("slates", "sends"):
+        assert not set(table(played[0], name)["variant"]) & {"rule"}
     assert shown["ds"].min() > sends["slate_date"].min() - timedelta(days=1)  # type: ignore[operator]
 
 
 def test_what_may_be_sent_is_what_the_world_says(played: Played, shop: Program, again: list[Day]) -> None:
-    slates = table(played[0], "slates").filter(pl.col("variant") != "rule")
+    slates = table(played[0], "slates")
     candidates = {row["slate_id"]: set(row["candidates"]) for row in slates.iter_rows(named=True)}
     seen = 0
     for day in again:
@@ -98,8 +103,11 @@ def test_what_may_be_sent_is_what_the_world_says(played: Played, shop: Program, 
     tomorrow = shop.start_date + timedelta(days=3)
     users = np.array(PSEUDONYMISE(pa.array(again[3].morning.ids)).to_pylist())
     reached = again[3].morning.consent.any(axis=1) & (again[3].tired < 4) & (again[3].morning.joins < 3)
-    there = set(table(played[0], "slates").filter(pl.col("slate_date") == tomorrow)["user_id"])
-    assert there == set(users[reached])
+    there = set(slates.filter(pl.col("slate_date") == tomorrow)["user_id"])
+    assigned = table(played[0], "assignments").filter(pl.col("slate_date") == tomorrow)
+    others = set(assigned.filter(pl.col("variant") == "rule")["user_id"])
+    assert there | others == set(users[reached])
+    assert not there & others
 
 
 def test_what_impressions_are_credited_with_is_what_happened(

@@ -207,3 +207,22 @@ def test_a_user_has_a_slate_of_the_variant_that_it_is_in():
     assert 0 < len(wrong) < 16
     assert set(found["fault"].to_pylist()) == {"a slate is of another variant than its user is in"}
     assert sorted(found["id"].to_pylist()) == sorted(wrong)
+
+
+def test_users_whom_somebody_else_decides_for_have_no_slate_and_nobody_else_goes_without():
+    dealt = scoring({"ours": (0.5, uniform()), "theirs": (0.5, uniform())})
+    both, alone = dealt.scored(people(16)), replace(dealt, external=frozenset({"theirs"})).scored(people(16))
+    theirs = set(both.filter(pa.compute.equal(both["variant"], "theirs"))["user_id"].to_pylist())
+    assert {*both["user_id"].to_pylist()} - theirs == {*alone["user_id"].to_pylist()}
+    assert 0 < len(theirs) < 16
+    judged = {"depth": 3, "assignment": dealt.assignment}
+
+    def found(slates, external):
+        rows = faults(slates, people(16), "shop", DAY, FLOOR, external=external, **judged).to_pylist()
+        return sorted((row["fault"], row["id"]) for row in rows)
+
+    assert found(alone, {"theirs"}) == found(both, ()) == []
+    assert found(alone, ()) == sorted(("a user of the day has no slate", user) for user in theirs)
+    of_theirs = [row["slate_id"] for row in both.to_pylist() if row["user_id"] in theirs]
+    expected = sorted(("a slate is for a user whom somebody else decides for", each) for each in of_theirs)
+    assert found(both, {"theirs"}) == expected

@@ -97,8 +97,8 @@ def _audit(
 
     def counted(tables: Tables) -> pa.Table:
         people = served(tables)
-        found = faults(tables["slates"], people, name, slate_date, issue.floor, issue.depth, assignment)
-        parts = [found, time_faults(tables["slates"], people, times)]
+        sound = tables["slates"], people, name, slate_date, issue.floor, issue.depth, assignment
+        parts = [faults(*sound, issue.external), time_faults(tables["slates"], people, times)]
         if channels is not None:
             parts.append(candidate_faults(tables["slates"], people, channels))
         if "withheld" in tables:

@@ -21,6 +21,7 @@ from nightslate.pipeline.arms import baseline_of_no_arm, costs_of_no_arm, offere
 from nightslate.pipeline.champion_reigns import Reign, untaught_champion
 from nightslate.pipeline.contact_figures import contact_figures
 from nightslate.pipeline.evidence_table import CHANGED
+from nightslate.pipeline.experiments import OTHERS
 from nightslate.pipeline.issue_shares import issue_shares
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
@@ -154,6 +155,8 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
         issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
         experiment=_experiment(night, tables),
+        external=sorted(issue.external),
+        others=int(tracked.run.data.metrics.get(OTHERS, 0)),
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
             "MLflow run": tracked.id,

@@ -17,13 +17,13 @@ from nightslate.core.policies.exposure_prices import reward_prices
 from nightslate.engines import Tables, Work
 from nightslate.engines.exchange import Part, Rows
 from nightslate.engines.work import Unit
-from nightslate.kernels.assignments import Assignment
+from nightslate.kernels.assignments import ASSIGNMENTS, Assignment
 from nightslate.kernels.budget_draws import slates
 from nightslate.kernels.scoring import CHOICES, SLATES, ScoredBy, Scoring, in_chunks
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.channels import channels_tonight
-from nightslate.pipeline.experiments import allocation_rows, assignment_tonight
+from nightslate.pipeline.experiments import OTHERS, allocation_rows, assignment_tonight
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.served_users import Served, UserTables, slated_users
 from nightslate.pipeline.slate_budgets import BudgetUse, budgets, budgets_of_no_arm, drawn_groups, track, uses
@@ -61,7 +61,7 @@ def run(
     known_of = UserTables(users, features, features_of_arms, risks)
     work, served = users_to_score(night, known_of, arms, withheld, issue_choices)
     attempts = {"slates": slates.begin(night.slate_date)}
-    if _has_begun(night):
+    if _records_assignments(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
     if (issue.exposure or issue.budgets) and work.inputs["users"].rows:
         staged, met = _with_goals(night, work, scoring, served, attempts, offered, multipliers)
@@ -71,8 +71,10 @@ def run(
     allocations.replace(night.slate_date, allocations.typed(rows), night.commit_metadata)
     if "assignments" in staged:
         assignments.publish(staged["assignments"], night.commit_metadata)
+    others = f"; {_say_others(night, staged)}" if issue.external else ""
     unused = f". Look: {warning}" if (warning := budgets_of_no_arm(night, arms)) else ""
-    return f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}{met}{unused}"
+    made = f"{staged['slates'].rows} slates of {night.slate_date} staged, champion {champion}"
+    return f"{made}{met}{others}{unused}"
 
 
 def scoring_by(
@@ -90,7 +92,8 @@ def scoring_by(
         assignment=assignment,
         variants=dict(sorted(variants.items())),
         adjustment=adjustment(night, offered),
-        randomised=frozenset(issue.variants) - frozenset(issue.adjusted),
+        randomised=frozenset(issue.scored) - frozenset(issue.adjusted),
+        external=issue.external,
     )
 
 
@@ -110,25 +113,31 @@ def staged_slates(
 
     def scored(tables: Tables) -> dict[str, pa.Table]:
         users = served(tables)
-        return _written(scoring, users, scoring.scored(users), attempts)
+        assigned = scoring.assignment.rows(users, scoring.issue)
+        return _written(scoring.scored(users), assigned, attempts)
 
     return night.engine.write(scored, work, attempts)
 
 
-def _has_begun(night: IssueNight) -> bool:
-    """Whether the experiment has: whom it deals where is recorded from then on."""
+def _records_assignments(night: IssueNight) -> bool:
+    """Whether it is recorded whom the experiment deals where: once it has begun, and always where somebody
+    else decides for some, who have no slate to say so."""
     start = night.issue.experiment.start
-    return start is None or night.slate_date >= start
+    return start is None or night.slate_date >= start or bool(night.issue.external)
 
 
-def _written(
-    scoring: Scoring, users: pa.Table, slates: pa.Table, wanted: Container[str]
-) -> dict[str, pa.Table]:
+def _written(slates: pa.Table, assigned: pa.Table, wanted: Container[str]) -> dict[str, pa.Table]:
     """What is written of some users, to those of the tables that are wanted."""
-    written = {"slates": slates.sort_by(_ORDER)}
-    if "assignments" in wanted:
-        written["assignments"] = scoring.assignment.rows(users, scoring.issue).sort_by("user_id")
-    return written
+    written = {"slates": slates.sort_by(_ORDER), "assignments": assigned.sort_by("user_id")}
+    return {name: rows for name, rows in written.items() if name in wanted}
+
+
+def _say_others(night: IssueNight, staged: Mapping[str, Staged]) -> str:
+    """How many users somebody else decides for, who are assigned and have no slate; also into the night's
+    run."""
+    count = staged["assignments"].rows - staged["slates"].rows
+    night.run().log_metrics({OTHERS: count})
+    return f"for {count} users of {', '.join(sorted(night.issue.external))} somebody else decides"
 
 
 def _with_goals(
@@ -146,28 +155,33 @@ def _with_goals(
     places = {(unit.bucket, unit.part): place for place, unit in enumerate(work.units)}
 
     def choices(unit: Unit) -> Iterator[tuple[Part, pa.Table]]:
-        for chosen in scoring.choices(served(unit.read()), expecting=bool(limits)):
-            yield ("choices", places[unit.bucket, unit.part]), chosen
+        users, place = served(unit.read()), places[unit.bucket, unit.part]
+        if "assignments" in attempts:
+            yield ("assignments", place), scoring.assignment.rows(users, scoring.issue)
+        for chosen in scoring.choices(users, expecting=bool(limits)):
+            yield ("choices", place), chosen
 
     with night.engine.exchange(choices, work.units, work.rows, night.scratch) as chosen:
-        rows_of = [chosen["choices", place] for place in places.values()]
-        users = UserChoices(night.engine, rows_of, ids, night.issue.slots)
+        of_units = [(chosen["choices", place], chosen["assignments", place]) for place in places.values()]
+        users = UserChoices(night.engine, [of_users for of_users, _ in of_units], ids, night.issue.slots)
         solution, used = _solved(night, users, scoring, wanted, limits, offered)
         multipliers = dict(zip(ids, solution.multipliers.tolist(), strict=True))
         adjusted = replace(scoring, adjustment=replace(scoring.adjustment, multipliers=multipliers))
         groups = drawn_groups(limits, offered) if limits and night.issue.slots == 1 else ()
         settled = users.first_groups(adjusted, groups) if groups else None
 
-        def ranked(rows: Rows) -> dict[str, pa.Table]:
-            read = rows.read(CHOICES)
+        def ranked(of_unit: tuple[Rows, Rows]) -> dict[str, pa.Table]:
+            of_users, assigned = of_unit
+            read = of_users.read(CHOICES)
             made = (
                 map(adjusted.slates, in_chunks(read))
                 if settled is None
                 else slates(read, adjusted, groups, settled)
             )
-            return _written(adjusted, read, pa.concat_tables([SLATES.empty_table(), *made]), attempts)
+            made_of_unit = pa.concat_tables([SLATES.empty_table(), *made])
+            return _written(made_of_unit, assigned.read(ASSIGNMENTS), attempts)
 
-        parts = [(*at, rows) for at, rows in zip(places, rows_of, strict=True)]
+        parts = [(*at, of_unit) for at, of_unit in zip(places, of_units, strict=True)]
         staged = night.engine.write_parts(ranked, parts, work.rows, attempts)
     rows = _multiplier_rows(night, ids, solution)
     solved.replace(night.slate_date, solved.typed(rows), night.commit_metadata)

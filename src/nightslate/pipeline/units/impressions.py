@@ -99,8 +99,8 @@ class OnImpressions:
     ) -> Evaluated:
         """Every learner, cross-fitted over the evaluation window; and on the cohorts."""
         setup = _set_up(night, logs, offered, learners(night, epsilons))
-        weighed, left_out = logs_to_weigh(night, logs.impressions, setup.logs)
-        how = Progressive(cohorts, setup.evaluator, frozenset(setup.counts["arm_id"]), night.name)
+        weighed = setup.weighed
+        how = Progressive(cohorts, setup.evaluator, setup.shown, night.name)
         sweeps, uplift = _sweeps(night, setup.evaluator), _uplift(night, cohorts, setup.evaluator, weighed)
         looks: list[Progressive | EpsilonSweeps | Uplifts] = [how, sweeps, *([uplift] if uplift else [])]
 
@@ -120,7 +120,7 @@ class OnImpressions:
             units=f"{night.issue.unit.name}s that count",
             rewards=setup.rewards,
             metrics=examination_metrics(setup.examination, "evaluation.examination"),
-            words=in_words(setup.examination) + left_out,
+            words=in_words(setup.examination) + setup.left_out,
             tables={
                 **({"sweeps": swept} if swept else {}),
                 **({"uplift": uplift.rows(states)} if uplift else {}),
@@ -133,8 +133,8 @@ class OnImpressions:
         """What cohorts say whose impressions have had the windows of the issue's rewards, of the credits of
         its kinds of outcomes alone. See `short_outcomes.night_of_short_outcomes`."""
         setup = _set_up(night, logs, offered, {}, frozenset(night.issue.rewards.values))
-        weighed, _ = logs_to_weigh(night, logs.impressions, setup.logs)
-        how = Progressive(cohorts, setup.evaluator, frozenset(setup.counts["arm_id"]), night.name)
+        weighed = setup.weighed
+        how = Progressive(cohorts, setup.evaluator, setup.shown, night.name)
         states = night.engine.fold(
             how.no_cohorts(), lambda tables: how.of_cohorts(weighed.rows(tables)), weighed.work
         )
@@ -161,7 +161,7 @@ class OnImpressions:
             return {}
         chosen = {name: learner for name, learner in learners(night, unset).items() if name in unset}
         setup = _set_up(night, logs, offered, chosen)
-        weighed, _ = logs_to_weigh(night, logs.impressions, setup.logs)
+        weighed = setup.weighed
         sweeps = _sweeps(night, setup.evaluator)
         states = night.engine.fold(
             sweeps.initial(), lambda tables: sweeps.update(weighed.rows(tables)), weighed.work
@@ -182,11 +182,13 @@ def _learnt(
 
 @dataclass(frozen=True)
 class _SetUp:
-    """The impressions of the evaluation window, what is counted in them, how likely slots are looked at, how
-    policies are evaluated on them, and what one reward can be, where that is known."""
+    """The impressions of the evaluation window that policies are weighed on, a word on what is left out, the
+    arms that they show, how likely slots are looked at, how policies are evaluated on them, and what one
+    reward can be, where that is known."""
 
-    logs: Logs
-    counts: Mapping[str, Mapping[str, int]]
+    weighed: Logs
+    left_out: str
+    shown: frozenset[str]
     examination: FoldExaminations
     evaluator: Evaluator
     rewards: RewardRange | None
@@ -225,11 +227,14 @@ def _set_up(
     )
     taught, earned = lessons_learnt(night, learnt_from, lessons)
     crossfit = _crossfit(night, described, fitted, taught, examination.for_folds)
+    weighed, left_out = logs_to_weigh(night, logs.impressions, learnt_from)
+    weighed_arms = value_counts(night, weighed, ("arm_id",)) if issue.external else counts
+    shown = frozenset(weighed_arms["arm_id"])
     rewards = known_reward_range(night, {*arms, *counts["arm_id"]})
     least, most = _possible(rewards, earned)
     evaluator = Evaluator(
         arms=arms,
-        supported=np.array([arm in counts["arm_id"] for arm in arms]),
+        supported=np.array([arm in shown for arm in arms]),
         encoder=encoder,
         floor=issue.floor,
         estimators=issue.estimators,
@@ -241,7 +246,7 @@ def _set_up(
         costs=issue.rewards.costs,
         restricted=night.program.sends is not None,
     )
-    return _SetUp(learnt_from, counts, examination, evaluator, rewards)
+    return _SetUp(weighed, left_out, shown, examination, evaluator, rewards)
 
 
 def _sweeps(night: IssueNight, evaluator: Evaluator) -> EpsilonSweeps:

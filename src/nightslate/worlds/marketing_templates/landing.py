@@ -89,8 +89,8 @@ class Landing:
         write_day(self.folder, date_, logs)
 
     def _impressions(self, day: Day) -> pa.Table:
-        """What was delivered, and nothing where that was decided: what bounced was shown to nobody. Nothing
-        else could be sent where marketing's rule decided, so its propensity is 1 among that one arm."""
+        """What was delivered, and nothing where that was decided: what bounced was shown to nobody. Where
+        marketing's rule decided, it was sure to."""
         decisions = day.decisions
         shown = np.flatnonzero(day.delivered | (decisions.arm == NOTHING))
         at = pa.array(shown)

@@ -1,4 +1,4 @@
-"""The true values of a night's policies: their expected reward at the decisions that were logged, had each
+"""The true values of a night's policies: their expected reward at the decisions that slates made, had each
 policy chosen by itself among what could be sent, mixed with the floor."""
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from nightslate.worlds.night_results import fitted_models
 
 @dataclass(frozen=True)
 class Truth:
-    """Of the logged decisions of a day (m,): what was known of their customers (`contexts`), the expected
-    reward `worth` (m, arms) of what is delivered, and what was `eligible` (m, arms)."""
+    """Of the decisions of a day that are of slates (m,): what was known of their customers (`contexts`), the
+    expected reward `worth` (m, arms) of what is delivered, and what was `eligible` (m, arms)."""
 
     contexts: pa.Table
     worth: Floats
@@ -32,9 +32,11 @@ class Truth:
 
     @classmethod
     def of(cls, night: IssueNight, day: Day, values: Mapping[str, float]) -> Truth:
-        """Of a day and its night. What bounced is not logged."""
+        """Of a day and its night. What bounced is not logged, and what marketing's rule decided is not
+        weighed."""
         decisions = day.decisions
-        logged = np.flatnonzero(day.delivered | (decisions.arm == NOTHING))
+        logged = day.delivered | (decisions.arm == NOTHING)
+        logged = np.flatnonzero(logged & decisions.slate_id.is_valid().to_numpy(zero_copy_only=False))
         known = profiles(day.morning.take(decisions.place[logged]))
         worth = day.chances.worth(values)[logged]
         return cls(with_features(night, known, night.ds), worth, decisions.eligible[logged])

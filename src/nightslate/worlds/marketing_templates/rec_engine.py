@@ -24,7 +24,7 @@ from nightslate.worlds.marketing_templates.templates import (
     offered,
 )
 from nightslate.worlds.marketing_templates.world import TENURES, ZONES, Customers, World
-from nightslate.worlds.published_slates import sends_of_day
+from nightslate.worlds.published_slates import sends_of_day, users_of_variant
 
 RULE = "rule"
 """The variant of customers whom marketing sends what its rule says."""
@@ -75,41 +75,60 @@ class Decider(Protocol):
 
 @dataclass(frozen=True)
 class PublishedSends:
-    """Sends what the sends of the day say, when they say so. Customers of the variant `rule` are sent what
-    marketing's rule says instead. `folder`: of the table of sends."""
+    """Sends what the sends of the day say, when they say so. Customers whom the experiment deals to the
+    variant `rule` are sent what marketing's rule says. `sends`, `assignments`: the folders of these
+    tables."""
 
     world: World
     first_day: date
-    folder: Path
+    sends: Path
+    assignments: Path
     pseudonymise: Pseudonymiser
 
     def __call__(self, moment: Moment) -> Decisions:
-        """The sends of the day, read as any reader does, but of those who have no consent any more."""
-        today = self.first_day + timedelta(days=moment.day)
-        sends = sends_of_day(self.folder, today)
+        """Both tables are read as any reader does; sends, but of those who have no consent any more."""
         users = self.pseudonymise(pa.array(moment.people.ids, pa.string()))
+        decisions = together(self._by_sends(moment, users), self._by_rule(moment, users))
+        some = moment.people.take(decisions.place)
+        at = decisions.at + _WITHIN * self.world.draws(some, moment.day, "goes out")
+        return decisions._replace(at=np.where(decisions.arm == NOTHING, _DECIDED_AT, at))
+
+    def _by_sends(self, moment: Moment, users: pa.Array) -> Decisions:
+        today = self._today(moment)
+        sends = sends_of_day(self.sends, today)
         sends = sends.filter(pc.or_kleene(pc.is_null(sends["reason"]), pc.equal(sends["reason"], "nothing")))
-        place = pc.index_in(sends["user_id"].combine_chunks(), users).to_numpy().astype(np.int64)
-        arm = pc.index_in(sends["arm_id"].combine_chunks(), pa.array(ARMS)).to_numpy().astype(np.int64)
-        midnight = np.datetime64(today, "us")
-        seconds = (sends["send_at"].to_numpy() - midnight) / np.timedelta64(1, "s")
-        eligible = moment.eligible[place]
-        by_rule = pc.equal(sends["variant"], RULE).to_numpy(zero_copy_only=False).astype(np.bool_)
-        rule = MarketingRule(self.world)
-        arm = np.where(by_rule, rule.arms(moment)[place], arm)
-        eligible[by_rule] = arm[by_rule, None] == np.arange(len(ARMS))
-        some = moment.people.take(place)
-        at = np.where(by_rule, noon(some, today), seconds) + _WITHIN * self.world.draws(
-            some, moment.day, "goes out"
-        )
-        return Decisions(
-            place=place,
-            arm=arm,
-            at=np.where(arm == NOTHING, _DECIDED_AT, at),
-            eligible=eligible,
-            slate_id=pc.if_else(pa.array(by_rule), None, sends["slate_id"].combine_chunks()),
-            variant=sends["variant"].combine_chunks(),
-        )
+        place = _places(sends["user_id"].combine_chunks(), users)
+        seconds = (sends["send_at"].to_numpy() - np.datetime64(today, "us")) / np.timedelta64(1, "s")
+        slate_id, variant = (sends[name].combine_chunks() for name in ("slate_id", "variant"))
+        arm = _places(sends["arm_id"].combine_chunks(), pa.array(ARMS))
+        return Decisions(place, arm, seconds, moment.eligible[place], slate_id, variant)
+
+    def _by_rule(self, moment: Moment, users: pa.Array) -> Decisions:
+        today = self._today(moment)
+        place = np.sort(_places(users_of_variant(self.assignments, today, RULE), users))
+        arm, at = MarketingRule(self.world).arms(moment)[place], noon(moment.people.take(place), today)
+        no_slate, variant = pa.nulls(len(place), pa.string()), pa.repeat(RULE, len(place))
+        return Decisions(place, arm, at, moment.eligible[place], no_slate, variant)
+
+    def _today(self, moment: Moment) -> date:
+        return self.first_day + timedelta(days=moment.day)
+
+
+def together(one: Decisions, other: Decisions) -> Decisions:
+    """Those of some customers, and of others."""
+    return Decisions(
+        place=np.concatenate([one.place, other.place]),
+        arm=np.concatenate([one.arm, other.arm]),
+        at=np.concatenate([one.at, other.at]),
+        eligible=np.concatenate([one.eligible, other.eligible]),
+        slate_id=pa.concat_arrays([one.slate_id, other.slate_id]),
+        variant=pa.concat_arrays([one.variant, other.variant]),
+    )
+
+
+def _places(values: pa.Array, among: pa.Array) -> Ints:
+    """(n,): where each is, of values that are all there."""
+    return np.asarray(pc.index_in(values, among).to_numpy(), dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class MarketingSimulation:
         self._setup = setup
         self._world = world = World(setup.users, setup.seed)
         self._landing = Landing(world, setup.landing, first)
-        self._shown = Population(world, most, PublishedSends(world, first, setup.sends, setup.pseudonymise))
+        published = PublishedSends(world, first, setup.sends, setup.assignments, setup.pseudonymise)
+        self._shown = Population(world, most, published)
         self._others = {
             AS_RULE: Population(world, most, MarketingRule(world)),
             BEST: Population(world, most, FullKnowledge(world, values)),

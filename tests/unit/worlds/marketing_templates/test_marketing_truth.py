@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from nightslate.worlds.marketing_templates.policy_values import Truth
 from nightslate.worlds.marketing_templates.rec_engine import Moment
-from nightslate.worlds.marketing_templates.templates import ARMS, NOTHING
+from nightslate.worlds.marketing_templates.templates import ARMS
 from nightslate.worlds.marketing_templates.world import World
 
 VALUES = {"purchased": 1.0, "clicked": 0.02, "unsubscribed": -1.5}
@@ -29,12 +29,3 @@ def test_a_policy_is_worth_the_mean_of_what_it_would_send_among_what_may_be_sent
         share = weights[row, may] / weights[row, may].sum()
         expected.append(sum(p * found.worth[row, arm] for p, arm in zip(share, may, strict=True)))
     np.testing.assert_allclose(found.of_policy(weights), expected)
-
-
-def test_where_marketing_s_rule_decided_every_policy_is_worth_what_it_sent() -> None:
-    found, arm = truth(), np.arange(USERS) % len(ARMS)
-    only = Truth(found.contexts, found.worth, arm[:, None] == np.arange(len(ARMS)))
-    for seed in (1, 2):
-        weights = np.random.default_rng(seed).dirichlet(np.ones(len(ARMS)), USERS)
-        np.testing.assert_allclose(only.of_policy(weights), found.worth[np.arange(USERS), arm])
-    assert (only.of_policy(weights)[arm == NOTHING] == 0).all()
