@@ -145,9 +145,9 @@ class OnImpressions:
     ) -> ControlsFound:
         """The champion of each day and the controls, on what was shown on the day."""
         setup = _set_up(night, logs, offered, {})
-        weighed, _ = logs_to_weigh(night, logs.impressions, setup.logs)
         evaluator = replace(setup.evaluator, estimators=(night.issue.judged_by,))
-        how = ControlsOfUnits(controlled, evaluator, frozenset(setup.counts["arm_id"]), night.name)
+        how = ControlsOfUnits(controlled, evaluator, setup.shown, night.name)
+        weighed = setup.weighed
         states = night.engine.fold(
             how.initial(), lambda tables: how.update(weighed.rows(tables)), weighed.work
         )
