@@ -414,6 +414,16 @@ def test_a_quantile_is_the_most_that_a_user_counts_for(home: Path) -> None:
     assert once.height == found.height
 
 
+def test_users_who_were_in_no_earlier_experiment_are_a_segment_too(home: Path) -> None:
+    """Of the same shares: here nights from before the start recorded no assignments."""
+    read_out(home, 4, former="autumn")
+    found = rows(home, "readouts").filter(ds=DAYS[4], scope="exposed", metric="reward", period="cumulative")
+    of_all, former = (found.filter(pl.col("segment").eq_missing(name)) for name in (None, "former_variant"))
+    assert former["segment_value"].to_list() == [None] * former.height
+    told = former.filter(method="difference", variant="new").select("n", "effect", "stderr")
+    assert told.rows() == of_all.filter(method="difference", variant="new").select(told.columns).rows()
+
+
 def test_what_no_log_has_is_told(home: Path) -> None:
     metrics = {"reward": {"source": "rewards"}, "a": {"source": "outcomes", "where": {"kind": "clik"}}}
     said = read_out(home, 5, metrics=metrics, guardrails=[])
