@@ -111,7 +111,8 @@ def test_what_users_were_in_before_is_a_segment() -> None:
                 }
             )
     of_same_salt = [{**row, "experiment": SALT, "variant": "old"} for row in earlier[:5]]
-    rows["assignments"] = [*of_same_salt, *earlier, *rows["assignments"]]
+    later = [{**row, "variant": "green", "slate_date": max(SHARES)} for row in earlier]
+    rows["assignments"] = [*of_same_salt, *earlier, *rows["assignments"], *later]
     how = readout(segments=("former_variant",), former="winter")
     found = folded(how, rows)[Figure("clicks", "exposed", "cumulative")].states
     for variant in VARIANTS:
