@@ -17,6 +17,7 @@ from nightslate.kernels.features import AT, USER, integers
 from nightslate.kernels.lists import place_in
 from nightslate.kernels.ordering import order_by
 from nightslate.programs.days import microseconds
+from nightslate.programs.readouts import FORMER
 from nightslate.records.instants import INSTANT
 
 Scope = Literal["assigned", "exposed"]
@@ -54,6 +55,19 @@ class Allocated:
         there, place = np.unique(days, return_inverse=True)
         shares = [self.shares[EPOCH + timedelta(days=int(day))] for day in there]
         return np.array(shares, dtype=np.float64).reshape(len(there), len(self.variants))[place]
+
+
+def with_former_variant(impressions: pa.Table, assignments: pa.Table, salt: str, before: date) -> pa.Table:
+    """Impressions, with the variant of another experiment that their users were last in before a day; null
+    where they were in none. assignments: in the order of days."""
+    former = (pc.field("experiment") == salt) & (pc.field("slate_date") < before)
+    theirs = assignments.filter(former).combine_chunks()
+    ids = pc.unique(theirs[USER])
+    last = np.full(len(ids) + 1, -1)
+    last[place_in(theirs[USER], ids)] = np.arange(theirs.num_rows)
+    place = last[place_in(impressions[USER], ids)]
+    variants = theirs["variant"].combine_chunks()
+    return impressions.append_column(FORMER, variants.take(pa.array(place, mask=place < 0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,14 @@ from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.core.experiments import Moments, SampleRatio
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
-from nightslate.kernels.experiment_users import DAY, EPOCH, Allocated, ExperimentUsers, Scope
+from nightslate.kernels.experiment_users import (
+    DAY,
+    EPOCH,
+    Allocated,
+    ExperimentUsers,
+    Scope,
+    with_former_variant,
+)
 from nightslate.kernels.fatigue import by_showing
 from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
@@ -51,7 +58,7 @@ Key = Figure | Daily | str
 class Readout:
     """What is read out on the night of ds. arms: those there are, with the columns that are looked at; costs:
     of showing them; caps: the most that a user counts for, by metric; features: those of users that
-    are looked at, with their defaults."""
+    are looked at, with their defaults; former: the salt of the experiment that told users apart before."""
 
     allocated: Allocated
     ds: date
@@ -63,6 +70,7 @@ class Readout:
     caps: Mapping[str, float]
     features: Mapping[str, float | str] = field(default_factory=dict)
     fatigue: Fatigue | None = None
+    former: str | None = None
 
     @property
     def figures(self) -> list[Figure]:
@@ -137,7 +145,8 @@ class Readout:
 
     def _users(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, dict[str, Counted]]:
         """The users, and what is counted of them, by how it is said."""
-        users = ExperimentUsers.of(self.allocated, tables["assignments"], self._shown(tables))
+        assignments = tables["assignments"].filter(pc.field("slate_date") >= self.allocated.since)
+        users = ExperimentUsers.of(self.allocated, assignments, self._shown(tables))
         sources = dict.fromkeys(part.source for part in self.parts.values())
         rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
         return users, {
@@ -151,11 +160,15 @@ class Readout:
         return Done.of(part, rows, users)
 
     def _shown(self, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """The impressions, with the features that segments are told by, as of the end of the day before."""
+        """The impressions, with what segments are told by that is not of contexts: features as of the end of
+        the day before, and variants of before."""
+        shown = tables["impressions"]
+        if self.former:
+            shown = with_former_variant(shown, tables["assignments"], self.former, self.allocated.since)
         of_features = {name: self.features[name] for name in self.segments if name in self.features}
-        if not of_features:
-            return tables["impressions"]
-        return KnownFeatures(of_features, of_decisions=False).beside(tables["impressions"], tables[FEATURES])
+        if of_features:
+            shown = KnownFeatures(of_features, of_decisions=False).beside(shown, tables[FEATURES])
+        return shown
 
     def _spans(self, figure: Figure, users: ExperimentUsers) -> Spans:
         """Of the users whose time is over."""

@@ -14,8 +14,8 @@ from nightslate.pipeline.night import IssueNight
 
 def fatigue_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any]) -> Iterator[dict[str, Any]]:
     """One a variant and number of the showing; none where the program does not ask."""
-    confidence, none = night.issue.evaluation.confidence, MomentsByName.initial()
-    found: MomentsByName = states.get(FATIGUE, none)
+    confidence, asked = night.issue.evaluation.confidence, night.issue.experiment.fatigue
+    found: MomentsByName = states.get(FATIGUE, MomentsByName.initial())
     cells = {(str(variant), int(str(number))): sums for (variant, number), sums in found.states.items()}
     for (variant, number), sums in sorted(cells.items()):
         told = responses(sums, confidence)
@@ -24,6 +24,7 @@ def fatigue_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
             "experiment": dealt.salt,
             "variant": variant,
             "showing": number,
+            "and_later": asked is not None and number == asked.most,
             "users": told.rate.n,
             "rate": told.rate.value,
             "stderr": told.rate.stderr,

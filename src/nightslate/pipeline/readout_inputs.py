@@ -20,11 +20,15 @@ from nightslate.pipeline.bucket_inputs import bucket_input, files_input
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.days import days_before
 from nightslate.programs.features import ARM, USER, of_users
-from nightslate.programs.readouts import FEATURES, REWARDS
+from nightslate.programs.readouts import FEATURES, FORMER, REWARDS
 from nightslate.tables import Table
 
 _SAMPLED = 1_000_000
 """Impressions whose users quantiles are taken of: of more, a sample of them."""
+
+
+_FORMER_DAYS = 28
+"""Before the start, in which an earlier experiment is looked for."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def readout_of(night: IssueNight, tables: ReadoutTables, dealt: Allocated) -> Re
         ds=night.ds,
         metrics=asked.metrics,
         covariates=asked.covariates,
-        segments=asked.segments,
+        segments=asked.told_apart_by,
         arms=_arms(night, tables.arms),
         costs=night.issue.rewards.costs,
         caps={
@@ -79,6 +83,7 @@ def readout_of(night: IssueNight, tables: ReadoutTables, dealt: Allocated) -> Re
         },
         features=_features(night),
         fatigue=asked.fatigue,
+        former=asked.former,
     )
 
 
@@ -102,9 +107,10 @@ def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
     assignments = tables.assignments.of_all_issues() if together else tables.assignments
     back = max((days_before(each.looks_back) for each in readout.covariates.values()), default=0)
     since = start - timedelta(days=back)
-    assigned = assignments.snapshot().files(start, night.ds)
+    of_former = timedelta(days=_FORMER_DAYS if readout.former else 0)
+    assigned = assignments.snapshot().files(start - of_former, night.ds)
     inputs: dict[str, Input] = {"assignments": files_input(assignments, assigned, ASSIGNMENT_COLUMNS)}
-    of_contexts = [name for name in readout.segments if name not in readout.features]
+    of_contexts = [name for name in readout.segments if name not in (*readout.features, FORMER)]
     shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *of_contexts, *sources.get("impressions", ())]))
     inputs["impressions"] = (
         bucket_input(night, tables.impressions, shown, since)

@@ -17,7 +17,12 @@ from nightslate.programs.features import FeatureSpecs, of_users
 from nightslate.programs.keyed_features import keyed_of
 from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_known, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
-from nightslate.programs.measurable import require_comparable, require_measurable, require_responses
+from nightslate.programs.measurable import (
+    require_comparable,
+    require_former,
+    require_measurable,
+    require_responses,
+)
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
 from nightslate.programs.slates import SlateGoals, require_consistent
@@ -130,6 +135,8 @@ class Issue(SlateGoals):
         told_by = asked.metrics, asked.covariates, asked.segments
         require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
         require_measurable(*told_by, self.logs, context_of(of_users(self.features)))
+        columns = [feature.name for feature in self.context]
+        require_former(asked.former, self.salt, asked.start, asked.control, columns)
         require_responses(asked.fatigue, [*self.rewards.values], asked.control)
         windows = {
             "training.window_days": self.training.window_days,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from nightslate.programs.computable import columns_of
 from nightslate.programs.features import ColumnType
 from nightslate.programs.logs import Activity, Feature, Logs
-from nightslate.programs.readouts import FEATURES, Covariate, Fatigue, Guardrail, Measured, Metric
+from nightslate.programs.readouts import FEATURES, FORMER, Covariate, Fatigue, Guardrail, Measured, Metric
 
 
 def require_comparable(
@@ -63,6 +64,22 @@ def require_responses(fatigue: Fatigue | None, values: Iterable[str], control: s
                 f"experiment.fatigue: kinds: {kind!r} is none of rewards.values (there: {list(values)}); no"
                 " other outcome is credited to what was shown"
             )
+
+
+def require_former(
+    former: str | None, salt: str, start: date | None, control: str | None, columns: Iterable[str]
+) -> None:
+    """Raise ValueError, naming the key, unless an earlier experiment is another one, of before the start."""
+    if former is None:
+        return
+    if control is None:
+        raise ValueError("experiment.former: say the `control` and the `metrics` that it is for")
+    if former == salt:
+        raise ValueError(f"experiment.former: {former!r} is this experiment's own salt; say an earlier one's")
+    if start is None:
+        raise ValueError("experiment.former: say the `start`, before which the earlier experiment was")
+    if FORMER in columns:
+        raise ValueError(f"experiment.former: {FORMER} is a column of contexts already; give it another name")
 
 
 def require_measurable(

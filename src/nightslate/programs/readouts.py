@@ -13,6 +13,9 @@ from nightslate.programs.features import Condition
 from nightslate.programs.strict import MOST_DAYS, Duration, Name, Strict, Worth
 
 REWARDS, FEATURES = "rewards", "features"
+FORMER = "former_variant"
+"""The segment of users by what an earlier experiment assigned them to."""
+
 _OF_METRICS = ("kind", "per", "day", "winsorise", "after", "until")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from nightslate.programs.examination import Examination
-from nightslate.programs.readouts import Covariate, Fatigue, Guardrails, Metric
+from nightslate.programs.readouts import FORMER, Covariate, Fatigue, Guardrails, Metric
 from nightslate.programs.strict import Name, Share, Strict, Text
 
 EXTERNAL = "external"
@@ -40,7 +40,8 @@ class Experiment(Strict):
 
     What is read out of it: what each variant is worth against the `control`, by `metrics`; within `segments`
     of users as of their first exposure; more precisely by `covariates`; whether `guardrails` hold; and
-    how users respond to what they have been shown before (`fatigue`).
+    how users respond to what they have been shown before (`fatigue`). `former`: the salt
+    of an earlier experiment on the same users, whose variants are a segment more.
     `decided_by`: the metric that decisions go by, which is better if it is higher; the only one, where it is
     not said. Without metrics nothing is read out."""
 
@@ -53,6 +54,12 @@ class Experiment(Strict):
     segments: Annotated[tuple[Name, ...], Field(strict=False, max_length=20)] = ()
     guardrails: Guardrails = ()
     fatigue: Fatigue | None = None
+    former: Text | None = None
+
+    @property
+    def told_apart_by(self) -> tuple[Name, ...]:
+        """All segments."""
+        return (*self.segments, *([FORMER] if self.former else []))
 
     @property
     def foremost(self) -> str:

@@ -46,11 +46,10 @@ def fatigue_told(fatigue: pa.Table) -> Fatigue | None:
     rows = fatigue.sort_by([("variant", "ascending"), ("showing", "ascending")]).to_pylist()
     if not rows:
         return None
-    last = max(row["showing"] for row in rows)
     showings = [
         Showing(
             variant=row["variant"],
-            showing=f"{row['showing']}{' and later' if row['showing'] == last else ''}",
+            showing=f"{row['showing']}{' and later' if row['and_later'] else ''}",
             users=row["users"],
             rate=_RATE.value(row["rate"]),
             rate_interval=_RATE.interval(row["lower"], row["upper"]),
@@ -65,7 +64,8 @@ def fatigue_told(fatigue: pa.Table) -> Fatigue | None:
 
 
 def responses_by_showing(rows: Sequence[Row]) -> alt.LayerChart | None:
-    """The share of showings that were responded to, a line a variant, with the interval of every look."""
+    """The share of showings that were responded to, a line a variant where it has an interval of every look;
+    of fewer users dots alone, which are hollow."""
     drawn = [
         {
             "variant": row["variant"],
@@ -85,13 +85,16 @@ def responses_by_showing(rows: Sequence[Row]) -> alt.LayerChart | None:
     colours = [ESTIMATOR_COLOURS[place % len(ESTIMATOR_COLOURS)] for place in range(len(variants))]
     x = alt.X("showing:O", title="showing of the same arm", axis=alt.Axis(labelAngle=0, grid=False))
     color = alt.Color("variant:N", scale=alt.Scale(domain=variants, range=colours), title="variant")
-    base = alt.Chart(inline(drawn)).encode(x=x, color=color)
-    known = alt.Chart(inline([row for row in drawn if "lower" in row])).encode(x=x, color=color)
+    of_many, of_few = (
+        alt.Chart(inline([row for row in drawn if ("lower" in row) == many])).encode(x=x, color=color)
+        for many in (True, False)
+    )
     return layered(
         [
-            known.mark_rule(strokeWidth=2).encode(y=_y("lower"), y2="upper:Q"),
-            base.mark_line(strokeWidth=2).encode(y=_y("value")),
-            base.mark_point(filled=True, size=60, opacity=1).encode(y=_y("value")),
+            of_many.mark_rule(strokeWidth=2).encode(y=_y("lower"), y2="upper:Q"),
+            of_many.mark_line(strokeWidth=2).encode(y=_y("value")),
+            of_many.mark_point(filled=True, size=60, opacity=1).encode(y=_y("value")),
+            of_few.mark_point(filled=False, size=40, opacity=1).encode(y=_y("value")),
         ],
         _HEIGHT,
     )

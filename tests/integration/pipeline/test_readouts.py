@@ -343,7 +343,7 @@ def test_users_who_are_shown_the_same_arm_again_are_counted(home: Path) -> None:
         assert told["users"] == mine["user_id"].n_unique()
         rate = np.average(mine["clicked"].to_numpy(), weights=1 / mine["probability"].to_numpy())
         assert told["rate"] == pytest.approx(rate, rel=1e-9)
-    assert found["showing"].to_list() == [1, 2]
+    assert found.select("showing", "and_later").rows() == [(1, False), (2, True)]
     assert found["change"].to_list()[0] == 0
 
 
@@ -432,6 +432,16 @@ def test_a_quantile_is_the_most_that_a_user_counts_for(home: Path) -> None:
         by_metric = [found.filter(metric=metric).sort(pl.all().exclude("metric"))[name] for metric in "abc"]
         assert by_metric[1].to_list() == by_metric[2].to_list() != by_metric[0].to_list()
     assert once.height == found.height
+
+
+def test_users_who_were_in_no_earlier_experiment_are_a_segment_too(home: Path) -> None:
+    """Of the same shares: here nights from before the start recorded no assignments."""
+    read_out(home, 4, former="autumn")
+    found = rows(home, "readouts").filter(ds=DAYS[4], scope="exposed", metric="reward", period="cumulative")
+    of_all, former = (found.filter(pl.col("segment").eq_missing(name)) for name in (None, "former_variant"))
+    assert former["segment_value"].to_list() == [None] * former.height
+    told = former.filter(method="difference", variant="new").select("n", "effect", "stderr")
+    assert told.rows() == of_all.filter(method="difference", variant="new").select(told.columns).rows()
 
 
 def test_what_no_log_has_is_told(home: Path) -> None:

@@ -118,6 +118,36 @@ def test_segments_are_those_of_the_first_exposure() -> None:
     assert not any(place[1] for place in found[Figure("clicks", "assigned", "cumulative")].states)
 
 
+def test_what_users_were_in_before_is_a_segment() -> None:
+    rows = logs(10)
+    truth, dice = OneByOne(rows), np.random.default_rng(3)
+    former, earlier = dict[str, str](), []
+    for number in (3, 2, 1):
+        for user in [*truth.first][::2]:
+            former[user] = ("red", "blue")[int(dice.integers(2))]
+            earlier.append(
+                {
+                    "user_id": user,
+                    "experiment": "winter",
+                    "variant": former[user],
+                    "slate_date": min(SHARES) - timedelta(days=number),
+                }
+            )
+    of_same_salt = [{**row, "experiment": SALT, "variant": "old"} for row in earlier[:5]]
+    later = [{**row, "variant": "green", "slate_date": max(SHARES)} for row in earlier]
+    rows["assignments"] = [*of_same_salt, *earlier, *rows["assignments"], *later]
+    how = readout(segments=("former_variant",), former="winter")
+    found = folded(how, rows)[Figure("clicks", "exposed", "cumulative")].states
+    for variant in VARIANTS:
+        mine = [
+            former.get(user)
+            for user, row in truth.first.items()
+            if row["variant"] == variant and truth.since(user, "exposed")
+        ]
+        for name in ("red", "blue", None):
+            assert found[variant, "former_variant", name].n == mine.count(name) > 0
+
+
 def test_sample_ratios_are_by_the_probabilities_of_the_day_of_assignment() -> None:
     rows = logs(5)
     found, truth = folded(readout(), rows), OneByOne(rows)

@@ -130,6 +130,7 @@ def test_responses_to_what_was_shown_before_are_drawn_by_variant():
     again = [
         {
             "issue": "homepage", "experiment": "spring", "variant": variant, "showing": showing, "users": 99,
+            "and_later": showing == 2,
             "rate": 0.06 / showing, "first_rate": 0.06, "change": 0.06 / showing - 0.06, "confidence": 0.95,
             "lower": 0.01, "upper": 0.09, "change_lower": None, "change_upper": None,
             "first_day": date(2019, 11, 10),

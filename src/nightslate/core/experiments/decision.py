@@ -21,12 +21,16 @@ _FARTHEST = 1000.0
 
 @dataclass(frozen=True)
 class Guardrail:
-    """That a variant may not be worse than the control by more than a margin. effects: of each treatment,
-    positive where it is better; margin: in the unit of the metric, 0 or more."""
+    """That a variant may not be worse than the control by more than a margin. effects: of treatments of which
+    anything is known, positive where they are better; margin: in the unit of the metric, 0 or more."""
 
     metric: str
     effects: Mapping[str, Difference]
     margin: float
+
+    def of(self, treatment: str) -> Difference:
+        """Its effect, unknown while users have not had the time that the metric takes."""
+        return self.effects.get(treatment, Difference(None))
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def _broken(name: str, guardrails: Sequence[Guardrail]) -> list[str]:
     return [
         f"{name}: {guard.metric} is worse by more than {guard.margin:g}"
         for guard in guardrails
-        if (upper := guard.effects[name].anytime_upper) is not None and upper < -guard.margin
+        if (upper := guard.of(name).anytime_upper) is not None and upper < -guard.margin
     ]
 
 
@@ -154,5 +158,5 @@ def _not_yet_known(name: str, guardrails: Sequence[Guardrail]) -> list[str]:
     return [
         f"{name}: {guard.metric} could still be worse by more than {guard.margin:g}"
         for guard in guardrails
-        if (lower := guard.effects[name].anytime_lower) is None or lower < -guard.margin
+        if (lower := guard.of(name).anytime_lower) is None or lower < -guard.margin
     ]

@@ -46,6 +46,14 @@ def test_all_worse_is_stopped_and_one_that_is_open_goes_on():
     assert decided({"b": found(-8.0), "c": found(0.5)}).word == "go on"
 
 
+def test_a_guardrail_of_which_nothing_is_known_yet_holds_up_what_is_better():
+    guardrail = Guardrail("returns", {}, 1.0)
+    verdict = decided({"b": found(8.0), "c": found(-8.0)}, guardrails=[guardrail])
+    assert verdict.word == "go on"
+    assert "b: returns could still be worse by more than 1" in verdict.reasons
+    assert decided({"c": found(-8.0)}, guardrails=[guardrail]).word == "stop"
+
+
 def test_several_variants_take_more_evidence():
     alone = found(reach(USERS, 0.05) + 0.01)
     assert decided({"b": alone}).word == "ship"
