@@ -11,23 +11,37 @@ import pyarrow as pa
 from nightslate.reports import estimands
 
 _CHAMPION = "champion"
-_LACKS = {
-    "random": "random: each ranking of the arms that a user can get is as likely",
-    "without_levers": "the same models without exposure goals, budgets, priority and diversity",
-    "propensity_only": "predictions alone: arms in the order of what the models expect of each, before costs",
-    "eligibility_only": "the same policy without contact rules and consents",
-    "present_rule": "the present rule: the policy of the control of the experiment",
+_IN_WORDS = {
+    "random": ("random", "each ranking of the arms that a user can get is as likely."),
+    "without_levers": (
+        "without levers",
+        "the same models without exposure goals, budgets, priority and diversity.",
+    ),
+    "propensity_only": (
+        "predictions alone",
+        "arms in the order of what the models expect of each, before costs; nothing is explored.",
+    ),
+    "eligibility_only": ("without contact rules", "the same policy without contact rules and consents."),
+    "present_rule": ("present rule", "the policy of the control of the experiment."),
 }
-"""What each control is, in words."""
+"""What each control is called, and what it is."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A control: what it is called, what it is, and its row of the table."""
+
+    name: str
+    words: str
+    row: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class HeldAgainst:
-    """What the page says: `champion`, and in `controls` what each is, in words, with its row of the table of
-    that name; `about`: what their estimates are about."""
+    """What the page says: the row of the `champion`, those of controls, and what all of them are `about`."""
 
     champion: Mapping[str, Any]
-    controls: list[tuple[str, Mapping[str, Any]]]
+    controls: list[Held]
     about: str
 
 
@@ -38,8 +52,12 @@ def held_against(controls: pa.Table) -> HeldAgainst | None:
     champion = by_policy.get(_CHAMPION)
     if champion is None or not champion["n"]:
         return None
-    told = [(words, by_policy[name]) for name, words in _LACKS.items() if name in by_policy]
-    return HeldAgainst(champion, told, _about(champion))
+    found = [
+        Held(name, words, by_policy[control])
+        for control, (name, words) in _IN_WORDS.items()
+        if control in by_policy
+    ]
+    return HeldAgainst(champion, found, _about(champion))
 
 
 def _about(champion: Mapping[str, Any]) -> str:

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import get_args
 
 import pyarrow as pa
 
 from nightslate.contracts.arrow import schema
 from nightslate.contracts.odcs import load
+from nightslate.kernels import controls as kernels
+from nightslate.programs.evaluation import ControlName
 from nightslate.reports.controls import held_against
 from nightslate.reports.night_page import page
 from nightslate.reports.numbers import Reward
@@ -40,12 +43,12 @@ def test_each_control_stands_beside_the_champion():
     html = written(row("champion", 2.5), row("random", 1.25, 1.25), unseen)
     assert TITLE in html
     for words in (
-        *("the policy that decides", "random: each ranking", "without contact rules and consents"),
+        *("what decides", "each ranking of the arms", "without contact rules and consents"),
         *("2.30 to 2.70", "+1.25", "+1.12 to +1.38", "456", "7.89", "32.1 %", "2019-11-10 to 2019-11-22"),
-        *("DR: the champion of each day", "not identified: too much"),
+        *("DR: the champion of each day", "without contact rules: not identified: too much"),
     ):
         assert words in html
-    assert "without exposure goals" not in html
+    assert "without levers" not in html
 
 
 def test_days_that_nobody_has_decided_say_nothing():
@@ -56,3 +59,11 @@ def test_days_that_nobody_has_decided_say_nothing():
 
 def test_who_asks_for_no_control_has_no_section():
     assert TITLE not in page(ordinary())
+
+
+def test_every_control_that_a_program_may_ask_for_is_there_everywhere():
+    asked = set(get_args(ControlName))
+    rows = [row("champion", 2.5), *(row(name, 1.0, 1.5) for name in asked)]
+    held = held_against(pa.Table.from_pylist(rows, CONTROLS))
+    assert {control.row["policy"] for control in held.controls} == asked == set(kernels.CONTROLS)
+    assert {*load("controls").column("policy").allowed} == asked | {"champion"}
