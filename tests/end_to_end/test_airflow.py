@@ -1,5 +1,6 @@
 """Real logs through a real Airflow, PostgreSQL and MLflow: two nights and the first again on the local
-engine, a night of another program on Spark, and three nights of a program of several issues, by a world."""
+engine, a night of another program on Spark, two nights of a program of several issues, and three of a program
+that sends messages and holds them against somebody else's rule, by worlds."""
 
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -15,15 +17,16 @@ from rich.console import Console
 from nightslate import programs, settings
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.local import open_bandit, services
-from nightslate.local.airflow_api import Airflow
+from nightslate.local.airflow_api import Airflow, Task
 from nightslate.local.backfill import backfill
 from nightslate.local.site import Site
 from nightslate.pipeline.plan import plan
-from nightslate.worlds.protocol import Setup
+from nightslate.worlds.protocol import Setup, Simulation
 from nightslate.worlds.registry import WORLDS
 
 PROJECT = Path(__file__).parents[2]
-PROGRAM, ON_SPARK, OF_ISSUES = "open_bandit", "open_bandit_women", "proactive_assistance"
+PROGRAM, ON_SPARK = "open_bandit", "open_bandit_women"
+OF_ISSUES, OF_SENDS = "proactive_assistance", "marketing_templates"
 FIRST, LAST = open_bandit.DAYS[:2]
 SUBMITTED = "Spark-Submit cmd: "
 
@@ -33,7 +36,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """A warehouse with the sample's logs, DAG files that lie away from the checkout, and all services up. Of
-    the program of several issues nothing has landed yet.
+    the programs that worlds play nothing has landed yet.
 
     Not below pytest's own folder, which every pytest that starts closes to PostgreSQL's user.
     """
@@ -43,11 +46,13 @@ def site() -> Iterator[Site]:
     dags.mkdir()
     for program in (PROGRAM, ON_SPARK):
         open_bandit.land(wheel, program, home / "landing" / program)
-    for program in (PROGRAM, ON_SPARK, OF_ISSUES):
+    for program in (PROGRAM, ON_SPARK, OF_ISSUES, OF_SENDS):
         for file in (PROJECT / "dags").glob(f"{program}.*"):
             shutil.copy(file, dags)
     with (dags / f"{ON_SPARK}.yaml").open("a") as file:
         file.write("\nengine: spark\n")
+    messages = dags / f"{OF_SENDS}.yaml"
+    messages.write_text(messages.read_text().replace("window: 14d", "window: 1d"))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("NIGHTSLATE_DAGS", str(dags))
         environment.delenv("NIGHTSLATE_ENGINE", raising=False)
@@ -67,6 +72,21 @@ def rows(site: Site, program: str) -> dict[str, list[str]]:
     }
 
 
+def table(site: Site, program: str, name: str) -> list[dict[str, Any]]:
+    """The rows of one table."""
+    folder = site.home / "tables" / program / name
+    found: list[dict[str, Any]] = DeltaTable(str(folder)).to_pyarrow_table().to_pylist()
+    return found
+
+
+def world_of(site: Site, program: str, users: int) -> Simulation:
+    """The world of a program, whose users the site's key makes pseudonyms of."""
+    key = settings.pseudonym_key() or site.pseudonym_key
+    pseudonymise = Pseudonymiser(key.encode(), settings.pseudonym_key_version())
+    landing, slates = site.home / "landing" / program, site.home / "tables" / program / "slates"
+    return WORLDS[program](Setup(programs.find(program), users, 1, landing, slates, pseudonymise))
+
+
 def retried(airflow: Airflow, program: str, last: date, attempts: int) -> dict[str, list[str]]:
     """The logs of all attempts of each task that took more than `attempts`."""
     return {
@@ -75,6 +95,13 @@ def retried(airflow: Airflow, program: str, last: date, attempts: int) -> dict[s
         if task.attempt > attempts
         for number in range(1, task.attempt + 1)
     }
+
+
+def linked_pages(airflow: Airflow, program: str, task: Task) -> set[str]:
+    """The files that a task links to, in Airflow's own words."""
+    of_task = f"/dags/{program}/dagRuns/{task.run_id}/taskInstances/{task.name}"
+    links = airflow._request("GET", f"{of_task}/links")["extra_links"]
+    return {link.rpartition("/")[2] for link in links.values()}
 
 
 def submitted(airflow: Airflow, program: str) -> set[str]:
@@ -116,12 +143,7 @@ def test_a_program_that_says_so_runs_on_spark(site: Site) -> None:
 
 def test_each_issue_has_a_group_of_tasks_and_a_world_shows_what_its_night_published(site: Site) -> None:
     airflow, program = Airflow.of(site), programs.find(OF_ISSUES)
-    key = settings.pseudonym_key() or site.pseudonym_key
-    slates = site.home / "tables" / OF_ISSUES / "slates"
-    pseudonymise = Pseudonymiser(key.encode(), settings.pseudonym_key_version())
-    world = WORLDS[OF_ISSUES](
-        Setup(program, 5000, 1, site.home / "landing" / OF_ISSUES, slates, pseudonymise)
-    )
+    world = world_of(site, OF_ISSUES, users=5000)
     first, second = (program.start_date + timedelta(days=number) for number in range(2))
 
     for number, day in enumerate((first, second)):
@@ -133,10 +155,40 @@ def test_each_issue_has_a_group_of_tasks_and_a_world_shows_what_its_night_publis
     assert {f"{issue}.score" for issue in program.issues} <= names
     found = rows(site, OF_ISSUES)
     assert found["quarantine"] == []
-    shown = DeltaTable(str(slates.parent / "impressions")).to_pyarrow_table().to_pylist()
+    shown = table(site, OF_ISSUES, "impressions")
     by_slate = [row for row in shown if row["slate_id"] is not None]
     assert {row["ds"] for row in by_slate} == {second}
     assert {row["issue"] for row in shown} == set(program.issues)
+
+
+def test_messages_are_sent_but_where_a_rule_decides_and_both_are_read_out(site: Site) -> None:
+    airflow, program = Airflow.of(site), programs.find(OF_SENDS)
+    world = world_of(site, OF_SENDS, users=400)
+    days = [program.start_date + timedelta(days=number) for number in range(3)]
+
+    for number, day in enumerate(days):
+        world.run_day(number)
+        backfill(airflow, OF_SENDS, day, day, Console())
+
+    names = {task.name for task in airflow.tasks(OF_SENDS, days[0], days[0])}
+    assert names == {"landing", *(task.name for task in plan(program))}
+    assert retried(airflow, OF_SENDS, days[-1], attempts=1) == {}
+    found = {
+        name: table(site, OF_SENDS, name) for name in ("sends", "impressions", "assignments", "readouts")
+    }
+    assert rows(site, OF_SENDS)["quarantine"] == []
+    assert {row["slate_date"] for row in found["sends"]} == {day + timedelta(days=1) for day in days}
+    assert {row["variant"] for row in found["sends"]} == {"personalised", "randomised"}
+    assert {row["variant"] for row in found["assignments"]} == {"personalised", "randomised", "rule"}
+    of_rule = [row for row in found["impressions"] if row["variant"] == "rule"]
+    assert {row["ds"] for row in of_rule} == {*days[1:]}
+    read_out = {(row["variant"], row["control"]) for row in found["readouts"] if row["ds"] == days[-1]}
+    assert ("personalised", "rule") in read_out
+    pages = site.home / "reports" / OF_SENDS
+    assert 'href="index.html"' in (pages / f"{days[-1]}.html").read_text("utf-8")
+    assert "What variants were worth" in (pages / "index.html").read_text("utf-8")
+    (report,) = (task for task in airflow.tasks(OF_SENDS, days[-1], days[-1]) if task.name == "report")
+    assert linked_pages(airflow, OF_SENDS, report) == {f"{days[-1]}.html", "index.html"}
 
 
 def test_stopping_leaves_nothing_and_starting_again_finds_it_all(site: Site) -> None:

@@ -147,7 +147,9 @@ def logs_to_weigh(night: IssueNight, impressions: Table, logs: Logs) -> tuple[Lo
     files = [file for file in shown.files if file.day not in others]
     words = f"; impressions of {in_words(changed)}: what can't be weighed so is left out" if changed else ""
     inputs = {**work.inputs, "impressions": replace(shown, files=files)}
-    matured = replace(logs.matured, but_of=night.issue.external)
+    if external := night.issue.external:
+        words += f"; without those of {', '.join(sorted(external))}, for whom somebody else decides"
+    matured = replace(logs.matured, but_of=external)
     return Logs(replace(work, inputs=inputs), matured), words
 
 
