@@ -56,6 +56,10 @@ def _reads_out(program: Program) -> bool:
     return any(issue.experiment.metrics for issue in program.issues.values())
 
 
+def _tells_insights(program: Program) -> bool:
+    return any(issue.insights for issue in program.issues.values())
+
+
 LOGS = ("impressions", "outcomes", "users", "arms", "references", "activity")
 
 STEPS = (
@@ -221,6 +225,20 @@ STEPS = (
         belongs_to=_reads_out,
     ),
     Step(
+        name="insights",
+        does="Says what drives the champion's choices, and what each arm earns.",
+        run=step_runs.insights,
+        reads=(
+            *("impressions", "features", "features_of_arms", "credits", "transitions", "users", "arms"),
+            *("risks", "withheld", "issue_choices", "models"),
+        ),
+        looks_up=("promotions",),
+        writes=("insights",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_tells_insights,
+    ),
+    Step(
         name="report",
         does="Writes the page of the night, and how often its slates show each arm.",
         run=step_runs.report,
@@ -228,7 +246,7 @@ STEPS = (
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
             *("withheld", "models", "delays", "evaluations", "sweeps", "uplift"),
             *("evidence", "promotions", "ledger", "issue_choices", "slates"),
-            *("readouts", "readout_decisions"),
+            *("readouts", "readout_decisions", "insights"),
         ),
         writes=("exposures",),
         per_issue=True,

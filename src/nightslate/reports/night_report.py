@@ -74,6 +74,8 @@ class NightReport:
     contacts: None for a program without contact rules.
     issue_shares: issue, concerned (users), drawn (users who get slates of it), mean_probability (of its being
     drawn, over those that it concerns); None where issues have slates for all that they concern.
+    insights: rows of the table of that name; None for an issue that does not ask for it. log_odds: whether
+    its effects are on that scale.
     experiment: what its readout says; None for an issue without metrics.
     """
 
@@ -120,6 +122,8 @@ class NightReport:
     budgets: pa.Table | None = None
     contacts: ContactFigures | None = None
     issue_shares: pa.Table | None = None
+    insights: pa.Table | None = None
+    log_odds: bool = False
     experiment: ExperimentReadout | None = None
 
     @property

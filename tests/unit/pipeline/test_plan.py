@@ -137,6 +137,12 @@ def test_an_experiment_is_read_out_once_slates_are_scored_and_before_the_page_is
     assert found == {**BANDIT, **expected}
 
 
+def test_insights_are_told_once_the_night_is_trained_and_before_the_page_is_written():
+    asked = program(insights={})
+    expected = {"insights": {"train"}, "report": {"insights", "promote", "publish"}}
+    assert edges(asked) == {**BANDIT, **expected}
+
+
 def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():
     assert edges(of_issues("home")) == per_issue("home")
 

@@ -127,6 +127,8 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         short_kinds=list(rewards.short.values) if rewards.short else [],
         champion=reign.champion,
         uplift=tonight("uplift") if issue.uplift else None,
+        insights=tonight("insights") if issue.insights else None,
+        log_odds=issue.learners[reign.champion].kind.startswith("logistic"),
         quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night.ds, tables),
         strangers=tables["unattributed"].snapshot().metadata(night.ds).get(STRANGERS, ""),
