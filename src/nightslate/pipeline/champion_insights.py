@@ -26,7 +26,7 @@ from nightslate.core.insights import (
     effects_of_features,
 )
 from nightslate.kernels.buckets import text_keys, user_keys
-from nightslate.kernels.channels import CHANNELS, OpenChannels
+from nightslate.kernels.channels import CHANNELS, CLOSED, OpenChannels
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.insights import said_of
 from nightslate.kernels.place_names import categories, crossed_name, place_names
@@ -146,7 +146,7 @@ class Champion:
             eligible = np.ones(len(self.ids), dtype=np.bool_)
             if channels is not None:
                 eligible[:] = False
-                eligible[channels.places(user[CHANNELS], self.ids)] = True
+                eligible[channels.places(user[CHANNELS], self.ids, user[CLOSED])] = True
             found = contributions(
                 coefficients, context, average, eligible, list(self.encoder.slices.values())
             )

@@ -121,11 +121,11 @@ STEPS = (
     ),
     Step(
         name="contacts",
-        does="Says who gets no slate tonight, by contact rules or for want of a channel, and why.",
+        does="Says who gets no slate tonight, and which arms limits close to others, and why.",
         run=step_runs.contacts,
         reads=("users", "impressions", "features", "features_of_arms", "risks", "arms"),
         looks_up=("slates",),
-        writes=("withheld",),
+        writes=("withheld", "capped"),
         heavy=True,
         belongs_to=lambda program: program.withholds,
     ),
@@ -174,7 +174,7 @@ STEPS = (
         does="Ranks tonight's arms for every user; stages the slates.",
         run=step_runs.score,
         reads=(
-            *("users", "arms", "features", "features_of_arms", "risks", "withheld", "models"),
+            *("users", "arms", "features", "features_of_arms", "risks", "withheld", "capped", "models"),
             "issue_choices",
         ),
         looks_up=("promotions",),
@@ -188,7 +188,7 @@ STEPS = (
         run=step_runs.audit,
         reads=(
             *("users", "arms", "impressions", "features", "features_of_arms", "risks", "withheld"),
-            *("allocations", "issue_choices", "slates:staged"),
+            *("capped", "allocations", "issue_choices", "slates:staged"),
         ),
         looks_up=("slates",),
         writes=("slates:audited",),
@@ -230,7 +230,7 @@ STEPS = (
         run=step_runs.insights,
         reads=(
             *("impressions", "features", "features_of_arms", "credits", "transitions", "users", "arms"),
-            *("risks", "withheld", "issue_choices", "models"),
+            *("risks", "withheld", "capped", "issue_choices", "models"),
         ),
         looks_up=("promotions",),
         writes=("insights",),

@@ -18,7 +18,7 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_one_experiment, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
-from nightslate.programs.sends import Sends, require_sendable
+from nightslate.programs.sends import Sends, require_caps, require_sendable
 from nightslate.programs.serving import Serving, require_servable
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 from nightslate.programs.updates import Updates
@@ -89,6 +89,7 @@ class Program(Strict):
         said = {name: getattr(self, name) is not None for name in ("issue_choice", "serving", "updates")}
         others = {**said, "sequence": sequences}
         require_sendable(self.sends, self.logs, self.context, self.contacts, others)
+        require_caps(self.contacts, self.sends, len(self.issues))
         return self
 
     @model_validator(mode="after")
@@ -135,6 +136,12 @@ class Program(Strict):
     def withholds(self) -> bool:
         """Whether the step `contacts` says who gets no slates: by contact rules, or for want of a channel."""
         return self.contacts is not None or self.sends is not None
+
+    @property
+    def caps(self) -> bool:
+        """Whether the step `contacts` says which arms are closed to users who get slates all the same."""
+        transactional = self.sends is not None and bool(self.sends.transactional)
+        return transactional or (self.contacts is not None and bool(self.contacts.caps))
 
     @property
     def context(self) -> tuple[Feature, ...]:

@@ -212,7 +212,7 @@ def test_a_slate_with_an_arm_by_a_channel_that_does_not_reach_its_user_is_not_pu
 ) -> None:
     before = slates_of(copied, DAYS[2])
     with monkeypatch.context() as broken:
-        broken.setattr(OpenChannels, "places", lambda *asked: np.arange(len(asked[-1])))
+        broken.setattr(OpenChannels, "places", lambda *asked: np.arange(len(asked[2])))
         run_night(night(copied, 1), "score")
     with pytest.raises(ContractError, match="candidates are not the arms whose channels reach the user"):
         run_step("audit", night(copied, 1))
@@ -510,3 +510,55 @@ def test_what_a_mailing_can_not_go_by_is_said(letterbox: Path, options: list[str
     done = mailed(letterbox, 25, *options)
     assert isinstance(done.exception, NightslateError)
     assert said in str(done.exception)
+
+
+CAPS = """
+contacts:
+  except: [silence]
+  limits: [{most: 1, period: 7d, channel: email}, {most: 1, period: 7d, per: arm}]
+  expires: true
+"""
+
+
+def test_limits_by_channel_and_by_arm_leave_a_user_the_other_arms(copied: Path) -> None:
+    """The night of the last day once more, with limits: candidates, propensities and sends are of what is
+    left, and who has nothing left has no slate."""
+    DECLARED.write(SPEC + CAPS)
+    run_night(night(copied, 2), "contacts", "score", "audit", "publish", "send")
+    day = DAYS[2] + timedelta(days=1)
+    shown = rows(copied, "impressions")
+    had: dict[str, set[str]] = {}
+    for row in shown.to_dicts():
+        had.setdefault(row["user_id"], set()).add(row["arm_id"])
+    slates = {slate["user_id"]: slate for slate in slates_of(copied, day)}
+    withheld = {row["user_id"]: row for row in rows(copied, "withheld").filter(slate_date=day).to_dicts()}
+    sizes, reasons = set(), set()
+    for raw, about in BY_USER.items():
+        user, channels = pseudonym(raw), reached_by(about, day)
+        seen = had.get(user, set())
+        if any(CHANNEL_OF[arm] == "email" for arm in seen):
+            channels -= {"email"}
+        left = {arm for arm, channel in CHANNEL_OF.items() if channel in channels} - seen
+        if not left:
+            reasons.add(withheld[user]["reason"])
+            assert withheld[user]["reason"] == ("limit" if reached_by(about, day) else "no_channel")
+            continue
+        slate = slates.pop(user)
+        assert set(slate["candidates"]) == left | {"silence"}
+        assert math.fsum(slate["weights"]) == pytest.approx(1, abs=1e-6)
+        weight = dict(zip(slate["candidates"], slate["weights"], strict=True))
+        first = weight[slate["ranking"][0]] / math.fsum(weight.values())
+        assert slate["propensities"][0] == pytest.approx(first, rel=1e-12, abs=0)
+        sizes.add(len(left))
+    assert not slates
+    assert reasons == {"limit", "no_channel"}
+    assert len(sizes) > 2
+    capped = rows(copied, "capped").filter(slate_date=day)
+    assert set(capped["reason"]) == {"channel_limit", "arm_limit"}
+    assert not set(capped["user_id"]) & set(withheld)
+
+    copy = capped.filter(pl.col("closed") == "channel")
+    night(copied, 2).table("capped").replace(day, copy.drop("slate_date").to_arrow(), {})
+    run_night(night(copied, 2), "score")
+    with pytest.raises(ContractError, match="is not closed to a user as limits say"):
+        run_step("audit", night(copied, 2))

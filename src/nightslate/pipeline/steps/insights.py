@@ -27,6 +27,7 @@ def run(
     arms: Table,
     risks: Table,
     withheld: Table,
+    capped: Table,
     issue_choices: Table,
     models: Table,
     promotions: Table,
@@ -51,7 +52,7 @@ def run(
     if regression:
         known_of = UserTables(users, features, features_of_arms, risks)
         looked_at = night.program.columns_of_contexts
-        inputs, served = slated_users(night, known_of, arms, withheld, issue_choices, looked_at)
+        inputs, served = slated_users(night, known_of, arms, withheld, capped, issue_choices, looked_at)
         slated, channels = Work(inputs, night.program.buckets), channels_tonight(night, arms)
         rows += regression.rows(asked, states, matured, slated, served, channels)
     common = {"issue": issue.name, "learner": champion, "confidence": issue.evaluation.confidence}
