@@ -244,7 +244,7 @@ STEPS = (
         run=step_runs.report,
         reads=(
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
-            *("withheld", "models", "delays", "evaluations", "sweeps", "uplift"),
+            *("withheld", "capped", "sends", "models", "delays", "evaluations", "sweeps", "uplift"),
             *("evidence", "promotions", "ledger", "issue_choices", "slates"),
             *("readouts", "readout_decisions", "insights"),
         ),

@@ -107,6 +107,7 @@ def page(report: NightReport) -> str:
         drift=None if report.drift is None else how_far(report.drift),
         budgets=None if report.budgets is None else report.budgets.to_pylist(),
         contacts=report.contacts,
+        sends=report.sends,
         experiment=report.experiment,
         issue_shares=None if report.issue_shares is None else report.issue_shares.to_pylist(),
     )

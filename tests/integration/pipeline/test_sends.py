@@ -18,6 +18,7 @@ from nightslate.core.errors import InvalidInputError
 from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.channels import OpenChannels
 from nightslate.pipeline.running import run_step
+from nightslate.pipeline.send_figures import send_figures
 from nightslate.sending.due import sends_of
 from nightslate.sending.mailing import Clock
 from nightslate.sending.send import send
@@ -510,6 +511,29 @@ def test_what_a_mailing_can_not_go_by_is_said(letterbox: Path, options: list[str
     done = mailed(letterbox, 25, *options)
     assert isinstance(done.exception, NightslateError)
     assert said in str(done.exception)
+
+
+def test_the_page_of_a_night_says_what_is_sent_when_and_why_others_are_not(nights: Path) -> None:
+    found = send_figures(
+        *(night(nights, 1).of_issue("all"), *map(night(nights, 1).table, ("sends", "withheld", "capped")))
+    )
+    sends = rows(nights, "sends").filter(slate_date=DAYS[2]).to_dicts()
+    assert found is not None
+    assert found.slates == len(sends)
+    expected: dict[tuple[str, int], int] = {}
+    for row in sends:
+        if row["send_at"] is not None:
+            key = row["channel"], row["send_at"].astimezone(ZoneInfo(row["zone"])).hour
+            expected[key] = expected.get(key, 0) + 1
+    assert found.sent == expected
+    assert {channel for channel, _ in expected} == {"email", "text"}
+    assert found.unsent == {"nothing": sum(row["reason"] == "nothing" for row in sends)}
+    withheld = rows(nights, "withheld").filter(slate_date=DAYS[2])
+    assert found.withheld == {"no_channel": len(withheld)}
+    page = (nights / "reports" / PROGRAM / f"{DAYS[1]}.html").read_text("utf-8")
+    assert f"Of {len(sends)} slates {sum(expected.values())} are to be sent tomorrow" in " ".join(
+        page.split()
+    )
 
 
 CAPS = """

@@ -99,7 +99,8 @@ def test_whom_contact_rules_withhold_is_known_before_anybody_is_scored():
 def test_what_is_sent_follows_from_what_was_published():
     found = edges(program(**with_sends()))
     contacts = {"contacts": {"ingest"}, "score": {"contacts", "train"}}
-    assert found == {**BANDIT, **contacts, "send": {"publish"}}
+    sends = {"send": {"publish"}, "report": {"promote", "send"}}
+    assert found == {**BANDIT, **contacts, **sends}
 
 
 def test_nobody_learns_from_served_decisions_before_they_are_recomputed():

@@ -23,6 +23,7 @@ from nightslate.pipeline.contact_figures import contact_figures
 from nightslate.pipeline.evidence_table import CHANGED
 from nightslate.pipeline.issue_shares import issue_shares
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.send_figures import send_figures
 from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
 from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner, blind_to_more
@@ -153,6 +154,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         worth=_worth(night, leads),
         budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
+        sends=send_figures(night, tables["sends"], tables["withheld"], tables["capped"]),
         issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
         experiment=_experiment(night, tables),
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
