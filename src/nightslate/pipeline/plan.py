@@ -258,7 +258,7 @@ STEPS = (
         reads=(
             *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
             *("references", "feature_drift", "ledger", "slates", "exposures"),
-            *("readouts", "readout_decisions"),
+            *("readouts", "readout_decisions", "insights"),
         ),
     ),
     Step(

@@ -26,7 +26,7 @@ def test_what_is_sent_by_which_channel_and_why_others_are_not():
     for said in (
         "Of 1,400 slates 1,055 are to be sent tomorrow: 1,034 by email, 21 by text.",
         "by channel: email 1034, text 21",
-        'a slate, and opted out</td><td class="number">45',
+        'a slate that is not sent: opted out</td><td class="number">45',
         'no slate: no channel</td><td class="number">77',
         'channel email: 4 in 7d</td><td class="number">55',
     ):
