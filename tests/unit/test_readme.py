@@ -25,6 +25,7 @@ PAGES = (
     "SECURITY.md",
     "docs/attribute.md",
     "docs/features.md",
+    "docs/insights.md",
     "docs/design.md",
     "docs/ope.md",
     "docs/simulate.md",
@@ -180,6 +181,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "choose",
         "send",
         "readout",
+        "insights",
     }
     assert {*STEP_NAMES} - {*shown} == of_some_programs
     assert names.count("landing") == 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,10 @@ from nightslate.programs.sends import Sends
 
 CHANNELS = "_channels"
 """Of users, whose own columns never begin so: the channels that reach each, as bits of an int64."""
+
+
+CLOSED = "_closed"
+"""Of users: the arms that limits close to each, by their places on offer, as text; null for none."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,13 @@ class Channel:
         return self.consents(users) & self.times.left(users)
 
 
+class Left(NamedTuple):
+    """Of n users the channels that are left, as `CHANNELS`, and the arms that are not, as `CLOSED`."""
+
+    bits: Ints
+    closed: pa.Array
+
+
 @dataclass(frozen=True)
 class OpenChannels:
     """The channels of a program by name, and of each arm on offer the name of its own; None for an arm that
@@ -47,10 +59,55 @@ class OpenChannels:
     channels: Mapping[str, Channel]
     of_arm: Mapping[str, str | None]
 
-    def beside(self, users: pa.Table) -> pa.Table:
-        """Those among some users whom a channel of some arm reaches, with `CHANNELS`."""
-        bits = self.bits(users)
-        return users.append_column(CHANNELS, pa.array(bits)).filter(pa.array(bits > 0))
+    def beside(self, users: pa.Table, capped: pa.Table | None = None) -> pa.Table:
+        """Those among some users whom a channel of some arm reaches that is not closed, with `CHANNELS` and
+        `CLOSED`. capped: `CAPPED` of these users; None where limits close nothing."""
+        left = self.left(users, capped)
+        with_both = users.append_column(CHANNELS, pa.array(left.bits)).append_column(CLOSED, left.closed)
+        return with_both.filter(pa.array(left.bits > 0))
+
+    def left(self, users: pa.Table, capped: pa.Table | None) -> Left:
+        """What is left to each user. A channel all of whose arms are closed is closed."""
+        bits, people = self.bits(users), users["user_id"].combine_chunks()
+        if capped is None or not capped.num_rows:
+            return Left(bits, pa.nulls(users.num_rows, pa.string()))
+        mine = capped.filter(pc.is_in(capped["user_id"], people))
+        of_channel = mine.filter(pc.equal(mine["closed"], "channel"))
+        place = pc.index_in(of_channel["user_id"], people).to_numpy()
+        of_name = np.array([self.bits_of([name]) for name in of_channel["name"].to_pylist()], dtype=np.int64)
+        shut = np.zeros(users.num_rows, dtype=np.int64)
+        np.bitwise_or.at(shut, place, of_name)
+        closed = self._closed(people, mine.filter(pc.equal(mine["closed"], "arm")))
+        for said in pc.unique(closed).drop_null().to_pylist():
+            whole = [name for name in self.channels if not self._open(name, said)]
+            shut[pc.fill_null(pc.equal(closed, said), False).to_numpy(zero_copy_only=False)] |= self.bits_of(
+                whole
+            )
+        return Left(bits & ~shut, closed)
+
+    def bits_of(self, names: Collection[str]) -> int:
+        """The bits of some channels."""
+        return sum(1 << place for place, name in enumerate(self.channels) if name in names)
+
+    def _closed(self, people: pa.Array, of_arms: pa.Table) -> pa.Array:
+        """(n,) the arms that are closed to each user, as `CLOSED`."""
+        place = pc.index_in(of_arms["name"], pa.array([*self.of_arm], pa.string()))
+        offered = of_arms.select(["user_id"]).append_column("place", place).filter(place.is_valid())
+        in_order = offered.sort_by([("user_id", "ascending"), ("place", "ascending")])
+        texts = in_order.set_column(1, "place", in_order["place"].cast(pa.string()))
+        by_user = texts.group_by("user_id", use_threads=False).aggregate([("place", "list")])
+        said = pc.binary_join(by_user["place_list"].combine_chunks(), ",")
+        return said.take(pc.index_in(people, by_user["user_id"].combine_chunks()))
+
+    def _open(self, name: str, closed: str) -> bool:
+        """Whether an arm of the channel is left."""
+        shut = self.named(closed)
+        return any(channel == name and arm not in shut for arm, channel in self.of_arm.items())
+
+    def named(self, closed: str | None) -> frozenset[str]:
+        """The arms that a value of `CLOSED` is about."""
+        arms = [*self.of_arm]
+        return frozenset(arms[int(place)] for place in closed.split(",")) if closed else frozenset()
 
     def bits(self, users: pa.Table) -> Ints:
         """(n,) the channels of arms on offer that reach each user."""
@@ -61,13 +118,17 @@ class OpenChannels:
                 found |= channel.reaches(users).astype(np.int64) << place
         return found
 
-    def places(self, bits: int, arms: Sequence[str]) -> Ints:
-        """(m,) the places of those arms that users with these channels may get. An arm that is not on offer,
-        or whose channel the program does not know, is for nobody."""
+    def places(self, bits: int, arms: Sequence[str], closed: str | None = None) -> Ints:
+        """(m,) the places of those arms that users with these channels may get, but for those that are
+        closed. An arm that is not on offer, or whose channel the program does not know, is for nobody."""
         bit_of = {name: 1 << place for place, name in enumerate(self.channels)}
         silent = {arm for arm, channel in self.of_arm.items() if channel is None}
+        shut = self.named(closed)
         return np.flatnonzero(
-            [arm in silent or bool(bits & bit_of.get(self.of_arm.get(arm) or "", 0)) for arm in arms]
+            [
+                arm in silent or (arm not in shut and bool(bits & bit_of.get(self.of_arm.get(arm) or "", 0)))
+                for arm in arms
+            ]
         )
 
 
@@ -83,7 +144,8 @@ def open_channels(
     channels = {}
     for name, said in sends.channels.items():
         closed = QuietHours(frozenset(), said.hours and (said.hours[1], said.hours[0]))
-        times = ShowTimes(slate_date, AnyQuiet((closed, by_rules)), sends.zone, sends.ready)
+        quiet_too = () if said.transactional else (by_rules,)
+        times = ShowTimes(slate_date, AnyQuiet((closed, *quiet_too)), sends.zone, sends.ready)
         channels[name] = Channel(consents[name], times)
     named = zip(arms["arm_id"].to_pylist(), arms[sends.channel].to_pylist(), strict=True)
     of_arm = {arm: None if of and of == sends.nothing else of or "" for arm, of in named}

@@ -9,11 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools, Ints
+from nightslate.core.arrays import Bools
 from nightslate.core.hashing import mix, seed
 from nightslate.kernels.audit import FAULTS, faults_of
 from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.cap_audit import (
+    closed_by_joins,
+    has_an_arm,
+    reached_by_channel,
+    transactional_and_counting,
+)
 from nightslate.kernels.conditions import holding
+from nightslate.kernels.contact_joins import coming_of, decisions_since
 from nightslate.kernels.contacts import Contacts
 from nightslate.kernels.show_times import COLUMNS, ShowTimes, zone_named
 from nightslate.programs.days import end_of, in_short
@@ -29,7 +36,9 @@ def withheld_faults(
     """`FAULTS` of `withheld`, of some users, whose rules are applied once more; the rest as
     `Contacts.withheld` takes it."""
     people, rules = users["user_id"].combine_chunks(), contacts.rules
-    tonight, coming = contacts.slates_tonight(users), _coming(contacts, people, impressions, slates)
+    tonight, coming = contacts.slates_tonight(users), coming_of(contacts, people, impressions, slates)
+    reached = reached_by_channel(contacts, users)
+    exempt, counting = transactional_and_counting(contacts, users, reached)
     start = end_of(contacts.slate_date - timedelta(days=1))
     holdout = np.zeros(users.num_rows, np.bool_)
     if rules.holdout:
@@ -42,21 +51,28 @@ def withheld_faults(
     ruled = [
         (limit.period, limit.most, f"limit of {limit.most} in {in_short(limit.period)}")
         for limit in rules.limits
+        if limit.of_all_contacts
     ]
     ruled += [(rules.gap, 1, f"gap of {in_short(rules.gap)}")] if rules.gap else []
     beyond = []
     for period, most, name in ruled:
-        before = _decisions_since(contacts, people, impressions, start - period, start)
-        held.append((name, pa.array(before + tonight > most)))
-        beyond.append(before + tonight + coming > most)
+        before = decisions_since(contacts, people, impressions, start - period, start)
+        held.append((name, pa.array((counting > 0) & ~exempt & (before + counting > most))))
+        beyond.append((counting > 0) & ~exempt & (before + counting + coming > most))
     held.append(
         ("pending", pa.array(np.any(beyond, axis=0) if beyond else np.zeros(users.num_rows, np.bool_)))
     )
+    if contacts.caps.limits or contacts.caps.transactional:
+        closed = closed_by_joins(contacts, users, impressions, slates)
+        held.append(
+            ("limit by channel or arm", pa.array((tonight > 0) & ~has_an_arm(contacts, users, closed)))
+        )
     times = ShowTimes.of(rules, contacts.slate_date)
     if times:
         zones = users[times.zone].to_pylist() if times.zone else [None] * users.num_rows
         open_minutes = {zone: bool(_open_by_minutes(times, zone)) for zone in set(zones)}
-        held.append(("quiet", pa.array([not open_minutes[zone] for zone in zones], pa.bool_())))
+        quiet = np.array([not open_minutes[zone] for zone in zones], dtype=np.bool_)
+        held.append(("quiet", pa.array(quiet & ~exempt)))
     conditions = pc.make_struct(
         *(values for _, values in held), field_names=[str(n) for n in range(len(held))]
     )
@@ -83,6 +99,33 @@ def _compared(people: pa.Array, expected: pa.Array, withheld: pa.Table) -> Itera
         yield faults_of(fault, wrong)
     strangers = withheld["user_id"].filter(pc.invert(pc.is_in(withheld["user_id"], people)))
     yield faults_of("somebody is withheld who is no user of the day", strangers.combine_chunks())
+
+
+def capped_faults(
+    contacts: Contacts,
+    users: pa.Table,
+    impressions: pa.Table,
+    slates: pa.Table,
+    withheld: pa.Table,
+    capped: pa.Table,
+) -> pa.Table:
+    """`FAULTS` of `capped`, of some users, whose limits are applied once more; the rest as `Contacts.capped`
+    takes it."""
+    people = users["user_id"].combine_chunks()
+    served = pc.invert(pc.is_in(people, withheld["user_id"].combine_chunks()))
+    expected = closed_by_joins(contacts, users, impressions, slates)
+    said = {(row["closed"], row["name"]) for row in capped.select(["closed", "name"]).to_pylist()}
+    parts = [FAULTS.empty_table()]
+    for kind, name in sorted({*expected, *said}):
+        rows = capped.filter(pc.and_(pc.equal(capped["closed"], kind), pc.equal(capped["name"], name)))
+        shut = pc.and_(pa.array(expected.get((kind, name), np.zeros(len(people), np.bool_))), served)
+        wrong = pc.xor(shut, pc.is_in(people, rows["user_id"].combine_chunks()))
+        parts.append(
+            faults_of("a channel or an arm is not closed to a user as limits say", people.filter(wrong))
+        )
+    strangers = capped["user_id"].filter(pc.invert(pc.is_in(capped["user_id"], people.filter(served))))
+    parts.append(faults_of("something is closed to somebody who gets no slate", strangers.combine_chunks()))
+    return pa.concat_tables(parts)
 
 
 def faults_of_withheld(slates: pa.Table, withheld: pa.Table) -> pa.Table:
@@ -141,44 +184,3 @@ def _open_by_minutes(times: ShowTimes, zone: str | None) -> list[tuple[datetime,
             since = found.pop()[0] if found and found[-1][1] == now else now
             found.append((since, now + _MINUTE))
     return found
-
-
-def _coming(contacts: Contacts, people: pa.Array, impressions: pa.Table, slates: pa.Table) -> Ints:
-    """(n,) how many published slates that no impression names may still be a contact."""
-    if contacts.rules.expires:
-        return np.zeros(len(people), np.int64)
-    uncounted = pa.array(contacts.rules.uncounted, pa.string())
-    counts = np.zeros(slates.num_rows, np.bool_)
-    lengths, issue = pc.list_value_length(slates["ranking"]).to_numpy(), slates["issue"].to_pylist()
-    slots = np.array([contacts.issues[name].slots if name in contacts.issues else 1 for name in issue])
-    for slot in range(int(slots.max(initial=0))):
-        there = np.flatnonzero((slot < slots) & (slot < lengths))
-        arms = pc.list_element(slates["ranking"].take(pa.array(there)), slot)
-        counts[there] |= ~pc.is_in(arms, uncounted).to_numpy()
-    left = slates.select(["slate_id", "user_id"]).filter(pa.array(counts))
-    named = impressions.select(["slate_id"]).filter(impressions["slate_id"].is_valid())
-    unshown = left.join(named, "slate_id", join_type="left anti")
-    return _by_user(people, unshown.group_by("user_id").aggregate([([], "count_all")]), "count_all")
-
-
-def _decisions_since(
-    contacts: Contacts, people: pa.Array, impressions: pa.Table, since: datetime, until: datetime
-) -> Ints:
-    """(n,) each user's decisions that showed what counts in [since, until), and not before."""
-    at, decision = impressions["occurred_at"].cast(INSTANT), ["user_id", "decision_id"]
-    uncounted = pa.array(contacts.rules.uncounted, pa.string())
-    rows = impressions.select(decision).append_column("at", at)
-    rows = rows.filter(pc.and_(pc.invert(pc.is_in(impressions["arm_id"], uncounted)), pc.less(at, until)))
-    early = pc.less(rows["at"], since)
-    late = rows.filter(pc.invert(early)).select(decision)
-    begun = late.join(rows.filter(early).select(decision), decision, join_type="left anti")
-    return _by_user(
-        people,
-        begun.group_by("user_id").aggregate([("decision_id", "count_distinct")]),
-        "decision_id_count_distinct",
-    )
-
-
-def _by_user(people: pa.Array, counted: pa.Table, name: str) -> Ints:
-    place = pc.index_in(people, counted["user_id"].combine_chunks())
-    return np.asarray(pc.fill_null(counted[name].combine_chunks().take(place), 0))

@@ -20,7 +20,7 @@ from nightslate.core.policies.exploration import mix_floor
 from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
-from nightslate.kernels.channels import CHANNELS, OpenChannels
+from nightslate.kernels.channels import CHANNELS, CLOSED, OpenChannels
 from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.first_groups import FirstGroups
 from nightslate.kernels.lists import listed, matrix
@@ -40,6 +40,7 @@ CHOICES = pa.schema(
     [
         SLATES.field("variant"),
         ("channels", pa.int64()),
+        ("closed", pa.string()),
         SLATES.field("user_id"),
         SLATES.field("issue_probability"),
         ("probabilities", pa.list_(pa.float64())),
@@ -50,14 +51,17 @@ CHOICES = pa.schema(
 """A user, and what the model of its variant would choose: the probability of each of the model's arms. Where
 it is asked for and known, the reward that the model expects of each. Where one issue is drawn for each user,
 the probability that it was this one. When the slate may be shown, where there are such times beside the
-user. Where arms have channels, those that reach the user; the model's arms are those of these channels."""
+user. Where arms have channels, those that reach the user, and the arms that are closed all the same; the
+model's arms are the others of these channels."""
 
 
 class Group(NamedTuple):
-    """Users who are scored alike: those of a variant, whom the same channels reach, if arms have any."""
+    """Users who are scored alike: those of a variant, whom the same channels reach, if arms have any, and to
+    whom limits close the same arms."""
 
     variant: str
     channels: int | None = None
+    closed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class Scoring:
         if group.channels is None or self.channels is None:
             return whole
         if group not in self._models:
-            self._models[group] = whole.among(self.channels.places(group.channels, whole.arms))
+            self._models[group] = whole.among(self.channels.places(group.channels, whole.arms, group.closed))
         return self._models[group]
 
     def scored(self, users: pa.Table) -> pa.Table:
@@ -149,7 +153,13 @@ class Scoring:
         itself; `expecting`: with the rewards that models expect."""
         for chunk in in_chunks(users):
             variant_of = pa.array(self.assignment.variants(user_keys(chunk)), pa.string())
-            together = pa.table({"variant": variant_of, "channels": beside(chunk, CHANNELS, pa.int64())})
+            together = pa.table(
+                {
+                    "variant": variant_of,
+                    "channels": beside(chunk, CHANNELS, pa.int64()),
+                    "closed": beside(chunk, CLOSED, pa.string()),
+                }
+            )
             for group, places in groups_of(together):
                 if group.variant not in self.external:
                     yield chosen(group, self.model(group), chunk.take(pa.array(places)), expecting)
@@ -228,6 +238,7 @@ def chosen(group: Group, model: ScoredBy, users: pa.Table, expecting: bool = Fal
     columns = {
         "variant": pa.repeat(group.variant, users.num_rows),
         "channels": pa.repeat(pa.scalar(group.channels, pa.int64()), users.num_rows),
+        "closed": pa.repeat(pa.scalar(group.closed, pa.string()), users.num_rows),
         "user_id": users["user_id"].combine_chunks(),
         "issue_probability": beside(users, "issue_probability", pa.float64()),
         "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
@@ -261,13 +272,15 @@ def by_group(choices: pa.Table) -> Iterator[tuple[Group, pa.Table]]:
 def groups_of(choices: pa.Table) -> Iterator[tuple[Group, Ints]]:
     """Each group, and where its users are."""
     channels = pc.fill_null(choices["channels"], -1).to_numpy()
+    closed = pc.fill_null(choices["closed"], "").combine_chunks()
     for variant in sorted(pc.unique(choices["variant"]).to_pylist()):
         of_variant = pc.equal(choices["variant"], variant).to_numpy()
         for bits in np.unique(channels[of_variant]).tolist():
-            yield (
-                Group(variant, None if bits < 0 else bits),
-                np.flatnonzero(of_variant & (channels == bits)),
-            )
+            alike = np.flatnonzero(of_variant & (channels == bits))
+            codes = closed.take(pa.array(alike)).dictionary_encode()
+            for said, code in sorted((text, at) for at, text in enumerate(codes.dictionary.to_pylist())):
+                group = Group(variant, None if bits < 0 else bits, said or None)
+                yield group, alike[codes.indices.to_numpy() == code]
 
 
 def _lists(values: pa.Array, length: int) -> pa.Array:

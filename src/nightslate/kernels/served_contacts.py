@@ -25,7 +25,7 @@ def against_rules(contacts: Contacts, served: pa.Table, shown: pa.Table) -> pa.A
     that their users had then; shown: all `IMPRESSIONS_READ` of these users that were known then, or later."""
     rules, keys, n = contacts.rules, user_keys(served), served.num_rows
     limits = contacts.limits
-    counted = contacts_of(shown, rules)
+    counted = contacts_of(shown, contacts.uncounted)
     users = pc.unique(
         pa.concat_arrays([served["user_id"].combine_chunks(), counted["user_id"].combine_chunks()])
     )

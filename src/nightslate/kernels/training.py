@@ -52,13 +52,18 @@ def arms_of(
     """The rows of the table `arms` as learners know them, categories by the values of these rows; `crosses`:
     the pairs of a feature of contexts and one of arms that interact, None being all; `ignored`: features of
     contexts that are not looked at."""
-    counts = {feature.name: Counter(rows[feature.name].drop_null().to_pylist()) for feature in features}
-    encoder = encoder_for(features, counts)
+    encoder = arm_encoder(rows, features)
     keys = np.array([arm_key(arm) for arm in rows["arm_id"].to_pylist()], dtype=np.uint64)
     seen, interacting = contexts.of_one_arm(ignored), None
     if crosses is not None:
         interacting = crossed(seen, encoder, [cross for cross in crosses if cross[0] not in ignored])
     return Arms(keys, encoder(rows), interacting, contexts.beside(rows, ignored))
+
+
+def arm_encoder(rows: pa.Table, features: Sequence[Feature]) -> Encoder:
+    """What these rows of the table `arms` are as vectors."""
+    counts = {feature.name: Counter(rows[feature.name].drop_null().to_pylist()) for feature in features}
+    return encoder_for(features, counts)
 
 
 def winsorised(encoder: Encoder, counts: Mapping[str, Mapping[str, int]]) -> Winsorised:

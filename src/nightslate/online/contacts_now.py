@@ -43,7 +43,9 @@ class ContactsNow:
             return "holdout"
         if self.contacts.opted_out(user)[0]:
             return "opted_out"
-        contacts = contacts_of(pa.concat_tables([self.before.of(user), shown.cast(SHOWN)]), rules)
+        contacts = contacts_of(
+            pa.concat_tables([self.before.of(user), shown.cast(SHOWN)]), self.contacts.uncounted
+        )
         moment = pa.scalar(at, INSTANT).cast(pa.int64()).as_py()
         refused = refused_by(self.contacts.limits, contacts["at"].to_numpy(), moment)
         if refused is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from nightslate.kernels.contacts import MANY
+from nightslate.kernels.contact_counts import MANY
 from nightslate.pipeline.contact_rules import COUNTS, reasons
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.slates_named import OUTSIDE

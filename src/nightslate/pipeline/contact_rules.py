@@ -8,9 +8,12 @@ from datetime import timedelta
 from nightslate.engines import Input
 from nightslate.errors import ContractError
 from nightslate.kernels.channels import OpenChannels
-from nightslate.kernels.contacts import IMPRESSIONS_READ, RECENT, SLATES_READ, Concerned, Contacts
+from nightslate.kernels.contact_caps import CAPPED, ContactCaps
+from nightslate.kernels.contact_counts import RECENT
+from nightslate.kernels.contacts import IMPRESSIONS_READ, SLATES_READ, Concerned, Contacts
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.value_counts import ValueCounts
+from nightslate.pipeline.arms import last_values
 from nightslate.pipeline.bucket_inputs import bucket_input, slates_day_input
 from nightslate.pipeline.channels import columns_of_channels
 from nightslate.pipeline.night import Night
@@ -22,9 +25,11 @@ COUNTS = "nightslate.contacts"
 """What a night counted beside whom it withheld, as JSON in the commit of `withheld`: by what and by which."""
 
 
-def contacts_tonight(night: Night, channels: Mapping[str, OpenChannels]) -> Contacts:
+def contacts_tonight(
+    night: Night, channels: Mapping[str, OpenChannels], caps: ContactCaps | None = None
+) -> Contacts:
     """The rules for the slates of a night. channels: by issue those of its arms on offer; none where arms are
-    not sent."""
+    not sent. caps: the limits by channel and by arm, where there are any."""
     program, rules = night.program, night.program.contacts or ContactRules()
     salt = rules.holdout.salt if rules.holdout else None
     issues = {
@@ -32,7 +37,31 @@ def contacts_tonight(night: Night, channels: Mapping[str, OpenChannels]) -> Cont
         for name, issue in program.issues.items()
     }
     opt_out, one_issue = rules.opted_out(program.context), program.issue_choice is not None
-    return Contacts(rules, opt_out, issues, salt or night.name, night.slate_date, one_issue)
+    return Contacts(
+        rules, opt_out, issues, salt or night.name, night.slate_date, one_issue, caps or ContactCaps()
+    )
+
+
+def caps_tonight(night: Night, arms: Table) -> ContactCaps | None:
+    """The limits by channel and by arm; None where nothing is closed to users who get slates all the same.
+    Arms that are on offer no more go by the channel that they had last."""
+    sends, rules = night.program.sends, night.program.contacts or ContactRules()
+    if sends is None or not night.program.caps:
+        return None
+    since = night.ds - timedelta(days=days_before(max(rules.longest_period, RECENT)))
+    last = last_values(arms.rows(since, night.ds).sort_by("ds"), sends.channel)
+    return ContactCaps(rules.caps, frozenset(sends.transactional), last)
+
+
+def capped_tonight(night: Night, capped: Table) -> Input:
+    """What the step `contacts` found closed to users. Raises ContractError where it has not run."""
+    day = night.slate_date
+    if not capped.is_written(day):
+        raise ContractError(
+            f"{night.name} capped {day}: nobody has asked yet which arms limits close to users; run the step"
+            " contacts first"
+        )
+    return slates_day_input(capped, day, CAPPED.names)
 
 
 def columns_looked_at(night: Night) -> Collection[str]:

@@ -60,6 +60,10 @@ def _reads_out(program: Program) -> bool:
     return any(issue.experiment.metrics for issue in program.issues.values())
 
 
+def _tells_insights(program: Program) -> bool:
+    return any(issue.insights for issue in program.issues.values())
+
+
 LOGS = ("impressions", "outcomes", "users", "arms", "references", "activity")
 
 STEPS = (
@@ -121,11 +125,11 @@ STEPS = (
     ),
     Step(
         name="contacts",
-        does="Says who gets no slate tonight, by contact rules or for want of a channel, and why.",
+        does="Says who gets no slate tonight, and which arms limits close to others, and why.",
         run=step_runs.contacts,
         reads=("users", "impressions", "features", "features_of_arms", "risks", "arms"),
         looks_up=("slates",),
-        writes=("withheld",),
+        writes=("withheld", "capped"),
         heavy=True,
         belongs_to=lambda program: program.withholds,
     ),
@@ -185,7 +189,7 @@ STEPS = (
         does="Ranks tonight's arms for every user; stages the slates.",
         run=step_runs.score,
         reads=(
-            *("users", "arms", "features", "features_of_arms", "risks", "withheld", "models"),
+            *("users", "arms", "features", "features_of_arms", "risks", "withheld", "capped", "models"),
             "issue_choices",
         ),
         looks_up=("promotions",),
@@ -199,7 +203,7 @@ STEPS = (
         run=step_runs.audit,
         reads=(
             *("users", "arms", "impressions", "features", "features_of_arms", "risks", "withheld"),
-            *("allocations", "issue_choices", "slates:staged"),
+            *("capped", "allocations", "issue_choices", "slates:staged"),
         ),
         looks_up=("slates",),
         writes=("slates:audited",),
@@ -236,14 +240,28 @@ STEPS = (
         belongs_to=_reads_out,
     ),
     Step(
+        name="insights",
+        does="Says what drives the champion's choices, and what each arm earns.",
+        run=step_runs.insights,
+        reads=(
+            *("impressions", "features", "features_of_arms", "credits", "transitions", "users", "arms"),
+            *("risks", "withheld", "capped", "issue_choices", "models"),
+        ),
+        looks_up=("promotions",),
+        writes=("insights",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_tells_insights,
+    ),
+    Step(
         name="report",
         does="Writes the page of the night, and how often its slates show each arm.",
         run=step_runs.report,
         reads=(
             *(*LOGS, "quarantine", "feature_drift", "credits", "unattributed", "transitions"),
-            *("withheld", "models", "delays", "evaluations", "sweeps", "uplift"),
+            *("withheld", "capped", "sends", "models", "delays", "evaluations", "sweeps", "uplift"),
             *("evidence", "promotions", "ledger", "issue_choices", "slates"),
-            *("readouts", "readout_decisions", "fatigue", "controls"),
+            *("readouts", "readout_decisions", "fatigue", "controls", "insights"),
         ),
         writes=("exposures",),
         per_issue=True,
@@ -255,7 +273,7 @@ STEPS = (
         reads=(
             *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
             *("references", "feature_drift", "ledger", "slates", "exposures"),
-            *("readouts", "readout_decisions"),
+            *("readouts", "readout_decisions", "insights"),
         ),
     ),
     Step(

@@ -18,7 +18,7 @@ from nightslate.kernels.risks import with_risks
 from nightslate.kernels.show_times import ShowTimes
 from nightslate.pipeline.bucket_inputs import bucket_input, slates_day_input
 from nightslate.pipeline.channels import channels_tonight, columns_of_channels
-from nightslate.pipeline.contact_rules import withheld_tonight
+from nightslate.pipeline.contact_rules import capped_tonight, withheld_tonight
 from nightslate.pipeline.feature_table import features_input, known_features, with_features_of_arms
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs.days import end_of
@@ -109,16 +109,20 @@ def slated_users(
     known_of: UserTables,
     arms: Table,
     withheld: Table,
+    capped: Table,
     issue_choices: Table,
     context: Collection[str],
 ) -> tuple[dict[str, Input], Served]:
     """As `served_users`; where each user gets one issue, of those whom this one concerns the ones for whom it
     was drawn, with `issue_probability`; where arms are sent, those whom a channel of some arm reaches, with
-    these channels. Raises ContractError where nothing was drawn yet."""
+    these channels and the arms that limits close to them. Raises ContractError where nothing was drawn or
+    closed yet."""
     inputs, concerned = served_users(night, known_of, withheld, context)
     channels = channels_tonight(night, arms)
     if channels is not None:
-        return inputs, lambda tables: channels.beside(concerned(tables))
+        if night.program.caps:
+            inputs["capped"] = capped_tonight(night, capped).of_users_in("users")
+        return inputs, lambda tables: channels.beside(concerned(tables), tables.get("capped"))
     if night.program.issue_choice is None:
         return inputs, concerned
     inputs["issue_choices"] = choices_input(night, issue_choices, ("user_id", "issue", "probability"))

@@ -105,6 +105,12 @@ def readout() -> Run:
     return run
 
 
+def insights() -> Run:
+    from nightslate.pipeline.steps.insights import run
+
+    return run
+
+
 def report() -> Run:
     from nightslate.pipeline.steps.report import run
 

@@ -195,14 +195,14 @@ class _Update:
         if said.get(MODELS) == digests:
             return "the slates are by these models already"
         known_of = UserTables.of(before)
-        arms, withheld, allocations, issue_choices = (
-            before.table(name) for name in ("arms", "withheld", "allocations", "issue_choices")
+        arms, withheld, capped, allocations, issue_choices = (
+            before.table(name) for name in ("arms", "withheld", "capped", "allocations", "issue_choices")
         )
         assignment = assignment_recorded(before, allocations)
         scoring = score.scoring_by(before, made.offered, assignment, models)
-        work, served = score.users_to_score(before, known_of, arms, withheld, issue_choices)
+        work, served = score.users_to_score(before, known_of, arms, withheld, capped, issue_choices)
         score.staged_slates(before, work, scoring, served, {"slates": slates.begin(night.ds)})
-        audit.audit_issue(before, known_of, arms, withheld, allocations, issue_choices, slates)
+        audit.audit_issue(before, known_of, arms, withheld, capped, allocations, issue_choices, slates)
         staged = publish.audited(before, slates)
         version = slates.publish(staged, {**night.commit_metadata, MODELS: digests})
         return f"{staged.rows} slates of {night.ds} published as version {version} of the table"

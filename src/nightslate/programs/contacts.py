@@ -20,10 +20,31 @@ Hour = Annotated[int, Field(ge=0, le=24)]
 
 
 class PeriodLimit(Strict):
-    """So many contacts of a user within any period of this length."""
+    """So many contacts of a user within any period of this length; of one `channel` alone, or of each arm for
+    itself (`per: arm`)."""
 
     most: int = Field(ge=1, le=MOST_ROWS)
     period: Duration
+    channel: Name | None = None
+    per: Literal["arm"] | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> PeriodLimit:
+        if self.channel and self.per:
+            raise ValueError(
+                f"say `channel: {self.channel}`, or `per: arm`; an arm goes by one channel anyway"
+            )
+        return self
+
+    @property
+    def of(self) -> str:
+        """What it counts, in words."""
+        return f"by {self.channel}" if self.channel else "of an arm" if self.per else ""
+
+    @property
+    def of_all_contacts(self) -> bool:
+        """Whether every contact counts, whatever it shows."""
+        return self.channel is None and self.per is None
 
 
 class QuietTimes(Strict):
@@ -73,11 +94,16 @@ class ContactRules(Strict):
     def _say_each_thing_once(self) -> ContactRules:
         if len(set(self.uncounted)) < len(self.uncounted):
             raise ValueError(f"except: an arm is named twice in {list(self.uncounted)}")
-        periods = [limit.period for limit in self.limits]
-        twice = [period for place, period in enumerate(periods) if period in periods[:place]]
+        told = [(limit.period, limit.channel, limit.per) for limit in self.limits]
+        twice = [period for place, (period, *of) in enumerate(told) if (period, *of) in told[:place]]
         if twice:
             raise ValueError(f"limits: two are for the period {in_short(twice[0])}; keep the lower one")
         return self
+
+    @property
+    def caps(self) -> tuple[PeriodLimit, ...]:
+        """The limits that leave a user other arms."""
+        return tuple(limit for limit in self.limits if not limit.of_all_contacts)
 
     @property
     def longest_period(self) -> timedelta:

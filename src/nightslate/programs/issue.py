@@ -14,6 +14,7 @@ from nightslate.programs.detectors import Detectors, risks_of
 from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, of_users
+from nightslate.programs.insights import Insights, require_rewards_as_shown
 from nightslate.programs.keyed_features import keyed_of
 from nightslate.programs.learners import EpsilonRange, LearnerSpec, require_known, require_learners_of_losses
 from nightslate.programs.logs import Feature, Logs, require_crossing
@@ -91,6 +92,7 @@ class Issue(SlateGoals):
     examination: Examination | None = None
     evaluation: Evaluation = Evaluation()
     uplift: Uplift | None = None
+    insights: Insights | None = None
     gate: Gate
 
     @model_validator(mode="after")
@@ -128,6 +130,7 @@ class Issue(SlateGoals):
         if self.uplift:
             sequence = self.sequence is not None
             require_baseline(self.uplift, self.arms.ids, self.slots, sequence, self.examination, self.rewards)
+        require_rewards_as_shown(self.insights, self.examination)
         require_topic(self.rewards, self.logs)
         asked = self.experiment
         sequence = self.sequence is not None

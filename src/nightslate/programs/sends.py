@@ -24,9 +24,11 @@ def _within_a_day(value: timedelta) -> timedelta:
 
 class SendChannel(Strict):
     """`consent`: the condition on what is known of users under which one may be reached so. `hours`: of the
-    user's day, from the first to before the second, over midnight where the first is later; None: all."""
+    user's day, from the first to before the second, over midnight where the first is later; None: all.
+    `transactional`: what goes by it is no contact, and neither limits nor quiet times hold it back."""
 
     consent: Text
+    transactional: bool = False
     hours: Annotated[tuple[Hour, Hour] | None, Field(strict=False)] = None
 
     @model_validator(mode="after")
@@ -64,6 +66,11 @@ class Sends(Strict):
     def values(self) -> tuple[str, ...]:
         """What `channel` of an arm may be."""
         return (*self.channels, *((self.nothing,) if self.nothing else ()))
+
+    @property
+    def transactional(self) -> tuple[str, ...]:
+        """The channels whose messages are no contacts."""
+        return tuple(name for name, channel in self.channels.items() if channel.transactional)
 
     def consents(self, context: Iterable[Feature]) -> Mapping[str, Condition]:
         """By channel. Raises ValueError, naming the channel, where one can't be meant."""
@@ -118,6 +125,34 @@ def require_sendable(
     for key, why in _NOT_BESIDE.items():
         if others.get(key):
             raise ValueError(f"sends: {why}; leave out `{key}`, or make it a program of its own")
+
+
+def require_caps(contacts: ContactRules | None, sends: Sends | None, issues: int) -> None:
+    """Raise ValueError, naming the key, where limits are by channels or arms that nobody sends."""
+    if contacts is None or not contacts.caps:
+        return
+    if sends is None:
+        raise ValueError(
+            "contacts.limits: `channel` and `per` are for programs with `sends`, whose users may get some of"
+            " the arms alone"
+        )
+    if not contacts.expires:
+        raise ValueError(
+            "contacts.limits: `channel` and `per` count what was shown, and what is published may still be;"
+            " say `contacts.expires: true`, that a send is out on its own day or not at all"
+        )
+    counted = [name for name in sends.channels if name not in sends.transactional]
+    for limit in contacts.caps:
+        if limit.channel is not None and limit.channel not in counted:
+            raise ValueError(
+                f"contacts.limits: {limit.channel!r} is not one of sends.channels that are not transactional"
+                f" (there: {counted})"
+            )
+        if limit.per is not None and issues > 1:
+            raise ValueError(
+                "contacts.limits: `per: arm` is for a program of one issue; of several each could send the"
+                " same arm"
+            )
 
 
 _NOT_BESIDE = {

@@ -19,7 +19,7 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_one_experiment, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
-from nightslate.programs.sends import Sends, require_sendable
+from nightslate.programs.sends import Sends, require_caps, require_sendable
 from nightslate.programs.serving import Serving, require_servable
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 from nightslate.programs.updates import Updates
@@ -93,6 +93,7 @@ class Program(Strict):
         require_sendable(self.sends, self.logs, self.context, self.contacts, others)
         for issue in self.issues.values():
             require_room_for_others(issue.variants, others)
+        require_caps(self.contacts, self.sends, len(self.issues))
         return self
 
     @model_validator(mode="after")
@@ -145,6 +146,12 @@ class Program(Strict):
     def withholds(self) -> bool:
         """Whether the step `contacts` says who gets no slates: by contact rules, or for want of a channel."""
         return self.contacts is not None or self.sends is not None
+
+    @property
+    def caps(self) -> bool:
+        """Whether the step `contacts` says which arms are closed to users who get slates all the same."""
+        transactional = self.sends is not None and bool(self.sends.transactional)
+        return transactional or (self.contacts is not None and bool(self.contacts.caps))
 
     @property
     def context(self) -> tuple[Feature, ...]:

@@ -20,6 +20,7 @@ from nightslate.reports.delays import delays_by_kind
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.epsilons import explored
 from nightslate.reports.feature_drift import how_far
+from nightslate.reports.insights import insights_told
 from nightslate.reports.night_report import NightReport
 from nightslate.reports.numbers import MINUS, Reward, count, percent, setting, short, signed, significant
 from nightslate.reports.reigns import Heard, growths, heard
@@ -101,10 +102,14 @@ def page(report: NightReport) -> str:
         held=None if report.controls is None else held_against(report.controls),
         soon=came_soon(report.evaluations) if report.short_kinds else None,
         helped=None if report.uplift is None else help_judged(report.uplift, report.champion, report.reward),
+        insights=None
+        if report.insights is None
+        else insights_told(report.insights, report.reward, report.log_odds),
         delays=None if report.delays is None else delays_by_kind(report.delays.to_pylist()),
         drift=None if report.drift is None else how_far(report.drift),
         budgets=None if report.budgets is None else report.budgets.to_pylist(),
         contacts=report.contacts,
+        sends=report.sends,
         experiment=report.experiment,
         issue_shares=None if report.issue_shares is None else report.issue_shares.to_pylist(),
     )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from nightslate.reports.contacts import ContactFigures
 from nightslate.reports.experiment import ExperimentReadout
 from nightslate.reports.numbers import Reward
+from nightslate.reports.sends import SendFigures
 from nightslate.reports.sequence import SequenceFigures
 
 BUDGETS = pa.schema(
@@ -72,9 +73,11 @@ class NightReport:
     budgets: name, most, expected and shown (what slates use of it), randomised (the part of expected that no
     multiplier changes), multiplier, reward_price, divergence_price; None for a program without budgets.
     all_nights: where the page of all nights is, from this one; empty for no link.
-    contacts: None for a program without contact rules.
+    contacts: None for a program without contact rules. sends: None for one that sends nothing.
     issue_shares: issue, concerned (users), drawn (users who get slates of it), mean_probability (of its being
     drawn, over those that it concerns); None where issues have slates for all that they concern.
+    insights: rows of the table of that name; None for an issue that does not ask for it. log_odds: whether
+    its effects are on that scale.
     experiment: what its readout says; None for an issue without metrics.
     others: how many users have no slate because somebody else decides for their variants, `external`.
     """
@@ -122,7 +125,10 @@ class NightReport:
     worth: Sequence[Mapping[str, Any]] = ()
     budgets: pa.Table | None = None
     contacts: ContactFigures | None = None
+    sends: SendFigures | None = None
     issue_shares: pa.Table | None = None
+    insights: pa.Table | None = None
+    log_odds: bool = False
     experiment: ExperimentReadout | None = None
     external: Sequence[str] = ()
     others: int = 0

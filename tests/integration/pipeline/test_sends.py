@@ -19,6 +19,7 @@ from nightslate.errors import ContractError, NightslateError
 from nightslate.kernels.channels import OpenChannels
 from nightslate.models.files import scored_by
 from nightslate.pipeline.running import run_step
+from nightslate.pipeline.send_figures import send_figures
 from nightslate.sending.due import sends_of
 from nightslate.sending.mailing import Clock
 from nightslate.sending.send import send
@@ -242,7 +243,7 @@ def test_a_slate_with_an_arm_by_a_channel_that_does_not_reach_its_user_is_not_pu
 ) -> None:
     before = slates_of(copied, DAYS[2])
     with monkeypatch.context() as broken:
-        broken.setattr(OpenChannels, "places", lambda *asked: np.arange(len(asked[-1])))
+        broken.setattr(OpenChannels, "places", lambda *asked: np.arange(len(asked[2])))
         run_night(night(copied, 1), "score")
     with pytest.raises(ContractError, match="candidates are not the arms whose channels reach the user"):
         run_step("audit", night(copied, 1))
@@ -540,3 +541,78 @@ def test_what_a_mailing_can_not_go_by_is_said(letterbox: Path, options: list[str
     done = mailed(letterbox, 25, *options)
     assert isinstance(done.exception, NightslateError)
     assert said in str(done.exception)
+
+
+def test_the_page_of_a_night_says_what_is_sent_when_and_why_others_are_not(nights: Path) -> None:
+    found = send_figures(
+        *(night(nights, 1).of_issue("all"), *map(night(nights, 1).table, ("sends", "withheld", "capped")))
+    )
+    sends = rows(nights, "sends").filter(slate_date=DAYS[2]).to_dicts()
+    assert found is not None
+    assert found.slates == len(sends)
+    expected: dict[tuple[str, int], int] = {}
+    for row in sends:
+        if row["send_at"] is not None:
+            key = row["channel"], row["send_at"].astimezone(ZoneInfo(row["zone"])).hour
+            expected[key] = expected.get(key, 0) + 1
+    assert found.sent == expected
+    assert {channel for channel, _ in expected} == {"email", "text"}
+    assert found.unsent == {"nothing": sum(row["reason"] == "nothing" for row in sends)}
+    withheld = rows(nights, "withheld").filter(slate_date=DAYS[2])
+    assert found.withheld == {"no_channel": len(withheld)}
+    page = (nights / "reports" / PROGRAM / f"{DAYS[1]}.html").read_text("utf-8")
+    assert f"Of {len(sends)} slates {sum(expected.values())} are to be sent tomorrow" in " ".join(
+        page.split()
+    )
+
+
+CAPS = """
+contacts:
+  except: [silence]
+  limits: [{most: 1, period: 7d, channel: email}, {most: 1, period: 7d, per: arm}]
+  expires: true
+"""
+
+
+def test_limits_by_channel_and_by_arm_leave_a_user_the_other_arms(copied: Path) -> None:
+    """The night of the last day once more, with limits: candidates, propensities and sends are of what is
+    left, and who has nothing left has no slate."""
+    DECLARED.write(SPEC + CAPS)
+    run_night(night(copied, 2), "contacts", "score", "audit", "publish", "send")
+    day = DAYS[2] + timedelta(days=1)
+    shown = rows(copied, "impressions")
+    had: dict[str, set[str]] = {}
+    for row in shown.to_dicts():
+        had.setdefault(row["user_id"], set()).add(row["arm_id"])
+    slates = {slate["user_id"]: slate for slate in slates_of(copied, day)}
+    withheld = {row["user_id"]: row for row in rows(copied, "withheld").filter(slate_date=day).to_dicts()}
+    sizes, reasons = set(), set()
+    for raw, about in BY_USER.items():
+        user, channels = pseudonym(raw), reached_by(about, day)
+        seen = had.get(user, set())
+        if any(CHANNEL_OF[arm] == "email" for arm in seen):
+            channels -= {"email"}
+        left = {arm for arm, channel in CHANNEL_OF.items() if channel in channels} - seen
+        if not left:
+            reasons.add(withheld[user]["reason"])
+            assert withheld[user]["reason"] == ("limit" if reached_by(about, day) else "no_channel")
+            continue
+        slate = slates.pop(user)
+        assert set(slate["candidates"]) == left | {"silence"}
+        assert math.fsum(slate["weights"]) == pytest.approx(1, abs=1e-6)
+        weight = dict(zip(slate["candidates"], slate["weights"], strict=True))
+        first = weight[slate["ranking"][0]] / math.fsum(weight.values())
+        assert slate["propensities"][0] == pytest.approx(first, rel=1e-12, abs=0)
+        sizes.add(len(left))
+    assert not slates
+    assert reasons == {"limit", "no_channel"}
+    assert len(sizes) > 2
+    capped = rows(copied, "capped").filter(slate_date=day)
+    assert set(capped["reason"]) == {"channel_limit", "arm_limit"}
+    assert not set(capped["user_id"]) & set(withheld)
+
+    copy = capped.filter(pl.col("closed") == "channel")
+    night(copied, 2).table("capped").replace(day, copy.drop("slate_date").to_arrow(), {})
+    run_night(night(copied, 2), "score")
+    with pytest.raises(ContractError, match="is not closed to a user as limits say"):
+        run_step("audit", night(copied, 2))

@@ -150,3 +150,42 @@ def test_figures_know_the_truth_of_what_is_estimated(played: Played) -> None:
     assert all(row["truth"] is not None and -0.2 < row["truth"] < 0.5 for row in judged)
     last = results.days[-1]
     assert last["best"] > max(last["as_rule"], last["randomised"])
+
+
+def test_insights_are_of_the_night_s_model_and_logs(played: Played, shop: Program) -> None:
+    """Of the last night: what each template earned, by its definition, and all else that is told."""
+    ds = shop.start_date + timedelta(days=DAYS - 1)
+    insights = table(played[0], "insights").filter(pl.col("ds") == ds)
+    assert set(insights["learner"]) == {"shared"}
+    of_arms_alone = {"response", "naive_response", "exploration"}
+    of_champion = {"effect", "importance", "best", "lead", "contribution"}
+    assert set(insights["figure"]) == of_arms_alone | of_champion
+    of = {name[0]: rows.sort("place") for name, rows in insights.partition_by("figure", as_dict=True).items()}
+    sizes = of["effect"]["value"].abs()
+    assert len(sizes) == 20
+    assert sizes.is_sorted(descending=True)
+    assert of["importance"]["value"].is_sorted(descending=True)
+    ignored = {"time_zone", "consent_email", "consent_text", "consent_push"}
+    features = {feature.name for feature in shop.context} - ignored
+    of_arms = {f"{feature.name} of arms" for feature in shop.logs.arm_features}
+    assert set(of["importance"]["about"]) == {"arm", *features, *of_arms}
+    assert of["best"]["value"].sum() == pytest.approx(1.0)
+    parts = of["contribution"].group_by("user_id").agg(pl.col("value").sum()).sort("user_id")
+    assert parts["value"].to_list() == pytest.approx(of["lead"].sort("user_id")["value"].to_list())
+
+    shown = table(played[0], "impressions").filter(pl.col("ds") < ds)
+    credits = table(played[0], "credits").group_by("impression_id").agg(pl.col("credit").sum())
+    rewarded = shown.join(credits, on="impression_id", how="left").with_columns(pl.col("credit").fill_null(0))
+    choice = pl.col("eligible_arms").is_null() | (pl.col("eligible_arms").list.len() > 1)
+    weight = pl.when(choice).then(1 / pl.col("propensity")).otherwise(0.0)
+    by_arm = rewarded.group_by("arm_id").agg(
+        pl.len().alias("n"),
+        pl.col("credit").mean().alias("naive"),
+        ((weight * pl.col("credit")).sum() / weight.sum()).alias("corrected"),
+    )
+    both = of["naive_response"].join(by_arm, on="arm_id", suffix="_expected")
+    assert both["n"].to_list() == both["n_expected"].to_list()
+    assert both["value"].to_list() == pytest.approx(both["naive"].to_list())
+    both = of["response"].join(by_arm, on="arm_id", suffix="_expected")
+    assert both["value"].to_list() == pytest.approx(both["corrected"].to_list())
+    assert (of["exploration"]["value"] == 0).all()  # nothing was known yet, so that no arm was better

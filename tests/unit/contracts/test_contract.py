@@ -30,7 +30,7 @@ def test_issues_are_told_apart_where_every_row_is_of_one() -> None:
         *("delays", "evaluations", "evidence", "ledger", "models", "promotions", "slates", "sweeps"),
         *("uplift", "allocations", "assignments", "issue_choices", "multipliers", "updates", "sends"),
         *("readouts", "sample_ratios", "readout_decisions", "fatigue"),
-        *("controls", "exposures"),
+        *("controls", "exposures", "insights"),
     }
     assert not load("impressions").column("issue").required
     assert load("impressions").column("issue") in load("impressions").landing_columns

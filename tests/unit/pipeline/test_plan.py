@@ -99,7 +99,8 @@ def test_whom_contact_rules_withhold_is_known_before_anybody_is_scored():
 def test_what_is_sent_follows_from_what_was_published():
     found = edges(program(**with_sends()))
     contacts = {"contacts": {"ingest"}, "score": {"contacts", "train"}}
-    assert found == {**BANDIT, **contacts, "send": {"publish"}}
+    sends = {"send": {"publish"}, "report": {"promote", "send"}}
+    assert found == {**BANDIT, **contacts, **sends}
 
 
 def test_nobody_learns_from_served_decisions_before_they_are_recomputed():
@@ -140,6 +141,12 @@ def test_an_experiment_is_read_out_once_slates_are_scored_and_before_the_page_is
 def test_who_decides_is_held_against_controls_before_the_page_is_written():
     found = edges(program(evaluation={"controls": ["random"]}))
     assert found == {**BANDIT, "controls": {"train"}, "report": {"promote", "publish", "controls"}}
+
+
+def test_insights_are_told_once_the_night_is_trained_and_before_the_page_is_written():
+    asked = program(insights={})
+    expected = {"insights": {"train"}, "report": {"insights", "promote", "publish"}}
+    assert edges(asked) == {**BANDIT, **expected}
 
 
 def test_one_issue_by_a_name_of_its_own_waits_as_the_only_one_does():

@@ -123,6 +123,50 @@ def test_what_sends_do_not_go_with_is_named(changed, named):
         program(WHOLE, **changed)
 
 
+SERVICE = {
+    **WHOLE,
+    "channels": {**WHOLE["channels"], "service": {"consent": "errors < 3", "transactional": True}},
+}
+BY_EMAIL, BY_ARM = {"most": 4, "period": "7d", "channel": "email"}, {"most": 1, "period": "30d", "per": "arm"}
+
+
+def test_limits_may_be_by_channel_and_by_arm_beside_those_of_all():
+    limits = [{"most": 4, "period": "7d"}, BY_EMAIL, {**BY_EMAIL, "channel": "text"}, BY_ARM]
+    found = program(WHOLE, contacts={"limits": limits, "expires": True})
+    assert [limit.of for limit in found.contacts.caps] == ["by email", "by text", "of an arm"]
+    assert found.contacts.longest_period == timedelta(days=30)
+    assert found.caps
+    assert program(SERVICE).caps
+    assert program(SERVICE).sends.transactional == ("service",)
+    assert not program(WHOLE, contacts={"limits": limits[:1]}).caps
+
+
+@pytest.mark.parametrize(
+    ("sends", "contacts", "says"),
+    [
+        (None, {"limits": [BY_EMAIL], "expires": True}, "programs with `sends`"),
+        (WHOLE, {"limits": [BY_EMAIL]}, "contacts.expires: true"),
+        (
+            WHOLE,
+            {"limits": [{**BY_EMAIL, "channel": "fax"}], "expires": True},
+            "'fax' is not one of sends.channels",
+        ),
+        (SERVICE, {"limits": [{**BY_EMAIL, "channel": "service"}], "expires": True}, "not transactional"),
+        (WHOLE, {"limits": [{**BY_EMAIL, "per": "arm"}], "expires": True}, "an arm goes by one channel"),
+        (WHOLE, {"limits": [BY_EMAIL, BY_EMAIL], "expires": True}, "two are for the period 7d"),
+        (WHOLE, {"limits": [{**BY_ARM, "per": "topic"}], "expires": True}, "per"),
+    ],
+)
+def test_limits_that_can_not_be_meant_are_named(sends, contacts, says):
+    with pytest.raises(ValidationError, match=says):
+        program(sends, contacts=contacts)
+
+
+def test_of_several_issues_each_could_send_the_same_arm():
+    with pytest.raises(ValidationError, match="program of one issue"):
+        program(WHOLE, issues={"a": {}, "b": {}}, contacts={"limits": [BY_ARM], "expires": True})
+
+
 def test_sends_are_said_once_for_all_issues():
     with pytest.raises(ValidationError, match=r"issues.mail: sends is said once"):
         program(None, issues={"mail": {"sends": WHOLE}})

@@ -52,6 +52,7 @@ def report(
         "ledger": [row for day in days for issue in policies for row in _ledger(issue, day, policies)],
         "readouts": [row for day in days for row in _readouts(day)],
         "readout_decisions": [_decision(day) for day in days],
+        "insights": [],
     }
     return DashboardReport(
         program="shop",

@@ -15,7 +15,7 @@ B_a = X'X_a + ridge I, and given M,
 and M itself has precision ridge I + sum of z_a z_a' (x) ridge X'X_a B_a^-1 (Li, Chu, Langford and Schapire
 2010, algorithm 2; Lindley and Smith 1972)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Literal, get_args
 
@@ -61,12 +61,13 @@ class LinearPosterior:
     """theta_a = mean_a + sqrt(variance) (pull_a U z_a + own_a v_a), where U = shared u, and u (q,) and v_a
     (p,) are standard normal.
 
-    mean (A, d), features z (A, k); pull (A, d, d): how far each arm follows M; shared (k, d, q) and own
-    (A, d, p): roots of the covariances of M and of the arms' own parts, in units of `variance`, that of the
-    noise."""
+    mean (A, d), features z (A, k); matrix (k, d): the mean of M'; pull (A, d, d): how far each arm follows M;
+    shared (k, d, q) and own (A, d, p): roots of the covariances of M and of the arms' own parts, in units of
+    `variance`, that of the noise."""
 
     mean: Floats
     features: Floats
+    matrix: Floats
     pull: Floats
     shared: Floats
     own: Floats
@@ -134,7 +135,7 @@ class LinearRegression:
         eye = np.broadcast_to(np.eye(state.features), state.gram.shape)
         if self.pooling == "shared":
             m, shared = self._matrix(z, crossed, state.gram, state.moment)
-            return self._with_noise(state, z @ m, z, eye, shared, eye[:, :, :0])
+            return self._with_noise(state, LinearPosterior(z @ m, z, m, eye, shared, eye[:, :, :0], 1.0))
         lower = np.linalg.cholesky(state.gram + self.ridge * eye)
         inverse = np.linalg.solve(lower, eye)
         own = inverse.transpose(0, 2, 1)
@@ -146,7 +147,7 @@ class LinearRegression:
             m, shared = self._matrix(z, np.ones_like(crossed[:, :1]), state.gram, state.moment)
             shared = shared[:, :, :0]
         mean = _apply(own, _apply(inverse, state.moment + self.ridge * (z @ m)))
-        return self._with_noise(state, mean, z, pull, shared, own)
+        return self._with_noise(state, LinearPosterior(mean, z, m, pull, shared, own, 1.0))
 
     def _matrix(self, z: Floats, crossed: Bools, gram: Floats, moment: Floats) -> tuple[Floats, Floats]:
         """The mean of M' (k, d), and the root (k, d, q) of its covariance, where arms have these normal
@@ -163,13 +164,11 @@ class LinearRegression:
         mean = root @ (root.T @ (z.T @ moment).ravel())
         return mean.reshape(k, d), root.reshape(k, d, kept.size)
 
-    def _with_noise(
-        self, state: LinearSums, mean: Floats, z: Floats, pull: Floats, shared: Floats, own: Floats
-    ) -> LinearPosterior:
-        if self.noise_variance is not None:
-            return LinearPosterior(mean, z, pull, shared, own, self.noise_variance)
-        root = LinearPosterior(mean, z, pull, shared, own, 1.0).root
-        return LinearPosterior(mean, z, pull, shared, own, _residual_variance(state, mean, root))
+    def _with_noise(self, state: LinearSums, of_noise_one: LinearPosterior) -> LinearPosterior:
+        variance = self.noise_variance
+        if variance is None:
+            variance = _residual_variance(state, of_noise_one.mean, of_noise_one.root)
+        return replace(of_noise_one, variance=variance)
 
 
 def _residual_variance(state: LinearSums, mean: Floats, root: Floats) -> float:

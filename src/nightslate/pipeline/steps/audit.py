@@ -38,6 +38,7 @@ def run(
     features_of_arms: Table,
     risks: Table,
     withheld: Table,
+    capped: Table,
     allocations: Table,
     issue_choices: Table,
     slates: Table,
@@ -47,14 +48,16 @@ def run(
     known_of = UserTables(users, features, features_of_arms, risks)
     if not all_published(night, slates):
         if night.program.withholds:
-            audit_withheld(night, known_of, impressions, arms, withheld, slates)
+            audit_withheld(night, known_of, impressions, arms, withheld, capped, slates)
         if choice := night.program.issue_choice:
             with unless_published(lambda: all_published(night, slates)):
                 audit_choices(night, choice.floor, known_of, withheld, issue_choices, slates)
     rows = 0
     for each in night.issues:
         dealt, drawn = (of.of_issue(each.issue.name) for of in (allocations, issue_choices))
-        rows += audit_issue(each, known_of, arms, withheld, dealt, drawn, slates.of_issue(each.issue.name))
+        rows += audit_issue(
+            each, known_of, arms, withheld, capped, dealt, drawn, slates.of_issue(each.issue.name)
+        )
     return f"{rows} slates are sound: contract, ids, floor, and propensities to 1e-12"
 
 
@@ -63,6 +66,7 @@ def audit_issue(
     known_of: UserTables,
     arms: Table,
     withheld: Table,
+    capped: Table,
     allocations: Table,
     issue_choices: Table,
     slates: Table,
@@ -71,7 +75,7 @@ def audit_issue(
     staged = slates.staged(night.slate_date)
     if not slates.is_published(staged):
         with unless_published(lambda: slates.is_published(staged)):
-            _audit(night, known_of, arms, withheld, allocations, issue_choices, slates, staged)
+            _audit(night, known_of, arms, withheld, capped, allocations, issue_choices, slates, staged)
             _audit_budgets(night, arms, slates, staged)
             staged.mark_audited()
     return staged.rows
@@ -82,6 +86,7 @@ def _audit(
     known_of: UserTables,
     arms: Table,
     withheld: Table,
+    capped: Table,
     allocations: Table,
     issue_choices: Table,
     slates: Table,
@@ -89,7 +94,7 @@ def _audit(
 ) -> None:
     slates.verify(staged)
     issue, slate_date, name = night.issue, night.slate_date, night.name
-    inputs, served = slated_users(night, known_of, arms, withheld, issue_choices, ())
+    inputs, served = slated_users(night, known_of, arms, withheld, capped, issue_choices, ())
     times = ShowTimes.of(night.program.contacts, slate_date)
     assignment, channels = assignment_recorded(night, allocations), channels_tonight(night, arms)
     rows = Input(staged.data_files, arrow.schema(slates.contract), partition="slate_date")
@@ -100,7 +105,7 @@ def _audit(
         sound = tables["slates"], people, name, slate_date, issue.floor, issue.depth, assignment
         parts = [faults(*sound, issue.external), time_faults(tables["slates"], people, times)]
         if channels is not None:
-            parts.append(candidate_faults(tables["slates"], people, channels))
+            parts.append(candidate_faults(tables["slates"], people, channels, tables.get("capped")))
         if "withheld" in tables:
             parts.append(faults_of_withheld(tables["slates"], tables["withheld"]))
         return counts_of(pa.concat_tables(parts))

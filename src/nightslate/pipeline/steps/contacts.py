@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from nightslate.engines import Tables, Work
+from nightslate.kernels.contact_counts import contact_counts
 from nightslate.pipeline.arms import of_no_arm
 from nightslate.pipeline.channels import channels_by_issue
 from nightslate.pipeline.contact_rules import (
     COUNTS,
+    caps_tonight,
     columns_looked_at,
     contacts_tonight,
     published_before,
@@ -21,7 +23,7 @@ from nightslate.pipeline.contact_rules import (
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.served_users import UserTables, known_users
 from nightslate.programs.contacts import ContactRules
-from nightslate.tables import Table
+from nightslate.tables import Staged, Table
 
 
 def run(
@@ -34,10 +36,12 @@ def run(
     arms: Table,
     slates: Table,
     withheld: Table,
+    capped: Table,
 ) -> str:
     """One partition: a function of the logs up to ds, and of the slates published for ds or before it."""
     rules = night.program.contacts or ContactRules()
-    contacts = contacts_tonight(night, channels_by_issue(night, arms))
+    caps = caps_tonight(night, arms)
+    contacts = contacts_tonight(night, channels_by_issue(night, arms), caps)
     known_of = UserTables(users, features, features_of_arms, risks)
     inputs, known = known_users(night, known_of, columns_looked_at(night))
     inputs["impressions"] = shown_before(night, impressions)
@@ -45,23 +49,37 @@ def run(
     with_slates = Work({**inputs, "slates": published_before(night, slates).of_users_in("users")}, buckets)
 
     def withheld_among(tables: Tables) -> dict[str, pa.Table]:
-        found = contacts.withheld(known(tables), tables["impressions"], tables["slates"])
-        return {"withheld": found.sort_by("user_id")}
+        read = known(tables), tables["impressions"], tables["slates"]
+        found = {"withheld": contacts.withheld(*read)}
+        if caps is not None:
+            found["capped"] = contacts.capped(*read, found["withheld"])
+        return {name: rows.sort_by("user_id") for name, rows in found.items()}
 
     attempts = {"withheld": withheld.begin(night.slate_date)}
-    staged = night.engine.write(withheld_among, with_slates, attempts)["withheld"]
+    if caps is not None:
+        attempts["capped"] = capped.begin(night.slate_date)
+    staged = night.engine.write(withheld_among, with_slates, attempts)
     by_unit = night.engine.map(
-        lambda tables: contacts.counts(known(tables), tables["impressions"]), Work(inputs, buckets)
+        lambda tables: contact_counts(contacts, known(tables), tables["impressions"]),
+        Work(inputs, buckets),
     )
     counts = _summed(by_unit)
-    withheld.publish(staged, {**night.commit_metadata, COUNTS: json.dumps(counts)})
+    if caps is not None:
+        capped.publish(staged["capped"], night.commit_metadata)
+    withheld.publish(staged["withheld"], {**night.commit_metadata, COUNTS: json.dumps(counts)})
     longest = max(night.issues, key=lambda each: each.issue.training.window_days)
     unknown = of_no_arm(longest, arms, "contacts.except", rules.uncounted)
     why = ", ".join(f"{number} {reason}" for reason, number in reasons(night, withheld).items())
+    users_of_day = sum(counts["users"].values())
     return (
-        f"{staged.rows} of {sum(counts['users'].values())} users are withheld{f': {why}' if why else ''}"
+        f"{staged['withheld'].rows} of {users_of_day} users are withheld{f': {why}' if why else ''}"
+        f"{_closed(staged.get('capped'))}"
         f"{_breaches(counts)}{_zones(counts)}{f'. Look: {unknown}' if unknown else ''}"
     )
+
+
+def _closed(capped: Staged | None) -> str:
+    return f"; {capped.rows} channels and arms are closed to others" if capped and capped.rows else ""
 
 
 def _summed(counts: pa.Table) -> dict[str, dict[str, int]]:

@@ -24,6 +24,7 @@ from nightslate.pipeline.evidence_table import CHANGED
 from nightslate.pipeline.experiments import OTHERS
 from nightslate.pipeline.issue_shares import issue_shares
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.send_figures import send_figures
 from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
 from nightslate.programs.days import first_day
 from nightslate.programs.learners import FittedQLearner, blind_to_more
@@ -129,6 +130,8 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         short_kinds=list(rewards.short.values) if rewards.short else [],
         champion=reign.champion,
         uplift=tonight("uplift") if issue.uplift else None,
+        insights=tonight("insights") if issue.insights else None,
+        log_odds=issue.learners[reign.champion].kind.startswith("logistic"),
         quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night.ds, tables),
         strangers=tables["unattributed"].snapshot().metadata(night.ds).get(STRANGERS, ""),
@@ -153,6 +156,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         worth=_worth(night, leads),
         budgets=_budgets(night, tables, tracked, exposure) if issue.budgets else None,
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
+        sends=send_figures(night, tables["sends"], tables["withheld"], tables["capped"]),
         issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
         experiment=_experiment(night, tables),
         external=sorted(issue.external),

@@ -43,6 +43,7 @@ def run(
     features_of_arms: Table,
     risks: Table,
     withheld: Table,
+    capped: Table,
     models: Table,
     promotions: Table,
     issue_choices: Table,
@@ -59,7 +60,7 @@ def run(
         channels=channels_tonight(night, arms),
     )
     known_of = UserTables(users, features, features_of_arms, risks)
-    work, served = users_to_score(night, known_of, arms, withheld, issue_choices)
+    work, served = users_to_score(night, known_of, arms, withheld, capped, issue_choices)
     attempts = {"slates": slates.begin(night.slate_date)}
     if _records_assignments(night):
         attempts["assignments"] = assignments.begin(night.slate_date)
@@ -98,11 +99,16 @@ def scoring_by(
 
 
 def users_to_score(
-    night: IssueNight, known_of: UserTables, arms: Table, withheld: Table, issue_choices: Table
+    night: IssueNight,
+    known_of: UserTables,
+    arms: Table,
+    withheld: Table,
+    capped: Table,
+    issue_choices: Table,
 ) -> tuple[Work, Served]:
     """The users of the day with their contexts: what is read, and who of them gets slates."""
     looked_at = night.program.columns_of_contexts
-    inputs, served = slated_users(night, known_of, arms, withheld, issue_choices, looked_at)
+    inputs, served = slated_users(night, known_of, arms, withheld, capped, issue_choices, looked_at)
     return Work(inputs, night.program.buckets), served
 
 

@@ -20,6 +20,7 @@ from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.drift import DRIFT
 from nightslate.reports.dashboard.encoding import encoded, thinned
 from nightslate.reports.dashboard.exposure import EXPOSURE
+from nightslate.reports.dashboard.importance import IMPORTANCE
 from nightslate.reports.dashboard.lift import LIFT
 from nightslate.reports.dashboard.nights import NIGHTS
 from nightslate.reports.dashboard.policy_values import POLICY_VALUES
@@ -33,6 +34,7 @@ SECTIONS: Sequence[SectionMaker] = (
     POLICY_VALUES,
     LIFT,
     EXPOSURE,
+    IMPORTANCE,
     CALIBRATION,
     DRIFT,
     PROMISES,
