@@ -58,8 +58,10 @@ def _rule(night: IssueNight, cohort: Cohort, champion: Played) -> Played | None:
 
 def _levers(night: IssueNight, arms: Table, multipliers: Table) -> WeightAdjustment | None:
     """What the night added to the choices of its models; None where that is not known any more."""
-    issue = night.issue
-    added = adjustment(night, offered_arms(night, arms))
+    issue, offered = night.issue, offered_arms(night, arms)
+    if issue.tilts_slates and not offered.num_rows:
+        return None
+    added = adjustment(night, offered)
     if not (issue.exposure or issue.budgets):
         return added
     solved = multipliers.rows(night.slate_date, night.slate_date)
@@ -77,9 +79,10 @@ def withheld_share(
     rules or for want of a channel; 0 where the program has neither."""
     if not (night.program.withholds and days):
         return 0.0
-    first, last = min(days), max(days)
-    kept = withheld.rows(first, last)
-    kept = kept.filter((pc.field("reason") != "not_concerned") & pc.field("slate_date").isin(list(days)))
-    files = slates.snapshot().files(first, last)
-    got = sum(file.rows for file in files if file.day in days)
-    return float(kept.num_rows / max(1, kept.num_rows + got))
+    ends, without = (min(days), max(days)), withheld.snapshot()
+    reasons = (  # a file at a time: all of them are of all users
+        without.rows_of(file, ["reason"])["reason"] for file in without.files(*ends) if file.day in days
+    )
+    kept = sum(len(each) - (pc.sum(pc.equal(each, "not_concerned")).as_py() or 0) for each in reasons)
+    got = sum(file.rows for file in slates.snapshot().files(*ends) if file.day in days)
+    return float(kept / max(1, kept + got))

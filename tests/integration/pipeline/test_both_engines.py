@@ -78,6 +78,8 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             world.PROGRAM,
             world.SPEC.replace("propensity: marginal", "propensity: conditional")
             .replace("  window: 1d", "  window: 1d\n  costs: {a: 0.1, c: 0.7}")
+            .replace("resamples: 100", "resamples: 100, controls: [random, propensity_only]")
+            .replace("first_champion: uniform", "first_champion: linear_thompson")
             .replace(
                 "learners:", "learners:\n  greedy: {kind: epsilon_greedy, estimator: ridge, epsilon: auto}"
             ),
