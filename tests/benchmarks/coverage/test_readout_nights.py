@@ -20,7 +20,7 @@ from nightslate.core.arrays import Ints
 from nightslate.core.experiments import effect
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.readouts import SAMPLE_RATIOS, Figure, Readout
-from nightslate.pipeline.readout_health import ALPHA, mismatches
+from nightslate.pipeline.readout_health import ALPHA, by_segment
 from nightslate.programs.readouts import Metric
 
 pytestmark = pytest.mark.timeout(7200)
@@ -122,7 +122,7 @@ def alarms(seed: int) -> dict[str, bool]:
             ):
                 excludes = lower is not None and upper is not None and not lower <= 0 <= upper
                 found[f"{name}: {how}"] = found.get(f"{name}: {how}", False) or excludes
-        ratio = mismatches(states[SAMPLE_RATIOS])
+        ratio = by_segment(states[SAMPLE_RATIOS])
         found["sample ratio"] = bool(ratio) and ratio[0].most >= math.log(1 / ALPHA)
     return found
 
