@@ -136,9 +136,14 @@ class Scoring:
         whole = self.variants[group.variant]
         if group.channels is None or self.channels is None:
             return whole
-        if group not in self._models:
-            self._models[group] = whole.among(self.channels.places(group.channels, whole.arms, group.closed))
-        return self._models[group]
+        if group in self._models:
+            return self._models[group]
+        model = whole.among(self.channels.places(group.channels, whole.arms, group.closed))
+        if (
+            group.closed is None
+        ):  # of those to whom arms are closed there are too many to keep a model of each
+            self._models[group] = model
+        return model
 
     def scored(self, users: pa.Table) -> pa.Table:
         """`SLATES` of some users. Variant and ranking come from hashes of the user's id."""
