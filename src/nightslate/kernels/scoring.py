@@ -50,9 +50,8 @@ CHOICES = pa.schema(
 )
 """A user, and what the model of its variant would choose: the probability of each of the model's arms. Where
 it is asked for and known, the reward that the model expects of each. Where one issue is drawn for each user,
-the probability that it was this one. When the slate may be shown, where there are such times beside the
-user. Where arms have channels, those that reach the user, and the arms that are closed all the same; the
-model's arms are the others of these channels."""
+the probability that it was this one. When the slate may be shown, where there are such times. Where arms have
+channels, those that reach the user and the arms that are closed; the model's arms are what that leaves."""
 
 
 class Group(NamedTuple):
@@ -155,13 +154,8 @@ class Scoring:
         rewards that models expect."""
         for chunk in in_chunks(users):
             variant_of = pa.array(self.assignment.variants(user_keys(chunk)), pa.string())
-            together = pa.table(
-                {
-                    "variant": variant_of,
-                    "channels": beside(chunk, CHANNELS, pa.int64()),
-                    "closed": beside(chunk, CLOSED, pa.string()),
-                }
-            )
+            channels, closed = beside(chunk, CHANNELS, pa.int64()), beside(chunk, CLOSED, pa.string())
+            together = pa.table({"variant": variant_of, "channels": channels, "closed": closed})
             for group, places in groups_of(together):
                 yield chosen(group, self.model(group), chunk.take(pa.array(places)), expecting)
 
