@@ -50,9 +50,8 @@ CHOICES = pa.schema(
 )
 """A user, and what the model of its variant would choose: the probability of each of the model's arms. Where
 it is asked for and known, the reward that the model expects of each. Where one issue is drawn for each user,
-the probability that it was this one. When the slate may be shown, where there are such times beside the
-user. Where arms have channels, those that reach the user, and the arms that are closed all the same; the
-model's arms are the others of these channels."""
+the probability that it was this one. When the slate may be shown, where there are such times. Where arms have
+channels, those that reach the user and the arms that are closed; the model's arms are what that leaves."""
 
 
 class Group(NamedTuple):
@@ -138,9 +137,14 @@ class Scoring:
         whole = self.variants[group.variant]
         if group.channels is None or self.channels is None:
             return whole
-        if group not in self._models:
-            self._models[group] = whole.among(self.channels.places(group.channels, whole.arms, group.closed))
-        return self._models[group]
+        if group in self._models:
+            return self._models[group]
+        model = whole.among(self.channels.places(group.channels, whole.arms, group.closed))
+        if (
+            group.closed is None
+        ):  # of those to whom arms are closed there are too many to keep a model of each
+            self._models[group] = model
+        return model
 
     def scored(self, users: pa.Table) -> pa.Table:
         """`SLATES` of those of some users who are scored. Variant and ranking come from hashes of the user's
@@ -153,13 +157,8 @@ class Scoring:
         itself; `expecting`: with the rewards that models expect."""
         for chunk in in_chunks(users):
             variant_of = pa.array(self.assignment.variants(user_keys(chunk)), pa.string())
-            together = pa.table(
-                {
-                    "variant": variant_of,
-                    "channels": beside(chunk, CHANNELS, pa.int64()),
-                    "closed": beside(chunk, CLOSED, pa.string()),
-                }
-            )
+            channels, closed = beside(chunk, CHANNELS, pa.int64()), beside(chunk, CLOSED, pa.string())
+            together = pa.table({"variant": variant_of, "channels": channels, "closed": closed})
             for group, places in groups_of(together):
                 if group.variant not in self.external:
                     yield chosen(group, self.model(group), chunk.take(pa.array(places)), expecting)

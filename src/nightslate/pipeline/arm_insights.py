@@ -20,7 +20,8 @@ Row = dict[str, Any]
 
 
 def models_by_day(night: IssueNight, models: Table, learner: str) -> dict[date, ScoredBy]:
-    """By each day of the training window the model that a learner had before it, where there was one."""
+    """By each day of the training window the model that a learner had before it, where there was one that
+    looks at nothing which the program has no more."""
     window = night.issue.training.window_days
     days = [first_day(night.ds, window) + timedelta(days=number) for number in range(window)]
     fitted = {day: modelled_on(night.issue, day) for day in days}
@@ -29,7 +30,10 @@ def models_by_day(night: IssueNight, models: Table, learner: str) -> dict[date, 
     digests = dict(zip(of_learner["ds"].to_pylist(), of_learner["digest"].to_pylist(), strict=True))
     wanted = {digests[before] for before in fitted.values() if before in digests}
     loaded = {digest: scored_by(night.registry.load(digest)) for digest in sorted(wanted)}
-    return {day: loaded[digests[before]] for day, before in fitted.items() if before in digests}
+    there = {*night.program.columns_of_contexts}
+    usable = {digest: model for digest, model in loaded.items() if there.issuperset(model.encoder.features)}
+    found = {day: usable.get(digests.get(before, "")) for day, before in fitted.items()}
+    return {day: model for day, model in found.items() if model is not None}
 
 
 def arm_rows(arms: Sequence[str], responses: ArmResponses, confidence: float) -> list[Row]:

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 
 from nightslate import programs
+from nightslate.pipeline.arm_insights import models_by_day
+from nightslate.pipeline.night import Night
 from nightslate.programs import Program
 from nightslate.worlds.marketing_templates.page import MarketingResults
 from nightslate.worlds.marketing_templates.population import Day, Population
@@ -189,3 +191,15 @@ def test_insights_are_of_the_night_s_model_and_logs(played: Played, shop: Progra
     both = of["response"].join(by_arm, on="arm_id", suffix="_expected")
     assert both["value"].to_list() == pytest.approx(both["corrected"].to_list())
     assert (of["exploration"]["value"] == 0).all()  # nothing was known yet, so that no arm was better
+
+
+def test_models_that_look_at_what_the_program_has_no_more_judge_nothing(
+    played: Played, shop: Program
+) -> None:
+    ds, context = shop.start_date + timedelta(days=DAYS - 1), shop.logs.context
+    without = tuple(column for column in context if column.name != "gender")
+    fewer = shop.model_copy(update={"logs": shop.logs.model_copy(update={"context": without})})
+    now, then = (Night(program, ds, played[0]).of_issue("all") for program in (fewer, shop))
+    expected = {shop.start_date + timedelta(days=day) for day in range(1, DAYS)}
+    assert set(models_by_day(then, then.table("models"), "shared")) == expected
+    assert not models_by_day(now, then.table("models"), "shared")
