@@ -10,7 +10,7 @@ import altair as alt
 import pyarrow as pa
 
 from nightslate.reports.document import Figure, figure
-from nightslate.reports.numbers import Reward, finite
+from nightslate.reports.numbers import MISSING, Reward, finite
 from nightslate.reports.plots import ESTIMATOR_COLOURS, inline, layered
 
 _RATE = Reward("responses", rate=True)
@@ -54,7 +54,7 @@ def fatigue_told(fatigue: pa.Table) -> Fatigue | None:
             rate=_RATE.value(row["rate"]),
             rate_interval=_RATE.interval(row["lower"], row["upper"]),
             first=_RATE.value(row["first_rate"]),
-            change=_RATE.difference(row["change"]),
+            change=_RATE.difference(row["change"]) if row["showing"] > 1 else MISSING,
             change_interval=_RATE.difference_interval(row["change_lower"], row["change_upper"]),
         )
         for row in rows
