@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from nightslate.programs.slates import SlateGoals
+from nightslate.programs.variants import Variant
 
 ORDERED_SLOTS = 20
 """Arms in the order of a prediction are ranked up to this slot."""
 
 
 def require_telling(
-    controls: Collection[str], goals: SlateGoals, slots: int, sequence: bool, control: str | None
+    controls: Collection[str],
+    goals: SlateGoals,
+    slots: int,
+    sequence: bool,
+    control: str | None,
+    variants: Mapping[str, Variant],
 ) -> None:
-    """Raise ValueError, naming the control, unless what it lacks is there. control: the variant that the
+    """Raise ValueError, naming the control, unless what it lacks is there. control: which of the variants the
     experiment holds others against."""
     if "without_levers" in controls and not goals.tilts_slates:
         raise ValueError(
@@ -29,6 +35,13 @@ def require_telling(
         raise ValueError(
             "evaluation.controls: present_rule is the policy of experiment.control, which is not said; name"
             " the variant"
+        )
+    decides = variants.get(control or "")
+    if "present_rule" in controls and decides and decides.external:
+        raise ValueError(
+            f"evaluation.controls: somebody else decides for users of {control}, and no model says what that"
+            " would be for others; the readout of the experiment holds them against each other; leave"
+            " present_rule out"
         )
     if "eligibility_only" in controls and sequence:
         raise ValueError(

@@ -134,7 +134,8 @@ class Issue(SlateGoals):
         require_topic(self.rewards, self.logs)
         asked = self.experiment
         sequence = self.sequence is not None
-        require_telling(self.evaluation.controls, self, self.slots, sequence, asked.control)
+        controls, control = self.evaluation.controls, asked.control
+        require_telling(controls, self, self.slots, sequence, control, self.variants)
         told_by = asked.metrics, asked.covariates, asked.segments
         require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
         require_measurable(*told_by, self.logs, context_of(of_users(self.features)))

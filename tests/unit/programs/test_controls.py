@@ -7,6 +7,10 @@ from tests.unit.programs.test_examination import SPEC
 from nightslate.errors import SpecError
 from nightslate.programs import load
 
+BY_RULE = {
+    "variants": {"ours": {"share": 0.5, "policy": "even"}, "rule": {"share": 0.5, "policy": "external"}},
+    "experiment": {"control": "rule", "metrics": {"earned": {"source": "rewards"}}},
+}
 GOAL = [{"name": "new", "arms": ["a"], "share": 0.1}]
 CONTACTS = {"gap": "1d"}
 CONDITIONAL = {"propensity": "conditional"}
@@ -36,6 +40,7 @@ def test_they_stay_in_their_order(tmp_path):
         (["without_levers"], {}, "the issue has none of them"),
         (["propensity_only"], {"slots": 21, "depth": 21, "logs": CONDITIONAL}, "20 slots, not 21"),
         (["present_rule"], {}, "experiment.control, which is not said"),
+        (["present_rule"], BY_RULE, "somebody else decides for users of rule"),
         (["eligibility_only"], {}, "neither `contacts` nor `sends`"),
     ],
 )  # fmt: skip
