@@ -52,7 +52,7 @@ def report(
         "ledger": [row for day in days for issue in policies for row in _ledger(issue, day, policies)],
         "readouts": [row for day in days for row in _readouts(day)],
         "readout_decisions": [_decision(day) for day in days],
-        "insights": [],
+        "insights": [row for day in days for row in _insights(day, features)],
     }
     return DashboardReport(
         program="shop",
@@ -166,6 +166,20 @@ def _drift(day: date, features: Sequence[str]) -> list[dict[str, object]]:
          "mean": 1.5, "mean_before": 1.4, "ds": day}
         for place, feature in enumerate(features)
     ]  # fmt: skip
+
+
+def _insights(day: date, features: Sequence[str]) -> list[dict[str, object]]:
+    """What each feature matters to the champion of the homepage."""
+    same = {
+        "issue": "homepage",
+        "figure": "importance",
+        "learner": champion("homepage", day),
+        "reference": 0.2,
+    }
+    return [
+        {**same, "about": feature, "value": 0.01 / (1 + place), "lower": 0.0, "upper": 0.02, "ds": day}
+        for place, feature in enumerate(features)
+    ]
 
 
 def _references(day: date) -> list[dict[str, object]]:
