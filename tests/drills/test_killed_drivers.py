@@ -5,19 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from nightslate.pipeline.plan import STEPS as DECLARED
+from nightslate import programs
+from nightslate.pipeline.plan import plan
+from tests.integration.pipeline import world
 
 from . import days, processes
 from .conftest import Tell
 
-STEPS = tuple(step.name for step in DECLARED if step.name != "transitions")
-
 pytestmark = pytest.mark.timeout(3600)
 
-BOUNDARIES = [
-    *((step, "before", f"nightslate.pipeline.steps.{step}", "run") for step in STEPS),
-    (STEPS[-1], "after", f"nightslate.pipeline.steps.{STEPS[-1]}", "run"),
-]
 IN_PUBLISH = [
     ("publish", "before", "nightslate.tables.table", "placed"),
     ("publish", "before", "nightslate.tables.commits.DayLog", "commit"),
@@ -30,7 +26,8 @@ def test_the_driver_is_killed_at_every_boundary_and_in_the_publish(
 ) -> None:
     """Each rerun of the night gets a little further. What can be read meanwhile is one edition of each table
     or the other."""
-    for moment in (*BOUNDARIES, *IN_PUBLISH):
+    boundaries = between_steps()
+    for moment in (*boundaries, *IN_PUBLISH):
         with processes.struck(home, signal.SIGKILL, moment, *processes.night(days.LAST)) as process:
             assert process.wait() == -signal.SIGKILL, (moment, process.said[-3000:])
         assert days.mixed(home, clean, other) == [], moment
@@ -38,7 +35,15 @@ def test_the_driver_is_killed_at_every_boundary_and_in_the_publish(
     processes.run(home, *processes.night(days.LAST))
 
     assert days.mixed(home, clean) == []
-    kills = len(BOUNDARIES) + len(IN_PUBLISH)
+    kills = len(boundaries) + len(IN_PUBLISH)
     tell(
         f"killed {kills} times, rerun after each: every table whole all the time, in the end a clean night's"
     )
+
+
+def between_steps() -> list[tuple[str, str, str, str]]:
+    """The moments before each step of the program's nights, and after the last."""
+    names = [task.step.name for task in plan(programs.find(world.PROGRAM))]
+    runs = [(name, f"nightslate.pipeline.steps.{name}", "run") for name in names]
+    last, *where = runs[-1]
+    return [*((name, "before", *at) for name, *at in runs), (last, "after", *where)]
