@@ -88,6 +88,14 @@ def world(people: int = 45, each: int = 4) -> tuple[list[Row], dict[str, float]]
     return impressions, credit
 
 
+def restricted_world() -> tuple[list[Row], dict[str, float]]:
+    """The same, where it is known what could have been shown."""
+    impressions, credit = world()
+    for number, row in enumerate(impressions):
+        row["eligible_arms"] = [None, ["a", "b"], ["b", "c"], ["a"], ["a", "b", "c"]][number % 5]
+    return impressions, credit
+
+
 def tables_of(impressions: list[Row], credit: Mapping[str, float]) -> dict[str, pa.Table]:
     """What the tables have of them."""
     earned = [

@@ -23,10 +23,7 @@ DEAR, FLOOR, NOTHING = replace(MATURED, costs=COSTS), 0.1, "a"
 
 @pytest.fixture(scope="module")
 def logs():
-    impressions, credit = taught.world()
-    for number, row in enumerate(impressions):
-        row["eligible_arms"] = [None, ["a", "b"], ["b", "c"], ["a"], ["a", "b", "c"]][number % 5]
-    return impressions, credit
+    return taught.restricted_world()
 
 
 @pytest.fixture(scope="module")
