@@ -119,9 +119,9 @@
       this.data.tiles.forEach(([field, written, where, interval], i) => {
         const row = newest.find((each) => Object.entries(where).every(([name, value]) => each[name] === value));
         const told = (name) => (row && row[name] !== null ? WRITTEN[written](row[name], row) : MISSING);
-        const known = ["lower", "upper"].some((end) => told(end) !== MISSING);
-        const reach = Object.assign(document.createElement("small"), { textContent: known ? `${told("lower")} to ${told("upper")}` : "no interval yet" });
-        this.tiles[i].replaceChildren(told(field), ...(interval ? [reach] : []));
+        const known = row && row.lower !== null;
+        const reach = () => Object.assign(document.createElement("small"), { textContent: known ? `${told("lower")} to ${told("upper")}` : "no interval yet" });
+        this.tiles[i].replaceChildren(told(field), ...(interval ? [reach()] : []));
       });
     }
 
