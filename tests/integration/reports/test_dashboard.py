@@ -164,7 +164,7 @@ def test_readouts_are_picked_by_metric_users_segment_and_variant(opened: Opened)
     assert opened.lines("readouts") == 2
     opened.choose("#readouts [data-pick=metric]", "opt_outs")
     assert variants() == {name: shown("opt_outs", name) for name in ("personalised", "rule")}
-    opened.choose("#readouts [data-pick=segment]", "device web")
+    opened.choose("#readouts [data-pick=segment]", "age young")
     opened.choose("#readouts [data-pick=users]", "all who were assigned")
     assert len(variants()) == 2
     opened.page.uncheck("#readouts [data-pick=variant] input[value=rule]")

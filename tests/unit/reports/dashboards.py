@@ -206,13 +206,13 @@ def _readouts(day: date) -> list[dict[str, object]]:
     metric of all who were assigned, and no interval of every look on the first two."""
     return [
         {"issue": "homepage", "ds": day, "metric": metric, "variant": variant, "control": "randomised",
-         "scope": scope, "period": period, "segment": segment, "segment_value": segment and "web",
+         "scope": scope, "period": period, "segment": segment, "segment_value": segment and "young",
          "method": method, **_effect(metric, variant, method, day)}
         for metric in ("engagement", "opt_outs")
         for variant in ("personalised", "rule", "randomised")
         for scope in ("exposed", "assigned")
         for period in ("cumulative", "day")
-        for segment in (None, "device")
+        for segment in (None, "age")
         for method in ("difference", "cuped", "naive")
         if variant != "randomised" or method == "difference"
         if day > FIRST or (metric, scope) == ("opt_outs", "assigned")

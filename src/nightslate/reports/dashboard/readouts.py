@@ -20,10 +20,11 @@ from nightslate.reports.dashboard.section import (
 _KEYS = ("issue", "ds", "metric", "variant", "scope", "segment", "segment_value")
 _FIGURES = ("n", "mean", "effect", "lower", "upper", "p", "relative", "anytime_lower", "anytime_upper")
 _ALL_USERS = "all users"
+_APART = "whether these are some users apart"
 _SCOPES = {"exposed": "who was shown anything", "assigned": "all who were assigned"}
 _ORDER = [
     *(("issue", "ascending"), ("day", "ascending"), ("foremost", "descending"), ("metric", "ascending")),
-    *(("users", "descending"), ("segment", "ascending"), ("variant", "ascending")),
+    *(("users", "descending"), (_APART, "ascending"), ("segment", "ascending"), ("variant", "ascending")),
 ]
 """By which picks begin with the metric that is decided by, of all users who were shown anything."""
 
@@ -50,7 +51,7 @@ def _section(report: DashboardReport) -> Section:
         " with what covariates tell taken off. The band holds however often one looks, and begins once there"
         " are enough users; where it leaves the dashed line behind, the variant is better or worse. Whether"
         " users are missing, and what the experiment says, is on the page of the night.",
-        rows=rows.sort_by(_ORDER),
+        rows=_sorted(rows),
         charts=[
             Chart(
                 "Effect",
@@ -92,6 +93,11 @@ def _tile(title: str, field: str, written: Written, interval: bool = False) -> T
     """Of the metric that is decided by."""
     where = {"foremost": "yes", "users": _SCOPES["exposed"], "segment": _ALL_USERS}
     return Tile(title, field, written, where, interval)
+
+
+def _sorted(rows: pa.Table) -> pa.Table:
+    apart = pc.not_equal(rows["segment"], _ALL_USERS)
+    return rows.append_column(_APART, apart).sort_by(_ORDER).drop_columns([_APART])
 
 
 def _most_precise(readouts: pa.Table) -> pa.Table:

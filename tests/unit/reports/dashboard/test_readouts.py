@@ -44,7 +44,7 @@ def test_picks_begin_with_what_is_decided_by() -> None:
         "who was shown anything",
         "all users",
     )
-    assert {row["segment"] for row in rows()} == {"all users", "device web"}
+    assert {row["segment"] for row in rows()} == {"all users", "age young"}
     assert {row["users"] for row in rows()} == {"who was shown anything", "all who were assigned"}
 
 
