@@ -30,6 +30,7 @@ PAGES = (
     "docs/ope.md",
     "docs/simulate.md",
     "docs/operating.md",
+    "docs/pages.md",
     "docs/programs.md",
     "docs/readout.md",
     "docs/sends.md",
