@@ -40,11 +40,12 @@ up: $(SETUP) ## Start PostgreSQL, MLflow and Airflow on 127.0.0.1 and print the 
 down: $(SETUP) ## Stop what `make up` or `make demo` started
 	@$(PYTHON) -m nightslate.local down
 
-# Two processes test, each on a core of its own: of matrices as small as theirs, threads mostly wait for others.
+# Three processes test on two cores, because many tests wait for servers, Java and processes of their own. Of matrices as
+# small as theirs, threads mostly wait for others.
 test e2e: export OPENBLAS_NUM_THREADS ?= 1
 test e2e: export OMP_NUM_THREADS ?= 1
 test: $(SETUP) $(JAVA) ## Run all tests but those of `make e2e`
-	$(PYTHON) -m pytest -m "not e2e" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest -m "not e2e" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 e2e: $(SETUP) $(JAVA) ## Run real nights in a real Airflow, with PostgreSQL and MLflow, and look at what came of them
 	$(PYTHON) -m pytest -m e2e
