@@ -47,7 +47,7 @@ test e2e: export OMP_NUM_THREADS ?= 1
 test: $(SETUP) $(JAVA) ## Run all tests but those of `make e2e`
 	$(PYTHON) -m pytest -m "not e2e" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-e2e: $(SETUP) $(JAVA) ## Run real nights in a real Airflow, with PostgreSQL and MLflow, and look at what came of them
+e2e: $(SETUP) $(JAVA) ## Run real nights in a real Airflow, with PostgreSQL and MLflow; all kinds of nights on both engines
 	$(PYTHON) -m pytest -m e2e
 
 lint: $(SETUP) ## Check style, types, layers and shell scripts

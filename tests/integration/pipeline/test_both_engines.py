@@ -29,6 +29,9 @@ from . import (
 
 Land = Callable[[Path], object]
 
+LONG = pytest.mark.e2e
+"""What takes a quarter of a minute and more, of programs that the two others have most of."""
+
 
 def each_day_of(program: ModuleType) -> Land:
     """Lands the logs of all days of a test module's program."""
@@ -94,6 +97,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             land_sequences,
             (test_sequences.NIGHT,),
             False,
+            marks=LONG,
             id="trajectories",
         ),
         pytest.param(
@@ -102,6 +106,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             each_day_of(test_detectors),
             test_detectors.DAYS[-1:],
             False,
+            marks=LONG,
             id="learnt risks",
         ),
         pytest.param(
@@ -110,6 +115,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             each_day_of(test_issue_choice),
             test_issue_choice.DAYS[-1:],
             False,
+            marks=LONG,
             id="one of three issues a user",
         ),
         pytest.param(
@@ -118,6 +124,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             test_features.land_all,
             test_features.DAYS[-1:],
             False,
+            marks=LONG,
             id="features",
         ),
         pytest.param(
@@ -127,6 +134,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             each_day_of(test_feature_states),
             test_feature_states.DAYS[-1:],
             False,
+            marks=LONG,
             id="features of merged days",
         ),
         pytest.param(
@@ -135,6 +143,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             land_letters,
             test_contacts.DAYS[:2],
             False,
+            marks=LONG,
             id="contact rules",
         ),
         pytest.param(
@@ -143,6 +152,7 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             land_sends,
             letters.DAYS[:2],
             False,
+            marks=LONG,
             id="sends",
         ),
     ],
