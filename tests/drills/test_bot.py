@@ -90,6 +90,7 @@ def _land_bot(home: Path) -> None:
             "eligible_arms": pa.nulls(SHOWN, pa.list_(pa.string())),
             "segment": pa.repeat("old", SHOWN),
             "age": pa.repeat(1.0, SHOWN),
+            "variant": pa.nulls(SHOWN, pa.string()),
         },
         world.IMPRESSIONS,
     )
