@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -93,12 +94,6 @@ class Readout:
         ]
 
     @property
-    def daily_sums(self) -> list[DailySums]:
-        """Where shares move, of each metric over all the time."""
-        moved = [each for each in self.figures if not each.weighted and each.period == "cumulative"]
-        return [DailySums(each.metric, each.scope, self.allocated, self.ds) for each in moved]
-
-    @property
     def parts(self) -> dict[str, Measured]:
         """All that is measured, by how it is said."""
         parts = [part for metric in self.metrics.values() for part in metric.measured]
@@ -108,7 +103,12 @@ class Readout:
         """Of no users."""
         return {
             **{figure: MomentsByName.initial() for figure in self.figures},
-            **{key: state for sums in self.daily_sums for key, state in sums.initial()},
+            **{
+                key: state
+                for figure in self.figures
+                for sums in self._by_day(figure)
+                for key, state in sums.initial()
+            },
             SAMPLE_RATIOS: SampleRatiosByName.initial(),
             COUNTS: Counts.initial(len(self.allocated.variants), len(self.parts)),
             **({FATIGUE: MomentsByName.initial()} if self.fatigue else {}),
@@ -122,11 +122,18 @@ class Readout:
         if self.fatigue:
             variants, end = self.allocated.variants, self._end
             yield FATIGUE, by_showing(self.fatigue, users, tables["credits"], variants, end)
-        for figure in self.figures:
-            yield figure, self._moments(figure, users, done)
-        for sums in self.daily_sums:
-            spans = self._spans(Figure(sums.metric, sums.scope, "cumulative"), users)
-            yield from sums.of(users, spans.who, np.stack(self._metric(sums.metric, spans, done), axis=1))
+        for measured, figures in groupby(self.figures, lambda figure: replace(figure, weighted=True)):
+            spans = self._spans(measured, users)
+            values = self._values(measured, spans, done)
+            for figure in figures:
+                yield figure, self._moments(figure, users, spans.who, values)
+                for sums in self._by_day(figure):
+                    yield from sums.of(users, spans.who, values[:, :2])
+
+    def _by_day(self, figure: Figure) -> Iterator[DailySums]:
+        """Beside what is not weighted, of all the time."""
+        if not figure.weighted and figure.period == "cumulative":
+            yield DailySums(figure.metric, figure.scope, self.allocated, self.ds)
 
     def no_samples(self, metrics: Sequence[str]) -> dict[str, Sample]:
         """Of no users, by metric."""
@@ -199,15 +206,17 @@ class Readout:
         above = spans.totals(measured)
         return (above > 0).astype(np.float64) if metric.kind in ("share", "retention") else above
 
-    def _moments(self, figure: Figure, users: ExperimentUsers, done: Mapping[str, Counted]) -> MomentsByName:
-        """By variant, and column and value of a segment."""
-        spans = self._spans(figure, users)
+    def _values(self, figure: Figure, spans: Spans, done: Mapping[str, Counted]) -> Floats:
+        """(m, K) what each user counts for, unweighted."""
         of_period = {"novelty": self._of_parts, "before": self._of_before}
         of_figure = of_period.get(figure.period, self._of_whole)
-        values = np.stack(of_figure(figure.metric, spans, done), axis=1)
+        return np.stack(of_figure(figure.metric, spans, done), axis=1)
+
+    def _moments(self, figure: Figure, users: ExperimentUsers, who: Ints, values: Floats) -> MomentsByName:
+        """By variant, and column and value of a segment."""
         if figure.weighted:
-            values *= users.weight[spans.who][:, None]
-        return self._by_variant(figure, users, spans.who, values)
+            values = values * users.weight[who][:, None]
+        return self._by_variant(figure, users, who, values)
 
     def _of_whole(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
         """(m,) each, as in `core.experiments.metric`."""

@@ -67,7 +67,7 @@ def logged(shop: Shop) -> tuple[dict[str, Any], np.ndarray]:
     """The logs, and of the customers of the day after them what each arm is worth."""
     population = shop.population(Nightly(shop, at_random))
     days = [population.play(day) for day in range(DAYS + 1)]
-    rows = [row for day in days[:-1] for row in [seen(shop, day)]]
+    rows = [seen(shop, day) for day in days[:-1]]
     contexts, arms, rewards = (np.concatenate(each) for each in zip(*rows, strict=True))
     ends = np.cumsum([len(each[1]) for each in rows])
     last, crossed = days[-1], shop.arms.crossed

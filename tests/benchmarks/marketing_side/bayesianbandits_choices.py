@@ -42,10 +42,9 @@ def disjoint(inputs: dict[str, np.ndarray], size: int) -> np.ndarray:
         mine, model = arms == arm, regressor(inputs, arm)
         if mine.any():
             model.partial_fit(inputs["contexts"][:size][mine], inputs["rewards"][:size][mine])
-            scores.append(model.sample(inputs["users"], size=1)[0])
         else:
             model.partial_fit(np.zeros((1, inputs["users"].shape[1])), np.zeros(1))
-            scores.append(model.sample(inputs["users"], size=1)[0])
+        scores.append(model.sample(inputs["users"], size=1)[0])
     return np.stack(scores, axis=1)
 
 

@@ -22,7 +22,7 @@ from typing import Self
 
 import numpy as np
 
-from nightslate.core.arrays import ArrayRecord, Floats, Ints
+from nightslate.core.arrays import Floats, Ints, Sums
 from nightslate.core.experiments.effect import Difference, difference_of, welch_freedom
 from nightslate.core.experiments.moments import Moments
 
@@ -30,7 +30,7 @@ _METRIC, _ONE = slice(0, 2), 2
 
 
 @dataclass(frozen=True, eq=False)
-class DailyShares(ArrayRecord):
+class DailyShares(Sums):
     """Of T days, in their order, and k variants: n (T,) users of each day; inverse (T, k) the sums over them,
     of whichever variant they are, of 1 / probability of each variant, infinite where one could not be."""
 
@@ -43,10 +43,6 @@ class DailyShares(ArrayRecord):
         with np.errstate(divide="ignore"):
             inverse = [np.bincount(day, column, days) for column in (1 / probabilities).T]
         return cls(np.bincount(day, minlength=days), np.stack(inverse, axis=1))
-
-    def merge(self, other: Self) -> Self:
-        """Of the users of both."""
-        return type(self)(self.n + other.n, self.inverse + other.inverse)
 
     def weights(self, control: int, treatment: int) -> Floats:
         """(T,) those of the users of each day; 0 where there is nobody, or one of both could not be."""
