@@ -16,6 +16,9 @@ from nightslate.core.hashing import mix, seed, uniform
 from nightslate.kernels.buckets import user_keys
 
 ASSIGNMENTS = arrow.types(load("assignments").file_columns)
+OF_CONTEXTS = ("probabilities", "path_probability")
+"""Columns of users whose probabilities are their own, not those of everyone on the day."""
+
 _OF_SEGMENT = pa.schema([ASSIGNMENTS.field(name) for name in ("variant", "probability", "since", "reason")])
 
 
@@ -57,6 +60,7 @@ class Assignment:
             **{name: pa.repeat(value, users.num_rows) for name, value in same.items()},
             "user_id": users["user_id"],
             **{name: of_segment[name] for name in of_segment.column_names},
+            **{name: pa.nulls(users.num_rows, ASSIGNMENTS.field(name).type) for name in OF_CONTEXTS},
         }
         return pa.table([columns[name] for name in ASSIGNMENTS.names], schema=ASSIGNMENTS)
 
