@@ -7,11 +7,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from nightslate.programs.allocable import require_allocable
+from nightslate.programs.allocation import Allocation
 from nightslate.programs.conditions import Condition, columns_of, concern_of
 from nightslate.programs.contexts import context_of, known_of_users
 from nightslate.programs.controls import require_telling
 from nightslate.programs.detectors import Detectors, risks_of
-from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
+from nightslate.programs.evaluation import BIASED, NO_GATE, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, of_users
 from nightslate.programs.insights import Insights, require_rewards_as_shown
@@ -24,9 +26,13 @@ from nightslate.programs.measurable import (
     require_measurable,
     require_responses,
 )
-from nightslate.programs.rewards import Rewards, require_matured, require_topic
+from nightslate.programs.rewards import NO_REWARDS, Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
-from nightslate.programs.slates import SlateGoals, require_consistent
+from nightslate.programs.slates import (
+    SlateGoals,
+    require_consistent,
+    require_what_makes_slates,
+)
 from nightslate.programs.strict import Days, Name, Strict, Text
 from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY, Unit
 from nightslate.programs.uplift import Uplift, require_baseline
@@ -69,7 +75,10 @@ class ArmChoice(Strict):
 
 class Issue(SlateGoals):
     """One decision problem. `eligible`, by the values of categories, and `concerns`, by a condition: the
-    users that get slates of it; every user where neither says."""
+    users that get slates of it; every user where neither says.
+
+    Where somebody else decides for the users of all variants, and an allocation says who is in which, there
+    are no slates: none of what makes them is said."""
 
     program: Name
     name: Name
@@ -80,20 +89,29 @@ class Issue(SlateGoals):
     arms: ArmChoice = ArmChoice()
     eligible: dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] = Field(default={})
     concerns: Text | None = None
-    slots: int = Field(ge=1, le=100)
-    depth: int = Field(ge=1, le=1000, description="arms in a published ranking; slates are cut from it")
-    rewards: Rewards
+    slots: int = Field(default=1, ge=1, le=100)
+    depth: int = Field(
+        default=1, ge=1, le=1000, description="arms in a published ranking; slates are cut from it"
+    )
+    rewards: Rewards = NO_REWARDS
     sequence: Sequence | None = None
     training: Training = Training()
-    learners: dict[Name, LearnerSpec] = Field(min_length=1, max_length=100)
-    floor: float = Field(gt=0, le=1, description="share of every policy's weight spread over all arms")
+    learners: dict[Name, LearnerSpec] = Field(default={}, max_length=100)
+    floor: float = Field(
+        default=1.0, gt=0, le=1, description="share of every policy's weight spread over all arms"
+    )
     variants: dict[Name, Variant] = Field(min_length=1, max_length=100)
     experiment: Experiment = Experiment()
     examination: Examination | None = None
     evaluation: Evaluation = Evaluation()
     uplift: Uplift | None = None
     insights: Insights | None = None
-    gate: Gate
+    gate: Gate = NO_GATE
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Issue:
+        require_what_makes_slates(self.model_fields_set, bool(self.scored) or not self.allocation)
+        return self
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Issue:
@@ -101,14 +119,14 @@ class Issue(SlateGoals):
         for reserved, meaning in _RESERVED.items():
             if reserved in self.learners:
                 raise ValueError(f"learners: {reserved!r} is the word for {meaning}")
-        if self.gate.first_champion not in self.learners:
+        if self.scored and self.gate.first_champion not in self.learners:
             raise ValueError(f"gate.first_champion: {self.gate.first_champion!r} is not one of the learners")
         for name, variant in self.variants.items():
             if variant.policy not in known:
                 raise ValueError(f"variants.{name}.policy: {variant.policy!r} is not one of {sorted(known)}")
         if abs(sum(v.share for v in self.variants.values()) - 1) > 1e-9:
             raise ValueError("variants: the shares must sum to 1")
-        require_some_of_ours(self.variants, self.examination)
+        require_some_of_ours(self.variants, self.allocation is not None, self.examination)
         if self.depth < self.slots:
             raise ValueError(f"depth: a ranking of {self.depth} can't fill {self.slots} slots")
         if self.logs.propensity == "marginal" and self.slots > MARGINAL_SLOTS:
@@ -142,6 +160,14 @@ class Issue(SlateGoals):
         columns = [feature.name for feature in self.context]
         require_former(asked.former, self.salt, asked.start, asked.control, columns)
         require_responses(asked.fatigue, [*self.rewards.values], asked.control)
+        require_allocable(
+            self.allocation,
+            asked.control,
+            self.variants,
+            asked.metrics,
+            self.context,
+            self.logs.signals is not None,
+        )
         windows = {
             "training.window_days": self.training.window_days,
             "evaluation.window_days": self.evaluation.window_days,
@@ -236,6 +262,11 @@ class Issue(SlateGoals):
         """The learners whose epsilon each night chooses, and between which ends."""
         epsilons = {name: getattr(learner, "epsilon", None) for name, learner in self.learners.items()}
         return {name: said for name, said in epsilons.items() if isinstance(said, EpsilonRange)}
+
+    @property
+    def allocation(self) -> Allocation | None:
+        """How shares of its experiment follow the context, if they do."""
+        return self.experiment.allocation
 
     @property
     def salt(self) -> str:

@@ -124,6 +124,13 @@ class Activity(Strict):
         return timedelta(days=self.keep_days)
 
 
+class Signals(Strict):
+    """What happens outside, as it lands: the log `signals`. `region`: the category of contexts that says where
+    a user is; without it every signal is for all."""
+
+    region: Name | None = None
+
+
 class Rejects(Strict):
     """How much of a day's landing a night tolerates in quarantine before it stops."""
 
@@ -138,7 +145,7 @@ class Logs(Strict):
     `marginal`: the probability of this arm in this slot, whatever came before.
     `crosses`: the pairs of a context feature and an arm feature that interact; None: all of them.
     `arm_dates`: columns of arms that are days, which features are made of. `activity`: the log of what users
-    do beside what they are shown, if there is one.
+    do beside what they are shown, if there is one. `signals`: that of what happens outside, if there is one.
     """
 
     propensity: Literal["conditional", "marginal"]
@@ -148,6 +155,7 @@ class Logs(Strict):
     references: bool = False
     arm_dates: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     activity: Activity | None = None
+    signals: Signals | None = None
     rejects: Rejects = Rejects()
 
     @model_validator(mode="after")
@@ -160,6 +168,11 @@ class Logs(Strict):
             if len(set(names)) < len(names):
                 raise ValueError(f"a column is declared twice in {names}")
             _require_free(key, names)
+        categories = [feature.name for feature in self.context if feature.type == "category"]
+        if self.signals and self.signals.region not in (None, *categories):
+            raise ValueError(
+                f"signals.region: {self.signals.region!r} is no category of context (there: {categories})"
+            )
         crosses = self.crosses or ()
         if len(set(crosses)) < len(crosses):
             raise ValueError(f"crosses: a pair is named twice in {[list(cross) for cross in crosses]}")
@@ -168,7 +181,11 @@ class Logs(Strict):
     @property
     def names(self) -> tuple[str, ...]:
         """The landing logs a night waits for."""
-        more = {"references": self.references, "activity": self.activity is not None}
+        more = {
+            "references": self.references,
+            "activity": self.activity is not None,
+            "signals": self.signals is not None,
+        }
         return ("impressions", "outcomes", "users", "arms", *(name for name, lands in more.items() if lands))
 
 

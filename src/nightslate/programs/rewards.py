@@ -111,7 +111,7 @@ class Rewards(Strict):
     def longest_window(self) -> timedelta:
         """Once it is over, no outcome of any kind can change the reward of an impression."""
         kinds = [*self.values, *([self.survival.unless] if self.survival else [])]
-        return max(self.window_of(kind) for kind in kinds)
+        return max((self.window_of(kind) for kind in kinds), default=self.window)
 
     @property
     def short(self) -> Rewards | None:
@@ -153,6 +153,10 @@ class Rewards(Strict):
     def window_of(self, kind: str) -> timedelta:
         """How long after an impression an outcome of this kind counts."""
         return self.windows.get(kind, self.window)
+
+
+NO_REWARDS = Rewards.model_construct(values={}, window=timedelta(days=1), skew=timedelta(minutes=5))
+"""Of an issue that credits nothing to what it shows, for it does not choose it."""
 
 
 def require_matured(rewards: Rewards, windows_days: Mapping[str, int]) -> None:

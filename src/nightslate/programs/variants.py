@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from nightslate.programs.allocation import Allocation
 from nightslate.programs.examination import Examination
 from nightslate.programs.readouts import FORMER, Covariate, Fatigue, Guardrails, Metric
 from nightslate.programs.strict import Name, Share, Strict, Text
@@ -41,7 +42,8 @@ class Experiment(Strict):
     What is read out of it: what each variant is worth against the `control`, by `metrics`; within `segments`
     of users as of their first exposure; more precisely by `covariates`; whether `guardrails` hold; and
     how users respond to what they have been shown before (`fatigue`). `former`: the salt
-    of an earlier experiment on the same users, whose variants are a segment more.
+    of an earlier experiment on the same users, whose variants are a segment more. `allocation`: how shares
+    follow what is known of each user; None: they are the same for all.
     `decided_by`: the metric that decisions go by, which is better if it is higher; the only one, where it is
     not said. Without metrics nothing is read out."""
 
@@ -55,6 +57,7 @@ class Experiment(Strict):
     guardrails: Guardrails = ()
     fatigue: Fatigue | None = None
     former: Text | None = None
+    allocation: Allocation | None = None
 
     @property
     def told_apart_by(self) -> tuple[Name, ...]:
@@ -67,14 +70,17 @@ class Experiment(Strict):
         return self.decided_by or next(iter(self.metrics))
 
 
-def require_some_of_ours(variants: Mapping[str, Variant], examination: Examination | None) -> None:
-    """Raise ValueError, naming the key, where nobody gets slates, or where traffic that somebody else decided
-    would count as randomised."""
+def require_some_of_ours(
+    variants: Mapping[str, Variant], allocated: bool, examination: Examination | None
+) -> None:
+    """Raise ValueError, naming the key, where nobody gets slates, and nobody is allocated by the context
+    either, or where traffic that somebody else decided would count as randomised."""
     external = [name for name, variant in variants.items() if variant.external]
-    if len(external) == len(variants):
+    if len(external) == len(variants) and not allocated:
         raise ValueError(
             f"variants: somebody else decides for {', '.join(external)}, so that nobody gets slates; add a"
-            " variant whose policy is a learner or champion"
+            " variant whose policy is a learner or champion, or an experiment.allocation that says who is in"
+            " which"
         )
     if external and examination and examination.variant is None:
         raise ValueError(
