@@ -22,6 +22,8 @@ def nights_without_models(night: IssueNight, models: Table) -> list[date]:
     """The nights before this one whose models its cohorts are weighed by and that were never trained, the
     oldest first."""
     issue = night.issue
+    if not issue.learners:
+        return []
     wanted = {modelled_on(issue, day) for day in cohorts_of(issue, night.ds)} - {night.ds}
     return sorted(wanted - {*models.of_issue(issue.name).snapshot().days()})
 

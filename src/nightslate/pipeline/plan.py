@@ -48,6 +48,14 @@ def _after(tasks: Sequence[Task], task: Task) -> Task:
     return Task(task.step, task.issue, tuple(earlier for earlier in feeding if earlier not in waited_for))
 
 
+def _makes_slates(program: Program) -> bool:
+    return any(issue.scored for issue in program.issues.values())
+
+
+def _allocates(program: Program) -> bool:
+    return any(issue.allocation for issue in program.issues.values())
+
+
 def _has_sequences(program: Program) -> bool:
     return any(issue.sequence is not None for issue in program.issues.values())
 
@@ -64,7 +72,7 @@ def _tells_insights(program: Program) -> bool:
     return any(issue.insights for issue in program.issues.values())
 
 
-LOGS = ("impressions", "outcomes", "users", "arms", "references", "activity")
+LOGS = ("impressions", "outcomes", "users", "arms", "references", "activity", "signals")
 
 STEPS = (
     Step(
@@ -83,6 +91,7 @@ STEPS = (
         looks_up=("models",),
         writes=("credits", "unattributed"),
         heavy=True,
+        belongs_to=_makes_slates,
     ),
     Step(
         name="features",
@@ -145,6 +154,7 @@ STEPS = (
         writes=("models", "delays"),
         per_issue=True,
         heavy=True,
+        belongs_to=_makes_slates,
     ),
     Step(
         name="evaluate",
@@ -154,6 +164,7 @@ STEPS = (
         writes=("evaluations", "sweeps", "uplift", "evidence"),
         per_issue=True,
         heavy=True,
+        belongs_to=_makes_slates,
     ),
     Step(
         name="promote",
@@ -162,6 +173,7 @@ STEPS = (
         reads=("models", "evaluations", "evidence"),
         writes=("promotions", "ledger"),
         per_issue=True,
+        belongs_to=_makes_slates,
     ),
     Step(
         name="controls",
@@ -196,6 +208,7 @@ STEPS = (
         writes=("slates:staged", "allocations", "assignments", "multipliers"),
         per_issue=True,
         heavy=True,
+        belongs_to=_makes_slates,
     ),
     Step(
         name="audit",
@@ -208,6 +221,7 @@ STEPS = (
         looks_up=("slates",),
         writes=("slates:audited",),
         heavy=True,
+        belongs_to=_makes_slates,
     ),
     Step(
         name="publish",
@@ -215,6 +229,7 @@ STEPS = (
         run=step_runs.publish,
         reads=("slates:audited",),
         writes=("slates",),
+        belongs_to=_makes_slates,
     ),
     Step(
         name="send",
@@ -238,6 +253,27 @@ STEPS = (
         per_issue=True,
         heavy=True,
         belongs_to=_reads_out,
+    ),
+    Step(
+        name="allocate",
+        does="Says who is in which variant tomorrow, by scores, limits, signals and guardrails; stages it.",
+        run=step_runs.allocate,
+        reads=("users", "features", "signals", "readouts", "scores"),
+        looks_up=("stops",),
+        writes=("rollouts", "assignments:staged"),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_allocates,
+    ),
+    Step(
+        name="assign",
+        does="Recomputes every probability of the staged assignments, and publishes them in one commit.",
+        run=step_runs.assign,
+        reads=("users", "features", "scores", "rollouts", "assignments:staged"),
+        writes=("assignments",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_allocates,
     ),
     Step(
         name="insights",
@@ -265,6 +301,7 @@ STEPS = (
         ),
         writes=("exposures",),
         per_issue=True,
+        belongs_to=_makes_slates,
     ),
     Step(
         name=DASHBOARD,
@@ -275,6 +312,7 @@ STEPS = (
             *("references", "feature_drift", "ledger", "slates", "exposures"),
             *("readouts", "readout_decisions", "insights"),
         ),
+        belongs_to=_makes_slates,
     ),
     Step(
         name=DATA_DOCS,

@@ -127,3 +127,15 @@ def data_docs() -> Run:
     from nightslate.pipeline.steps.data_docs import run
 
     return run
+
+
+def allocate() -> Run:
+    from nightslate.pipeline.steps.allocate import run
+
+    return run
+
+
+def assign() -> Run:
+    from nightslate.pipeline.steps.assign import run
+
+    return run

@@ -30,9 +30,9 @@ EffectModel = Annotated[LinearEffects | EstimatedEffects, Field(discriminator="k
 
 
 class Score(Strict):
-    """What a treatment does to a user in the long run: the effect on the metric `benefit`, less `weight` times
-    that on the metric `harm`, less `caution` times the standard error of both. `models`: those that predict
-    it, by name; the one whose scores earn more takes over once that holds at every look."""
+    """What a treatment does to a user: the effect on the metric `benefit`, less `weight` times that on the
+    metric `harm`, less `caution` times the standard error of both. `models`: those that predict it, by name;
+    the one whose scores earn more takes over once that holds at every look."""
 
     benefit: Name
     harm: Name | None = None

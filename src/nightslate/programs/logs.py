@@ -125,8 +125,8 @@ class Activity(Strict):
 
 
 class Signals(Strict):
-    """What happens outside, as it lands: the log `signals`. `region`: the category of contexts that says where
-    a user is; without it every signal is for all."""
+    """What happens outside, as it lands: the log `signals`. `region`: the category of contexts that says
+    where a user is; without it every signal is for all."""
 
     region: Name | None = None
 

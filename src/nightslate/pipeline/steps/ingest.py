@@ -60,6 +60,7 @@ def run(
     arms: Table,
     references: Table,
     activity: Table,
+    signals: Table,
     quarantine: Table,
     slates: Table,
     models: Table,
@@ -68,7 +69,8 @@ def run(
     """The day of this night, and before it the days that this night looks back on, if they have landed and no
     night of theirs has run yet: so the order in which nights run changes nothing."""
     for each in night.issues:  # what is wrong with one would stop the night later, when all else is done
-        champion_as_of(each, promotions.of_issue(each.issue.name))
+        if each.issue.scored:
+            champion_as_of(each, promotions.of_issue(each.issue.name))
     tables = {
         "impressions": impressions,
         "outcomes": outcomes,
@@ -76,6 +78,7 @@ def run(
         "arms": arms,
         "references": references,
         "activity": activity,
+        "signals": signals,
     }
     logs = {name: tables[name] for name in night.program.logs.names}
     with shared_with_other_nights():
