@@ -1,5 +1,6 @@
 """Allocations that follow the context while an experiment runs."""
 
+from nightslate.core.allocation.ramp import ZERO, Ramp, RampState, RampStep, advanced, ramp_in_words, share_at
 from nightslate.core.allocation.shares import Limits, contextual_shares, ruled_shares, within_step
 from nightslate.core.allocation.transitions import (
     NEW,
@@ -12,13 +13,20 @@ from nightslate.core.allocation.transitions import (
 
 __all__ = [
     "NEW",
+    "ZERO",
     "Limits",
+    "Ramp",
+    "RampState",
+    "RampStep",
+    "advanced",
     "anew_probabilities",
     "contextual_shares",
     "daily_draws",
     "drawn",
     "first_draws",
+    "ramp_in_words",
     "ruled_shares",
+    "share_at",
     "sticky_probabilities",
     "within_step",
 ]
