@@ -2,6 +2,15 @@
 
 from nightslate.core.allocation.ramp import ZERO, Ramp, RampState, RampStep, advanced, ramp_in_words, share_at
 from nightslate.core.allocation.shares import Limits, contextual_shares, ruled_shares, within_step
+from nightslate.core.allocation.signals import (
+    NO_EFFECT,
+    Signal,
+    SignalEffect,
+    SignalRule,
+    active,
+    effect_of_signals,
+    shares_under,
+)
 from nightslate.core.allocation.transitions import (
     NEW,
     anew_probabilities,
@@ -13,20 +22,27 @@ from nightslate.core.allocation.transitions import (
 
 __all__ = [
     "NEW",
+    "NO_EFFECT",
     "ZERO",
     "Limits",
     "Ramp",
     "RampState",
     "RampStep",
+    "Signal",
+    "SignalEffect",
+    "SignalRule",
+    "active",
     "advanced",
     "anew_probabilities",
     "contextual_shares",
     "daily_draws",
     "drawn",
+    "effect_of_signals",
     "first_draws",
     "ramp_in_words",
     "ruled_shares",
     "share_at",
+    "shares_under",
     "sticky_probabilities",
     "within_step",
 ]
