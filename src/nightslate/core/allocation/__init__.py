@@ -1,5 +1,6 @@
 """Allocations that follow the context while an experiment runs."""
 
+from nightslate.core.allocation.exclusive import NO_PART, Layer, Part, share_of
 from nightslate.core.allocation.ramp import ZERO, Ramp, RampState, RampStep, advanced, ramp_in_words, share_at
 from nightslate.core.allocation.shares import Limits, contextual_shares, ruled_shares, within_step
 from nightslate.core.allocation.signals import (
@@ -23,8 +24,11 @@ from nightslate.core.allocation.transitions import (
 __all__ = [
     "NEW",
     "NO_EFFECT",
+    "NO_PART",
     "ZERO",
+    "Layer",
     "Limits",
+    "Part",
     "Ramp",
     "RampState",
     "RampStep",
@@ -42,6 +46,7 @@ __all__ = [
     "ramp_in_words",
     "ruled_shares",
     "share_at",
+    "share_of",
     "shares_under",
     "sticky_probabilities",
     "within_step",
