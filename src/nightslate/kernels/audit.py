@@ -28,6 +28,11 @@ def faults_of(fault: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
     return pa.table([pa.repeat(fault, len(ids)), ids], schema=FAULTS)
 
 
+def more_than_once(users: pa.Array) -> pa.Array:
+    counted = users.value_counts()
+    return counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+
+
 def faults(
     slates: pa.Table,
     users: pa.Table,

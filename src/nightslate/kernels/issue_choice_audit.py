@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats
-from nightslate.kernels.audit import FAULTS, TOLERANCE, faults_of
+from nightslate.kernels.audit import FAULTS, TOLERANCE, faults_of, more_than_once
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.issue_choices import draws
 from nightslate.kernels.lists import place_in
@@ -40,9 +40,9 @@ def choice_faults(
     as_drawn = pc.fill_null(pc.equal(choices["issue"].take(of_user), slates["issue"]), False)
     found = {
         "issues, probabilities or gains have the wrong length": users.filter(pa.array(uneven)),
-        "a user has more than one issue": _more_than_once(users),
+        "a user has more than one issue": more_than_once(users),
         "a user whom an issue concerns got none": everyone.filter(pc.invert(pc.is_in(everyone, users))),
-        "a user has slates of more than one issue": _more_than_once(served),
+        "a user has slates of more than one issue": more_than_once(served),
         "a slate is of another issue than was drawn for its user": served.filter(pc.invert(as_drawn)),
     }
     if not uneven.any():
@@ -96,8 +96,3 @@ def _recomputed(gains: Floats, listed: Bools, floor: float) -> Floats:
     shares = gains / total[:, None]
     by_gain = (total > 0) & (of_user > 1)
     return np.where(by_gain[:, None], floor * even + (1.0 - floor) * shares, even)
-
-
-def _more_than_once(users: pa.Array) -> pa.Array:
-    counted = users.value_counts()
-    return counted.field("values").filter(pc.greater(counted.field("counts"), 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from nightslate.programs.allocation import Allocation
 from nightslate.programs.logs import Feature
@@ -15,6 +15,7 @@ def require_allocable(
     control: str | None,
     variants: Mapping[str, Variant],
     metrics: Mapping[str, Metric],
+    guarded: Collection[str],
     context: Sequence[Feature],
     signals: bool,
 ) -> None:
@@ -30,12 +31,7 @@ def require_allocable(
             f"experiment.allocation: users of {ours[0]} get slates of its policy, and shares that follow the"
             " context are of variants that an app shows; make its policy external"
         )
-    least = [name for name, variant in variants.items() if variant.share < allocation.floor]
-    if least:
-        raise ValueError(
-            f"experiment.allocation.floor: {allocation.floor} is over the share of {least[0]},"
-            f" {variants[least[0]].share}"
-        )
+    _require_over_floor(allocation, control, {name: variant.share for name, variant in variants.items()})
     for name in allocation.score.metrics:
         if name not in metrics:
             raise ValueError(
@@ -46,11 +42,16 @@ def require_allocable(
                 f"experiment.allocation.score: {name} has no value of a user that is final; take a mean or a"
                 " share with a `window`"
             )
-    for key, said in (("rules", allocation.rules), ("signals", allocation.signals)):
-        for one in said:
-            if one.variant is not None and one.variant not in variants:
+    for rule in allocation.rules:
+        if rule.variant not in variants:
+            raise ValueError(
+                f"experiment.allocation.rules: {rule.variant!r} is no variant (there: {list(variants)})"
+            )
+    for step in allocation.ramp.steps if allocation.ramp else ():
+        for name in step.guardrails:
+            if name not in guarded:
                 raise ValueError(
-                    f"experiment.allocation.{key}: {one.variant!r} is no variant (there: {list(variants)})"
+                    f"experiment.allocation.ramp: {name!r} is none of the guardrails (there: {list(guarded)})"
                 )
     if allocation.signals and not signals:
         raise ValueError("experiment.allocation.signals: no signals land; declare `logs.signals`")
@@ -58,3 +59,21 @@ def require_allocable(
         allocation.ruled(context)
     except ValueError as error:
         raise ValueError(f"experiment.allocation.rules: when: {error}") from error
+
+
+def _require_over_floor(allocation: Allocation, control: str, shares: Mapping[str, float]) -> None:
+    """Raise ValueError where the share of a variant, or that of a treatment at a step of the ramp, is under
+    the floor."""
+    of_treatments = sum(share for name, share in shares.items() if name != control)
+    if not of_treatments:
+        raise ValueError("experiment.allocation: no treatment has a share")
+    steps = [step.share for step in allocation.ramp.steps] if allocation.ramp else [of_treatments]
+    for allowed in steps:
+        of_step = {name: share / of_treatments * allowed for name, share in shares.items()}
+        of_step[control] = 1 - allowed
+        for name, share in of_step.items():
+            if share < allocation.floor:
+                raise ValueError(
+                    f"experiment.allocation.floor: {allocation.floor} is over the share of {name},"
+                    f" {share:.4g}{' at a step of the ramp' if allocation.ramp else ''}"
+                )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,7 +11,7 @@ from pydantic import Field, model_validator
 from nightslate.programs.conditions import Condition, parse
 from nightslate.programs.learners import Regressor, Sampled
 from nightslate.programs.logs import Feature
-from nightslate.programs.strict import MOST_ROWS, Days, Name, Share, Strength, Strict, Text, Worth
+from nightslate.programs.strict import MOST_DAYS, MOST_ROWS, Name, Share, Strength, Strict, Text, Worth
 
 
 class LinearEffects(Strict):
@@ -68,42 +69,41 @@ class Ruled(Strict):
 
 
 class Signalled(Strict):
-    """What a signal of this `name`, or of any, does while it lasts, from a severity of `least` on: `stop`
-    takes the treatment from everyone, `hold` lets no share change, `reduce` multiplies shares by `factor`.
-    `variant`: the treatment; None: all of them. `resume_after`: days after its end until shares are as they
-    would have been."""
+    """What a signal of this `name`, or of any, does to users of its region while it lasts, from a severity of
+    `least` on: `stop` takes all treatments from them, `hold` lets no share of theirs change, `reduce`
+    multiplies those of treatments by `factor`. `resume_after`: days after its end until that ends, too."""
 
     name: Name | None = None
     least: Worth = Field(default=0.0, ge=0)
     do: Literal["reduce", "hold", "stop"]
     factor: float = Field(default=0.5, gt=0, lt=1)
-    variant: Name | None = None
     resume_after: int = Field(default=0, ge=0, le=365)
 
 
 class RampStep(Strict):
-    """`share`: of all treatments together, for so many `days` and until so many users (`least_users`) were
-    assigned to treatments under it."""
+    """`share`: of all treatments together, until so many `days` have gone by, so many `users` were assigned
+    to a treatment and the `guardrails` of these metrics are known to hold."""
 
     share: Share = Field(gt=0)
-    days: Days | None = None
-    least_users: int | None = Field(default=None, ge=1, le=MOST_ROWS)
+    days: int = Field(default=0, ge=0, le=MOST_DAYS)
+    users: int = Field(default=0, ge=0, le=MOST_ROWS)
+    guardrails: Annotated[tuple[Name, ...], Field(strict=False)] = ()
 
 
 class Ramp(Strict):
-    """Shares that grow step by step while the guardrails hold. `on_breach`: whether a breach holds the step,
-    takes the one before it, or takes the treatments from everyone; `resume_after`: looks in a row at which
-    guardrails hold again until it goes on."""
+    """Shares that grow step by step. `at_breach`: whether a guardrail that is broken holds the step, takes
+    the one before it, or takes the treatments from everyone; `resume_after`: so many looks in a row at which
+    guardrails hold again, until it goes on; None: never by itself."""
 
     steps: Annotated[tuple[RampStep, ...], Field(strict=False, min_length=1, max_length=50)]
-    on_breach: Literal["hold", "back", "stop"] = "hold"
-    resume_after: int = Field(default=2, ge=1, le=365)
+    at_breach: Literal["hold", "step_back", "to_zero"] = "hold"
+    resume_after: int | None = Field(default=None, ge=1, le=365)
 
     @model_validator(mode="after")
-    def _ends(self) -> Ramp:
-        for number, step in enumerate(self.steps[:-1], start=1):
-            if step.days is None and step.least_users is None:
-                raise ValueError(f"steps: the {number}. never ends; say its `days` or `least_users`")
+    def _grows(self) -> Ramp:
+        shares = [step.share for step in self.steps]
+        if any(later <= earlier for earlier, later in pairwise(shares)):
+            raise ValueError(f"steps: shares grow from step to step, and these don't: {shares}")
         return self
 
 

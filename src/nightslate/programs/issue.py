@@ -165,6 +165,7 @@ class Issue(SlateGoals):
             asked.control,
             self.variants,
             asked.metrics,
+            [each.metric for each in asked.guardrails],
             self.context,
             self.logs.signals is not None,
         )

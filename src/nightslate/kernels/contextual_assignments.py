@@ -1,0 +1,179 @@
+"""Users into variants by what is known of each: shares by scores within limits, and a draw given the past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightslate.core.allocation import (
+    NO_EFFECT,
+    Limits,
+    SignalEffect,
+    contextual_shares,
+    daily_draws,
+    drawn,
+    first_draws,
+    ruled_shares,
+    shares_under,
+    sticky_probabilities,
+    within_step,
+)
+from nightslate.core.arrays import Bools, Floats, Ints, Keys
+from nightslate.kernels.assignments import ASSIGNMENTS
+from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.conditions import holding
+from nightslate.kernels.lists import matrix, place_in
+from nightslate.programs.conditions import Condition
+
+USER = "user_id"
+SCORE_COLUMNS = ("user_id", "variant", "score")
+BEFORE_COLUMNS = ("experiment", "user_id", "variant", "shares", "path_probability", "since", "reason")
+
+
+@dataclass(frozen=True)
+class ContextualAssignment:
+    """Who is in which variant on a day. variants: by name, in order; limits: between what their shares move;
+    everywhere: what signals do to users of no region of `regional`, which says what they do there; region:
+    the column of contexts that says where a user is; rules: conditions, and the variant of whom they hold
+    for, the later ones over the earlier."""
+
+    issue: str
+    salt: str
+    slate_date: date
+    variants: Sequence[str]
+    limits: Limits
+    everywhere: SignalEffect = NO_EFFECT
+    regional: Mapping[str, SignalEffect] = field(default_factory=dict)
+    region: str | None = None
+    rules: Sequence[tuple[Condition, str]] = ()
+    sticky: bool = True
+
+    def rows(self, users: pa.Table, scores: pa.Table, before: pa.Table) -> pa.Table:
+        """`ASSIGNMENTS` of the users of the day and of those who were assigned before. scores:
+        `SCORE_COLUMNS`; before: `BEFORE_COLUMNS`, each user's last."""
+        mine = before.filter(pc.equal(before["experiment"], self.salt)).combine_chunks()
+        ids = pc.unique(pa.chunked_array([*users[USER].chunks, *mine[USER].chunks], pa.string()))
+        past = self._past(mine, ids)
+        shares = self.shares(users, scores, past, ids)
+        probabilities = self.probabilities(past, shares)
+        keys = user_keys(pa.table({USER: ids}))
+        variant = drawn(probabilities, self._uniforms(keys, past.known))
+        stays = past.known & (variant == past.variant)
+        rows, at = np.arange(len(ids)), np.where(past.known, past.row, 0)
+        probability = probabilities[rows, variant]
+
+        def as_before(name: str, otherwise: pa.Scalar) -> pa.Array:
+            told = pa.repeat(otherwise, len(ids))
+            if not mine.num_rows:
+                return told
+            return pc.if_else(pa.array(stays), mine[name].combine_chunks().take(pa.array(at)), told)
+
+        since = as_before("since", pa.scalar(self.slate_date, pa.date32()))
+        moved = pc.if_else(pa.array(past.known & ~stays), "moved", "assigned")
+        reason = pc.if_else(pa.array(stays), as_before("reason", pa.scalar("assigned")), moved)
+        columns = {
+            "issue": pa.repeat(self.issue, len(ids)),
+            "experiment": pa.repeat(self.salt, len(ids)),
+            USER: ids,
+            "variant": pa.array(self.variants, pa.string()).take(pa.array(variant)),
+            "probability": pa.array(probability),
+            "shares": _lists(shares),
+            "probabilities": _lists(probabilities),
+            "path_probability": pa.array(past.path * probability, mask=np.full(len(ids), not self.sticky)),
+            "since": since,
+            "reason": reason,
+        }
+        found = pa.table([columns[name] for name in ASSIGNMENTS.names], schema=ASSIGNMENTS)
+        return found.sort_by(USER)
+
+    def shares(self, users: pa.Table, scores: pa.Table, past: Past, ids: pa.Array) -> Floats:
+        """(n, k) of users by their ids. Of whom nothing is known today, but an assignment before, the shares
+        stay, but for what is stopped."""
+        wanted = contextual_shares(self.limits, self._scores(scores, ids))
+        for condition, name in self.rules:
+            ruled = self._holding(condition, users, ids)
+            wanted = ruled_shares(self.limits, wanted, ruled, self.variants.index(name))
+        absent = past.known.copy()
+        absent[place_in(users[USER], ids)] = False
+        wanted = shares_under(SignalEffect("hold"), self.limits, past.shares, wanted, absent)
+        for effect, there in self._by_region(users, ids):
+            wanted = shares_under(effect, self.limits, past.shares, wanted, there)
+        return within_step(past.shares, wanted, self.limits.range)
+
+    def probabilities(self, past: Past, shares: Floats) -> Floats:
+        """(n, k) of each variant, given those of the days before."""
+        if not self.sticky:
+            return shares
+        return sticky_probabilities(past.shares, shares, past.variant)
+
+    def _uniforms(self, keys: Keys, known: Bools) -> Floats:
+        """(n,) whoever comes anew is drawn by salt and id alone, so that a recreated user is where it was."""
+        return np.where(known, daily_draws(self.salt, keys, self.slate_date), first_draws(self.salt, keys))
+
+    def _by_region(self, users: pa.Table, ids: pa.Array) -> Iterator[tuple[SignalEffect, Bools]]:
+        """What signals do, and to which users (n,)."""
+        region_of = np.full(len(ids), -1)
+        names = list(self.regional)
+        if self.region is not None and names:
+            region_of[place_in(users[USER], ids)] = place_in(users[self.region], pa.array(names, pa.string()))
+        yield self.everywhere, np.asarray(region_of < 0)
+        for place, name in enumerate(names):
+            yield self.regional[name], np.asarray(region_of == place)
+
+    def _holding(self, condition: Condition, users: pa.Table, ids: pa.Array) -> Bools:
+        found = np.zeros(len(ids), dtype=np.bool_)
+        holds = pc.fill_null(holding(users, condition), False)
+        found[place_in(users[USER], ids)] = np.asarray(holds, dtype=np.bool_)
+        return found
+
+    def _scores(self, scores: pa.Table, ids: pa.Array) -> Floats:
+        """(n, k), NaN where there is none."""
+        found = np.full((len(ids), len(self.variants)), np.nan)
+        user, variant = place_in(scores[USER], ids), place_in(scores["variant"], self._names)
+        known = (user >= 0) & (variant >= 0)
+        found[user[known], variant[known]] = scores["score"].to_numpy()[known]
+        return found
+
+    def _past(self, before: pa.Table, ids: pa.Array) -> Past:
+        n, k = len(ids), len(self.variants)
+        row, shares = np.full(n, -1), np.full((n, k), np.nan)
+        variant, path = np.full(n, -1), np.ones(n)
+        if before.num_rows:
+            place = place_in(before[USER], ids)
+            row[place] = np.arange(before.num_rows)
+            shares[place] = matrix(before["shares"])
+            variant[place] = place_in(before["variant"], self._names)
+            path[place] = pc.fill_null(before["path_probability"], 1.0).to_numpy()
+        return Past(row, shares, variant, path)
+
+    @cached_property
+    def _names(self) -> pa.Array:
+        return pa.array(self.variants, pa.string())
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Of n users the row (n,) of each one's last assignment, -1 of those who come anew; the shares (n, k) of
+    then, NaN of these; the place (n,) of the variant, -1; and the probability (n,) of the way there, 1."""
+
+    row: Ints
+    shares: Floats
+    variant: Ints
+    path: Floats
+
+    @property
+    def known(self) -> Bools:
+        """(n,) who was assigned before."""
+        return np.asarray(self.row >= 0)
+
+
+def _lists(values: Floats) -> pa.Array:
+    n, k = values.shape
+    offsets = pa.array(np.arange(0, n * k + 1, k, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(values).ravel()))
