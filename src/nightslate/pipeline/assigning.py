@@ -68,8 +68,8 @@ def publish_sound(
 
 
 def control_in(night: IssueNight, metadata: Mapping[str, str], rollouts: pa.Table) -> Control:
-    """What the assignments of a day were made by, by the metadata of their commit and the rows of the table
-    `rollouts`; an update that was stopped between the two commits has written the first alone."""
+    """What the assignments of a day were made by: what the metadata of their commit says, and the rest from
+    the rows of the table `rollouts`, which an update writes before it has come so far."""
     control = control_recorded(night, rollouts)
     said = json.loads(metadata[CONTROL])
     effects = {region or None: SignalEffect(*effect) for region, *effect in said["effects"]}
