@@ -76,7 +76,7 @@ def test_a_signal_that_lands_within_the_day_is_heeded_by_the_next_update_once(tm
     np.testing.assert_allclose(now, np.where(north, np.maximum(was / 2, was - 0.3), was))  # within the range
     assert (before["variant"] == reduced["variant"]).to_numpy()[~north].all()
     assert "nothing" in reallocating.run(today, NOON + timedelta(hours=2))
-    rollout.land(tmp_path, 1, signals=[{**OUTAGE, "severity": 1}, {**OUTAGE, "severity": 3, "days": 2}])
+    rollout.land(tmp_path, 1, signals=[{**OUTAGE, "severity": 1}, {**OUTAGE, "severity": 3, "hours": 2}])
     reallocating.run(today, NOON + timedelta(hours=3))
     stopped = rollout.assigned(tmp_path, 0)
     assert (stopped["variant"].to_numpy()[north] == "control").all()
