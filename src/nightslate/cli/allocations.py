@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from nightslate import programs
 from nightslate.cli.app import Issue, ProgramName, app, console
 from nightslate.cli.engines import engine_for
+from nightslate.errors import ContractError
 
 if TYPE_CHECKING:
     from nightslate.pipeline.night import IssueNight
@@ -40,6 +43,40 @@ def stop(
     with console.status(f"stopping {variant or 'all treatments'} of {night.name}"):
         done = stopped(night, variant, by or getpass.getuser(), reason, moment, run_again)
     console.print(done, soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def allocation(
+    program: ProgramName,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="USER", help="Why this user is where it is.")
+    ] = None,
+    what_if: Annotated[
+        Path | None,
+        typer.Option("--what-if", metavar="FILE", help="What the signals in a file would change."),
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", help="The day of the assignments; the newest by default.")
+    ] = None,
+    issue: Issue = None,
+) -> None:
+    """Print who is in which variant and why: of all, of one user, or if there were other signals.
+
+    Nothing is written."""
+    from nightslate.pipeline import allocation_preview as preview
+    from nightslate.reports.allocation import told_if, told_of_all, told_of_user
+
+    night = _night(program, issue)
+    days = night.table("assignments").snapshot().days()
+    if not days:
+        raise ContractError(f"nobody of {night.name} is in a variant yet: run a night first")
+    night = replace(night, ds=(date.fromisoformat(on) if on else days[-1]) - timedelta(days=1))
+    if explain is not None:
+        console.print(told_of_user(preview.explained(night, explain)))
+    elif what_if is not None:
+        console.print(told_if(preview.what_if(night, what_if)))
+    else:
+        console.print(told_of_all(preview.allowed(night).to_pylist()))
 
 
 def _night(program: str, issue: str | None) -> IssueNight:
