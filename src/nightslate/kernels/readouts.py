@@ -135,6 +135,15 @@ class Readout:
         if not figure.weighted and figure.period == "cumulative":
             yield DailySums(figure.metric, figure.scope, self.allocated, self.ds)
 
+    def finished(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, Ints, Floats]:
+        """Some users; the places (m,) of those who were assigned so long ago that the time of every metric is
+        over; and what each of these counts for (m, metrics)."""
+        users, done = self._users(tables)
+        spans = {name: self._spans(Figure(name, "assigned", "cumulative"), users) for name in self.metrics}
+        over = np.all([np.isin(np.arange(len(users.ids)), each.who) for each in spans.values()], axis=0)
+        values = [self._metric(name, each, done)[0][over[each.who]] for name, each in spans.items()]
+        return users, np.flatnonzero(over), np.stack(values, axis=1)
+
     def no_samples(self, metrics: Sequence[str]) -> dict[str, Sample]:
         """Of no users, by metric."""
         return {name: Sample(np.empty(0)) for name in metrics}

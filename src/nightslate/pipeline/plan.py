@@ -242,6 +242,17 @@ STEPS = (
         belongs_to=lambda program: program.sends is not None,
     ),
     Step(
+        name="effects",
+        does="Fits models of what treatments do to users, judges them, and scores the users of the day.",
+        run=step_runs.effects,
+        reads=("users", "features", "impressions", "outcomes", "activity", "credits", "arms"),
+        looks_up=("assignments", "allocations"),
+        writes=("effect_models", "scores"),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_allocates,
+    ),
+    Step(
         name="readout",
         does="Compares the variants of the experiment with its control, by all that is known so far.",
         run=step_runs.readout,

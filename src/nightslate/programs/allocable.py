@@ -13,6 +13,9 @@ from nightslate.programs.readouts import Metric
 from nightslate.programs.rewards import Rewards
 from nightslate.programs.variants import Variant
 
+LEAST_FOLDS = 3
+"""Of users: what is said of one fold comes of a second by what a third makes expected of it."""
+
 _NO_SLATES: Mapping[str, object] = {
     "slots": 1,
     "depth": 1,
@@ -45,6 +48,7 @@ def require_allocable(
     guarded: Collection[str],
     context: Sequence[Feature],
     signals: bool,
+    folds: int,
 ) -> None:
     """Raise ValueError, naming the key, unless there is a control, treatments whose users somebody else
     decides for, metrics with an end, and what rules and signals are about."""
@@ -58,6 +62,11 @@ def require_allocable(
             f"experiment.allocation: users of {ours[0]} get slates of its policy, and shares that follow the"
             " context are of variants that an app shows; make its policy external"
         )
+    if folds < LEAST_FOLDS:
+        raise ValueError(
+            f"evaluation.folds: {folds} are too few for an allocation; models of effects are fitted to what"
+            f" users of other folds make of those of a third, so it takes {LEAST_FOLDS}"
+        )
     _require_over_floor(allocation, control, {name: variant.share for name, variant in variants.items()})
     for name in allocation.score.metrics:
         if name not in metrics:
@@ -68,6 +77,12 @@ def require_allocable(
             raise ValueError(
                 f"experiment.allocation.score: {name} has no value of a user that is final; take a mean or a"
                 " share with a `window`"
+            )
+        winsorise = metrics[name].winsorise
+        if winsorise is not None and winsorise.quantile is not None:
+            raise ValueError(
+                f"experiment.allocation.score: what a user of {name} counts for changes with the `quantile`"
+                " of all users; winsorise it by a `value`"
             )
     for rule in allocation.rules:
         if rule.variant not in variants:

@@ -155,6 +155,7 @@ class Issue(SlateGoals):
             [each.metric for each in asked.guardrails],
             self.context,
             self.logs.signals is not None,
+            self.evaluation.folds,
         )
         windows = {
             "training.window_days": self.training.window_days,
