@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from nightslate.core.experiments import Decision, Difference, Guardrail, decision
+from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName
 from nightslate.kernels.readout_counts import Counts
@@ -27,7 +28,8 @@ def decided(
     asked = night.issue.experiment
     effects = _effects(night, states, asked.foremost)
     found: MomentsByName = states[Figure(asked.foremost, "exposed", "cumulative")]
-    users = sum(int(moments.n) for (_, column, _), moments in found.states.items() if column is None)
+    compared = pairs(found, str(asked.control))
+    users = sum(int(moments.n) for place, (moments, _) in compared.items() if place[1] is None)
     days = (night.ds - dealt.since).days + 1
     if not effects and not faults:
         return Decision("go on", None, ("nobody of two variants has been exposed for long enough yet",))
@@ -42,6 +44,18 @@ def decided(
         users=users,
         users_per_day=users / days,
     )
+
+
+def outside_in_words(night: IssueNight, dealt: Allocated, counts: Counts) -> Iterator[str]:
+    """Who is in no comparison, for want of a chance to be in both of its variants."""
+    control, exposed = str(night.issue.experiment.control), int(counts.exposed.sum())
+    for place, variant in enumerate(dealt.variants):
+        apart = int(counts.apart[dealt.variants.index(control), place]) if control in dealt.variants else 0
+        if apart and variant != control:
+            yield (
+                f"{apart:,} of {exposed:,} exposed users could not be both in {variant} and in {control} (a"
+                f" probability of 0): they are outside of what is said of {variant}"
+            )
 
 
 def decision_row(

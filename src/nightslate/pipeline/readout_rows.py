@@ -20,6 +20,7 @@ from nightslate.core.experiments import (
     together,
     value_of,
 )
+from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readout_days import Daily
@@ -64,16 +65,12 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
 
 def effects_of(night: IssueNight, figure: Figure, states: Mapping[Key, Any]) -> dict[str, Effect]:
     """Of all users, by variant that is none of the control."""
-    found, unweighted = states[figure], unweighted_of(figure, states)
-    control = str(night.issue.experiment.control)
-    confidence = night.issue.evaluation.confidence
-    of_control = found.states.get((control, None, None))
+    control, confidence = str(night.issue.experiment.control), night.issue.evaluation.confidence
+    found, unweighted = (pairs(each, control) for each in (states[figure], unweighted_of(figure, states)))
     return {
-        str(variant): effect(
-            of_control, moments, confidence, _both(unweighted, control, (variant, None, None))
-        )
-        for (variant, column, _), moments in sorted(found.states.items(), key=repr)
-        if of_control is not None and column is None and variant != control
+        str(place[0]): effect(of_control, moments, confidence, _both(unweighted, place))
+        for place, (moments, of_control) in sorted(found.items(), key=repr)
+        if of_control is not None and place[1] is None and place[0] != control
     }
 
 
@@ -83,10 +80,10 @@ def unweighted_of(figure: Figure, states: Mapping[Key, Any]) -> MomentsByName:
     return found
 
 
-def _both(unweighted: MomentsByName, control: str | None, place: Place) -> Moments | None:
+def _both(unweighted: Mapping[Place, tuple[Moments, Moments | None]], place: Place) -> Moments | None:
     """Those of a variant and of the control together, within a segment or of all."""
-    one, other = (unweighted.states.get((variant, *place[1:])) for variant in (control, place[0]))
-    return None if one is None or other is None else one.merge(other)
+    one, other = unweighted.get(place, (None, None))
+    return None if one is None or other is None else other.merge(one)
 
 
 def _rows_of(
@@ -94,15 +91,16 @@ def _rows_of(
 ) -> Iterator[dict[str, Any]]:
     asked, confidence = night.issue.experiment, night.issue.evaluation.confidence
     same = _same(night, since, figure)
-    for variant, column, value in _shown(found.states):
-        moments = found.states[variant, column, value]
-        nobody = Moments.initial((), moments.mean.size)
-        control = found.states.get((asked.control, column, value), nobody)
+    paired, unweighted_pairs = (pairs(each, str(asked.control)) for each in (found, unweighted))
+    for place in _shown({place: moments for place, (moments, _) in paired.items()}):
+        variant, column, value = place
+        moments, of_control = paired[place]
+        control = Moments.initial((), moments.mean.size) if of_control is None else of_control
         if figure.period == "novelty":
             parts = novelty(control, moments, confidence)
             compared = {"first": parts.first, "later": parts.later, "change": parts.change}
         else:
-            both = _both(unweighted, asked.control, (variant, column, value))
+            both = _both(unweighted_pairs, place)
             compared = {str(figure.period): effect(control, moments, confidence, both)}
         cell = {**same, "variant": variant, "segment": column, "segment_value": value}
         for period, found_in in compared.items():
