@@ -130,6 +130,17 @@ class Readout:
                 for sums in self._by_day(figure):
                     yield from sums.of(users, spans.who, values[:, :2])
 
+    def of_users(
+        self, tables: Mapping[str, pa.Table]
+    ) -> Iterator[tuple[Figure, ExperimentUsers, Ints, Floats]]:
+        """Of each metric and scope the users, the places (m,) of those who count, and what they count for,
+        unweighted (m, K): numerator and denominator, then those of each covariate."""
+        users, done = self._users(tables)
+        for figure in self.figures:
+            if figure.weighted and figure.period == "cumulative":
+                spans = self._spans(figure, users)
+                yield figure, users, spans.who, self._values(figure, spans, done)
+
     def _by_day(self, figure: Figure) -> Iterator[DailySums]:
         """Beside what is not weighted, of all the time, where all users of a day have its shares."""
         if not figure.weighted and figure.period == "cumulative" and not self.allocated.by_user:

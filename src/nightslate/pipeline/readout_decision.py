@@ -7,12 +7,14 @@ from datetime import date
 from typing import Any
 
 from nightslate.core.experiments import Decision, Difference, Guardrail, decision
+from nightslate.kernels.augmented_readouts import PLACES, Scored
 from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName
 from nightslate.kernels.readout_counts import Counts
 from nightslate.kernels.readouts import COUNTS, Figure, Key
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.readout_augmented import augmented_effects
 from nightslate.pipeline.readout_inputs import first_slates
 from nightslate.pipeline.readout_rows import effects_of
 from nightslate.programs.readouts import Guardrail as Said
@@ -99,9 +101,14 @@ def _same(night: IssueNight, since: date) -> dict[str, Any]:
     }
 
 
-def _effects(night: IssueNight, states: Mapping[Key, Any], metric: str) -> dict[str, Difference]:
+def _effects(night: IssueNight, states: Mapping[Any, Any], metric: str) -> dict[str, Difference]:
+    """The most precise ones: augmented ones, where there are any."""
     found = effects_of(night, Figure(metric, "exposed", "cumulative"), states)
-    return {variant: each.most_precise for variant, each in found.items()}
+    effects = {variant: each.most_precise for variant, each in found.items()}
+    for key in (Scored(metric, "exposed", variant, PLACES) for variant in found):
+        if key in states:
+            effects[key.variant] = augmented_effects(night, key, states)[key.variant, None, None]
+    return effects
 
 
 def _guarded(night: IssueNight, states: Mapping[Key, Any], guardrail: Said) -> dict[str, Difference]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date
@@ -26,14 +24,8 @@ from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readout_days import Daily
 from nightslate.kernels.readouts import Figure, Key
 from nightslate.pipeline.night import IssueNight
-from nightslate.programs.days import end_of
-from nightslate.programs.readouts import Metric
-
-_MOST_VALUES = 50
-"""Of a segment's column, those of the most users."""
-
-_LARGEST = math.log(1e300)
-"""Of e-values: beyond it float64 ends."""
+from nightslate.pipeline.readout_augmented import augmented_rows
+from nightslate.pipeline.readout_columns import same, shown, told
 
 
 def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any]) -> list[dict[str, Any]]:
@@ -50,6 +42,7 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         if isinstance(daily, Daily) and daily.of == "moments"
         for row in _adaptive_rows(night, dealt, daily, states)
     ]
+    rows += augmented_rows(night, dealt, states)
     for family in _families(rows):
         p, log_e = ([row[name] for row in family] for name in ("p", "log_e"))
         for row, left in zip(family, together(p, log_e, 1 - night.issue.evaluation.confidence), strict=True):
@@ -90,9 +83,9 @@ def _rows_of(
     night: IssueNight, since: date, figure: Figure, found: MomentsByName, unweighted: MomentsByName
 ) -> Iterator[dict[str, Any]]:
     asked, confidence = night.issue.experiment, night.issue.evaluation.confidence
-    same = _same(night, since, figure)
+    of_figure = same(night, since, figure)
     paired, unweighted_pairs = (pairs(each, str(asked.control)) for each in (found, unweighted))
-    for place in _shown({place: moments for place, (moments, _) in paired.items()}):
+    for place in shown({place: moments for place, (moments, _) in paired.items()}):
         variant, column, value = place
         moments, of_control = paired[place]
         control = Moments.initial((), moments.mean.size) if of_control is None else of_control
@@ -102,7 +95,7 @@ def _rows_of(
         else:
             both = _both(unweighted_pairs, place)
             compared = {str(figure.period): effect(control, moments, confidence, both)}
-        cell = {**same, "variant": variant, "segment": column, "segment_value": value}
+        cell = {**of_figure, "variant": variant, "segment": column, "segment_value": value}
         for period, found_in in compared.items():
             yield from _by_method({**cell, "period": period}, found_in, figure.weighted)
 
@@ -111,18 +104,18 @@ def _by_method(cell: dict[str, Any], found: Effect, weighted: bool) -> Iterator[
     """The rows of a cell; that of the control has no effect."""
     kept = {**cell, "n": found.n, "mean": found.mean, "method": "difference" if weighted else "naive"}
     if cell["variant"] == cell["control"]:
-        yield {**kept, **_told(Difference(None))}
+        yield {**kept, **told(Difference(None))}
         return
     relative = found.relative
     yield {
         **kept,
-        **_told(found.difference),
+        **told(found.difference),
         "relative": relative.effect,
         "relative_lower": relative.lower,
         "relative_upper": relative.upper,
     }
     if found.cuped is not None and weighted:
-        yield {**kept, "method": "cuped", **_told(found.cuped)}
+        yield {**kept, "method": "cuped", **told(found.cuped)}
 
 
 def _adaptive_rows(
@@ -138,7 +131,7 @@ def _adaptive_rows(
         found = adaptive_difference(moments, shares, dealt.variants.index(control), place, confidence)
         mine = value_of(by_name[variant, None, None])
         yield {
-            **_same(night, dealt.since, figure),
+            **same(night, dealt.since, figure),
             "variant": variant,
             "segment": None,
             "segment_value": None,
@@ -146,50 +139,8 @@ def _adaptive_rows(
             "n": mine.n,
             "mean": mine.value,
             "method": "adaptive",
-            **_told(found),
+            **told(found),
         }
-
-
-def _told(found: Difference) -> dict[str, Any]:
-    e_value = None if found.log_e is None else math.exp(min(found.log_e, _LARGEST))
-    return {**asdict(found), "e_value": e_value}
-
-
-def _same(night: IssueNight, since: date, figure: Figure) -> dict[str, Any]:
-    """What all rows of a figure say."""
-    return {
-        "issue": night.issue.name,
-        "experiment": night.issue.salt,
-        "metric": figure.metric,
-        "scope": figure.scope,
-        "control": night.issue.experiment.control,
-        "confidence": night.issue.evaluation.confidence,
-        **_days(night, since, figure),
-    }
-
-
-def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:
-    """The first and the last day on which users count who were new to it."""
-    last = night.ds
-    metric: Metric | None = night.issue.experiment.metrics.get(figure.metric)
-    if figure.period in ("cumulative", "novelty") and metric is not None and metric.lasts is not None:
-        last = (end_of(night.ds) - metric.begins - metric.lasts).date()
-    return {"first_day": since, "last_day": max(since, min(last, night.ds))}
-
-
-def _shown(states: Mapping[Place, Moments]) -> list[tuple[str | None, str | None, str | None]]:
-    """Which cells there are, of a segment's values those of the most users."""
-    users = Counter[tuple[str | None, str | None]]()
-    for (_, column, value), moments in states.items():
-        users[column, value] += int(moments.n)
-    ranked = sorted(users, key=lambda cell: (-users[cell], repr(cell)))
-    columns = Counter[str | None]()
-    kept = set()
-    for cell in ranked:
-        columns[cell[0]] += 1
-        if columns[cell[0]] <= _MOST_VALUES:
-            kept.add(cell)
-    return sorted(((v, c, value) for v, c, value in states if (c, value) in kept), key=repr)
 
 
 def _families(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:

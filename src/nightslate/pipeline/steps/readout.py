@@ -11,6 +11,7 @@ from nightslate.core.experiments import Decision
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.readout_augmented import augmented_states
 from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, outside_in_words, waiting_row
 from nightslate.pipeline.readout_fatigue import fatigue_rows
 from nightslate.pipeline.readout_health import by_segment, differences_before, faults, sample_ratio_rows
@@ -63,7 +64,8 @@ def run(
         asked = readout_of(night, tables, dealt)
         work = work_of(night, tables, asked)
         readout = with_quantiles(night, asked, work)
-        states = night.engine.fold(readout.initial(), readout.update, work)
+        states = dict[Any, Any](night.engine.fold(readout.initial(), readout.update, work))
+        states |= augmented_states(night, readout, work, states)
         found = by_segment(states[SAMPLE_RATIOS])
         wrong = [*_otherwise_made(night, dealt, readout, tables)]
         wrong += faults(night, dealt, states[COUNTS], found)
