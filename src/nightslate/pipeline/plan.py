@@ -335,7 +335,7 @@ STEPS = (
         name=DATA_DOCS,
         does="Writes the Data Docs: each contract, held against a sample.",
         run=step_runs.data_docs,
-        reads=(*LOGS, "slates"),
+        reads=(*LOGS, "slates", "assignments"),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)

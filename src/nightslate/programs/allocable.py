@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 from nightslate.programs.allocation import Allocation
+from nightslate.programs.evaluation import Gate
 from nightslate.programs.logs import Feature
 from nightslate.programs.readouts import Metric
+from nightslate.programs.rewards import Rewards
 from nightslate.programs.variants import Variant
 
 LEAST_FOLDS = 3
 """Of users: what is said of one fold comes of a second by what a third makes expected of it."""
+
+_NO_SLATES: Mapping[str, object] = {
+    "slots": 1,
+    "depth": 1,
+    "rewards": Rewards.model_construct(values={}, window=timedelta(days=1), skew=timedelta(minutes=5)),
+    "learners": {},
+    "floor": 1.0,
+    "gate": Gate(first_champion="nobody"),
+}
+
+
+def with_what_makes_slates(issue: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an issue says, and, where it allocates, stand-ins for all that slates are made by, of which it has
+    none. Raises ValueError, naming the key, where it says some of that."""
+    experiment = issue.get("experiment")
+    if not (isinstance(experiment, Mapping) and "allocation" in experiment):
+        return issue
+    for key in _NO_SLATES:
+        if key in issue:
+            raise ValueError(
+                f"{key}: an allocation says who is in which variant, and no variant has slates; leave it out"
+            )
+    return {**_NO_SLATES, **issue}
 
 
 def require_allocable(
