@@ -49,7 +49,6 @@ def simulate(
 
     def work() -> None:
         from nightslate.worlds.play import Play, write
-        from nightslate.worlds.results_page import headline
 
         program = programs.find(world)
         play = Play(program, home.absolute(), users, seed, engine_for(program), served)
@@ -67,6 +66,6 @@ def simulate(
                 ),
             )
         console.print(f"page     {write(report, home.absolute() / 'reports' / world)}", soft_wrap=True)
-        console.print(headline(report.results), soft_wrap=True, highlight=False)
+        console.print(report.headline, soft_wrap=True, highlight=False)
 
     exit_by_kind(work)
