@@ -68,6 +68,14 @@ class NightRun:
         return cls(client, client.create_run(_experiment(client, home, program), tags=tags, run_name=name))
 
     @classmethod
+    def begun(cls, client: Client, home: Path, program: str, ds: date, issue: str = ONLY) -> NightRun:
+        """The newest run of the night, or a new one where there is none: of nights that train nothing."""
+        try:
+            return cls.latest(client, home, program, ds, issue)
+        except ModelError:
+            return cls.start(client, home, program, ds, issue)
+
+    @classmethod
     def latest(cls, client: Client, home: Path, program: str, ds: date, issue: str = ONLY) -> NightRun:
         """The newest run of the night. Raises ModelError if it was never trained."""
         runs = client.search_runs(

@@ -2,6 +2,13 @@
 
 from nightslate.core.allocation.exclusive import NO_PART, Layer, Part, share_of
 from nightslate.core.allocation.ramp import ZERO, Ramp, RampState, RampStep, advanced, ramp_in_words, share_at
+from nightslate.core.allocation.score import (
+    BinsOfEffects,
+    EffectCalibration,
+    calibration,
+    contextual_score,
+    equal_edges,
+)
 from nightslate.core.allocation.shares import Limits, contextual_shares, ruled_shares, within_step
 from nightslate.core.allocation.signals import (
     NO_EFFECT,
@@ -26,6 +33,8 @@ __all__ = [
     "NO_EFFECT",
     "NO_PART",
     "ZERO",
+    "BinsOfEffects",
+    "EffectCalibration",
     "Layer",
     "Limits",
     "Part",
@@ -38,10 +47,13 @@ __all__ = [
     "active",
     "advanced",
     "anew_probabilities",
+    "calibration",
+    "contextual_score",
     "contextual_shares",
     "daily_draws",
     "drawn",
     "effect_of_signals",
+    "equal_edges",
     "first_draws",
     "ramp_in_words",
     "ruled_shares",

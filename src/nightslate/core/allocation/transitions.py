@@ -71,12 +71,19 @@ def drawn(probabilities: Floats, uniforms: Floats) -> Ints:
 def first_draws(salt: str, keys: Keys) -> Floats:
     """(n,) the number in (0, 1) of each user who is in no variant yet, by the key (n,) and the experiment's
     salt alone: one who is created again, on whatever day, is in the same variant at equal shares."""
-    return uniform(mix(keys, seed(salt, "variant")))
+    return _uniforms(keys, seed(salt, "variant"))
 
 
 def daily_draws(salt: str, keys: Keys, day: date) -> Floats:
     """(n,) the same of a day, independent of other days' and of the first ones."""
-    return uniform(mix(keys, seed(salt, "variant", day.isoformat())))
+    return _uniforms(keys, seed(salt, "variant", day.isoformat()))
+
+
+def _uniforms(keys: Keys, seed: int) -> Floats:
+    uniforms = np.empty(len(keys))
+    for rows in row_chunks(len(keys), 8 * WORKING_ARRAYS):
+        uniforms[rows] = uniform(mix(keys[rows], seed))
+    return uniforms
 
 
 def _couple(before: Floats, now: Floats, variant: Ints, probabilities: Floats) -> None:
