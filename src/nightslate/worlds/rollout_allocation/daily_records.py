@@ -13,7 +13,7 @@ from nightslate.worlds.results import Row
 from nightslate.worlds.rollout_allocation.app import TREATMENT
 from nightslate.worlds.rollout_allocation.incidents import Incident
 from nightslate.worlds.rollout_allocation.population import Day
-from nightslate.worlds.rollout_allocation.world import KINDS, REGIONS, Chances, World
+from nightslate.worlds.rollout_allocation.world import KINDS, REGIONS, Chances, Morning, World
 
 _REACTED = 0.75
 """Of its share of treated users on the day before a signal could be acted on, what a region has at most once
@@ -34,7 +34,7 @@ class DailyRecords:
     def add_day(self, day: Day) -> None:
         """A day as the app played it."""
         known = day.assigned.known & day.morning.present
-        at_risk = self.at_risk(day)
+        at_risk = self.at_risk(day.morning, day.day)
         region, treated = self.world.people.region, day.assigned.treated
         self._days.append(
             {
@@ -48,10 +48,10 @@ class DailyRecords:
         )
         self._by_region.append([_mean(treated[known & (region == place)]) for place in range(len(REGIONS))])
 
-    def at_risk(self, day: Day) -> Bools:
+    def at_risk(self, morning: Morning, day: int) -> Bools:
         """(n,) whom the treatment harms in the long run, whatever happens outside."""
-        everybody = self.world.chances(day.morning, day.day)
-        return np.asarray(self._worth(everybody.without_incidents, np.ones(self.world.users)) < 0)
+        everybody = self.world.chances(morning, day).without_incidents
+        return np.asarray(self._worth(everybody, np.ones(self.world.users)) < 0)
 
     def by_day(self) -> list[Row]:
         """By day: users who are present, those in the experiment, their share at_risk, the shares of these

@@ -37,9 +37,11 @@ NEVER = 1 << 30
 
 _VISITS, _SPREAD_OF_VISITS = 0.4, 0.5
 _PURCHASES, _OF_OLD, _SPREAD_OF_KEENNESS = np.array([0.12, 0.18, 0.26]), 0.4, 0.4
+_LONG_STANDING, _OF_LONG_STANDING = 180, 0.35
 _TROUBLE, _TROUBLE_OF_OLD = 0.03, 2.0
-"""Of a visit under the control: the chance of a purchase by PLANS, and what is left of it on an old phone;
-that of trouble, and how many times that is there; it is twice as likely for who sees many errors."""
+"""Of a visit under the control: the chance of a purchase by PLANS; what is left of it on an old phone, and
+for who has been a customer for so many days and has most things by now; that of trouble, and how many times
+that is on an old phone; it is twice as likely for who sees many errors."""
 
 _ERRORS, _SPREAD_OF_ERRORS = np.array([0.15, 0.15, 0.6]), 0.9
 _SLOW = np.array([0.1, 0.1, 0.5])
@@ -208,6 +210,7 @@ class World:
         people = self.people
         old, many = morning.device == OLD, self.errors_of_visit(morning) > _MANY
         bought = _PURCHASES[people.plan] * people.keenness * np.where(old, _OF_OLD, 1.0)
+        bought *= np.where(morning.tenure >= _LONG_STANDING, _OF_LONG_STANDING, 1.0)
         trouble = _TROUBLE * np.where(old, _TROUBLE_OF_OLD, 1.0) * (1 + many)
         severity = self.incidents.severity(people.region, day)
         at_risk = ((_ON_OLD, old), (_WITH_MANY_ERRORS, many), (_IN_THE_SOUTH, people.region == SOUTH))
