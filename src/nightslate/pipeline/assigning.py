@@ -68,11 +68,14 @@ def publish_sound(
 
 
 def control_in(night: IssueNight, metadata: Mapping[str, str], rollouts: pa.Table) -> Control:
-    """What the assignments of a day were made by, by the metadata of their commit and the rows of the table
-    `rollouts`; an update that was stopped between the two commits has written the first alone."""
+    """What the assignments of a day were made by: what the metadata of their commit says, and the rest from
+    the rows of the table `rollouts`, which an update writes before it has come so far."""
     control = control_recorded(night, rollouts)
     said = json.loads(metadata[CONTROL])
-    effects = {region or None: SignalEffect(*effect) for region, *effect in said["effects"]}
+    effects = {
+        region or None: SignalEffect(do, factor, tuple(names))
+        for region, do, factor, names in said["effects"]
+    }
     baseline = control.limits.baseline.copy()
     baseline[:] = said["shares"]
     return replace(
@@ -84,7 +87,9 @@ def control_in(night: IssueNight, metadata: Mapping[str, str], rollouts: pa.Tabl
 
 
 def _to_json(control: Control) -> str:
-    effects = [(region or "", effect.do, effect.factor) for region, effect in control.effects.items()]
+    effects = [
+        (region or "", effect.do, effect.factor, effect.signals) for region, effect in control.effects.items()
+    ]
     return json.dumps(
         {"update": control.update, "effects": effects, "shares": control.limits.baseline.tolist()}
     )

@@ -49,11 +49,11 @@ def _after(tasks: Sequence[Task], task: Task) -> Task:
 
 
 def _makes_slates(program: Program) -> bool:
-    return any(issue.scored for issue in program.issues.values())
+    return program.makes_slates
 
 
 def _allocates(program: Program) -> bool:
-    return any(issue.allocation for issue in program.issues.values())
+    return program.allocates
 
 
 def _has_sequences(program: Program) -> bool:

@@ -47,8 +47,8 @@ def _updated(night: IssueNight, landed: Sequence[Signal], at: datetime | None) -
     known_of, scores = UserTables.of(before), before.table("scores")
     users = contextual_users(before, now.of_change, known_of, scores, assignments, within_day=True)
     staged = staged_assignments(before, *users, assignments)
-    version = publish_sound(before, *users, assignments, staged, now.control)
     rollouts.replace(day, rollouts.typed(now.control.rows(before)), before.commit_metadata)
+    version = publish_sound(before, *users, assignments, staged, now.control)
     return f"{staged.rows} assignments of {day} published as version {version}: {now.control.in_words()}"
 
 

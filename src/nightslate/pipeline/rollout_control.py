@@ -75,7 +75,6 @@ class Control:
         for region, effect in self.effects.items():
             for name, share in self.shares.items():
                 cause, reason = self.causes[name]
-                signals = f"; {effect.do} by {', '.join(effect.signals)}" if effect.do else ""
                 yield {
                     "issue": night.issue.name,
                     "experiment": night.issue.salt,
@@ -91,8 +90,9 @@ class Control:
                     "update": self.update,
                     "signal": effect.do,
                     "factor": effect.factor,
-                    "cause": "signal" if effect.do else cause,
-                    "reason": f"{reason}{signals}",
+                    "signals": list(effect.signals),
+                    "cause": cause,
+                    "reason": reason,
                     "range": self.limits.range,
                     "risk_tolerance": self.limits.risk_tolerance,
                     "scale": self.limits.scale,
@@ -129,7 +129,9 @@ def control_recorded(night: IssueNight, rollouts: pa.Table) -> Control:
     """As the step `allocate` recorded it. rollouts: rows of the day of slates."""
     asked, rows = _asked(night), rollouts.to_pylist()
     variants = tuple(sorted(night.issue.variants))
-    effects = {row["region"]: SignalEffect(row["signal"], row["factor"]) for row in rows}
+    effects = {
+        row["region"]: SignalEffect(row["signal"], row["factor"], tuple(row["signals"])) for row in rows
+    }
     shares = {row["variant"]: row["share"] for row in rows}
     return Control(
         asked=asked,

@@ -143,6 +143,16 @@ class Program(Strict):
         return issue
 
     @property
+    def makes_slates(self) -> bool:
+        """Whether any issue has slates; one whose variants are all external has none."""
+        return any(issue.scored for issue in self.issues.values())
+
+    @property
+    def allocates(self) -> bool:
+        """Whether the shares of an experiment follow the context."""
+        return any(issue.allocation for issue in self.issues.values())
+
+    @property
     def withholds(self) -> bool:
         """Whether the step `contacts` says who gets no slates: by contact rules, or for want of a channel."""
         return self.contacts is not None or self.sends is not None

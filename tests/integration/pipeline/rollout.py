@@ -116,7 +116,7 @@ def land(
             "name": signal["name"],
             "region": signal.get("region"),
             "severity": float(signal["severity"]),
-            "starts_at": noon,
+            "starts_at": noon + timedelta(hours=signal.get("hours", 0)),
             "expires_at": noon + timedelta(days=signal.get("days", 1)),
         }
         for signal in signals
