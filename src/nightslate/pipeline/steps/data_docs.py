@@ -24,14 +24,17 @@ def run(
     arms: Table,
     references: Table,
     activity: Table,
+    signals: Table,
     slates: Table,
 ) -> str:
     """Writes reports/expectations/<program>."""
     tables = {
         table.contract.name: table
-        for table in (impressions, outcomes, users, arms, references, activity, slates)
+        for table in (impressions, outcomes, users, arms, references, activity, signals, slates)
     }
-    days = {**dict.fromkeys(night.program.logs.names, night.ds), "slates": night.slate_date}
+    days = dict.fromkeys(night.program.logs.names, night.ds)
+    if night.program.makes_slates:
+        days["slates"] = night.slate_date
     samples = {
         f"{night.name} {name} {day}": (_sample(tables[name], day), tables[name].contract)
         for name, day in days.items()

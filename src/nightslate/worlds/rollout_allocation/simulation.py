@@ -23,7 +23,7 @@ from nightslate.worlds.rollout_allocation.results import RolloutResults
 from nightslate.worlds.rollout_allocation.truth import Counted, FirstAssignments
 from nightslate.worlds.rollout_allocation.world import KINDS, World
 
-_COMPARED_WITH = {"difference": "difference", "adaptive": "difference", "cuped": "cuped", "aipw": "cuped"}
+_COMPARED_WITH = {"difference": "difference", "adaptive": "cuped", "cuped": "cuped", "aipw": "cuped"}
 """By method of a readout, that of the fixed test which knows as much of users."""
 
 
