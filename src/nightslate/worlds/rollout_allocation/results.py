@@ -12,7 +12,7 @@ from nightslate.worlds.rollout_allocation.estimates import NAIVE
 _LEADING = ("aipw", "cuped", "difference")
 """The methods of a readout, the most precise first."""
 
-SHIP, STOP = "ship", "stop"
+SHIP, STOP, NOT_HEALTHY = "ship", "stop", "not healthy"
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class RolloutResults:
     @property
     def verdict(self) -> Row:
         """The first decision that ends the experiment, else the last one; and whether it is right: to ship
-        what helps and breaks no guardrail, to stop what does not, or to go on. None where nothing is true
-        yet."""
+        what helps and breaks no guardrail, to stop what does not, or to go on; not to doubt the logs, which
+        lose as much of either variant. None where nothing is true yet."""
         ends = [row for row in self.decisions if row["decision"] in (SHIP, STOP)]
         found = ends[0] if ends else self.decisions[-1]
         better = self._is_better(found["ds"])
-        wrong = {SHIP: better is False, STOP: better is True}.get(found["decision"], False)
+        wrong = {SHIP: better is False, STOP: better is True, NOT_HEALTHY: True}.get(found["decision"], False)
         return {**found, "better": better, "right": None if better is None else not wrong}
 
     def as_json(self) -> Row:

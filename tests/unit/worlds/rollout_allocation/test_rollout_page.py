@@ -156,6 +156,7 @@ def test_figures_are_json_and_count_what_held_the_truth() -> None:
         ("stop", 0.04, 0.06, True),
         ("stop", -0.01, 0.03, True),
         ("go on", -0.01, 0.06, True),
+        ("not healthy", 0.04, 0.03, False),
     ],
 )
 def test_the_first_decision_that_ends_the_experiment_is_judged(
@@ -164,7 +165,8 @@ def test_the_first_decision_that_ends_the_experiment_is_judged(
     found = results()
     decisions = [dict(row) for row in found.decisions]
     decisions[6]["decision"] = decision
-    at = DAYS[9] if decision == "go on" else DAYS[6]
+    at = DAYS[6] if decision in ("ship", "stop") else DAYS[9]
+    decisions[9]["decision"] = decision if at == DAYS[9] else "go on"
     estimates = [estimate(at, truth=truth), estimate(at, metric="trouble", truth=trouble)]
     verdict = replace(found, decisions=decisions, estimates=estimates).verdict
     assert (verdict["decision"], verdict["ds"], verdict["right"]) == (decision, at, right)
