@@ -59,7 +59,7 @@ class ContextualAssignment:
         `SCORE_COLUMNS`; before: `BEFORE_COLUMNS`, each user's last."""
         mine = before.filter(pc.equal(before["experiment"], self.salt)).combine_chunks()
         ids = pc.unique(pa.chunked_array([*users[USER].chunks, *mine[USER].chunks], pa.string()))
-        past = self._past(mine, ids)
+        past = self.past(mine, ids)
         shares = self.shares(users, scores, past, ids)
         probabilities = self.probabilities(past, shares)
         keys = user_keys(pa.table({USER: ids}))
@@ -95,14 +95,14 @@ class ContextualAssignment:
     def shares(self, users: pa.Table, scores: pa.Table, past: Past, ids: pa.Array) -> Floats:
         """(n, k) of users by their ids. Of whom nothing is known today, but an assignment before, the shares
         stay, but for what is stopped."""
-        wanted = contextual_shares(self.limits, self._scores(scores, ids))
+        wanted = contextual_shares(self.limits, self.scores(scores, ids))
         for condition, name in self.rules:
-            ruled = self._holding(condition, users, ids)
+            ruled = self.holds(condition, users, ids)
             wanted = ruled_shares(self.limits, wanted, ruled, self.variants.index(name))
         absent = past.known.copy()
         absent[place_in(users[USER], ids)] = False
         wanted = shares_under(SignalEffect("hold"), self.limits, past.shares, wanted, absent)
-        for effect, there in self._by_region(users, ids):
+        for effect, there in self.by_region(users, ids):
             wanted = shares_under(effect, self.limits, past.shares, wanted, there)
         return within_step(past.shares, wanted, self.limits.range)
 
@@ -116,7 +116,7 @@ class ContextualAssignment:
         """(n,) whoever comes anew is drawn by salt and id alone, so that a recreated user is where it was."""
         return np.where(known, daily_draws(self.salt, keys, self.slate_date), first_draws(self.salt, keys))
 
-    def _by_region(self, users: pa.Table, ids: pa.Array) -> Iterator[tuple[SignalEffect, Bools]]:
+    def by_region(self, users: pa.Table, ids: pa.Array) -> Iterator[tuple[SignalEffect, Bools]]:
         """What signals do, and to which users (n,)."""
         region_of = np.full(len(ids), -1)
         names = list(self.regional)
@@ -126,13 +126,14 @@ class ContextualAssignment:
         for place, name in enumerate(names):
             yield self.regional[name], np.asarray(region_of == place)
 
-    def _holding(self, condition: Condition, users: pa.Table, ids: pa.Array) -> Bools:
+    def holds(self, condition: Condition, users: pa.Table, ids: pa.Array) -> Bools:
+        """(n,) for which users of these ids a condition holds."""
         found = np.zeros(len(ids), dtype=np.bool_)
         holds = pc.fill_null(holding(users, condition), False)
         found[place_in(users[USER], ids)] = np.asarray(holds, dtype=np.bool_)
         return found
 
-    def _scores(self, scores: pa.Table, ids: pa.Array) -> Floats:
+    def scores(self, scores: pa.Table, ids: pa.Array) -> Floats:
         """(n, k), NaN where there is none."""
         found = np.full((len(ids), len(self.variants)), np.nan)
         user, variant = place_in(scores[USER], ids), place_in(scores["variant"], self._names)
@@ -140,7 +141,8 @@ class ContextualAssignment:
         found[user[known], variant[known]] = scores["score"].to_numpy()[known]
         return found
 
-    def _past(self, before: pa.Table, ids: pa.Array) -> Past:
+    def past(self, before: pa.Table, ids: pa.Array) -> Past:
+        """What users of these ids were assigned to last, by `BEFORE_COLUMNS` of this experiment."""
         n, k = len(ids), len(self.variants)
         row, shares = np.full(n, -1), np.full((n, k), np.nan)
         variant, path = np.full(n, -1), np.ones(n)
