@@ -2,11 +2,24 @@
 
 Nothing heavy is imported before a command needs it, so that `--help` and mistakes answer at once."""
 
-from nightslate.cli import attribute, features, files, land, readout, sends, serve, simulate, tables, update
+from nightslate.cli import (
+    allocations,
+    attribute,
+    features,
+    files,
+    land,
+    readout,
+    sends,
+    serve,
+    simulate,
+    tables,
+    update,
+)
 from nightslate.cli.app import app, main
 from nightslate.cli.nights import run_job
 
 __all__ = [
+    "allocations",
     "app",
     "attribute",
     "features",

@@ -16,7 +16,10 @@ from nightslate.core.hashing import mix, seed, uniform
 from nightslate.kernels.buckets import user_keys
 
 ASSIGNMENTS = arrow.types(load("assignments").file_columns)
-OF_CONTEXTS = ("shares", "probabilities", "path_probability")
+OF_CONTEXTS = (
+    *("shares", "probabilities", "path_probability"),
+    *("morning_variant", "morning_probabilities"),
+)
 """Columns of users whose probabilities are their own, not those of everyone on the day."""
 
 _OF_SEGMENT = pa.schema([ASSIGNMENTS.field(name) for name in ("variant", "probability", "since", "reason")])

@@ -33,26 +33,30 @@ from nightslate.programs.conditions import Condition
 
 USER = "user_id"
 SCORE_COLUMNS = ("user_id", "variant", "score")
-BEFORE_COLUMNS = ("experiment", "user_id", "variant", "shares", "path_probability", "since", "reason")
+BEFORE_COLUMNS = (
+    *("experiment", "user_id", "variant", "shares", "probabilities", "path_probability"),
+    *("morning_variant", "morning_probabilities", "since", "reason"),
+)
 
 
 @dataclass(frozen=True)
 class ContextualAssignment:
     """Who is in which variant on a day. variants: by name, in order; limits: between what their shares move;
-    everywhere: what signals do to users of no region of `regional`, which says what they do there; region:
-    the column of contexts that says where a user is; rules: conditions, and the variant of whom they hold
-    for, the later ones over the earlier."""
+    effects: what signals do to users of a region, and of all others (None); region: the column of contexts
+    that says where a user is; rules: conditions, and the variant of whom they hold for, the later ones over
+    the earlier. update: which update within the day this is, 0 of the night's own: then what was before is of
+    the day itself, nothing but what is stopped and signals move shares, and the draw is another one."""
 
     issue: str
     salt: str
     slate_date: date
     variants: Sequence[str]
     limits: Limits
-    everywhere: SignalEffect = NO_EFFECT
-    regional: Mapping[str, SignalEffect] = field(default_factory=dict)
+    effects: Mapping[str | None, SignalEffect] = field(default_factory=lambda: {None: NO_EFFECT})
     region: str | None = None
     rules: Sequence[tuple[Condition, str]] = ()
     sticky: bool = True
+    update: int = 0
 
     def rows(self, users: pa.Table, scores: pa.Table, before: pa.Table) -> pa.Table:
         """`ASSIGNMENTS` of the users of the day and of those who were assigned before. scores:
@@ -63,7 +67,7 @@ class ContextualAssignment:
         shares = self.shares(users, scores, past, ids)
         probabilities = self.probabilities(past, shares)
         keys = user_keys(pa.table({USER: ids}))
-        variant = drawn(probabilities, self._uniforms(keys, past.known))
+        variant = drawn(probabilities, self.draws(keys, past.known))
         stays = past.known & (variant == past.variant)
         rows, at = np.arange(len(ids)), np.where(past.known, past.row, 0)
         probability = probabilities[rows, variant]
@@ -86,6 +90,7 @@ class ContextualAssignment:
             "shares": _lists(shares),
             "probabilities": _lists(probabilities),
             "path_probability": pa.array(past.path * probability, mask=np.full(len(ids), not self.sticky)),
+            **self.morning(mine, at),
             "since": since,
             "reason": reason,
         }
@@ -100,7 +105,8 @@ class ContextualAssignment:
             ruled = self.holds(condition, users, ids)
             wanted = ruled_shares(self.limits, wanted, ruled, self.variants.index(name))
         absent = past.known.copy()
-        absent[place_in(users[USER], ids)] = False
+        if not self.update:
+            absent[place_in(users[USER], ids)] = False
         wanted = shares_under(SignalEffect("hold"), self.limits, past.shares, wanted, absent)
         for effect, there in self.by_region(users, ids):
             wanted = shares_under(effect, self.limits, past.shares, wanted, there)
@@ -108,23 +114,33 @@ class ContextualAssignment:
 
     def probabilities(self, past: Past, shares: Floats) -> Floats:
         """(n, k) of each variant, given those of the days before."""
-        if not self.sticky:
+        if not (self.sticky or self.update):
             return shares
         return sticky_probabilities(past.shares, shares, past.variant)
 
-    def _uniforms(self, keys: Keys, known: Bools) -> Floats:
+    def draws(self, keys: Keys, known: Bools) -> Floats:
         """(n,) whoever comes anew is drawn by salt and id alone, so that a recreated user is where it was."""
-        return np.where(known, daily_draws(self.salt, keys, self.slate_date), first_draws(self.salt, keys))
+        salt = f"{self.salt}, update {self.update}" if self.update else self.salt
+        return np.where(known, daily_draws(salt, keys, self.slate_date), first_draws(self.salt, keys))
+
+    def morning(self, before: pa.Table, at: Ints) -> dict[str, pa.Array]:
+        """What the night drew, where this is an update; nulls where it is not."""
+        names = ("variant", "probabilities")
+        if not self.update:
+            kinds = {name: ASSIGNMENTS.field(f"morning_{name}").type for name in names}
+            return {f"morning_{name}": pa.nulls(len(at), kind) for name, kind in kinds.items()}
+        rows = before.take(pa.array(at)).combine_chunks()
+        return {f"morning_{name}": pc.coalesce(rows[f"morning_{name}"], rows[name]) for name in names}
 
     def by_region(self, users: pa.Table, ids: pa.Array) -> Iterator[tuple[SignalEffect, Bools]]:
         """What signals do, and to which users (n,)."""
         region_of = np.full(len(ids), -1)
-        names = list(self.regional)
+        names = [name for name in self.effects if name is not None]
         if self.region is not None and names:
             region_of[place_in(users[USER], ids)] = place_in(users[self.region], pa.array(names, pa.string()))
-        yield self.everywhere, np.asarray(region_of < 0)
+        yield self.effects[None], np.asarray(region_of < 0)
         for place, name in enumerate(names):
-            yield self.regional[name], np.asarray(region_of == place)
+            yield self.effects[name], np.asarray(region_of == place)
 
     def holds(self, condition: Condition, users: pa.Table, ids: pa.Array) -> Bools:
         """(n,) for which users of these ids a condition holds."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.allocation import Limits, SignalEffect, daily_draws, first_draws
+from nightslate.core.allocation import Limits, SignalEffect
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.kernels.audit import FAULTS, faults_of, more_than_once
 from nightslate.kernels.buckets import user_keys
@@ -58,7 +58,7 @@ class _Look:
         variant, known = place_in(rows["variant"], names), self._place >= 0
         had, was = self._of_before(names)
         expected = shares
-        if by.sticky:
+        if by.sticky or by.update:
             expected = np.where(known[:, None], _coupled(had, shares, was), shares)
         chance = probabilities[n, np.maximum(variant, 0)]
         upper = probabilities.cumsum(axis=1)[n, np.maximum(variant, 0)]
@@ -107,8 +107,7 @@ class _Look:
         return np.where(stays, np.asarray(then, dtype=np.int64), today)
 
     def _draws(self, known: Bools) -> Floats:
-        keys, by = user_keys(self.rows), self.by
-        return np.where(known, daily_draws(by.salt, keys, by.slate_date), first_draws(by.salt, keys))
+        return self.by.draws(user_keys(self.rows), known)
 
     def _shares(self, had: Floats, known: Bools) -> Floats:
         """(n, k) by the definition."""
@@ -124,11 +123,12 @@ class _Look:
             holds = np.append(pc.fill_null(holding(self.users, condition), False).to_numpy(), False)
             wanted = _ruled(by.limits, wanted, holds[at], by.variants.index(variant))
         kept = _kept(had, wanted)
-        wanted = np.where((known & (at < 0))[:, None], kept, wanted)
+        unknown = known if by.update else known & (at < 0)
+        wanted = np.where(unknown[:, None], kept, wanted)
         regions = np.full(n, None, dtype=object)
         if by.region is not None:
             regions = np.array([*self.users[by.region].to_pylist(), None], dtype=object)[at]
-        of_region = {name: by.regional.get(name, by.everywhere) for name in {*regions.tolist()}}
+        of_region = {name: by.effects.get(name, by.effects[None]) for name in {*regions.tolist()}}
         for name, effect in of_region.items():
             there = np.array([each == name for each in regions.tolist()], dtype=np.bool_)
             if effect.do == "hold":

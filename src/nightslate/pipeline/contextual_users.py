@@ -21,11 +21,13 @@ def contextual_users(
     known_of: UserTables,
     scores: Table,
     assignments: Table,
+    within_day: bool = False,
     told_apart_by: Collection[str] = (),
 ) -> tuple[ContextualAssignment, Work, Served]:
     """How users are put into variants on the day of slates of the night; what is read for it: the users of
     the day, their scores, and what they were assigned to last; and these users with their contexts, among
-    them the columns that they are told apart by."""
+    them the columns that they are told apart by.
+    within_day: what they were assigned to for the day itself, which an update moves them from."""
     asked, logs = control.asked, night.program.logs
     rules = asked.ruled(night.issue.context)
     region = logs.signals.region if logs.signals else None
@@ -33,18 +35,19 @@ def contextual_users(
     inputs, known = known_users(night, known_of, {*wanted, *([region] if region else [])})
     scored = night.slate_date if night.slate_date in scores.snapshot().written() else None
     inputs["scores"] = slates_day_input(scores, scored, SCORE_COLUMNS)
-    inputs["before"] = slates_day_input(assignments, _last_day(night, assignments), BEFORE_COLUMNS)
+    last = night.slate_date if within_day else _last_day(night, assignments)
+    inputs["before"] = slates_day_input(assignments, last, BEFORE_COLUMNS)
     by = ContextualAssignment(
         issue=night.issue.name,
         salt=night.issue.salt,
         slate_date=night.slate_date,
         variants=control.variants,
         limits=control.limits,
-        everywhere=control.everywhere,
-        regional=control.regional,
+        effects=control.effects,
         region=region,
         rules=rules,
         sticky=asked.sticky,
+        update=control.update,
     )
     return by, Work(inputs, night.program.buckets), known
 

@@ -13,7 +13,7 @@ ENDS = {"ingested": "impressions", "attributed": "credits", "trained": "models",
 
 ENDS_OF_ASSIGNMENTS = {
     "ingested": "impressions",
-    "read_out": "readout_decisions",
+    "compared": "readout_decisions",
     "assigned": "assignments",
 }
 """The same of a night that assigns users to variants and makes no slates."""

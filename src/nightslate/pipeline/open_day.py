@@ -121,9 +121,11 @@ def _computes_features(night: Night) -> bool:
 
 
 def newest_night(night: Night) -> date | None:
-    """The newest night of the program that has fitted models for all of its issues."""
-    days = [each.table("models").snapshot().days() for each in night.issues]
-    return min(found[-1] for found in days) if all(days) else None
+    """The newest night of the program that has fitted models for all of its issues; of one that allocates,
+    that has said what variants may have."""
+    table, ahead = ("rollouts", 1) if night.program.allocates else ("models", 0)
+    days = [each.table(table).snapshot().days() for each in night.issues]
+    return min(found[-1] for found in days) - timedelta(days=ahead) if all(days) else None
 
 
 def require_open(night: Night) -> None:

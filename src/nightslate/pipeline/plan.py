@@ -49,11 +49,11 @@ def _after(tasks: Sequence[Task], task: Task) -> Task:
 
 
 def _makes_slates(program: Program) -> bool:
-    return any(issue.scored for issue in program.issues.values())
+    return program.makes_slates
 
 
 def _allocates(program: Program) -> bool:
-    return any(issue.allocation for issue in program.issues.values())
+    return program.allocates
 
 
 def _has_sequences(program: Program) -> bool:
@@ -242,6 +242,17 @@ STEPS = (
         belongs_to=lambda program: program.sends is not None,
     ),
     Step(
+        name="effects",
+        does="Fits models of what treatments do to users, judges them, and scores the users of the day.",
+        run=step_runs.effects,
+        reads=("users", "features", "impressions", "outcomes", "activity", "credits", "arms"),
+        looks_up=("assignments", "allocations"),
+        writes=("effect_models", "scores"),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_allocates,
+    ),
+    Step(
         name="readout",
         does="Compares the variants of the experiment with its control, by all that is known so far.",
         run=step_runs.readout,
@@ -339,7 +350,7 @@ STEPS = (
         name=DATA_DOCS,
         does="Writes the Data Docs: each contract, held against a sample.",
         run=step_runs.data_docs,
-        reads=(*LOGS, "slates"),
+        reads=(*LOGS, "slates", "assignments"),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)

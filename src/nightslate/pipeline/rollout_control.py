@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from nightslate.core.allocation import (
-    NO_EFFECT,
     ZERO,
     Limits,
     RampState,
@@ -30,35 +29,32 @@ from nightslate.pipeline.rollout_facts import Facts
 from nightslate.pipeline.rollout_rules import ramp_of, signal_rules_of
 from nightslate.programs.allocation import Allocation
 
+Effects = Mapping[str | None, SignalEffect]
+"""What signals do, by region; None: everywhere else."""
+
 
 @dataclass(frozen=True)
 class Control:
-    """What holds on a day. variants: by name; limits: between what their shares move; everywhere, regional:
-    what signals do, by region where it is another thing; ramp: where it stands, None without one; causes: by
-    variant who or what made its share what it is, and the same in words; model, digest: whose scores are
-    gone by."""
+    """What holds on a day. variants: by name; limits: between what their shares move; effects: what signals
+    do; ramp: where it stands, None without one; causes: by variant who or what made its share what it is, and
+    the same in words; model, digest: whose scores are gone by; update: how many updates within the day there
+    were."""
 
     asked: Allocation
     variants: Sequence[str]
     limits: Limits
     before: Mapping[str, float]
-    everywhere: SignalEffect
-    regional: Mapping[str, SignalEffect]
+    effects: Effects
     ramp: RampState | None
     causes: Mapping[str, tuple[str, str]]
     model: str | None
     digest: str | None
+    update: int = 0
 
     @property
     def shares(self) -> dict[str, float]:
         """Of users without a score, by variant."""
         return dict(zip(self.variants, self.limits.baseline.tolist(), strict=True))
-
-    @property
-    def effects(self) -> dict[str | None, SignalEffect]:
-        """What signals do, by region; None everywhere else."""
-        found: dict[str | None, SignalEffect] = {None: self.everywhere}
-        return found | dict(self.regional)
 
     def in_words(self) -> str:
         """For the line that the step says."""
@@ -79,7 +75,6 @@ class Control:
         for region, effect in self.effects.items():
             for name, share in self.shares.items():
                 cause, reason = self.causes[name]
-                signals = f"; {effect.do} by {', '.join(effect.signals)}" if effect.do else ""
                 yield {
                     "issue": night.issue.name,
                     "experiment": night.issue.salt,
@@ -92,10 +87,12 @@ class Control:
                     "phase": state.phase,
                     "look": state.cause if self.ramp else None,
                     "ok_looks": state.ok_looks,
+                    "update": self.update,
                     "signal": effect.do,
                     "factor": effect.factor,
-                    "cause": "signal" if effect.do else cause,
-                    "reason": f"{reason}{signals}",
+                    "signals": list(effect.signals),
+                    "cause": cause,
+                    "reason": reason,
                     "range": self.limits.range,
                     "risk_tolerance": self.limits.risk_tolerance,
                     "scale": self.limits.scale,
@@ -111,8 +108,8 @@ def controlled(night: IssueNight, facts: Facts) -> Control:
     asked = _asked(night)
     variants = tuple(sorted(night.issue.variants))
     _require_same(night, facts.before, variants)
-    everywhere, regional = _signals(asked, facts)
-    ramp = _ramp(night, asked, facts, everywhere)
+    effects = effects_now(asked, facts)
+    ramp = _ramp(night, asked, facts, effects[None])
     shares = _shares(night, asked, ramp, facts.stopped)
     causes = {name: _cause(name, asked, ramp, facts) for name in variants}
     return Control(
@@ -120,8 +117,7 @@ def controlled(night: IssueNight, facts: Facts) -> Control:
         variants=variants,
         limits=_limits(night, asked, variants, shares),
         before=facts.shares_before,
-        everywhere=everywhere,
-        regional=regional,
+        effects=effects,
         ramp=ramp,
         causes=causes,
         model=facts.model,
@@ -133,20 +129,29 @@ def control_recorded(night: IssueNight, rollouts: pa.Table) -> Control:
     """As the step `allocate` recorded it. rollouts: rows of the day of slates."""
     asked, rows = _asked(night), rollouts.to_pylist()
     variants = tuple(sorted(night.issue.variants))
-    effects = {row["region"]: SignalEffect(row["signal"], row["factor"]) for row in rows}
+    effects = {
+        row["region"]: SignalEffect(row["signal"], row["factor"], tuple(row["signals"])) for row in rows
+    }
     shares = {row["variant"]: row["share"] for row in rows}
     return Control(
         asked=asked,
         variants=variants,
         limits=_limits(night, asked, variants, shares),
         before={row["variant"]: row["before"] for row in rows},
-        everywhere=effects.pop(None, NO_EFFECT),
-        regional=effects,
-        ramp=None,
+        effects=effects,
+        ramp=_ramp_recorded(rows[0]),
         causes={row["variant"]: (row["cause"], row["reason"]) for row in rows},
         model=rows[0]["model"],
         digest=rows[0]["digest"],
+        update=rows[0]["update"],
     )
+
+
+def _ramp_recorded(row: Mapping[str, Any]) -> RampState | None:
+    if row["look"] is None:
+        return None
+    since = (row["step_since"] - EPOCH).days
+    return RampState(row["step"] - 1, since, row["phase"], row["look"], row["ok_looks"])
 
 
 def _asked(night: IssueNight) -> Allocation:
@@ -167,13 +172,13 @@ def _require_same(night: IssueNight, before: pa.Table, variants: Sequence[str]) 
         )
 
 
-def _signals(asked: Allocation, facts: Facts) -> tuple[SignalEffect, dict[str, SignalEffect]]:
-    """Everywhere, and in regions that some signal is about."""
+def effects_now(asked: Allocation, facts: Facts) -> Effects:
+    """What signals do everywhere, and in regions where that is another thing."""
     rules = signal_rules_of(asked)
     everywhere = effect_of_signals(facts.signals, rules, facts.moment, None)
     regions = sorted({signal.region for signal in facts.signals if signal.region is not None})
     found = {name: effect_of_signals(facts.signals, rules, facts.moment, name) for name in regions}
-    return everywhere, {name: effect for name, effect in found.items() if effect != everywhere}
+    return {None: everywhere, **{name: effect for name, effect in found.items() if effect != everywhere}}
 
 
 def _ramp(night: IssueNight, asked: Allocation, facts: Facts, everywhere: SignalEffect) -> RampState | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Self
+from datetime import date, datetime
+from typing import ClassVar, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,6 +33,10 @@ class Facts:
     model: str | None
     digest: str | None
 
+    READS: ClassVar[tuple[str, ...]] = (
+        *("signals", "readouts", "effect_models", "stops", "rollouts", "assignments"),
+    )
+
     @classmethod
     def of(
         cls,
@@ -51,7 +55,7 @@ class Facts:
             before=before,
             treated=_treated(night, assignments, before),
             signals=_signals(night, signals),
-            moment=_at(end_of(night.ds)),
+            moment=at_moment(end_of(night.ds)),
             stopped=_stopped(night, stops),
             guardrails=_guardrails(night, readouts.rows(night.ds, night.ds)),
             model=leading[0]["model"] if leading else None,
@@ -112,9 +116,20 @@ def _treated(night: IssueNight, assignments: Table, before: pa.Table) -> int:
 def _signals(night: IssueNight, signals: Table) -> list[Signal]:
     if night.program.logs.signals is None:
         return []
+    return signals_of(signals.rows(None, night.ds))
+
+
+def signals_of(rows: pa.Table) -> list[Signal]:
+    """Rows of the log `signals`."""
     return [
-        Signal(row["name"], row["severity"], _at(row["starts_at"]), _at(row["expires_at"]), row["region"])
-        for row in signals.rows(night.program.start_date - timedelta(days=1), night.ds).to_pylist()
+        Signal(
+            row["name"],
+            row["severity"],
+            at_moment(row["starts_at"]),
+            at_moment(row["expires_at"]),
+            row["region"],
+        )
+        for row in rows.to_pylist()
     ]
 
 
@@ -170,6 +185,6 @@ def _state(row: Mapping[str, object], margin: float, higher_is_worse: bool) -> t
     return ("breached", f"{words}, margin {margin:g}") if broken else ("ok", words)
 
 
-def _at(moment: datetime) -> int:
+def at_moment(moment: datetime) -> int:
     """In microseconds since 1970."""
     return microseconds(moment - end_of(date(1969, 12, 31)))

@@ -28,7 +28,7 @@ def shares_of_users(
 ) -> tuple[Rows, Rows]:
     """Rows of the table `rollout_shares`, and a few users as `RolloutSample` has them."""
     segments = told_apart_by(night)
-    by, work, known = contextual_users(night, control, known_of, scores, assignments, segments)
+    by, work, known = contextual_users(night, control, known_of, scores, assignments, told_apart_by=segments)
     before = [control.before.get(name) for name in control.variants]
     everyone_before = np.array([np.nan if share is None else share for share in before])
     figures = RolloutFigures(by, everyone_before, segments)

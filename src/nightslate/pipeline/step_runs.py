@@ -33,6 +33,12 @@ def contacts() -> Run:
     return run
 
 
+def effects() -> Run:
+    from nightslate.pipeline.steps.effects import run
+
+    return run
+
+
 def audit_served() -> Run:
     from nightslate.pipeline.steps.audit_served import run
 

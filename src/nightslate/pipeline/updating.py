@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ from nightslate.models.files import scored_by
 from nightslate.models.packages import Package
 from nightslate.models.registry import UPDATED
 from nightslate.models.tracking import NightRun
+from nightslate.pipeline import reallocating
 from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.failures import cause
@@ -49,9 +51,10 @@ def run(night: Night, say: Say = lambda _: None) -> str:
     night."""
     if night.program.updates is None:
         raise SpecError(f"{night.name} is not updated between nights: its YAML lacks the key `updates`")
+    update = reallocating.run if night.program.allocates else partial(_run, say=say)
     try:
         with one_blas_thread():
-            return _run(night, say)
+            return update(night)
     except Exception as error:
         found = cause(error, night.home)
         if found is None or found is error:
@@ -59,7 +62,7 @@ def run(night: Night, say: Say = lambda _: None) -> str:
         raise found from error
 
 
-def _run(night: Night, say: Say) -> str:
+def _run(night: Night, *, say: Say) -> str:
     day = OpenDay.of(night)
     waiting = f"; {day.landed.waiting} files wait until they are whole" if day.landed.waiting else ""
     if not day.has_slates:

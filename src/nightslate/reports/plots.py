@@ -201,8 +201,13 @@ def _mark_lines(lines: Sequence[Mapping[str, object]], order: Sequence[str]) -> 
     return [rules, points.encode(x="value:Q", y=y_axis("label", order))]
 
 
-def layered(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
-    chart = alt.layer(*layers).properties(width=WIDTH, height=height)
+def layered(
+    layers: Sequence[alt.Chart | alt.LayerChart | alt.FacetChart], height: int, *, apart: bool = False
+) -> alt.LayerChart:
+    """The layers as one chart; apart: with colours and shapes of each layer's own."""
+    chart: alt.LayerChart = alt.layer(*layers).properties(width=WIDTH, height=height)
+    if apart:
+        chart = chart.resolve_scale(color="independent", shape="independent")
     configured: alt.LayerChart = chart.configure(**_config("transparent"))
     return configured
 

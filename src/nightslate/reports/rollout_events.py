@@ -19,6 +19,7 @@ Row = Mapping[str, Any]
 Day = Mapping[tuple[str, str | None], Row]
 """The rows of a day by variant and region."""
 
+_STATES = ("at ", "done ", "held ")
 _WHAT_SIGNALS_DO = {"stop": "nobody has {}", "hold": "no share of {} changes"}
 
 
@@ -45,13 +46,16 @@ def by_day(rollouts: pa.Table) -> dict[date, Day]:
     return dict(found)
 
 
-def events(rollouts: pa.Table, treatments: Sequence[str]) -> list[Event]:
-    """All that happened, the newest first."""
+def events(rollouts: pa.Table, stops: pa.Table, treatments: Sequence[str]) -> list[Event]:
+    """All that happened, the newest first. rollouts, stops: rows of the tables of these names."""
     found: list[Event] = []
     before: Day = {}
+    decisions = stops.sort_by("decided_at").to_pylist()
     for day, rows in by_day(rollouts).items():
         for treatment in treatments:
-            found += _of_everyone(day, rows.get((treatment, None)), before.get((treatment, None)))
+            known = [each for each in decisions if each["ds"] <= day and each["variant"] in (None, treatment)]
+            row, was = (each.get((treatment, None)) for each in (rows, before))
+            found += _of_everyone(day, row, was, known)
         found += _of_signals(day, treatments, rows, before)
         before = rows
     return found[::-1]
@@ -85,37 +89,35 @@ def signalled(row: Row, regional: bool = True) -> str:
 
 def by_signals(row: Row) -> str:
     """The names of the signals that a row goes by."""
-    return str(row["reason"]).rpartition(f"; {row['signal']} by ")[2]
+    return " and ".join(row["signals"])
 
 
 def why(row: Row) -> str:
-    """Why everyone's share is what it is, without what signals do."""
+    """Why everyone's share is what it is."""
     reason = str(row["reason"])
-    return reason.rpartition(f"; {row['signal']} by ")[0] if row["signal"] else reason
+    if row["cause"] not in ("ramp", "guardrail"):
+        return reason
+    return f"the ramp {'is ' if reason.startswith(_STATES) else ''}{reason}"
 
 
-def _of_everyone(day: date, row: Row | None, before: Row | None) -> Iterator[Event]:
+def _of_everyone(day: date, row: Row | None, before: Row | None, decisions: Sequence[Row]) -> Iterator[Event]:
+    """decisions: to stop it, or to let it run again, as of then."""
     if row is None:
         return
-    was, now = (None if each is None else _own_cause(each) for each in (before, row))
+    was, now = (None if each is None else each["cause"] for each in (before, row))
     begins_or_changes = row["before"] is None or row["before"] != row["share"]
     if now == "stop" or was == "stop":
-        if was != now or begins_or_changes:
+        if now == "stop" and (was != now or begins_or_changes):
             yield Event(day, "stop", moved_to(row), why(row))
+        elif now != "stop":
+            last = decisions[-1] if decisions else None
+            said = "" if last is None else f"{last['decided_by']} lets it run again: {last['reason']}; "
+            yield Event(day, "stop", moved_to(row), f"{said}{why(row)}")
     elif now == "guardrail":
         if was != now or begins_or_changes:
             yield Event(day, "guardrail", moved_to(row), why(row))
     elif begins_or_changes:
         yield Event(day, "ramp", moved_to(row), why(row))
-
-
-def _own_cause(row: Row) -> str:
-    """Who or what made everyone's share what it is: of a row that goes by a signal, too."""
-    if row["cause"] != "signal":
-        return str(row["cause"])
-    if why(row).startswith("stopped by "):
-        return "stop"
-    return "guardrail" if row["look"] in ("breached", "recovers") else "ramp"
 
 
 def _of_signals(day: date, treatments: Sequence[str], rows: Day, before: Day) -> Iterator[Event]:

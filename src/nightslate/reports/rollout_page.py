@@ -44,7 +44,10 @@ CAUSES = {
     "score": "what a treatment is expected to do to them",
     "return": "they are on the way back, by so much a night as the range allows",
 }
-"""Why shares changed, and why they are others than everyone's."""
+"""Why shares changed."""
+
+APART = {**CAUSES, "everyone": "nothing: they have the share of everyone"}
+"""Why they are others than everyone's."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def page(report: RolloutReport) -> str:
     tonight = [_tonight(report, name) for name in report.treatments]
     of_day = _of(report.shares, report.slates_date)
     of_all = _part(of_day, "all")
-    happened = events(report.rollouts, report.treatments)
+    happened = events(report.rollouts, report.stops, report.treatments)
     everyone = {each.name: each.row["share"] for each in tonight}
     html = template(
         "rollout.html.j2",
@@ -96,6 +99,7 @@ def page(report: RolloutReport) -> str:
         day=day_in_words,
         whole=whole,
         cause=CAUSES.__getitem__,
+        because=APART.__getitem__,
     )
     return html.render(
         report=report,
@@ -182,10 +186,10 @@ def _effects(report: RolloutReport) -> list[_Effect]:
 
 
 def _most_precise(readouts: pa.Table) -> list[dict[str, Any]]:
-    """One row a night and treatment: with covariates, where it is there so."""
+    """One row a night and treatment, by the method that is most precise."""
     best: dict[tuple[date, str], dict[str, Any]] = {}
     for row in readouts.sort_by([("ds", "ascending"), ("method", "descending")]).to_pylist():
-        best[row["ds"], row["variant"]] = row  # "difference" before "cuped"
+        best[row["ds"], row["variant"]] = row  # "difference", "cuped", "aipw"
     return list(best.values())
 
 

@@ -54,9 +54,8 @@ def shares_over_days(
     steps = alt.Chart(inline(everyone)).mark_line(
         strokeDash=[5, 3], strokeWidth=1.5, interpolate="step-after"
     )
-    layers = _of_users(base) if of_users else []
-    layers += [steps.encode(x=x, y=_percent("share"), color=colour), *_marks(events, times, x)]
-    return layered(layers, _HEIGHT)
+    lines = [*(_of_users(base) if of_users else []), steps.encode(x=x, y=_percent("share"), color=colour)]
+    return layered([alt.layer(*lines), *_marks(events, times, x)], _HEIGHT, apart=True)
 
 
 def effect_over_nights(rows: Sequence[Row], margin: float | None = None) -> alt.LayerChart | None:
@@ -171,7 +170,7 @@ def _of_users(base: alt.Chart) -> list[alt.Chart]:
     return [band, line, base.mark_point(filled=True, size=28, opacity=1).encode(y=_percent("share"))]
 
 
-def _marks(events: Sequence[Event], times: Sequence[int], x: alt.X) -> list[alt.Chart]:
+def _marks(events: Sequence[Event], times: Sequence[int], x: alt.X) -> list[alt.LayerChart | alt.FacetChart]:
     """A line over the day of each event, and its kind above it."""
     drawn = {(time_of(event.day), event.kind): 106 + 6 * KINDS.index(event.kind) for event in events}
     if not drawn:
@@ -181,10 +180,9 @@ def _marks(events: Sequence[Event], times: Sequence[int], x: alt.X) -> list[alt.
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_SHAPES), title=title)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_COLOURS), title=title)
     base = alt.Chart(inline(rows)).encode(x=x, color=colour)
-    return [
-        base.mark_rule(strokeWidth=1, opacity=0.5, strokeDash=[2, 2]),
-        base.mark_point(filled=True, size=70, opacity=1).encode(y=_percent("height"), shape=shape),
-    ]
+    rule = base.mark_rule(strokeWidth=1, opacity=0.5, strokeDash=[2, 2])
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(y=_percent("height"), shape=shape)
+    return [alt.layer(rule, points)]
 
 
 def _bars(drawn: Sequence[Row], title: str, lines: Mapping[str, float]) -> alt.LayerChart | None:
@@ -192,7 +190,10 @@ def _bars(drawn: Sequence[Row], title: str, lines: Mapping[str, float]) -> alt.L
         return None
     base = alt.Chart(inline(drawn)).encode(color=_colour("variant", list(lines), "treatment"))
     bars = base.mark_bar(opacity=0.75 if len(lines) == 1 else 0.5, binSpacing=1).encode(
-        x=x_axis("from", title), x2="to:Q", y=alt.Y("users:Q", title="users (%)", stack=None)
+        x=x_axis("from", title),
+        x2="to:Q",
+        y=alt.Y("users:Q", title="users (%)", stack=None),
+        y2=alt.Y2Datum(0),
     )
     at = [{"from": value} for value in dict.fromkeys(lines.values())]
     rule = alt.Chart(inline(at)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=x_axis("from", title))
@@ -222,7 +223,8 @@ def _of_days(rows: pa.Table, treatments: Sequence[str]) -> list[dict[str, Any]]:
 
 def _colour(field: str, names: Sequence[str], title: str) -> alt.Color:
     colours = [ESTIMATOR_COLOURS[1:][place % 5] for place in range(len(names))]
-    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names), range=colours), title=title)
+    legend = None if len(names) == 1 else alt.Legend(symbolOpacity=1, symbolType="circle", title=title)
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names), range=colours), legend=legend)
 
 
 def _percent(field: str) -> alt.Y:

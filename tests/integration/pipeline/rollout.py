@@ -49,7 +49,7 @@ experiment:
     floor: 0.05
     rules: [{when: beta == yes, variant: treatment}]
     signals: [{name: outage, do: stop, least: 2}, {name: outage, do: reduce, factor: 0.5}]
-evaluation: {folds: 2}
+evaluation: {folds: 3}
 """
 
 
@@ -116,7 +116,7 @@ def land(
             "name": signal["name"],
             "region": signal.get("region"),
             "severity": float(signal["severity"]),
-            "starts_at": noon,
+            "starts_at": noon + timedelta(hours=signal.get("hours", 0)),
             "expires_at": noon + timedelta(days=signal.get("days", 1)),
         }
         for signal in signals

@@ -78,7 +78,7 @@ def test_a_signal_stops_the_treatment_in_its_region_and_it_comes_back_by_the_ran
     np.testing.assert_allclose(back, [0.5, 0.0, 0.3, 0.5])
     regional = rollout.rows(tmp_path, "rollouts").filter(pl.col("region") == "north")
     assert set(regional["signal"]) == {"stop"}
-    assert set(regional["cause"]) == {"signal"}
+    assert regional["signals"].to_list() == [["outage"]] * 2
 
 
 def test_what_somebody_stopped_has_no_user_from_the_next_night_on(tmp_path: Path) -> None:

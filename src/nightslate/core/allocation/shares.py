@@ -5,13 +5,13 @@ A user's score of a treatment moves its share off the baseline by
 
     clip(scale * (score - risk_tolerance), -range, range),
 
-kept within [floor, 1 - floor]; the control has the rest. Where several treatments want more than there is,
-what falls falls in full, and what rises is scaled down by one factor for all of them,
+kept at the floor or above; the control has the rest. Where that would leave it less than the floor, what
+falls falls in full, and what rises is scaled down by one factor for all treatments,
 
     (baseline of the control - floor + what falls) / what rises,
 
-so that the control keeps the floor: nobody at risk under one treatment stays in it because another one looks
-good. Every treatment so stays between its baseline and where its score wants it, within the range. A score
+so that all shares are in [floor, 1 - floor], and nobody at risk under one treatment stays in it because
+another one looks good. Every treatment stays between its baseline and where its score wants it. A score
 that is missing, and one at exactly the tolerance, moves nothing. A treatment with baseline 0 is out: its
 share is exactly 0 for everybody.
 
@@ -132,11 +132,10 @@ def _move_off_baseline(limits: Limits, scores: Floats, shares: Floats) -> None:
     for place in limits.treatments:
         base = float(baseline[place])
         lower = max(-limits.range, min(floor - base, 0.0))
-        upper = min(limits.range, max(1 - floor - base, 0.0))
         move = scores[place] - limits.risk_tolerance
         with np.errstate(invalid="ignore"):  # of a score without end, and scale 0
             move *= limits.scale
-        np.clip(move, lower, upper, out=move)
+        np.clip(move, lower, limits.range, out=move)
         move[np.isnan(move)] = 0.0
         rise = rises[place] = np.maximum(move, 0.0)
         risen += rise

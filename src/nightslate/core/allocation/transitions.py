@@ -12,7 +12,9 @@ of the treatment fell from b to a because it harmed them, all had it, and a / b 
 stays true is the probability given the nights before, which is what these functions give; the product of
 those along a user's nights is the probability of the whole path, and weights of 1 over it have mean 1 within
 every stratum of the past (Robins, 1986; of data collected adaptively: Hadad, Hirshberg, Zhan, Wager and
-Athey, 2021)."""
+Athey, 2021). Given the past a variant may have probability 0, such as one that did not gain for those in
+another: what such weights speak of is to be in the same variant from the first night on. Each night on which
+a share falls, even by chance, costs some of those paths."""
 
 from __future__ import annotations
 

@@ -3,10 +3,8 @@ yet."""
 
 from __future__ import annotations
 
-import pyarrow as pa
-
-from nightslate.engines import Tables
 from nightslate.kernels.assignments import Assignment
+from nightslate.pipeline.assigning import staged_assignments
 from nightslate.pipeline.contextual_users import contextual_users
 from nightslate.pipeline.experiments import allocation_rows
 from nightslate.pipeline.night import IssueNight
@@ -43,10 +41,5 @@ def run(
     )
     known_of = UserTables(users, features, features_of_arms, risks)
     by, work, known = contextual_users(night, control, known_of, scores, assignments)
-
-    def assigned(tables: Tables) -> dict[str, pa.Table]:
-        return {"assignments": by.rows(known(tables), tables["scores"], tables["before"])}
-
-    attempt = assignments.begin(night.slate_date)
-    staged = night.engine.write(assigned, work, {"assignments": attempt})["assignments"]
+    staged = staged_assignments(night, by, work, known, assignments)
     return f"{staged.rows} assignments of {night.slate_date} staged; {control.in_words()}"

@@ -105,7 +105,7 @@ def _of_all_users(readouts: pa.Table, control: str) -> pa.Table:
         & (pc.field("period") == "cumulative")
         & pc.field("segment").is_null()
         & (pc.field("variant") != control)
-        & pc.field("method").isin(["difference", "cuped"])
+        & pc.field("method").isin(["difference", "cuped", "aipw"])
     )
 
 

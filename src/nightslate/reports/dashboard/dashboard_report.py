@@ -16,7 +16,7 @@ NIGHTS = pa.schema(
         ("pages", pa.string()),
         *((name, pa.int64()) for name in ("impressions", "outcomes", "quarantine", "slates")),
         *((name, pa.float64()) for name in ("ingested", "attributed", "trained", "published")),
-        *((name, pa.float64()) for name in ("read_out", "assigned", "seconds")),
+        *((name, pa.float64()) for name in ("compared", "assigned", "seconds")),
     ]
 )
 

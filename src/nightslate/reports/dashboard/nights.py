@@ -9,7 +9,7 @@ from nightslate.reports.dashboard.over_nights import COLOURS, colour, figure, ni
 from nightslate.reports.dashboard.section import Chart, Column, Section, SectionMaker, Tile
 
 _OF_SLATES = ("ingested", "attributed", "trained", "published")
-_OF_ASSIGNMENTS = ("ingested", "read_out", "assigned")
+_OF_ASSIGNMENTS = ("ingested", "compared", "assigned")
 
 
 def _section(report: DashboardReport) -> Section:

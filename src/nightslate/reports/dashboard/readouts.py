@@ -101,12 +101,13 @@ def _sorted(rows: pa.Table) -> pa.Table:
 
 
 def _most_precise(readouts: pa.Table) -> pa.Table:
-    """The cumulative effect of each variant but the control: with covariates, where it is there so."""
+    """The cumulative effect of each variant but the control: augmented or with covariates, where it is there
+    so."""
     field = pc.field
     shown = (field("period") == "cumulative") & (field("variant") != field("control"))
-    rows = readouts.filter(shown & field("method").isin(["cuped", "difference"]))
+    rows = readouts.filter(shown & field("method").isin(["aipw", "cuped", "difference"]))
     first = [(name, "first") for name in ("control", *_FIGURES)]
-    in_order = rows.sort_by("method")  # "cuped" before "difference"
+    in_order = rows.sort_by("method")  # "aipw" before "cuped" before "difference"
     found = in_order.group_by([*_KEYS], use_threads=False).aggregate(first)
     found = found.rename_columns([name.removesuffix("_first") for name in found.column_names])
     segment = pc.if_else(

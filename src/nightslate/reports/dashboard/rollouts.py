@@ -17,7 +17,7 @@ from nightslate.reports.dashboard.section import Chart, Column, Pick, Section, S
 _DAY = timedelta(days=1)
 _ROWS = pa.schema(
     [
-        *((name, pa.string()) for name in ("issue", "variant", "segment", "cause", "reason", "role")),
+        *((name, pa.string()) for name in ("issue", "variant", "segment", "cause", "reason")),
         ("day", pa.date32()),
         *((name, pa.float64()) for name in ("everyone", "value", "lower", "upper", "at_risk", "share")),
         *((name, pa.int64()) for name in ("users", "drawn", "came", "left")),
@@ -44,11 +44,11 @@ def _section(report: DashboardReport) -> Section:
         told("because of", "cause"),
         told("why", "reason"),
     )
-    treated = {"role": "treatment", "segment": ALL_USERS}
+    treated = {"segment": ALL_USERS}
     return Section(
         name="rollouts",
         title="Who gets what",
-        about="The shares of each variant over nights, as the controller moved them: by ramp, guardrails,"
+        about="The shares of each treatment over nights, as the controller moved them: by ramp, guardrails,"
         " signals and stops for everyone, and by what is expected of each user. The band has the middle eight"
         " of ten users. Pick a segment to see whom a treatment goes to; of a region the cause is its own.",
         rows=pa.Table.from_pylist([*_rows(report)], _ROWS),
@@ -56,14 +56,14 @@ def _section(report: DashboardReport) -> Section:
             Chart(
                 "Mean share of users, in percent",
                 of_users,
-                "The mean share of each variant over nights, a line with a band for the middle eight of ten"
+                "The mean share of each treatment over nights, a line with a band for the middle eight of ten"
                 " users. The table below has the newest night.",
                 by="variant",
             ),
             Chart(
                 "Share of users without a score, in percent",
                 of_everyone,
-                "The share of everyone over nights, a line for each variant. The table below has the newest"
+                "The share of everyone over nights, a line for each. The table below has the newest"
                 " night, and why.",
                 by="variant",
             ),
@@ -79,7 +79,7 @@ def _section(report: DashboardReport) -> Section:
             Column("cause", "because of", "text"),
             Column("reason", "why", "text"),
         ],
-        picks=[Pick("segment", "of", one=True), Pick("variant", "variants")],
+        picks=[Pick("segment", "of", one=True), Pick("variant", "treatments")],
         tiles=[
             Tile("mean share of the treatment", "share", "share", treated),
             Tile("moved into it", "came", "count", treated),
@@ -90,7 +90,7 @@ def _section(report: DashboardReport) -> Section:
 
 
 def _rows(report: DashboardReport) -> Iterator[dict[str, Any]]:
-    """All users first, so that the page begins with them."""
+    """Of treatments; all users first, so that the page begins with them."""
     ruled = {
         (row["issue"], row["slate_date"], row["variant"], row["region"]): row
         for row in report.rows["rollouts"].to_pylist()
@@ -105,9 +105,9 @@ def _rows(report: DashboardReport) -> Iterator[dict[str, Any]]:
     for row in told_apart.to_pylist():
         key = row["issue"], row["slate_date"], row["variant"]
         of_everyone = ruled.get((*key, None))
-        if of_everyone is None or row["issue"] not in report.issues:
+        rules = report.issues.get(row["issue"])
+        if of_everyone is None or rules is None or row["variant"] == rules.control:
             continue
-        rules = report.issues[row["issue"]]
         in_region = row["part"] == "segment" and row["segment"] == rules.region
         why = ruled.get((*key, row["segment_value"]), of_everyone) if in_region else of_everyone
         yield {
@@ -116,7 +116,6 @@ def _rows(report: DashboardReport) -> Iterator[dict[str, Any]]:
             "segment": _segment(row),
             "cause": why["cause"],
             "reason": why["reason"],
-            "role": "control" if row["variant"] == rules.control else "treatment",
             "day": row["slate_date"] - _DAY,
             "everyone": 100 * of_everyone["share"],
             "value": 100 * row["share"],

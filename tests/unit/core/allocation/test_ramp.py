@@ -57,6 +57,13 @@ def test_a_ramp_without_traffic_is_held_and_says_so_until_somebody_comes():
     assert seen(after(HOLDS, (131, 100, "ok", False), state=held)) == (1, 131, "running", "advanced")
 
 
+def test_a_step_without_days_and_users_takes_one_user():
+    ramp = Ramp((RampStep(0.1), RampStep(0.5)))
+    assert seen(after(ramp, (100, 0, None, False))) == (0, 100, "running", "waits")
+    assert seen(after(ramp, (100, 1, None, False))) == (1, 100, "running", "advanced")
+    assert seen(after(ramp, (100, 1, None, False), (100, 1, None, False))) == (1, 100, "done", "finished")
+
+
 def test_guardrails_that_are_not_known_let_no_step_begin():
     state = after(HOLDS, (103, 500, "unknown", False))
     assert seen(state) == (0, 100, "running", "unknown")

@@ -129,6 +129,35 @@ def test_the_share_of_the_day_is_no_weight_where_scores_react_to_treatment():
     assert_near(of_both.mean(), 1, of_both.std() / np.sqrt(len(of_both)))
 
 
+def test_weights_of_paths_have_mean_1_over_nights_on_which_scores_react_to_every_treatment_so_far():
+    """Three variants over a week of nights; scores fall by what a user has had of each treatment, some are
+    harmed more, shares are bound to a step a night, one treatment is stopped for a night and comes back."""
+    limits = Limits(np.array([0.4, 0.3, 0.3]), 0, range=0.25, risk_tolerance=0.0, scale=0.1, floor=0.05)
+    stopped = Limits(np.array([0.7, 0.3, 0.0]), 0, range=0.25, risk_tolerance=0.0, scale=0.1, floor=0.05)
+    fragile = daily_draws("who", KEYS, FIRST) < 0.3
+    had, shares = np.zeros((USERS, 3)), np.full((USERS, 3), np.nan)
+    variant, path, own = np.full(USERS, NEW), np.ones(USERS), []
+    for night in range(7):
+        scores = 0.3 - had * np.where(fragile, 1.5, 0.3)[:, None]
+        before, of = shares, stopped if night == 4 else limits
+        shares = within_step(before, contextual_shares(of, scores), 0.15)
+        probabilities = sticky_probabilities(before, shares, variant)
+        past, variant = variant, drawn(probabilities, daily_draws("s", KEYS, day(night)))
+        path *= probabilities[np.arange(USERS), variant]
+        own.append(variant)
+        had[np.arange(USERS), variant] += 1
+        for there in (fragile, *(past == each for each in range(3))):
+            assert_weights_of_1(probabilities[there], variant[there])
+    lasting = {0: slice(0, 7), 1: slice(0, 7), 2: slice(0, 4)}  # the last one until it is stopped
+    for chosen, nights in lasting.items():
+        there = (np.array(own[nights]) == chosen).all(axis=0)
+        assert there.sum() > USERS / 100
+        if nights.stop == 7:
+            for stratum in (fragile, ~fragile):
+                weight = (there / path)[stratum]
+                assert_near(weight.mean(), 1, weight.std() / np.sqrt(stratum.sum()))
+
+
 def test_nobody_moves_whose_variant_did_not_lose_and_all_leave_one_that_is_stopped():
     generator = np.random.default_rng(5)
     before = generator.dirichlet(np.ones(3), USERS)
