@@ -20,7 +20,7 @@ import numpy as np
 
 from nightslate.core.arrays import Floats, Ints
 from nightslate.core.experiments.effect import Difference, difference_of, welch_freedom
-from nightslate.core.experiments.metric import Value
+from nightslate.core.experiments.metric import FEWEST, Value
 from nightslate.core.experiments.moments import Moments
 
 
@@ -48,9 +48,9 @@ def augmented_difference(
     for arm, (ratio, denominator) in enumerate(zip(ratios, weighed[[1, 3]], strict=True)):
         linear[arm, 2 * arm : 2 * arm + 2] = np.array([1.0, -ratio]) * total / denominator
     own = [_variance(scores, sums, h, factors) for factors in linear]
-    if not all(own):
-        return Difference(value)
     n = [control.n, treatment.n]
+    if not all(own) or min(n) < FEWEST:
+        return Difference(value)
     return difference_of(
         value,
         _variance(scores, sums, h, linear[1] - linear[0]),
