@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from nightslate.core.hashing import seed
@@ -12,19 +13,56 @@ from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.ope.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.core.policies.beside_arms import BesideArms
+from nightslate.core.policies.declared_rule import DeclaredRule
 from nightslate.core.policies.learner import Policy, State
 from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.indicators import AnyEncoder, Indicators, holds
+from nightslate.kernels.scoring import ScoredBy
 from nightslate.kernels.training import AnyLearner, arms_of, encoder_for, with_arms
+from nightslate.models.files import ModelFile, scored_by
+from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.programs.learners import LearnerSpec, ignored_by
+from nightslate.programs.learners import LearnerSpec, RuleLearner, ignored_by
+from nightslate.programs.rules import arms_of_lines, types_of_users
 
 
-def learners(night: IssueNight, epsilons: Mapping[str, float]) -> dict[str, AnyLearner]:
+def learners(night: IssueNight, epsilons: Mapping[str, float], offered: pa.Table) -> dict[str, AnyLearner]:
     """The issue's learners by name, sorted. epsilons: of those whose epsilon the night chooses."""
     return {
-        name: LEARNERS[spec.kind](**settings(spec, epsilons.get(name)))
+        name: declared_rule(night, spec, offered)
+        if isinstance(spec, RuleLearner)
+        else LEARNERS[spec.kind](**settings(spec, epsilons.get(name)))
         for name, spec in sorted(night.issue.learners.items())
     }
+
+
+def declared_rule(night: IssueNight, spec: RuleLearner, offered: pa.Table) -> DeclaredRule:
+    """The rule over the arms on offer."""
+    of_lines = arms_of_lines(spec, night.program.logs.arm_features)
+    return DeclaredRule(tuple((*np.flatnonzero(holds(offered, each)).tolist(),) for each in of_lines))
+
+
+def declared_models(
+    night: IssueNight, learners: Mapping[str, AnyLearner], offered: pa.Table, contexts: Encoder
+) -> dict[str, ScoredBy]:
+    """The models of those among the learners that are what the program says, whatever is learnt."""
+    ids = arm_ids(offered)
+    return {
+        name: scored_by(
+            ModelFile(learner.kind, name, ids, encoder_of(night, name, contexts), learner.over(len(ids)))
+        )
+        for name, learner in learners.items()
+        if isinstance(learner, DeclaredRule)
+    }
+
+
+def encoder_of(night: IssueNight, learner: str, contexts: Encoder) -> AnyEncoder:
+    """How a learner's policy sees contexts, given how those do that learn: a rule asks whom its lines are
+    for."""
+    spec = night.issue.learners[learner]
+    if not isinstance(spec, RuleLearner):
+        return contexts
+    return Indicators(tuple(line.when for line in spec.choose), types_of_users(night.issue.context))
 
 
 def settings(spec: LearnerSpec, epsilon: float | None) -> dict[str, Any]:

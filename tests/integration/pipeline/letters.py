@@ -55,9 +55,17 @@ learners:
   uniform: {kind: uniform}
   thompson: {kind: linear_thompson, draws: 32}
   greedy: {kind: epsilon_greedy, estimator: ridge, epsilon: auto}
+  todays_rule:
+    kind: rule
+    choose:
+      - {when: zone != 'Europe/Berlin', arms: channel == text}
+      - when: consent_text == no or zone == 'Pacific/Auckland'
+        arms: arm_id in ['mail-offer', 'mail-thanks']
+      - {arms: channel == none}
 variants:
-  personalised: {share: 0.7, policy: thompson}
-  randomised: {share: 0.3, policy: uniform}
+  personalised: {share: 0.4, policy: thompson}
+  randomised: {share: 0.2, policy: uniform}
+  rule: {share: 0.4, policy: todays_rule}
 evaluation: {folds: 2, resamples: 100, reward_range: [0.0, 1.0]}
 gate: {first_champion: uniform, min_ess: 10.0, min_users: 2}
 """
