@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Ints
 from nightslate.kernels.conditions import holding
-from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.encoding import Encoder, first_of, told_apart
 from nightslate.programs.conditions import Condition, columns_of, parse
 
 
@@ -45,8 +45,10 @@ class Indicators:
     def distinct(self, rows: pa.Table) -> tuple[Ints, Ints]:
         """(m,) a row for each vector that there is among n rows, and (n,) the place of each row's among
         them."""
-        _, first, alike = np.unique(self(rows), axis=0, return_index=True, return_inverse=True)
-        return first, alike
+        alike = np.zeros(rows.num_rows, dtype=np.int64)
+        for of_condition in self(rows).T:
+            alike = told_apart(alike, of_condition)
+        return first_of(alike), alike
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept in a model file."""

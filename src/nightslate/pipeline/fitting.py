@@ -27,7 +27,8 @@ from nightslate.programs.rules import arms_of_lines, types_of_users
 
 
 def learners(night: IssueNight, epsilons: Mapping[str, float], offered: pa.Table) -> dict[str, AnyLearner]:
-    """The issue's learners by name, sorted. epsilons: of those whose epsilon the night chooses."""
+    """The issue's learners by name, sorted. epsilons: of those whose epsilon the night chooses; offered: the
+    arms that rules are about."""
     return {
         name: declared_rule(night, spec, offered)
         if isinstance(spec, RuleLearner)
@@ -40,6 +41,19 @@ def declared_rule(night: IssueNight, spec: RuleLearner, offered: pa.Table) -> De
     """The rule over the arms on offer."""
     of_lines = arms_of_lines(spec, night.program.logs.arm_features)
     return DeclaredRule(tuple((*np.flatnonzero(holds(offered, each)).tolist(),) for each in of_lines))
+
+
+def lines_of_no_arm(night: IssueNight, offered: pa.Table) -> str:
+    """A word on lines of rules none of whose arms is on offer: they decide for nobody. Empty where there are
+    none."""
+    rules = {n: rule for n, rule in learners(night, {}, offered).items() if isinstance(rule, DeclaredRule)}
+    empty = [
+        f"learners.{name}.choose.{at}.arms"
+        for name, rule in rules.items()
+        for at, places in enumerate(rule.lines)
+        if not places
+    ]
+    return f"{', '.join(empty)}: no arm on offer on {night.ds} is meant" if empty else ""
 
 
 def declared_models(

@@ -9,7 +9,7 @@ from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.arms import arm_ids, costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import untaught_champion
-from nightslate.pipeline.fitting import encoder_of
+from nightslate.pipeline.fitting import encoder_of, lines_of_no_arm
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import nights_without_models, shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
@@ -44,7 +44,11 @@ def run(
                 earlier = night.at(day)
                 _train(earlier, logs, arms, models, delays)
                 earlier.run().finish()  # of that night there is nothing more to do
-    warnings = untaught_champion(night, promotions, models), costs_of_no_arm(night, arms)
+    warnings = (
+        untaught_champion(night, promotions, models),
+        costs_of_no_arm(night, arms),
+        lines_of_no_arm(night, offered_arms(night, arms)),
+    )
     return trained + "".join(f". Look: {warning}" for warning in warnings if warning)
 
 
