@@ -29,27 +29,31 @@ from nightslate.programs.rules import arms_of_lines, types_of_users
 def learners(night: IssueNight, epsilons: Mapping[str, float], offered: pa.Table) -> dict[str, AnyLearner]:
     """The issue's learners by name, sorted. epsilons: of those whose epsilon the night chooses; offered: the
     arms that rules are about."""
-    return {
-        name: declared_rule(night, spec, offered)
-        if isinstance(spec, RuleLearner)
-        else LEARNERS[spec.kind](**settings(spec, epsilons.get(name)))
-        for name, spec in sorted(night.issue.learners.items())
+    learning = {
+        name: LEARNERS[spec.kind](**settings(spec, epsilons.get(name)))
+        for name, spec in night.issue.learners.items()
+        if not isinstance(spec, RuleLearner)
     }
+    return dict(sorted({**learning, **declared_rules(night, offered)}.items()))
 
 
-def declared_rule(night: IssueNight, spec: RuleLearner, offered: pa.Table) -> DeclaredRule:
-    """The rule over the arms on offer."""
-    of_lines = arms_of_lines(spec, night.program.logs.arm_features)
-    return DeclaredRule(tuple((*np.flatnonzero(holds(offered, each)).tolist(),) for each in of_lines))
+def declared_rules(night: IssueNight, offered: pa.Table) -> dict[str, DeclaredRule]:
+    """Those of the learners that are rules, by name, over the arms on offer."""
+    found = {}
+    for name, spec in night.issue.learners.items():
+        if isinstance(spec, RuleLearner):
+            of_lines = arms_of_lines(spec, night.program.logs.arm_features)
+            places = (np.flatnonzero(holds(offered, each)).tolist() for each in of_lines)
+            found[name] = DeclaredRule(tuple(map(tuple, places)))
+    return found
 
 
 def lines_of_no_arm(night: IssueNight, offered: pa.Table) -> str:
     """A word on lines of rules none of whose arms is on offer: they decide for nobody. Empty where there are
     none."""
-    rules = {n: rule for n, rule in learners(night, {}, offered).items() if isinstance(rule, DeclaredRule)}
     empty = [
         f"learners.{name}.choose.{at}.arms"
-        for name, rule in rules.items()
+        for name, rule in declared_rules(night, offered).items()
         for at, places in enumerate(rule.lines)
         if not places
     ]
@@ -57,15 +61,15 @@ def lines_of_no_arm(night: IssueNight, offered: pa.Table) -> str:
 
 
 def declared_models(
-    night: IssueNight, learners: Mapping[str, AnyLearner], offered: pa.Table, contexts: Encoder
+    night: IssueNight, given: Mapping[str, AnyLearner], offered: pa.Table, contexts: Encoder
 ) -> dict[str, ScoredBy]:
-    """The models of those among the learners that are what the program says, whatever is learnt."""
+    """The models of those among some learners that are what the program says, whatever is learnt."""
     ids = arm_ids(offered)
     return {
         name: scored_by(
             ModelFile(learner.kind, name, ids, encoder_of(night, name, contexts), learner.over(len(ids)))
         )
-        for name, learner in learners.items()
+        for name, learner in given.items()
         if isinstance(learner, DeclaredRule)
     }
 
