@@ -27,6 +27,7 @@ PAGES = (
     "docs/features.md",
     "docs/insights.md",
     "docs/design.md",
+    "docs/experiments.md",
     "docs/ope.md",
     "docs/simulate.md",
     "docs/operating.md",
@@ -116,7 +117,7 @@ def test_every_landing_log_is_explained() -> None:
     logs = [row[0] for row in table("docs/programs.md", "log")]
     with_references = Program.model_fields["logs"].annotation
     assert with_references is not None
-    everything = {"propensity": "marginal", "references": True, "activity": {}}
+    everything = {"propensity": "marginal", "references": True, "activity": {}, "signals": {}}
     assert logs == list(with_references.model_validate(everything).names)
 
 
@@ -182,6 +183,8 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "choose",
         "send",
         "readout",
+        "allocate",
+        "assign",
         "insights",
     }
     assert {*STEP_NAMES} - {*shown} == of_some_programs

@@ -18,7 +18,7 @@ import pyarrow as pa
 from nightslate.core import npz
 from nightslate.core.arrays import AnyArray
 from nightslate.engines.exchange import Exchanged, Part, spilled
-from nightslate.engines.work import Tables, Unit, Work
+from nightslate.engines.work import Share, Shares, Tables, Unit, Work
 from nightslate.tables import Attempt, Staged
 from nightslate.tables.staging import StagedFile
 
@@ -68,7 +68,7 @@ class Engine(ABC):
         self,
         initial: Mapping[Key, State],
         update: Callable[[Tables], Iterable[tuple[Key, State]]],
-        work: Work,
+        work: Shares,
     ) -> dict[Key, State]:
         """`initial` and the states that `update` makes of each unit, by key. They are merged in the order of
         units, so that sums of floats are equal from run to run."""
@@ -133,7 +133,7 @@ def _mapped(kernel: Callable[[Tables], pa.Table], unit: Unit) -> pa.Table:
 
 
 def _folded(
-    update: Callable[[Tables], Iterable[tuple[Key, State]]], keys: Sequence[Key], unit: Unit
+    update: Callable[[Tables], Iterable[tuple[Key, State]]], keys: Sequence[Key], unit: Share
 ) -> pa.Table:
     states = [(keys.index(key), npz.pack(state.arrays())) for key, state in update(unit.read())]
     return pa.Table.from_arrays(list(map(pa.array, zip(*states, strict=True))) or [[], []], schema=_STATES)

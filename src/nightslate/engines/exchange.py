@@ -57,6 +57,26 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class PieceOf:
+    """Rows that some task wrote, as those of a table of this name."""
+
+    name: str
+    piece: Piece
+
+    def read(self) -> Mapping[str, pa.Table]:
+        """By that name."""
+        return {self.name: self.piece.read()}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows that tasks wrote, to be gone over again and again: a share is what one of them wrote of a part."""
+
+    units: Sequence[PieceOf]
+    rows: int
+
+
+@dataclass(frozen=True)
 class Exchanged:
     """What tasks wrote, by part."""
 
@@ -71,6 +91,12 @@ class Exchanged:
                 part = row["name"], row["number"]
                 pieces.setdefault(part, []).append(Piece(row["path"], row["begin"], row["rows"]))
         return cls({part: Rows(found) for part, found in pieces.items()})
+
+    def kept(self, name: str) -> Kept:
+        """All parts of a name, in the order of their numbers."""
+        mine = [rows for (of, _), rows in sorted(self.parts.items()) if of == name]
+        units = [PieceOf(name, piece) for rows in mine for piece in rows.pieces]
+        return Kept(units, sum(rows.count for rows in mine))
 
     def __getitem__(self, part: Part) -> Rows:
         return self.parts.get(part, Rows(()))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,25 @@ ROWS_OF_A_UNIT = 2_000_000
 
 Tables = Mapping[str, pa.Table]
 """The rows of one unit, by table."""
+
+
+class Share(Protocol):
+    """Some of what is to be gone over."""
+
+    def read(self) -> Tables:
+        """Its rows by table."""
+
+
+class Shares(Protocol):
+    """What is to be gone over, share by share."""
+
+    @property
+    def units(self) -> Sequence[Share]:
+        """In their order."""
+
+    @property
+    def rows(self) -> int:
+        """About how many there are in all."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats, Ints
+from nightslate.core.errors import InvalidInputError
 from nightslate.kernels.features import AT, USER, integers
 from nightslate.kernels.lists import place_in
 from nightslate.kernels.ordering import order_by
@@ -23,10 +24,18 @@ from nightslate.records.instants import INSTANT
 Scope = Literal["assigned", "exposed"]
 
 ASSIGNMENT_COLUMNS = ("user_id", "experiment", "variant", "slate_date")
+OWN = "probabilities"
+"""The column of assignments that has a user's own probabilities, where an allocation follows the context."""
+_MORNING = {"morning_variant": "variant", "morning_probabilities": OWN}
+"""What the night drew, of users whom an update within the day moved; and what it stands beside."""
+
 SHOWN_COLUMNS = ("impression_id", "user_id", "occurred_at", "variant", "arm_id")
 
 DAY = microseconds(timedelta(days=1))
 _FIRST_SHOWN = (AT, "impression_id")
+_ROUNDING = 1e-6
+"""Of a sum of probabilities."""
+
 EPOCH = date(1970, 1, 1)
 """The day that days are counted from."""
 
@@ -34,11 +43,13 @@ EPOCH = date(1970, 1, 1)
 @dataclass(frozen=True)
 class Allocated:
     """An experiment as it was allocated. salt: what it is known by; variants: all that it ever had (k);
-    shares: of each (k,), by the day of slates."""
+    shares: of each (k,), by the day of slates; by_user: whether some users had other probabilities, which
+    stand beside their assignments."""
 
     salt: str
     variants: Sequence[str]
     shares: Mapping[date, Sequence[float]]
+    by_user: bool = False
 
     @property
     def since(self) -> date:
@@ -47,14 +58,49 @@ class Allocated:
 
     @property
     def moves(self) -> bool:
-        """Whether the shares ever changed."""
-        return len({tuple(each) for each in self.shares.values()}) > 1
+        """Whether users had different probabilities."""
+        return self.by_user or len({tuple(each) for each in self.shares.values()}) > 1
+
+    @property
+    def assignment_columns(self) -> tuple[str, ...]:
+        """What is read of assignments."""
+        return (*ASSIGNMENT_COLUMNS, *((OWN, *_MORNING) if self.by_user else ()))
 
     def of_days(self, days: Ints) -> Floats:
         """(n, k) the shares on these days (n,), counted from 1970."""
         there, place = np.unique(days, return_inverse=True)
         shares = [self.shares[EPOCH + timedelta(days=int(day))] for day in there]
         return np.array(shares, dtype=np.float64).reshape(len(there), len(self.variants))[place]
+
+    def of_users(self, first: pa.Table, days: Ints) -> tuple[Floats, Bools]:
+        """(n, k) the probabilities of users by their first assignments, on these days (n,): their own where
+        they have any, else the shares of the day; and (n,) whose are their own. Raises InvalidInputError
+        where own ones are none, or not of the variants of the day."""
+        found, own = self.of_days(days), np.zeros(len(days), dtype=np.bool_)
+        if not self.by_user:
+            return found, own
+        lists = first[OWN].combine_chunks()
+        own = np.asarray(lists.is_valid(), dtype=np.bool_)
+        if not own.any():
+            return found, own
+        length = np.asarray(pc.list_value_length(lists.filter(lists.is_valid())), dtype=np.int64)
+        dealt = np.where(length[:, None] == len(self.variants), True, found[own] > 0)
+        if (dealt.sum(axis=1) != length).any():
+            raise InvalidInputError(
+                f"assignments of {self.salt}: users have {sorted({*length.tolist()})} probabilities of their"
+                f" own, where the experiment has the variants {', '.join(self.variants)}; `{OWN}` has to have"
+                " one for each variant of the day, in the order of their names"
+            )
+        mine = np.zeros((len(length), len(self.variants)))
+        mine[dealt] = pc.list_flatten(lists).to_numpy(zero_copy_only=False)
+        if not (mine >= 0).all() or (np.abs(mine.sum(axis=1) - 1) > _ROUNDING).any():
+            worst = mine[np.argmax(np.nan_to_num(np.abs(mine.sum(axis=1) - 1), nan=np.inf))].tolist()
+            raise InvalidInputError(
+                f"assignments of {self.salt}: `{OWN}` {worst} of a user are no probabilities: each has to be"
+                " 0 or more, and their sum 1"
+            )
+        found[own] = mine
+        return found, own
 
 
 def with_former_variant(impressions: pa.Table, assignments: pa.Table, salt: str, before: date) -> pa.Table:
@@ -70,10 +116,21 @@ def with_former_variant(impressions: pa.Table, assignments: pa.Table, salt: str,
     return impressions.append_column(FORMER, variants.take(pa.array(place, mask=place < 0)))
 
 
+def _as_the_night_drew(assignments: pa.Table) -> pa.Table:
+    """Before any update within the day: who was first assigned on it may have been shown that variant."""
+    for name, now in _MORNING.items():
+        if name in assignments.column_names:
+            place = assignments.column_names.index(now)
+            drawn = pc.coalesce(assignments[name], assignments[now])
+            assignments = assignments.set_column(place, now, drawn)
+    return assignments
+
+
 @dataclass(frozen=True, eq=False)
 class ExperimentUsers:
     """Of u users their ids; the place (u,) of the variant of the first assignment, which each stays in; the
-    first moment (u,) of that day; and the probabilities (u, k) of all variants on it. shown: impressions at
+    first moment (u,) of that day; the probabilities (u, k) of all variants on it; and which variants each
+    could be in, could (u, k): one whose own probability is 0 is none of them. shown: impressions at
     or after that moment, in the order of time; shown_to: (i,) the place of each one's user; first: (u,) the
     place of each user's first impression, -1 where there is none."""
 
@@ -81,14 +138,16 @@ class ExperimentUsers:
     variant: Ints
     assigned: Ints
     probabilities: Floats
+    could: Bools
     shown: pa.Table
     shown_to: Ints
     first: Ints
 
     @classmethod
     def of(cls, allocated: Allocated, assignments: pa.Table, impressions: pa.Table) -> Self:
-        """Those among some users, given their assignments in the order of days."""
-        mine = assignments.filter(pc.equal(assignments["experiment"], allocated.salt))
+        """Those among some users, given their assignments in the order of days. Raises InvalidInputError
+        where someone is in a variant with probability 0."""
+        mine = _as_the_night_drew(assignments.filter(pc.equal(assignments["experiment"], allocated.salt)))
         ids = pc.unique(mine[USER])
         ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
         _, begin = np.unique(place_in(mine[USER], ids), return_index=True)
@@ -103,7 +162,16 @@ class ExperimentUsers:
         first = np.full(variant.size, -1)
         there, begins = np.unique(shown_to, return_index=True)
         first[there] = begins
-        return cls(ids, variant, assigned, allocated.of_days(day), shown, shown_to, first)
+        probabilities, own = allocated.of_users(mine.take(begin), day)
+        could = (probabilities > 0) | ~own[:, None]
+        impossible = np.flatnonzero(~could[np.arange(variant.size), variant])
+        if impossible.size:
+            user, name = ids[impossible[0]].as_py(), allocated.variants[variant[impossible[0]]]
+            raise InvalidInputError(
+                f"assignments of {allocated.salt}: {user} is in {name} with probability 0 by `{OWN}`; what"
+                " drew the variant and what recorded the probabilities disagree"
+            )
+        return cls(ids, variant, assigned, probabilities, could, shown, shown_to, first)
 
     @property
     def weight(self) -> Floats:

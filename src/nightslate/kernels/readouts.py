@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.core.arrays import Bools, Floats, Ints
-from nightslate.core.experiments import Moments, SampleRatio
+from nightslate.core.arrays import Floats, Ints
+from nightslate.core.experiments import Moments
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.comparable_users import choices_of
 from nightslate.kernels.experiment_users import (
     DAY,
-    EPOCH,
     Allocated,
     ExperimentUsers,
     Scope,
@@ -27,7 +27,7 @@ from nightslate.kernels.experiment_users import (
 from nightslate.kernels.fatigue import by_showing
 from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
-from nightslate.kernels.readout_counts import Counts, Sample
+from nightslate.kernels.readout_counts import Counts, Sample, counts_of, sample_ratios_of
 from nightslate.kernels.readout_days import Daily, DailySums
 from nightslate.kernels.readout_spans import Spans
 from nightslate.kernels.rewards import Costs
@@ -117,11 +117,11 @@ class Readout:
     def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Key, Any]]:
         """Of some users: their `assignments` and `impressions`, and the other logs that are looked at."""
         users, done = self._users(tables)
-        yield SAMPLE_RATIOS, self._sample_ratios(users)
-        yield COUNTS, self._counts(users, done)
+        variants, rows = self.allocated.variants, [each.rows for each in done.values()]
+        yield SAMPLE_RATIOS, sample_ratios_of(users, self.segments, len(variants))
+        yield COUNTS, counts_of(users, variants, self.ds, rows)
         if self.fatigue:
-            variants, end = self.allocated.variants, self._end
-            yield FATIGUE, by_showing(self.fatigue, users, tables["credits"], variants, end)
+            yield FATIGUE, by_showing(self.fatigue, users, tables["credits"], variants, self._end)
         for measured, figures in groupby(self.figures, lambda figure: replace(figure, weighted=True)):
             spans = self._spans(measured, users)
             values = self._values(measured, spans, done)
@@ -130,10 +130,30 @@ class Readout:
                 for sums in self._by_day(figure):
                     yield from sums.of(users, spans.who, values[:, :2])
 
+    def of_users(
+        self, tables: Mapping[str, pa.Table]
+    ) -> Iterator[tuple[Figure, ExperimentUsers, Ints, Floats]]:
+        """Of each metric and scope the users, the places (m,) of those who count, and what they count for,
+        unweighted (m, K): numerator and denominator, then those of each covariate."""
+        users, done = self._users(tables)
+        for figure in self.figures:
+            if figure.weighted and figure.period == "cumulative":
+                spans = self._spans(figure, users)
+                yield figure, users, spans.who, self._values(figure, spans, done)
+
     def _by_day(self, figure: Figure) -> Iterator[DailySums]:
-        """Beside what is not weighted, of all the time."""
-        if not figure.weighted and figure.period == "cumulative":
+        """Beside what is not weighted, of all the time, where all users of a day have its shares."""
+        if not figure.weighted and figure.period == "cumulative" and not self.allocated.by_user:
             yield DailySums(figure.metric, figure.scope, self.allocated, self.ds)
+
+    def finished(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, Ints, Floats]:
+        """Some users; the places (m,) of those who were assigned so long ago that the time of every metric is
+        over; and what each of these counts for (m, metrics)."""
+        users, done = self._users(tables)
+        spans = {name: self._spans(Figure(name, "assigned", "cumulative"), users) for name in self.metrics}
+        over = np.all([np.isin(np.arange(len(users.ids)), each.who) for each in spans.values()], axis=0)
+        values = [self._metric(name, each, done)[0][over[each.who]] for name, each in spans.items()]
+        return users, np.flatnonzero(over), np.stack(values, axis=1)
 
     def no_samples(self, metrics: Sequence[str]) -> dict[str, Sample]:
         """Of no users, by metric."""
@@ -249,55 +269,18 @@ class Readout:
         ]
 
     def _by_variant(self, figure: Figure, users: ExperimentUsers, who: Ints, values: Floats) -> MomentsByName:
-        found = dict[Place, Moments]()
+        found, variants = dict[Place, Moments](), self.allocated.variants
         in_segments = figure.scope == "exposed" and figure.period == "cumulative" and figure.weighted
+        choice, choices = choices_of(users, variants)
         for column in (None, *(self.segments if in_segments else ())):
             codes, names = users.segment(column)
-            cell = users.variant[who] * len(names) + codes[who]
-            sums = Moments.initial((len(self.allocated.variants), len(names)), values.shape[1])
+            cell = (users.variant[who] * len(names) + codes[who]) * len(choices) + choice[who]
+            sums = Moments.initial((len(variants), len(names), len(choices)), values.shape[1])
             sums = sums.update(cell, values)
-            for variant, name in zip(*np.nonzero(sums.n), strict=True):
-                place = self.allocated.variants[variant], column, names[name]
-                found[place] = sums.cell(variant, name)
+            for variant, name, of in zip(*np.nonzero(sums.n), strict=True):
+                place = variants[variant], column, names[name], *choices[of]
+                found[place] = sums.cell(variant, name, of)
         return MomentsByName(found)
-
-    def _sample_ratios(self, users: ExperimentUsers) -> SampleRatiosByName:
-        """Of users that were exposed, by column and value of a segment, and the day of the first exposure."""
-        who, since = users.since("exposed")
-        days, found = since // DAY, dict[Place, SampleRatio]()
-        for column in (None, *self.segments):
-            codes, names = users.segment(column)
-            cells, cell = np.unique(np.stack([days, codes[who]]), axis=1, return_inverse=True)
-            order = np.argsort(cell, kind="stable")
-            ends = np.searchsorted(cell[order], np.arange(1, cells.shape[1]))
-            for (day, code), places in zip(cells.T.tolist(), np.split(order, ends), strict=False):
-                mine = who[places]
-                ratio = SampleRatio.initial(len(self.allocated.variants))
-                name = (EPOCH + timedelta(days=day)).isoformat()
-                found[column, names[code], name] = ratio.update(
-                    users.variant[mine], users.probabilities[mine]
-                )
-        return SampleRatiosByName(found)
-
-    def _counts(self, users: ExperimentUsers, done: Mapping[str, Counted]) -> Counts:
-        own = pa.array(self.allocated.variants, pa.string()).take(pa.array(users.variant[users.shown_to]))
-        says = users.shown["variant"].combine_chunks()
-        named = np.asarray(says.is_valid(), dtype=np.bool_)
-        other = np.asarray(pc.fill_null(pc.not_equal(says, own), False), dtype=np.bool_)
-        today = users.shown_at // DAY == (self.ds - EPOCH).days
-        everybody = np.ones(users.variant.size, dtype=np.bool_)
-
-        def by_variant(which: Bools) -> Ints:
-            return np.bincount(users.variant[which], minlength=len(self.allocated.variants))
-
-        return Counts(
-            assigned=by_variant(everybody),
-            exposed=by_variant(users.first >= 0),
-            today=by_variant(users.shown_of(today)),
-            named=by_variant(users.shown_of(named)),
-            crossed=by_variant(users.shown_of(other)),
-            rows=np.array([each.rows for each in done.values()], dtype=np.int64),
-        )
 
 
 def _said(part: Measured) -> str:

@@ -73,16 +73,16 @@ class ModelFile:
         if the model was saved in another format. place: what a person knows the folder by, where it is a
         copy."""
         place = place or str(folder)
-        described = _read(folder / _DESCRIPTION, place)
-        _check(described, digest, f"{place}/{_DESCRIPTION}")
+        described = read_file(folder / _DESCRIPTION, place)
+        require_digest(described, digest, f"{place}/{_DESCRIPTION}")
         content = json.loads(described)
         if content["format"] != _FORMAT:
             raise ModelError(
                 f"{place}/{_DESCRIPTION} has format {content['format']}, and only {_FORMAT} can be read."
                 " Retrain the night of this model (clear its task `train`)"
             )
-        archive = _read(folder / _ARRAYS, place)
-        _check(archive, content["policy_sha256"], f"{place}/{_ARRAYS}")
+        archive = read_file(folder / _ARRAYS, place)
+        require_digest(archive, content["policy_sha256"], f"{place}/{_ARRAYS}")
         return cls(
             kind=content["kind"],
             learner=content["learner"],
@@ -97,14 +97,16 @@ def scored_by(model: ModelFile) -> ScoredBy:
     return ScoredBy(model.learner, model.digest, model.arms, model.encoder, model.policy)
 
 
-def _read(file: Path, place: str) -> bytes:
+def read_file(file: Path, place: str) -> bytes:
+    """All of a file of a model. Raises ModelError where that is not possible."""
     try:
         return file.read_bytes()
     except OSError as error:
         raise ModelError(f"{place}/{file.name} can't be read ({error.strerror}). {_REMEDY}") from error
 
 
-def _check(content: bytes, digest: str, file: str) -> None:
+def require_digest(content: bytes, digest: str, file: str) -> None:
+    """Raise ModelError unless this is the content whose SHA-256 was recorded."""
     found = hashlib.sha256(content).hexdigest()
     if not hmac.compare_digest(found, digest):
         raise ModelError(

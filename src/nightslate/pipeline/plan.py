@@ -242,6 +242,17 @@ STEPS = (
         belongs_to=lambda program: program.sends is not None,
     ),
     Step(
+        name="effects",
+        does="Fits models of what treatments do to users, judges them, and scores the users of the day.",
+        run=step_runs.effects,
+        reads=("users", "features", "impressions", "outcomes", "activity", "credits", "arms"),
+        looks_up=("assignments", "allocations"),
+        writes=("effect_models", "scores"),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_allocates,
+    ),
+    Step(
         name="readout",
         does="Compares the variants of the experiment with its control, by all that is known so far.",
         run=step_runs.readout,
@@ -310,6 +321,21 @@ STEPS = (
         belongs_to=_makes_slates,
     ),
     Step(
+        name="rollout_report",
+        does="Writes the page of a night whose shares follow the context, and which shares users have.",
+        run=step_runs.rollout_report,
+        reads=(
+            *("impressions", "outcomes", "users", "activity", "signals", "quarantine", "features"),
+            *("features_of_arms", "risks", "readouts", "readout_decisions", "fatigue"),
+            *("effect_models", "scores", "rollouts", "assignments"),
+        ),
+        looks_up=("stops",),
+        writes=("rollout_shares",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_allocates,
+    ),
+    Step(
         name=DASHBOARD,
         does="Writes the page of all nights.",
         run=step_runs.dashboard,
@@ -317,14 +343,14 @@ STEPS = (
             *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
             *("references", "feature_drift", "ledger", "slates", "exposures"),
             *("readouts", "readout_decisions", "insights"),
+            *("rollouts", "rollout_shares", "assignments"),
         ),
-        belongs_to=_makes_slates,
     ),
     Step(
         name=DATA_DOCS,
         does="Writes the Data Docs: each contract, held against a sample.",
         run=step_runs.data_docs,
-        reads=(*LOGS, "slates"),
+        reads=(*LOGS, "slates", "assignments"),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)

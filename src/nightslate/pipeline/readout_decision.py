@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from nightslate.core.experiments import Decision, Difference, Guardrail, decision
+from nightslate.kernels.augmented_readouts import PLACES, Scored
+from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName
 from nightslate.kernels.readout_counts import Counts
 from nightslate.kernels.readouts import COUNTS, Figure, Key
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.readout_augmented import augmented_effects
 from nightslate.pipeline.readout_inputs import first_slates
 from nightslate.pipeline.readout_rows import effects_of
 from nightslate.programs.readouts import Guardrail as Said
@@ -27,7 +30,8 @@ def decided(
     asked = night.issue.experiment
     effects = _effects(night, states, asked.foremost)
     found: MomentsByName = states[Figure(asked.foremost, "exposed", "cumulative")]
-    users = sum(int(moments.n) for (_, column, _), moments in found.states.items() if column is None)
+    compared = pairs(found, str(asked.control))
+    users = sum(int(moments.n) for place, (moments, _) in compared.items() if place[1] is None)
     days = (night.ds - dealt.since).days + 1
     if not effects and not faults:
         return Decision("go on", None, ("nobody of two variants has been exposed for long enough yet",))
@@ -42,6 +46,18 @@ def decided(
         users=users,
         users_per_day=users / days,
     )
+
+
+def outside_in_words(night: IssueNight, dealt: Allocated, counts: Counts) -> Iterator[str]:
+    """Who is in no comparison, for want of a chance to be in both of its variants."""
+    control, exposed = str(night.issue.experiment.control), int(counts.exposed.sum())
+    for place, variant in enumerate(dealt.variants):
+        apart = int(counts.apart[dealt.variants.index(control), place]) if control in dealt.variants else 0
+        if apart and variant != control:
+            yield (
+                f"{apart:,} of {exposed:,} exposed users could not be both in {variant} and in {control} (a"
+                f" probability of 0): they are outside of what is said of {variant}"
+            )
 
 
 def decision_row(
@@ -85,9 +101,14 @@ def _same(night: IssueNight, since: date) -> dict[str, Any]:
     }
 
 
-def _effects(night: IssueNight, states: Mapping[Key, Any], metric: str) -> dict[str, Difference]:
+def _effects(night: IssueNight, states: Mapping[Any, Any], metric: str) -> dict[str, Difference]:
+    """The most precise ones: augmented ones, where there are any."""
     found = effects_of(night, Figure(metric, "exposed", "cumulative"), states)
-    return {variant: each.most_precise for variant, each in found.items()}
+    effects = {variant: each.most_precise for variant, each in found.items()}
+    for key in (Scored(metric, "exposed", variant, PLACES) for variant in found):
+        if key in states:
+            effects[key.variant] = augmented_effects(night, key, states)[key.variant, None, None]
+    return effects
 
 
 def _guarded(night: IssueNight, states: Mapping[Key, Any], guardrail: Said) -> dict[str, Difference]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from nightslate.engines import Input, Work
 from nightslate.kernels.credited import OF_CREDITS
-from nightslate.kernels.experiment_users import ASSIGNMENT_COLUMNS, SHOWN_COLUMNS, Allocated
+from nightslate.kernels.experiment_users import OWN, SHOWN_COLUMNS, Allocated
 from nightslate.kernels.fatigue import KIND
 from nightslate.kernels.readouts import Readout
 from nightslate.kernels.user_features import JOINED_BY
@@ -50,7 +50,7 @@ def first_slates(night: IssueNight) -> date:
     return night.issue.experiment.start or night.program.start_date
 
 
-def allocated(night: IssueNight, allocations: Table) -> Allocated:
+def allocated(night: IssueNight, allocations: Table, assignments: Table) -> Allocated:
     """How users were dealt on each day up to ds, as nights recorded it."""
     rows = allocations.rows(first_slates(night), night.ds)
     rows = rows.filter(pc.equal(rows["experiment"], night.issue.salt))
@@ -62,6 +62,7 @@ def allocated(night: IssueNight, allocations: Table) -> Allocated:
         night.issue.salt,
         variants,
         {day: tuple(each.get(name, 0.0) for name in variants) for day, each in sorted(shares.items())},
+        by_user=_assigned(night, assignments).snapshot().may_have_any(OWN, first_slates(night), night.ds),
     )
 
 
@@ -103,13 +104,14 @@ def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
     """Where the rows are. Users are those that were assigned, and logs begin with the experiment, or so much
     before it as covariates look back."""
     start, sources = first_slates(night), _columns(night, readout)
-    together = night.program.issue_choice is not None
-    assignments = tables.assignments.of_all_issues() if together else tables.assignments
+    together, assignments = night.program.issue_choice is not None, _assigned(night, tables.assignments)
     back = max((days_before(each.looks_back) for each in readout.covariates.values()), default=0)
     since = start - timedelta(days=back)
     of_former = timedelta(days=_FORMER_DAYS if readout.former else 0)
     assigned = assignments.snapshot().files(start - of_former, night.ds)
-    inputs: dict[str, Input] = {"assignments": files_input(assignments, assigned, ASSIGNMENT_COLUMNS)}
+    inputs: dict[str, Input] = {
+        "assignments": files_input(assignments, assigned, readout.allocated.assignment_columns)
+    }
     of_contexts = [name for name in readout.segments if name not in (*readout.features, FORMER)]
     shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *of_contexts, *sources.get("impressions", ())]))
     inputs["impressions"] = (
@@ -151,6 +153,11 @@ def with_quantiles(night: IssueNight, readout: Readout, work: Work) -> Readout:
         if samples[name].values.size
     }
     return replace(readout, caps={**readout.caps, **caps})
+
+
+def _assigned(night: IssueNight, assignments: Table) -> Table:
+    """Where users are dealt for all issues together, those of all."""
+    return assignments.of_all_issues() if night.program.issue_choice is not None else assignments
 
 
 def _columns(night: IssueNight, readout: Readout) -> Mapping[str, list[str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date
@@ -20,19 +18,14 @@ from nightslate.core.experiments import (
     together,
     value_of,
 )
+from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readout_days import Daily
 from nightslate.kernels.readouts import Figure, Key
 from nightslate.pipeline.night import IssueNight
-from nightslate.programs.days import end_of
-from nightslate.programs.readouts import Metric
-
-_MOST_VALUES = 50
-"""Of a segment's column, those of the most users."""
-
-_LARGEST = math.log(1e300)
-"""Of e-values: beyond it float64 ends."""
+from nightslate.pipeline.readout_augmented import augmented_rows
+from nightslate.pipeline.readout_columns import same, shown, told
 
 
 def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any]) -> list[dict[str, Any]]:
@@ -49,6 +42,7 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         if isinstance(daily, Daily) and daily.of == "moments"
         for row in _adaptive_rows(night, dealt, daily, states)
     ]
+    rows += augmented_rows(night, dealt, states)
     for family in _families(rows):
         p, log_e = ([row[name] for row in family] for name in ("p", "log_e"))
         for row, left in zip(family, together(p, log_e, 1 - night.issue.evaluation.confidence), strict=True):
@@ -64,16 +58,12 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
 
 def effects_of(night: IssueNight, figure: Figure, states: Mapping[Key, Any]) -> dict[str, Effect]:
     """Of all users, by variant that is none of the control."""
-    found, unweighted = states[figure], unweighted_of(figure, states)
-    control = str(night.issue.experiment.control)
-    confidence = night.issue.evaluation.confidence
-    of_control = found.states.get((control, None, None))
+    control, confidence = str(night.issue.experiment.control), night.issue.evaluation.confidence
+    found, unweighted = (pairs(each, control) for each in (states[figure], unweighted_of(figure, states)))
     return {
-        str(variant): effect(
-            of_control, moments, confidence, _both(unweighted, control, (variant, None, None))
-        )
-        for (variant, column, _), moments in sorted(found.states.items(), key=repr)
-        if of_control is not None and column is None and variant != control
+        str(place[0]): effect(of_control, moments, confidence, _both(unweighted, place))
+        for place, (moments, of_control) in sorted(found.items(), key=repr)
+        if of_control is not None and place[1] is None and place[0] != control
     }
 
 
@@ -83,28 +73,29 @@ def unweighted_of(figure: Figure, states: Mapping[Key, Any]) -> MomentsByName:
     return found
 
 
-def _both(unweighted: MomentsByName, control: str | None, place: Place) -> Moments | None:
+def _both(unweighted: Mapping[Place, tuple[Moments, Moments | None]], place: Place) -> Moments | None:
     """Those of a variant and of the control together, within a segment or of all."""
-    one, other = (unweighted.states.get((variant, *place[1:])) for variant in (control, place[0]))
-    return None if one is None or other is None else one.merge(other)
+    one, other = unweighted.get(place, (None, None))
+    return None if one is None or other is None else other.merge(one)
 
 
 def _rows_of(
     night: IssueNight, since: date, figure: Figure, found: MomentsByName, unweighted: MomentsByName
 ) -> Iterator[dict[str, Any]]:
     asked, confidence = night.issue.experiment, night.issue.evaluation.confidence
-    same = _same(night, since, figure)
-    for variant, column, value in _shown(found.states):
-        moments = found.states[variant, column, value]
-        nobody = Moments.initial((), moments.mean.size)
-        control = found.states.get((asked.control, column, value), nobody)
+    of_figure = same(night, since, figure)
+    paired, unweighted_pairs = (pairs(each, str(asked.control)) for each in (found, unweighted))
+    for place in shown({place: moments for place, (moments, _) in paired.items()}):
+        variant, column, value = place
+        moments, of_control = paired[place]
+        control = Moments.initial((), moments.mean.size) if of_control is None else of_control
         if figure.period == "novelty":
             parts = novelty(control, moments, confidence)
             compared = {"first": parts.first, "later": parts.later, "change": parts.change}
         else:
-            both = _both(unweighted, asked.control, (variant, column, value))
+            both = _both(unweighted_pairs, place)
             compared = {str(figure.period): effect(control, moments, confidence, both)}
-        cell = {**same, "variant": variant, "segment": column, "segment_value": value}
+        cell = {**of_figure, "variant": variant, "segment": column, "segment_value": value}
         for period, found_in in compared.items():
             yield from _by_method({**cell, "period": period}, found_in, figure.weighted)
 
@@ -113,18 +104,18 @@ def _by_method(cell: dict[str, Any], found: Effect, weighted: bool) -> Iterator[
     """The rows of a cell; that of the control has no effect."""
     kept = {**cell, "n": found.n, "mean": found.mean, "method": "difference" if weighted else "naive"}
     if cell["variant"] == cell["control"]:
-        yield {**kept, **_told(Difference(None))}
+        yield {**kept, **told(Difference(None))}
         return
     relative = found.relative
     yield {
         **kept,
-        **_told(found.difference),
+        **told(found.difference),
         "relative": relative.effect,
         "relative_lower": relative.lower,
         "relative_upper": relative.upper,
     }
     if found.cuped is not None and weighted:
-        yield {**kept, "method": "cuped", **_told(found.cuped)}
+        yield {**kept, "method": "cuped", **told(found.cuped)}
 
 
 def _adaptive_rows(
@@ -140,7 +131,7 @@ def _adaptive_rows(
         found = adaptive_difference(moments, shares, dealt.variants.index(control), place, confidence)
         mine = value_of(by_name[variant, None, None])
         yield {
-            **_same(night, dealt.since, figure),
+            **same(night, dealt.since, figure),
             "variant": variant,
             "segment": None,
             "segment_value": None,
@@ -148,50 +139,8 @@ def _adaptive_rows(
             "n": mine.n,
             "mean": mine.value,
             "method": "adaptive",
-            **_told(found),
+            **told(found),
         }
-
-
-def _told(found: Difference) -> dict[str, Any]:
-    e_value = None if found.log_e is None else math.exp(min(found.log_e, _LARGEST))
-    return {**asdict(found), "e_value": e_value}
-
-
-def _same(night: IssueNight, since: date, figure: Figure) -> dict[str, Any]:
-    """What all rows of a figure say."""
-    return {
-        "issue": night.issue.name,
-        "experiment": night.issue.salt,
-        "metric": figure.metric,
-        "scope": figure.scope,
-        "control": night.issue.experiment.control,
-        "confidence": night.issue.evaluation.confidence,
-        **_days(night, since, figure),
-    }
-
-
-def _days(night: IssueNight, since: date, figure: Figure) -> dict[str, date]:
-    """The first and the last day on which users count who were new to it."""
-    last = night.ds
-    metric: Metric | None = night.issue.experiment.metrics.get(figure.metric)
-    if figure.period in ("cumulative", "novelty") and metric is not None and metric.lasts is not None:
-        last = (end_of(night.ds) - metric.begins - metric.lasts).date()
-    return {"first_day": since, "last_day": max(since, min(last, night.ds))}
-
-
-def _shown(states: Mapping[Place, Moments]) -> list[tuple[str | None, str | None, str | None]]:
-    """Which cells there are, of a segment's values those of the most users."""
-    users = Counter[tuple[str | None, str | None]]()
-    for (_, column, value), moments in states.items():
-        users[column, value] += int(moments.n)
-    ranked = sorted(users, key=lambda cell: (-users[cell], repr(cell)))
-    columns = Counter[str | None]()
-    kept = set()
-    for cell in ranked:
-        columns[cell[0]] += 1
-        if columns[cell[0]] <= _MOST_VALUES:
-            kept.add(cell)
-    return sorted(((v, c, value) for v, c, value in states if (c, value) in kept), key=repr)
 
 
 def _families(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -33,6 +33,12 @@ def contacts() -> Run:
     return run
 
 
+def effects() -> Run:
+    from nightslate.pipeline.steps.effects import run
+
+    return run
+
+
 def audit_served() -> Run:
     from nightslate.pipeline.steps.audit_served import run
 
@@ -137,5 +143,11 @@ def allocate() -> Run:
 
 def assign() -> Run:
     from nightslate.pipeline.steps.assign import run
+
+    return run
+
+
+def rollout_report() -> Run:
+    from nightslate.pipeline.steps.rollout_report import run
 
     return run

@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 from nightslate.programs.allocation import Allocation
+from nightslate.programs.evaluation import Gate
 from nightslate.programs.logs import Feature
 from nightslate.programs.readouts import Metric
+from nightslate.programs.rewards import Rewards
 from nightslate.programs.variants import Variant
+
+LEAST_FOLDS = 3
+"""Of users: what is said of one fold comes of a second by what a third makes expected of it."""
+
+_NO_SLATES: Mapping[str, object] = {
+    "slots": 1,
+    "depth": 1,
+    "rewards": Rewards.model_construct(values={}, window=timedelta(days=1), skew=timedelta(minutes=5)),
+    "learners": {},
+    "floor": 1.0,
+    "gate": Gate(first_champion="nobody"),
+}
+
+
+def with_what_makes_slates(issue: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an issue says, and, where it allocates, stand-ins for all that slates are made by, of which it has
+    none. Raises ValueError, naming the key, where it says some of that."""
+    experiment = issue.get("experiment")
+    if not (isinstance(experiment, Mapping) and "allocation" in experiment):
+        return issue
+    for key in _NO_SLATES:
+        if key in issue:
+            raise ValueError(
+                f"{key}: an allocation says who is in which variant, and no variant has slates; leave it out"
+            )
+    return {**_NO_SLATES, **issue}
 
 
 def require_allocable(
@@ -18,6 +48,7 @@ def require_allocable(
     guarded: Collection[str],
     context: Sequence[Feature],
     signals: bool,
+    folds: int,
 ) -> None:
     """Raise ValueError, naming the key, unless there is a control, treatments whose users somebody else
     decides for, metrics with an end, and what rules and signals are about."""
@@ -31,6 +62,11 @@ def require_allocable(
             f"experiment.allocation: users of {ours[0]} get slates of its policy, and shares that follow the"
             " context are of variants that an app shows; make its policy external"
         )
+    if folds < LEAST_FOLDS:
+        raise ValueError(
+            f"evaluation.folds: {folds} are too few for an allocation; models of effects are fitted to what"
+            f" users of other folds make of those of a third, so it takes {LEAST_FOLDS}"
+        )
     _require_over_floor(allocation, control, {name: variant.share for name, variant in variants.items()})
     for name in allocation.score.metrics:
         if name not in metrics:
@@ -41,6 +77,12 @@ def require_allocable(
             raise ValueError(
                 f"experiment.allocation.score: {name} has no value of a user that is final; take a mean or a"
                 " share with a `window`"
+            )
+        winsorise = metrics[name].winsorise
+        if winsorise is not None and winsorise.quantile is not None:
+            raise ValueError(
+                f"experiment.allocation.score: what a user of {name} counts for changes with the `quantile`"
+                " of all users; winsorise it by a `value`"
             )
     for rule in allocation.rules:
         if rule.variant not in variants:

@@ -93,10 +93,6 @@ class Gate(Strict):
     max_unsupported_share: Share = 0.01
 
 
-NO_GATE = Gate(first_champion="nobody")
-"""Of an issue without learners."""
-
-
 def require_known_rewards(evaluation: Evaluation, rewards: Rewards) -> None:
     """Raise ValueError where an interval is to be guaranteed for rewards that are estimates: a young one is
     scaled by delays that are estimated, too, and may lie outside `reward_range`."""

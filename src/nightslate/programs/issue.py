@@ -13,7 +13,7 @@ from nightslate.programs.conditions import Condition, columns_of, concern_of
 from nightslate.programs.contexts import context_of, known_of_users
 from nightslate.programs.controls import require_telling
 from nightslate.programs.detectors import Detectors, risks_of
-from nightslate.programs.evaluation import BIASED, NO_GATE, Evaluation, Gate, require_known_rewards
+from nightslate.programs.evaluation import BIASED, Evaluation, Gate, require_known_rewards
 from nightslate.programs.examination import Examination, require_randomised
 from nightslate.programs.features import FeatureSpecs, of_users
 from nightslate.programs.insights import Insights, require_rewards_as_shown
@@ -26,13 +26,9 @@ from nightslate.programs.measurable import (
     require_measurable,
     require_responses,
 )
-from nightslate.programs.rewards import NO_REWARDS, Rewards, require_matured, require_topic
+from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
-from nightslate.programs.slates import (
-    SlateGoals,
-    require_consistent,
-    require_what_makes_slates,
-)
+from nightslate.programs.slates import SlateGoals, require_consistent
 from nightslate.programs.strict import Days, Name, Strict, Text
 from nightslate.programs.units import DECISION, IMPRESSION, TRAJECTORY, Unit
 from nightslate.programs.uplift import Uplift, require_baseline
@@ -89,29 +85,20 @@ class Issue(SlateGoals):
     arms: ArmChoice = ArmChoice()
     eligible: dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] = Field(default={})
     concerns: Text | None = None
-    slots: int = Field(default=1, ge=1, le=100)
-    depth: int = Field(
-        default=1, ge=1, le=1000, description="arms in a published ranking; slates are cut from it"
-    )
-    rewards: Rewards = NO_REWARDS
+    slots: int = Field(ge=1, le=100)
+    depth: int = Field(ge=1, le=1000, description="arms in a published ranking; slates are cut from it")
+    rewards: Rewards
     sequence: Sequence | None = None
     training: Training = Training()
-    learners: dict[Name, LearnerSpec] = Field(default={}, max_length=100)
-    floor: float = Field(
-        default=1.0, gt=0, le=1, description="share of every policy's weight spread over all arms"
-    )
+    learners: dict[Name, LearnerSpec] = Field(max_length=100)
+    floor: float = Field(gt=0, le=1, description="share of every policy's weight spread over all arms")
     variants: dict[Name, Variant] = Field(min_length=1, max_length=100)
     experiment: Experiment = Experiment()
     examination: Examination | None = None
     evaluation: Evaluation = Evaluation()
     uplift: Uplift | None = None
     insights: Insights | None = None
-    gate: Gate = NO_GATE
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Issue:
-        require_what_makes_slates(self.model_fields_set, bool(self.scored) or not self.allocation)
-        return self
+    gate: Gate
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Issue:
@@ -168,6 +155,7 @@ class Issue(SlateGoals):
             [each.metric for each in asked.guardrails],
             self.context,
             self.logs.signals is not None,
+            self.evaluation.folds,
         )
         windows = {
             "training.window_days": self.training.window_days,

@@ -155,10 +155,6 @@ class Rewards(Strict):
         return self.windows.get(kind, self.window)
 
 
-NO_REWARDS = Rewards.model_construct(values={}, window=timedelta(days=1), skew=timedelta(minutes=5))
-"""Of an issue that credits nothing to what it shows, for it does not choose it."""
-
-
 def require_matured(rewards: Rewards, windows_days: Mapping[str, int]) -> None:
     """Raise ValueError, naming the key of `windows_days`, unless some of the days that a night reads are
     older than the longest window."""

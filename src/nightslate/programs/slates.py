@@ -122,18 +122,3 @@ def _require_feature(
     if types.get(name) != kind:
         there = [known for known, known_kind in types.items() if known_kind == kind]
         raise ValueError(f"{key}: {name!r} is not a {kind} of logs.arm_features (there: {there})")
-
-
-_MAKES_SLATES = ("slots", "depth", "rewards", "learners", "floor", "gate")
-
-
-def require_what_makes_slates(said: Collection[str], slates: bool) -> None:
-    """Raise ValueError, naming the key, unless all that slates are made by is said, or, where there are none,
-    nothing of it."""
-    for key in _MAKES_SLATES:
-        if slates and key not in said:
-            raise ValueError(f"{key}: it is needed to make slates, and not said")
-        if not slates and key in said:
-            raise ValueError(
-                f"{key}: an allocation says who is in which variant, and no variant has slates; leave it out"
-            )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from nightslate.errors import SpecError
+from nightslate.programs.allocable import with_what_makes_slates
 from nightslate.programs.computable import require_computable
 from nightslate.programs.contacts import ContactRules, require_answerable
 from nightslate.programs.contexts import known_of_users
@@ -70,7 +71,10 @@ class Program(Strict):
             reserved = [key for key in (*OF_THE_PROGRAM, "contacts", "sends", "name") if key in issue]
             if reserved:
                 raise ValueError(f"issues.{name}: {reserved[0]} is said once, for the whole program")
-        whole = {name: {**for_all, **issue, **of_program, "name": name} for name, issue in issues.items()}
+        whole = {
+            name: with_what_makes_slates({**for_all, **issue, **of_program, "name": name})
+            for name, issue in issues.items()
+        }
         return {**own, "issues": whole}
 
     @model_validator(mode="after")

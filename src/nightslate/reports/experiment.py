@@ -156,7 +156,7 @@ def _interactions(readouts: pa.Table) -> list[Row]:
     """One of each metric, variant and column, by the method that is most precise."""
     known = readouts.filter(pc.is_valid(readouts["interaction_p"]))
     found: dict[tuple[Any, ...], Row] = {}
-    for row in known.sort_by([("method", "descending")]).to_pylist():  # "difference" before "cuped"
+    for row in known.sort_by([("method", "descending")]).to_pylist():  # "difference", "cuped", "aipw"
         if row["method"] != "naive":
             found[row["metric"], row["variant"], row["segment"]] = row
     return sorted(found.values(), key=lambda row: (row["segment"], row["metric"], row["variant"]))
@@ -188,7 +188,7 @@ def _compared(readouts: pa.Table, scope: str, period: str) -> list[Compared]:
                 n=plain["n"],
                 mean=plain["mean"],
                 of_control=control["mean"] if control else None,
-                best=by_method.get("cuped", plain),
+                best=by_method.get("aipw", by_method.get("cuped", plain)),
                 naive=by_method.get("naive"),
                 adaptive=by_method.get("adaptive"),
                 segment="" if segment is None else f"{segment} {value or 'missing'}",

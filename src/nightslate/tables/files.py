@@ -1,6 +1,7 @@
 """Reads one file of a table; here, and in an engine's workers, which have no snapshot."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -48,9 +49,27 @@ def rows_of_file(
     """The rows with the columns of `schema`, which has `user_id` where some users alone are wanted.
     `partition` has the values that all rows share. A column that is younger than the file is null in all of
     its rows. Raises DamageError where it is missing or damaged."""
-    try:
+    with _damage_named(path):
         rows = _read(path, schema, partition, users)
         return rows if users is None else rows.filter(users.holds(rows[USER]))
+
+
+def may_have_any(path: Path, column: str) -> bool:
+    """Whether a file may have a value in a column, by what its footer says; lists without items are none.
+    Raises DamageError where it is missing or damaged."""
+    with _damage_named(path):
+        footer = pq.read_metadata(path)
+        there = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
+        places = [there[name] for name in (column, items_of(column)) if name in there]
+        groups = (footer.row_group(number) for number in range(footer.num_row_groups))
+        known = [group.column(place).statistics for group in groups for place in places if group.num_rows]
+        return any(each is None or each.num_values for each in known)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except pa.ArrowMemoryError:
         raise
     except FileNotFoundError as error:

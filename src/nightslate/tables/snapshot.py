@@ -13,7 +13,7 @@ from nightslate.contracts import Contract, arrow
 from nightslate.contracts.contract import ISSUE
 from nightslate.tables import damage
 from nightslate.tables.damage import notes_of
-from nightslate.tables.files import rows_of_file
+from nightslate.tables.files import may_have_any, rows_of_file
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class Snapshot:
         """The rows of the days from `since` to `until`, both included, in the order of `files`."""
         tables = [self.rows_of(file, columns) for file in self.files(since, until)]
         return pa.concat_tables([self._schema(columns).empty_table(), *tables])
+
+    def may_have_any(self, column: str, since: date, until: date) -> bool:
+        """Whether rows of the days from `since` to `until`, both included, may have a value in a column, by
+        the footers of their files."""
+        return any(may_have_any(file.path, column) for file in self.files(since, until))
 
     def rows_of(self, file: DataFile, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one of the files."""

@@ -49,7 +49,7 @@ experiment:
     floor: 0.05
     rules: [{when: beta == yes, variant: treatment}]
     signals: [{name: outage, do: stop, least: 2}, {name: outage, do: reduce, factor: 0.5}]
-evaluation: {folds: 2}
+evaluation: {folds: 3}
 """
 
 

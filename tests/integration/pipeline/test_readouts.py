@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pyspark.sql import SparkSession
 from scipy import stats
 
 from nightslate.engines.spark import SparkEngine
+from nightslate.kernels.buckets import buckets_of
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.night import IssueNight
@@ -278,6 +280,72 @@ def test_both_engines_read_out_the_same(home: Path, spark: SparkSession) -> None
     run_step("readout", night(home, 5).on(SparkEngine(spark)))
     assert all(local)
     assert local == [rows(home, table).filter(ds=DAYS[5]).rows() for table in tables]
+
+
+@pytest.fixture
+def by_user(home: Path) -> Iterator[pl.DataFrame]:
+    """Probabilities of users' own beside their first assignments: those of a segment, and of some of the old
+    variant that they could be in no other. It gives them by user."""
+    table, found = night(home, 5).table("assignments"), []
+    before = table.snapshot()
+    for day in DAYS[1:4]:
+        assigned = before.to_arrow(day, day).drop_columns(["slate_date"])
+        users, code = pl.from_arrow(assigned), pl.col("user_id").str.slice(0, 4).str.to_integer(base=16)
+        own = pl.when(code % 3 == 0).then(pl.lit([0.3, 0.7])).when(code % 3 == 1).then(pl.lit([0.5, 0.5]))
+        never = (code % 9 == 0) & (pl.col("variant") == "old")
+        users = users.with_columns(probabilities=pl.when(never).then(pl.lit([0.0, 1.0])).otherwise(own))
+        found.append(users.with_columns(slate_date=day))
+        attempt, changed = table.begin(day), users.to_arrow().cast(assigned.schema)
+        bucket = buckets_of(changed, 2)
+        files = [attempt.write(changed.filter(pa.array(bucket == place)), place) for place in (0, 1)]
+        table.publish(attempt.seal(files), {})
+    yield pl.concat(found).group_by("user_id", maintain_order=True).first()
+    for day in DAYS[1:4]:
+        table.rollback(day, before.version)
+
+
+def test_probabilities_of_users_own_are_what_they_weigh_by(
+    home: Path, by_user: pl.DataFrame, spark: SparkSession
+) -> None:
+    said = read_out(home, 4)
+    told = rewards_by_user(home, DAYS[4]).drop("probabilities", "probability").filter(pl.col("exposed"))
+    share = pl.when(pl.col("slate_date") < DAYS[3]).then(0.2).otherwise(0.6)
+    told = told.join(by_user.select("user_id", "probabilities"), on="user_id", how="left")
+    new = pl.col("probabilities").list.get(0).fill_null(share)
+    told = told.with_columns(new=new).with_columns(
+        probability=pl.when(pl.col("variant") == "new").then("new").otherwise(1 - pl.col("new"))
+    )
+    outside = told.filter(pl.col("new") == 0).height
+    told = told.filter(pl.col("new") > 0)
+    found = rows(home, "readouts").filter(
+        pl.col("segment").is_null(), ds=DAYS[4], period="cumulative", metric="reward", scope="exposed"
+    )
+    assert set(found["method"]) == {"difference", "cuped", "naive", "aipw", "adaptive"}
+    means = {
+        name: np.average(mine["reward"], weights=1 / mine["probability"])
+        for (name,), mine in told.group_by("variant")
+    }
+    weighted = found.filter(method="difference", variant="new").row(0, named=True)
+    assert weighted["n"] == told.filter(variant="new").height
+    assert weighted["effect"] == pytest.approx(means["new"] - means["old"], rel=1e-9)
+    control = found.filter(variant="old", method="difference").row(0, named=True)
+    assert (control["n"], control["mean"]) == (told.filter(variant="old").height, pytest.approx(means["old"]))
+    for method in ("aipw", "adaptive"):
+        row = found.filter(method=method).row(0, named=True)
+        assert row["effect"] == pytest.approx(weighted["effect"], abs=weighted["stderr"])
+        assert row["anytime_lower"] < row["lower"] < row["effect"] < row["upper"]
+    (row,) = rows(home, "readout_decisions").filter(ds=DAYS[4]).to_dicts()
+    assert outside > 5
+    assert row["reasons"][-1] == (
+        f"{outside} of {row['exposed']} exposed users could not be both in new and in old (a probability of"
+        " 0): they are outside of what is said of new"
+    )
+    assert row["reasons"][-1] in said
+    segments = rows(home, "readouts").filter(ds=DAYS[4], method="aipw", segment="segment", metric="reward")
+    assert segments["segment_value"].to_list() == ["app", "web"]
+    local = rows(home, "readouts").filter(ds=DAYS[4]).rows()
+    run_step("readout", night(home, 4).on(SparkEngine(spark)))
+    assert rows(home, "readouts").filter(ds=DAYS[4]).rows() == local
 
 
 def test_users_count_once_their_window_is_over(home: Path) -> None:

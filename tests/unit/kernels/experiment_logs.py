@@ -83,10 +83,31 @@ def logs(seed: int) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def with_own_probabilities(
+    rows: dict[str, list[dict[str, Any]]], seed: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Of a third of users nothing but the shares of the day, of others their own, now and then 0."""
+    dice, found = np.random.default_rng(seed), dict[str, list[float] | None]()
+    changed = []
+    for row in rows["assignments"]:
+        other = float(dice.choice([0.0, 0.1, 0.4, 0.7], p=[0.1, 0.3, 0.3, 0.3]))
+        own = [other, other]
+        own[VARIANTS.index(row["variant"])] = 1 - other
+        first = found.setdefault(row["user_id"], None if dice.random() < 1 / 3 else own)
+        changed.append({**row, "probabilities": first if row["experiment"] == SALT else None})
+    return {**rows, "assignments": changed}
+
+
 def tables(rows: dict[str, list[dict[str, Any]]]) -> dict[str, pa.Table]:
     text, number = pa.string(), pa.float64()
     schemas = {
-        "assignments": {"user_id": text, "experiment": text, "variant": text, "slate_date": pa.date32()},
+        "assignments": {
+            "user_id": text,
+            "experiment": text,
+            "variant": text,
+            "slate_date": pa.date32(),
+            "probabilities": pa.list_(number),
+        },
         "impressions": {
             **dict.fromkeys(("impression_id", "user_id", "variant", "arm_id", "device"), text),
             "occurred_at": INSTANT,

@@ -91,7 +91,10 @@ class OneByOne:
                 continue
             if device != "any" and self.device(user, since) != device:
                 continue
-            weight = 1 / SHARES[row["slate_date"]][VARIANTS.index(variant)] if figure.weighted else 1.0
+            probabilities = row.get("probabilities") or SHARES[row["slate_date"]]
+            if min(probabilities) == 0:
+                continue
+            weight = 1 / probabilities[VARIANTS.index(variant)] if figure.weighted else 1.0
             if figure.period == "before":
                 before = since - timedelta(days=5)
                 values.append([weight * self.counted(said, user, before, before, since), weight])

@@ -26,7 +26,10 @@ BANDIT = {
     "dashboard": {"report"},
     "data_docs": {"publish"},
 }
-LANDED = {"impressions", "outcomes", "users", "arms", "references", "activity"}
+LANDED = {"impressions", "outcomes", "users", "arms", "references", "activity", "signals"}
+BY_COMMANDS = {"stops"}
+OF_ROLLOUTS = {"allocate", "assign"}
+"""Steps of programs without slates, in place of those that make them."""
 
 
 def program(**changed):
@@ -49,6 +52,23 @@ def program(**changed):
 def sequence():
     return program(
         sequence={"gap": "2d"}, learners={"uniform": {"kind": "uniform"}, "q": {"kind": "fitted_q"}}
+    )
+
+
+def rollout():
+    external = {name: {"share": 0.5, "policy": "external"} for name in ("old", "new")}
+    asked = {
+        "control": "old",
+        "metrics": {"orders": {"source": "outcomes", "window": "7d"}},
+        "allocation": {"range": 0.4, "score": {"benefit": "orders", "models": {"m": {"kind": "linear"}}}},
+    }
+    return Program(
+        program="shop",
+        description="a shop",
+        start_date=date(2026, 11, 16),
+        logs={"propensity": "marginal"},
+        variants=external,
+        experiment=asked,
     )
 
 
@@ -183,13 +203,34 @@ def test_what_is_staged_is_no_slate_to_its_readers():
     assert all("slates" in readers[name] for name in ("report", "data_docs"))
 
 
-def test_every_table_that_is_read_is_written_by_a_step_before():
-    written = set()
-    for step in STEPS:
-        assert {*step.reads} <= written, step.name
-        assert written.isdisjoint(step.writes), step.name
+@pytest.mark.parametrize(
+    ("steps", "as_of_before"),
+    [
+        ([step for step in STEPS if step.name not in OF_ROLLOUTS], set()),
+        ([task.step for task in plan(rollout())], {"assignments", "allocations"}),
+    ],
+    ids=["slates", "rollouts"],
+)
+def test_every_table_that_is_read_is_written_by_a_step_before(steps, as_of_before):
+    """A rollout's readout is of what nights before have assigned, and tonight's goes by it."""
+    written, of_others = set(as_of_before), {table for step in STEPS for table in step.writes}
+    for step in steps:
+        of_others -= {*step.writes}
+    for step in steps:
+        assert {*step.reads} <= written | of_others, step.name
+        assert (written - as_of_before).isdisjoint(step.writes), step.name
         written |= {*step.writes}
-    assert {table for step in STEPS for table in step.looks_up} <= written
+    assert {table for step in steps for table in step.looks_up} <= written | of_others | BY_COMMANDS
+
+
+def test_a_rollout_says_who_is_in_which_variant_once_it_knows_what_they_were_worth():
+    assert edges(rollout()) == {
+        "ingest": set(),
+        "readout": {"ingest"},
+        "allocate": {"readout"},
+        "assign": {"allocate"},
+        "data_docs": {"assign"},
+    }
 
 
 @pytest.mark.parametrize("step", STEPS, ids=STEP_NAMES)

@@ -84,6 +84,13 @@ def test_of_two_methods_the_more_precise_one_leads_and_the_biased_one_stands_bes
     assert "+0.210 to +0.670" in html
 
 
+def test_augmented_effects_lead():
+    rows = [row(), row(method="cuped", effect=0.45), row(method="aipw", effect=0.47), row(variant="old")]
+    html = shown(rows)
+    assert "<b>+0.470</b>" in html
+    assert "+0.450" not in html
+
+
 def test_whether_effects_last_is_said_of_each_variant():
     parts = {"first": 0.9, "later": 0.2, "change": -0.7}
     rows = [

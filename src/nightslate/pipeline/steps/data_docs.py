@@ -26,15 +26,15 @@ def run(
     activity: Table,
     signals: Table,
     slates: Table,
+    assignments: Table,
 ) -> str:
     """Writes reports/expectations/<program>."""
+    published = slates if night.program.makes_slates else assignments
     tables = {
         table.contract.name: table
-        for table in (impressions, outcomes, users, arms, references, activity, signals, slates)
+        for table in (impressions, outcomes, users, arms, references, activity, signals, published)
     }
-    days = dict.fromkeys(night.program.logs.names, night.ds)
-    if night.program.makes_slates:
-        days["slates"] = night.slate_date
+    days = {**dict.fromkeys(night.program.logs.names, night.ds), published.contract.name: night.slate_date}
     samples = {
         f"{night.name} {name} {day}": (_sample(tables[name], day), tables[name].contract)
         for name, day in days.items()

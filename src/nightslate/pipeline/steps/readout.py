@@ -11,7 +11,8 @@ from nightslate.core.experiments import Decision
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
 from nightslate.pipeline.night import IssueNight
-from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, waiting_row
+from nightslate.pipeline.readout_augmented import augmented_states
+from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, outside_in_words, waiting_row
 from nightslate.pipeline.readout_fatigue import fatigue_rows
 from nightslate.pipeline.readout_health import by_segment, differences_before, faults, sample_ratio_rows
 from nightslate.pipeline.readout_inputs import (
@@ -54,7 +55,7 @@ def run(
     if speaks != night.issue.name:
         return f"{f'as of {speaks}, of all issues together' if speaks else 'no metrics are declared'}"
     tables = ReadoutTables(assignments, allocations, impressions, outcomes, credits, activity, features, arms)
-    dealt = allocated(night, allocations)
+    dealt = allocated(night, allocations, assignments)
     written = {readouts: Rows(), sample_ratios: Rows(), readout_decisions: Rows(), fatigue: Rows()}
     if why := _waits_for(night, dealt):
         written[readout_decisions] = [waiting_row(night, why)]
@@ -63,16 +64,17 @@ def run(
         asked = readout_of(night, tables, dealt)
         work = work_of(night, tables, asked)
         readout = with_quantiles(night, asked, work)
-        states = night.engine.fold(readout.initial(), readout.update, work)
+        states = dict[Any, Any](night.engine.fold(readout.initial(), readout.update, work))
+        states |= augmented_states(night, readout, work, states)
         found = by_segment(states[SAMPLE_RATIOS])
         wrong = [*_otherwise_made(night, dealt, readout, tables)]
         wrong += faults(night, dealt, states[COUNTS], found)
         written[readouts] = readout_rows(night, dealt, states)
         wrong += differences_before(written[readouts])
         verdict = decided(night, dealt, states, wrong)
-        if not wrong:
-            notes = novelty_in_words(night, written[readouts])
-            verdict = replace(verdict, reasons=(*verdict.reasons, *notes))
+        notes = [*outside_in_words(night, dealt, states[COUNTS])]
+        notes += [] if wrong else novelty_in_words(night, written[readouts])
+        verdict = replace(verdict, reasons=(*verdict.reasons, *notes))
         written[sample_ratios] = [*sample_ratio_rows(night, dealt, found)]
         written[fatigue] = [*fatigue_rows(night, dealt, states)]
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]

@@ -86,26 +86,6 @@ def test_a_ratio_is_that_of_two_sums():
     assert found.stderr == pytest.approx(plain.stderr, rel=0.02)
 
 
-def test_two_days_at_a_percent_and_at_half_have_the_right_sign():
-    """Kohavi's example: on both days the treatment is worse, and on the whole it converts more."""
-    counts = [  # day, variant, users, conversions
-        (0, 0, 990_000, 20_000),
-        (0, 1, 10_000, 230 - 40),
-        (1, 0, 500_000, 5_000),
-        (1, 1, 500_000, 5_000 - 500),
-    ]
-    users_of_days = Moments.initial((2, 2), 3)
-    probabilities = np.array([[0.99, 0.01], [0.5, 0.5]])
-    for day, variant, users, conversions in counts:
-        values = np.repeat([1.0, 0.0], [conversions, users - conversions])
-        own = probabilities[day, variant]
-        columns = np.stack([values, np.ones(users), np.ones(users)], axis=1) / own
-        users_of_days = users_of_days.update(np.full(users, day * 2 + variant), columns)
-    n = np.array([1_000_000, 1_000_000])
-    daily = DailyShares(n, n[:, None] / probabilities)
-    assert adaptive_difference(users_of_days, daily, 0, 1, 0.95).upper < 0
-
-
 def test_a_day_without_one_of_both_tells_nothing():
     rng = np.random.default_rng(3)
     day = np.repeat([0, 1], 1_000)

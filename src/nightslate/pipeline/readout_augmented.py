@@ -1,0 +1,109 @@
+"""Augmented effects, where users have probabilities of their own: two passes more over the logs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nightslate.core.experiments import Difference, Moments, augmented_difference, value_of
+from nightslate.core.experiments.outcome_model import OutcomeModels
+from nightslate.engines import Work
+from nightslate.kernels.augmented_readouts import DAYS, PLACES, SHARES, Augmented, Scored, Scores
+from nightslate.kernels.comparable_users import pairs
+from nightslate.kernels.experiment_users import Allocated
+from nightslate.kernels.named_states import MomentsByName, Place
+from nightslate.kernels.readouts import Figure, Readout
+from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.readout_columns import same, shown, told
+
+_VALUES = 20
+"""Of a segment's column, by so many values, those of the most users, models tell users apart."""
+
+_EVEN = np.ones(1)
+"""All users are of one day."""
+
+
+def augmented_states(
+    night: IssueNight, readout: Readout, work: Work, states: Mapping[Any, Any]
+) -> dict[Scored, Any]:
+    """The sums over users' scores; none where the shares of the day are the probabilities of all."""
+    if not readout.allocated.by_user:
+        return {}
+    augmented = Augmented(readout, str(night.issue.experiment.control), _values(night, states))
+    sums = night.engine.fold(augmented.initial(), augmented.update, work)
+    models = {outcome: OutcomeModels.of(found) for outcome, found in sums.items()}
+    scores = Scores(augmented, models)
+    return dict(night.engine.fold(scores.initial(), scores.update, work))
+
+
+def augmented_rows(
+    night: IssueNight, dealt: Allocated, states: Mapping[Any, Any]
+) -> Iterator[dict[str, Any]]:
+    """Of the table `readouts`: overall and by segment, and overall of days weighted by what they tell."""
+    for key in (each for each in states if isinstance(each, Scored) and each.of == PLACES):
+        figure = Figure(key.metric, key.scope, "cumulative")
+        effects = {("aipw", *place): found for place, found in augmented_effects(night, key, states).items()}
+        effects |= {("adaptive", *place): found for place, found in _of_days(night, key, states).items()}
+        paired = pairs(states[figure], str(night.issue.experiment.control))
+        known = {*shown({place: moments for place, (moments, _) in paired.items()})}
+        for (method, variant, column, value), found in effects.items():
+            if (variant, column, value) not in known:
+                continue
+            mine = value_of(paired[variant, column, value][0])
+            yield {
+                **same(night, dealt.since, figure),
+                "variant": variant,
+                "segment": column,
+                "segment_value": value,
+                "period": figure.period,
+                "n": mine.n,
+                "mean": mine.value,
+                "method": method,
+                **told(found),
+            }
+
+
+def augmented_effects(night: IssueNight, key: Scored, states: Mapping[Any, Any]) -> dict[Place, Difference]:
+    """Of the users of each place of whom some are in the variant and some in the control."""
+    confidence = night.issue.evaluation.confidence
+    found: MomentsByName = states[key]
+    paired = pairs(states[Figure(key.metric, key.scope, "cumulative")], str(night.issue.experiment.control))
+    effects = dict[Place, Difference]()
+    for place, scores in sorted(found.states.items(), key=repr):
+        treatment, control = paired.get(place, (None, None))
+        if treatment is not None and control is not None:
+            values = value_of(control), value_of(treatment)
+            effects[place] = augmented_difference(scores, _EVEN, *values, confidence)
+    return effects
+
+
+def _of_days(night: IssueNight, key: Scored, states: Mapping[Any, Any]) -> dict[Place, Difference]:
+    """Of all users, days weighted by how much their shares let them tell."""
+    place, shares = (key.variant, None, None), states[replace(key, of=SHARES)]
+    paired = pairs(states[Figure(key.metric, key.scope, "cumulative")], str(night.issue.experiment.control))
+    treatment, control = paired.get(place, (None, None))
+    if treatment is None or control is None:
+        return {}
+    values, confidence = (value_of(control), value_of(treatment)), night.issue.evaluation.confidence
+    moments: Moments = states[replace(key, of=DAYS)]
+    return {place: augmented_difference(moments, shares.weights(0, 1), *values, confidence)}
+
+
+def _values(night: IssueNight, states: Mapping[Any, Any]) -> dict[str, list[str | None]]:
+    """By column of a segment the values that models tell users apart by: it does not matter to effects which,
+    as long as they were known before."""
+    asked = night.issue.experiment
+    found: MomentsByName = states[Figure(asked.foremost, "exposed", "cumulative")]
+    users = dict[str, Counter[str | None]]((column, Counter()) for column in asked.told_apart_by)
+    for (_, column, value, *_), moments in found.states.items():
+        if column is not None:
+            users[column][value] += int(moments.n)
+    return {column: _of_most(counts) for column, counts in users.items()}
+
+
+def _of_most(counts: Counter[str | None]) -> list[str | None]:
+    return sorted(counts, key=lambda value: (-counts[value], repr(value)))[:_VALUES]
