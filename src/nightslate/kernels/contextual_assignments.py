@@ -44,8 +44,9 @@ class ContextualAssignment:
     """Who is in which variant on a day. variants: by name, in order; limits: between what their shares move;
     effects: what signals do to users of a region, and of all others (None); region: the column of contexts
     that says where a user is; rules: conditions, and the variant of whom they hold for, the later ones over
-    the earlier. update: which update within the day this is, 0 of the night's own: then what was before is of
-    the day itself, nothing but what is stopped and signals move shares, and the draw is another one."""
+    the earlier; least_move: what shares have to be off by to move. update: which update within the day this
+    is, 0 of the night's own: then what was before is of the day itself, nothing but what is stopped and
+    signals move shares, and the draw is another one."""
 
     issue: str
     salt: str
@@ -55,6 +56,7 @@ class ContextualAssignment:
     effects: Mapping[str | None, SignalEffect] = field(default_factory=lambda: {None: NO_EFFECT})
     region: str | None = None
     rules: Sequence[tuple[Condition, str]] = ()
+    least_move: float = 0.0
     sticky: bool = True
     update: int = 0
 
@@ -110,7 +112,14 @@ class ContextualAssignment:
         wanted = shares_under(SignalEffect("hold"), self.limits, past.shares, wanted, absent)
         for effect, there in self.by_region(users, ids):
             wanted = shares_under(effect, self.limits, past.shares, wanted, there)
-        return within_step(past.shares, wanted, self.limits.range)
+        return within_step(past.shares, self._kept_if_near(past.shares, wanted), self.limits.range)
+
+    def _kept_if_near(self, before: Floats, wanted: Floats) -> Floats:
+        """(n, k) the shares of before, of users of whom none is wanted off by much, or gone."""
+        off = np.abs(wanted - before).max(axis=1, initial=0.0)
+        gone = ((wanted == 0) & (before > 0)).any(axis=1)
+        near = (off <= self.least_move) & ~gone  # of who comes anew it is not a number
+        return np.where(near[:, None], before, wanted)
 
     def probabilities(self, past: Past, shares: Floats) -> Floats:
         """(n, k) of each variant, given those of the days before."""

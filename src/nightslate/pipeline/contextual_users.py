@@ -46,6 +46,7 @@ def contextual_users(
         effects=control.effects,
         region=region,
         rules=rules,
+        least_move=asked.least_move,
         sticky=asked.sticky,
         update=control.update,
     )
