@@ -205,7 +205,7 @@ def layered(
     layers: Sequence[alt.Chart | alt.LayerChart | alt.FacetChart], height: int, *, apart: bool = False
 ) -> alt.LayerChart:
     """The layers as one chart; apart: with colours and shapes of each layer's own."""
-    chart: alt.LayerChart = alt.layer(*layers).properties(width=WIDTH, height=height)
+    chart = alt.layer(*layers).properties(width=WIDTH, height=height)
     if apart:
         chart = chart.resolve_scale(color="independent", shape="independent")
     configured: alt.LayerChart = chart.configure(**_config("transparent"))

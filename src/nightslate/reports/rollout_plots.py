@@ -189,14 +189,15 @@ def _bars(drawn: Sequence[Row], title: str, lines: Mapping[str, float]) -> alt.L
     if not drawn:
         return None
     base = alt.Chart(inline(drawn)).encode(color=_colour("variant", list(lines), "treatment"))
+    x = x_axis("from", title, zero=True)
     bars = base.mark_bar(opacity=0.75 if len(lines) == 1 else 0.5, binSpacing=1).encode(
-        x=x_axis("from", title),
+        x=x,
         x2="to:Q",
         y=alt.Y("users:Q", title="users (%)", stack=None),
         y2=alt.Y2Datum(0),
     )
     at = [{"from": value} for value in dict.fromkeys(lines.values())]
-    rule = alt.Chart(inline(at)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=x_axis("from", title))
+    rule = alt.Chart(inline(at)).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=x)
     return layered([bars, rule], _LOW)
 
 
