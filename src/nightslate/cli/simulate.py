@@ -31,7 +31,8 @@ def simulate(
     home: Annotated[Path, typer.Option(help="An empty warehouse for it.", show_default=False)],
     days: Annotated[int, typer.Option(min=1, help="Days to play, each with its night.")] = 30,
     users: Annotated[
-        int, typer.Option(min=100, help="Participants on board on any day, or customers in a cohort.")
+        int,
+        typer.Option(min=100, help="Participants on board, customers in a cohort, or users who ever come."),
     ] = 8000,
     seed: Annotated[int, typer.Option(min=0, help="Of the world and all that happens in it.")] = 1,
     served: Annotated[
@@ -49,7 +50,6 @@ def simulate(
 
     def work() -> None:
         from nightslate.worlds.play import Play, write
-        from nightslate.worlds.results_page import headline
 
         program = programs.find(world)
         play = Play(program, home.absolute(), users, seed, engine_for(program), served)
@@ -67,6 +67,6 @@ def simulate(
                 ),
             )
         console.print(f"page     {write(report, home.absolute() / 'reports' / world)}", soft_wrap=True)
-        console.print(headline(report.results), soft_wrap=True, highlight=False)
+        console.print(report.headline, soft_wrap=True, highlight=False)
 
     exit_by_kind(work)

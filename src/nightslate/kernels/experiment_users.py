@@ -26,6 +26,9 @@ Scope = Literal["assigned", "exposed"]
 ASSIGNMENT_COLUMNS = ("user_id", "experiment", "variant", "slate_date")
 OWN = "probabilities"
 """The column of assignments that has a user's own probabilities, where an allocation follows the context."""
+_MORNING = {"morning_variant": "variant", "morning_probabilities": OWN}
+"""What the night drew, of users whom an update within the day moved; and what it stands beside."""
+
 SHOWN_COLUMNS = ("impression_id", "user_id", "occurred_at", "variant", "arm_id")
 
 DAY = microseconds(timedelta(days=1))
@@ -61,7 +64,7 @@ class Allocated:
     @property
     def assignment_columns(self) -> tuple[str, ...]:
         """What is read of assignments."""
-        return (*ASSIGNMENT_COLUMNS, *([OWN] if self.by_user else []))
+        return (*ASSIGNMENT_COLUMNS, *((OWN, *_MORNING) if self.by_user else ()))
 
     def of_days(self, days: Ints) -> Floats:
         """(n, k) the shares on these days (n,), counted from 1970."""
@@ -113,6 +116,16 @@ def with_former_variant(impressions: pa.Table, assignments: pa.Table, salt: str,
     return impressions.append_column(FORMER, variants.take(pa.array(place, mask=place < 0)))
 
 
+def _as_the_night_drew(assignments: pa.Table) -> pa.Table:
+    """Before any update within the day: who was first assigned on it may have been shown that variant."""
+    for name, now in _MORNING.items():
+        if name in assignments.column_names:
+            place = assignments.column_names.index(now)
+            drawn = pc.coalesce(assignments[name], assignments[now])
+            assignments = assignments.set_column(place, now, drawn)
+    return assignments
+
+
 @dataclass(frozen=True, eq=False)
 class ExperimentUsers:
     """Of u users their ids; the place (u,) of the variant of the first assignment, which each stays in; the
@@ -134,7 +147,7 @@ class ExperimentUsers:
     def of(cls, allocated: Allocated, assignments: pa.Table, impressions: pa.Table) -> Self:
         """Those among some users, given their assignments in the order of days. Raises InvalidInputError
         where someone is in a variant with probability 0."""
-        mine = assignments.filter(pc.equal(assignments["experiment"], allocated.salt))
+        mine = _as_the_night_drew(assignments.filter(pc.equal(assignments["experiment"], allocated.salt)))
         ids = pc.unique(mine[USER])
         ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
         _, begin = np.unique(place_in(mine[USER], ids), return_index=True)

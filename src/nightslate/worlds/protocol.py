@@ -11,7 +11,7 @@ from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.programs import Program
-from nightslate.worlds.results import Results
+from nightslate.worlds.results import Row
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,21 @@ class Setup:
             )
 
 
+class Figures(Protocol):
+    """What a simulation found, as it is kept beside its page."""
+
+    def as_json(self) -> Row:
+        """What the JSON file holds."""
+
+
 @dataclass(frozen=True)
 class Report:
-    """What a simulation found in the end: its figures, and the page about them, one HTML document."""
+    """What a simulation found in the end: its figures, the page about them, one HTML document, and what that
+    begins with, a sentence."""
 
-    results: Results
+    results: Figures
     page: str
+    headline: str
 
 
 class Simulation(Protocol):

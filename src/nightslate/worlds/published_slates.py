@@ -48,6 +48,12 @@ def users_of_variant(folder: Path, day: date, variant: str) -> pa.Array:
     return assigned.filter(pc.equal(assigned["variant"], variant))["user_id"].combine_chunks()
 
 
+def assignments_of_day(folder: Path, day: date) -> pa.Table:
+    """Which variant users are in on a day: user_id, variant, probability and shares; of a program with one
+    issue. `folder`: of the table of assignments, which may not be there yet."""
+    return _of_day("assignments", folder, day, ("user_id", "variant", "probability", "shares"))
+
+
 def _of_day(table: str, folder: Path, day: date, columns: tuple[str, ...]) -> pa.Table:
     if not DeltaTable.is_deltatable(str(folder)):
         return arrow.types(map(load(table).column, columns)).empty_table()

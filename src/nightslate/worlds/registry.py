@@ -6,7 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nightslate.worlds import marketing_templates, next_best_action, onboarding_401k, proactive_assistance
+from nightslate.worlds import (
+    marketing_templates,
+    next_best_action,
+    onboarding_401k,
+    proactive_assistance,
+    rollout_allocation,
+)
 
 if TYPE_CHECKING:
     from nightslate.worlds.protocol import StartSimulation
@@ -16,4 +22,5 @@ WORLDS: Mapping[str, StartSimulation] = {
     "next_best_action": next_best_action.start,
     "proactive_assistance": proactive_assistance.start,
     "marketing_templates": marketing_templates.start,
+    "rollout_allocation": rollout_allocation.start,
 }

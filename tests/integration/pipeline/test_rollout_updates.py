@@ -120,3 +120,22 @@ def test_what_can_t_be_stopped_is_named(tmp_path: Path) -> None:
         stop(rollout.night(tmp_path), "nobody", "anna", "why not", NOON)
     with pytest.raises(SpecError, match="lacks the key `updates`"):
         updating.run(rollout.night(tmp_path))
+
+
+def test_a_readout_goes_by_what_the_night_drew(tmp_path: Path) -> None:
+    """All are in the control by the time that the day is over, and half of them were shown the treatment."""
+    played(tmp_path)
+    drawn = dict(rollout.assigned(tmp_path, 0).select("raw", "variant").iter_rows())
+    stop(rollout.night(tmp_path), "treatment", "anna", "payments fail", NOON)
+    rollout.land(tmp_path, 1, variants=drawn)
+    for number in (1, 2, 3):
+        if number > 1:
+            rollout.land(tmp_path, number)
+        for step in ("ingest", "readout", "allocate", "assign"):
+            run_step(step, rollout.night(tmp_path, number))
+    found = rollout.rows(tmp_path, "readouts").filter(metric="bought", scope="assigned", method="difference")
+    counts = found.filter(
+        (pl.col("period") == "cumulative") & (pl.col("ds") == rollout.START + timedelta(days=3))
+    )
+    expected = pl.Series(list(drawn.values())).value_counts()
+    assert dict(counts.select("variant", "n").iter_rows()) == dict(expected.iter_rows())

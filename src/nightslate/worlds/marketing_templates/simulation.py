@@ -30,6 +30,7 @@ from nightslate.worlds.marketing_templates.world import WEEK, World
 from nightslate.worlds.night_results import estimates_beside_truth, gate_looks, mean_over_cohorts
 from nightslate.worlds.protocol import Report, Setup
 from nightslate.worlds.results import HEADLINE_DAYS, PERSONALISED, RANDOMISED, Row
+from nightslate.worlds.results_page import headline
 
 
 class MarketingSimulation:
@@ -102,7 +103,7 @@ class MarketingSimulation:
             unsubscribed=_dated(dated, self._records.unsubscribed()),
             groups=self._records.groups(),
         )
-        return Report(results, page(results))
+        return Report(results, page(results), headline(results))
 
     def _variants(self) -> AnyArray:
         """(n,): the variant of the experiment that each customer is in, whether or not there is a slate."""

@@ -26,6 +26,7 @@ from nightslate.worlds.next_best_action.world import World
 from nightslate.worlds.night_results import estimates_beside_truth, gate_looks, mean_over_cohorts
 from nightslate.worlds.protocol import Report, Setup
 from nightslate.worlds.results import HEADLINE_DAYS, PERSONALISED, RANDOMISED, Row
+from nightslate.worlds.results_page import headline
 
 TRUTH_CUSTOMERS = 20_000
 """Customers on whom the true value of a policy is measured; all policies meet the same ones."""
@@ -89,7 +90,7 @@ class CampaignSimulation:
             sweep=[] if swept is None else sweep_beside_truth(swept, self._truth_world),
             swept=None if swept is None else swept.ds.isoformat(),
         )
-        return Report(results, page(results))
+        return Report(results, page(results), headline(results))
 
     def _over(self) -> list[Cohort]:
         """The cohorts whose campaign is over, the oldest first."""

@@ -24,6 +24,7 @@ from nightslate.worlds.onboarding_401k.responses import responses
 from nightslate.worlds.onboarding_401k.truth import Truth
 from nightslate.worlds.onboarding_401k.world import World
 from nightslate.worlds.protocol import Report, Setup
+from nightslate.worlds.results_page import headline
 
 
 class HomepageSimulation:
@@ -76,7 +77,7 @@ class HomepageSimulation:
     def report(self, seconds: dict[str, float]) -> Report:
         """All that was recorded."""
         results = self._records.results(self._setup.seed, seconds)
-        return Report(results, page(results))
+        return Report(results, page(results), headline(results))
 
     def _counts_until(self, night: IssueNight) -> float:
         """Up to when impressions count tonight, in days since the first."""

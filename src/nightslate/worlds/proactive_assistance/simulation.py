@@ -38,6 +38,7 @@ from nightslate.worlds.proactive_assistance.truth import Horizon, Truth
 from nightslate.worlds.proactive_assistance.world import People, World
 from nightslate.worlds.protocol import Report, Setup
 from nightslate.worlds.results import HEADLINE_DAYS, PERSONALISED, RANDOMISED, Row
+from nightslate.worlds.results_page import headline
 
 
 class AssistanceSimulation:
@@ -139,7 +140,7 @@ class AssistanceSimulation:
             budgets=self._budgets,
             uplift=[row for rows in self._uplift.values() for row in rows],
         )
-        return Report(results, page(results))
+        return Report(results, page(results), headline(results))
 
     def _with_realised(self) -> list[Row]:
         """The estimates of champions beside what was realised afterwards: what that was worth which

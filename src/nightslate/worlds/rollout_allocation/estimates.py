@@ -1,0 +1,75 @@
+"""What a night reads out of the experiment, beside what is true of the very users that it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+
+from nightslate.core.arrays import Bools, Floats
+from nightslate.errors import SpecError
+from nightslate.pipeline.night import IssueNight
+from nightslate.programs.issue import Issue
+from nightslate.worlds.results import Row
+from nightslate.worlds.rollout_allocation.app import TREATMENT, VARIANTS
+from nightslate.worlds.rollout_allocation.truth import Counted, FirstAssignments
+from nightslate.worlds.rollout_allocation.world import KINDS
+
+NAIVE = "naive"
+_FIGURES = ("metric", "method", "segment", "segment_value", "n", "effect", "stderr")
+_INTERVALS = ("lower", "upper", "anytime_lower", "anytime_upper")
+
+
+def counted_by(issue: Issue) -> Mapping[str, Counted]:
+    """What the metrics count, by name. Raises SpecError for one whose truth this world does not know."""
+    return {name: _counted(issue, name) for name in issue.experiment.metrics}
+
+
+def _counted(issue: Issue, name: str) -> Counted:
+    metric = issue.experiment.metrics[name]
+    kind = metric.where.get("kind")
+    if metric.source != "outcomes" or kind not in KINDS or metric.window is None or metric.kind != "mean":
+        raise SpecError(
+            f"experiment.metrics.{name}: of this world's metrics the truth is known where they are means of"
+            f" outcomes of one of the kinds {KINDS} within a window"
+        )
+    return Counted(str(kind), metric.window.total_seconds())
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """Those of an experiment's nights, whose metrics count something each."""
+
+    counted: Mapping[str, Counted]
+    first: FirstAssignments
+
+    def of_night(self, night: IssueNight, days: int) -> Iterator[Row]:
+        """Its effects on exposed users, of all and by segment, by method, with the truth: after so many
+        days."""
+        exposed = (pc.field("scope") == "exposed") & (pc.field("period") == "cumulative")
+        rows = night.rows("readouts").filter(exposed & (pc.field("variant") == VARIANTS[TREATMENT]))
+        truth = {
+            name: (self.first.counts(counted, days), self.first.effects(counted))
+            for name, counted in self.counted.items()
+        }
+        for row in rows.to_pylist():
+            if row["effect"] is not None:
+                yield {
+                    "ds": night.ds.isoformat(),
+                    **{name: row[name] for name in (*_FIGURES, *_INTERVALS)},
+                    "truth": self._truth(row, *truth[row["metric"]]),
+                }
+
+    def _truth(self, row: Row, counts: Bools, effects: Floats) -> float | None:
+        mine = counts
+        if row["segment"] is not None:
+            mine = counts & self.first.cells(row["segment"]).get(row["segment_value"], np.zeros_like(counts))
+        return float(effects[mine].mean()) if mine.any() else None
+
+
+def decision_of(night: IssueNight) -> Row:
+    """What the night says to do, of which variant, and why."""
+    row = night.rows("readout_decisions").to_pylist()[-1]
+    return {"ds": night.ds.isoformat(), **{name: row[name] for name in ("decision", "variant", "reasons")}}

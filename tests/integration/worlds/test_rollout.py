@@ -1,0 +1,94 @@
+"""Some days of an app and their nights: who sees which checkout is what the nights published, and what they
+read out stands beside what is true."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from nightslate import programs
+from nightslate.pipeline.plan import DATA_DOCS, plan
+from nightslate.programs import Program
+from nightslate.worlds import play
+from nightslate.worlds.play import PSEUDONYMISE, Play
+from nightslate.worlds.rollout_allocation.results import RolloutResults
+from nightslate.worlds.rollout_allocation.world import World
+
+NAME = "rollout_allocation"
+USERS, SEED, DAYS = 600, 1, 4
+Played = tuple[Path, RolloutResults]
+
+
+@pytest.fixture(scope="module")
+def app() -> Program:
+    """The program that ships, with half of the users treated from the first day on, and metrics of a day."""
+    program = programs.load(Path(__file__).parents[3] / "dags" / f"{NAME}.yaml")
+    issue, asked = program.only_issue, program.only_issue.experiment
+    metrics = {
+        name: each.model_copy(update={"window": timedelta(days=1)}) for name, each in asked.metrics.items()
+    }
+    allocation = issue.allocation.model_copy(update={"ramp": None}) if issue.allocation else None
+    experiment = asked.model_copy(update={"metrics": metrics, "allocation": allocation})
+    changed = issue.model_copy(update={"experiment": experiment})
+    return program.model_copy(update={"issues": {issue.name: changed}})
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory, app: Program) -> Iterator[Played]:
+    home = tmp_path_factory.mktemp("app")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("NIGHTSLATE_PSEUDONYM_KEY", raising=False)
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        environment.setattr(play, "plan", lambda program: [t for t in plan(program) if t.name != DATA_DOCS])
+        report = Play(app, home, users=USERS, seed=SEED).run(DAYS, lambda *_: None)
+        assert isinstance(report.results, RolloutResults)
+        yield home, report.results
+
+
+def table(home: Path, name: str) -> pl.DataFrame:
+    return pl.read_delta(str(home / "tables" / NAME / name))
+
+
+def test_users_see_the_checkout_that_the_night_before_assigned(played: Played) -> None:
+    home, _ = played
+    assert table(home, "quarantine").is_empty()
+    shown, assigned = table(home, "impressions"), table(home, "assignments")
+    known = shown.drop_nulls("variant").join(
+        assigned, left_on=["user_id", "ds"], right_on=["user_id", "slate_date"], suffix="_assigned"
+    )
+    assert len(known) == len(shown.drop_nulls("variant")) > 30
+    assert (known["variant"] == known["variant_assigned"]).all()
+    assert (known["arm_id"] == known["variant"]).all()
+    assert (known["propensity"] == known["probability"]).all()
+    new = shown.filter(pl.col("variant").is_null())
+    before = table(home, "users").with_columns(pl.col("ds").dt.offset_by("1d"))
+    assert new.join(before, on=["user_id", "ds"]).is_empty()
+    assert (new["arm_id"] == "control").all()
+
+
+def test_whoever_was_there_the_day_before_is_assigned(played: Played) -> None:
+    world = World(USERS, SEED)
+    users = PSEUDONYMISE(pa.array(world.people.ids)).to_pylist()
+    assigned = table(played[0], "assignments")
+    for day, (_, rows) in enumerate(assigned.sort("slate_date").group_by("slate_date", maintain_order=True)):
+        there = {users[place] for place in world.morning(day).present.nonzero()[0]}
+        assert there <= set(rows["user_id"])
+        assert rows["shares"].list.sum().is_between(1 - 1e-12, 1 + 1e-12).all()
+
+
+def test_what_is_read_out_stands_beside_what_is_true_of_as_many_users(played: Played) -> None:
+    results = played[1]
+    assert {row["metric"] for row in results.estimates} == {"purchases", "trouble"}
+    overall = results.overall("purchases", "difference")
+    assert len(overall) >= DAYS - 3
+    for row in results.estimates:
+        assert row["truth"] is not None
+        assert abs(row["truth"]) < 0.5
+    last = overall[-1]
+    assert abs(last["effect"] - last["truth"]) < 4 * last["stderr"]
+    assert [row["ds"] for row in results.decisions] == [row["day"] for row in results.days]
+    assert results.verdict["right"]
+    assert {row["method"] for row in results.precision} >= {"difference", "cuped"}
