@@ -150,6 +150,7 @@ class Issue(SlateGoals):
         require_responses(asked.fatigue, [*self.rewards.values], asked.control)
         require_allocable(
             self.allocation,
+            self.salt,
             asked.control,
             self.variants,
             asked.metrics,
