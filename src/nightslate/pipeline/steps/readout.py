@@ -9,12 +9,19 @@ from typing import Any
 
 from nightslate.core.experiments import Decision
 from nightslate.kernels.experiment_users import Allocated
-from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
+from nightslate.kernels.named_states import MomentsByName
+from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, STAYING, Key, Readout
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_augmented import augmented_states
 from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, outside_in_words, waiting_row
 from nightslate.pipeline.readout_fatigue import fatigue_rows
-from nightslate.pipeline.readout_health import by_segment, differences_before, faults, sample_ratio_rows
+from nightslate.pipeline.readout_health import (
+    by_segment,
+    differences_before,
+    faults,
+    sample_ratio_rows,
+    unlikely_stays,
+)
 from nightslate.pipeline.readout_inputs import (
     ReadoutTables,
     allocated,
@@ -71,6 +78,7 @@ def run(
         wrong += faults(night, dealt, states[COUNTS], found)
         written[readouts] = readout_rows(night, dealt, states)
         wrong += differences_before(written[readouts])
+        wrong += unlikely_stays(states.get(STAYING, MomentsByName.initial()))
         verdict = decided(night, dealt, states, wrong)
         notes = [*outside_in_words(night, dealt, states[COUNTS])]
         notes += [] if wrong else novelty_in_words(night, written[readouts])
