@@ -44,8 +44,9 @@ class ContextualAssignment:
     """Who is in which variant on a day. variants: by name, in order; limits: between what their shares move;
     effects: what signals do to users of a region, and of all others (None); region: the column of contexts
     that says where a user is; rules: conditions, and the variant of whom they hold for, the later ones over
-    the earlier. update: which update within the day this is, 0 of the night's own: then what was before is of
-    the day itself, nothing but what is stopped and signals move shares, and the draw is another one."""
+    the earlier; least_move: what shares have to be off by to move. update: which update within the day this
+    is, 0 of the night's own: then what was before is of the day itself, nothing but what is stopped and
+    signals move shares, and the draw is another one."""
 
     issue: str
     salt: str
@@ -55,6 +56,7 @@ class ContextualAssignment:
     effects: Mapping[str | None, SignalEffect] = field(default_factory=lambda: {None: NO_EFFECT})
     region: str | None = None
     rules: Sequence[tuple[Condition, str]] = ()
+    least_move: float = 0.0
     sticky: bool = True
     update: int = 0
 
@@ -63,7 +65,7 @@ class ContextualAssignment:
         `SCORE_COLUMNS`; before: `BEFORE_COLUMNS`, each user's last."""
         mine = before.filter(pc.equal(before["experiment"], self.salt)).combine_chunks()
         ids = pc.unique(pa.chunked_array([*users[USER].chunks, *mine[USER].chunks], pa.string()))
-        past = self._past(mine, ids)
+        past = self.past(mine, ids)
         shares = self.shares(users, scores, past, ids)
         probabilities = self.probabilities(past, shares)
         keys = user_keys(pa.table({USER: ids}))
@@ -100,17 +102,24 @@ class ContextualAssignment:
     def shares(self, users: pa.Table, scores: pa.Table, past: Past, ids: pa.Array) -> Floats:
         """(n, k) of users by their ids. Of whom nothing is known today, but an assignment before, the shares
         stay, but for what is stopped."""
-        wanted = contextual_shares(self.limits, self._scores(scores, ids))
+        wanted = contextual_shares(self.limits, self.scores(scores, ids))
         for condition, name in self.rules:
-            ruled = self._holding(condition, users, ids)
+            ruled = self.holds(condition, users, ids)
             wanted = ruled_shares(self.limits, wanted, ruled, self.variants.index(name))
         absent = past.known.copy()
         if not self.update:
             absent[place_in(users[USER], ids)] = False
         wanted = shares_under(SignalEffect("hold"), self.limits, past.shares, wanted, absent)
-        for effect, there in self._by_region(users, ids):
+        for effect, there in self.by_region(users, ids):
             wanted = shares_under(effect, self.limits, past.shares, wanted, there)
-        return within_step(past.shares, wanted, self.limits.range)
+        return within_step(past.shares, self._kept_if_near(past.shares, wanted), self.limits.range)
+
+    def _kept_if_near(self, before: Floats, wanted: Floats) -> Floats:
+        """(n, k) the shares of before, of users of whom none is wanted off by much, or gone."""
+        off = np.abs(wanted - before).max(axis=1, initial=0.0)
+        gone = ((wanted == 0) & (before > 0)).any(axis=1)
+        near = (off <= self.least_move) & ~gone  # of who comes anew it is not a number
+        return np.where(near[:, None], before, wanted)
 
     def probabilities(self, past: Past, shares: Floats) -> Floats:
         """(n, k) of each variant, given those of the days before."""
@@ -132,7 +141,7 @@ class ContextualAssignment:
         rows = before.take(pa.array(at)).combine_chunks()
         return {f"morning_{name}": pc.coalesce(rows[f"morning_{name}"], rows[name]) for name in names}
 
-    def _by_region(self, users: pa.Table, ids: pa.Array) -> Iterator[tuple[SignalEffect, Bools]]:
+    def by_region(self, users: pa.Table, ids: pa.Array) -> Iterator[tuple[SignalEffect, Bools]]:
         """What signals do, and to which users (n,)."""
         region_of = np.full(len(ids), -1)
         names = [name for name in self.effects if name is not None]
@@ -142,13 +151,14 @@ class ContextualAssignment:
         for place, name in enumerate(names):
             yield self.effects[name], np.asarray(region_of == place)
 
-    def _holding(self, condition: Condition, users: pa.Table, ids: pa.Array) -> Bools:
+    def holds(self, condition: Condition, users: pa.Table, ids: pa.Array) -> Bools:
+        """(n,) for which users of these ids a condition holds."""
         found = np.zeros(len(ids), dtype=np.bool_)
         holds = pc.fill_null(holding(users, condition), False)
         found[place_in(users[USER], ids)] = np.asarray(holds, dtype=np.bool_)
         return found
 
-    def _scores(self, scores: pa.Table, ids: pa.Array) -> Floats:
+    def scores(self, scores: pa.Table, ids: pa.Array) -> Floats:
         """(n, k), NaN where there is none."""
         found = np.full((len(ids), len(self.variants)), np.nan)
         user, variant = place_in(scores[USER], ids), place_in(scores["variant"], self._names)
@@ -156,7 +166,8 @@ class ContextualAssignment:
         found[user[known], variant[known]] = scores["score"].to_numpy()[known]
         return found
 
-    def _past(self, before: pa.Table, ids: pa.Array) -> Past:
+    def past(self, before: pa.Table, ids: pa.Array) -> Past:
+        """What users of these ids were assigned to last, by `BEFORE_COLUMNS` of this experiment."""
         n, k = len(ids), len(self.variants)
         row, shares = np.full(n, -1), np.full((n, k), np.nan)
         variant, path = np.full(n, -1), np.ones(n)

@@ -136,7 +136,9 @@ class _Look:
                 wanted[there] = kept[there]
             elif effect.do is not None:
                 wanted[there] = _reduced(by.limits, wanted[there], effect)
-        return _in_steps(had, wanted, known, by.limits.range)
+        gone = ((wanted == 0) & (had > 0)).any(axis=1)
+        stays = known & ~gone & (np.abs(wanted - had) <= by.least_move).all(axis=1)
+        return _in_steps(had, np.where(stays[:, None], had, wanted), known, by.limits.range)
 
 
 def _asked_for(limits: Limits, score: Floats) -> Floats:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
+from nightslate.core.allocation.share_sums import ShareSums
 from nightslate.core.arrays import AnyArray
 from nightslate.core.experiments import Moments, SampleRatio
 
-State = TypeVar("State", Moments, SampleRatio)
+State = TypeVar("State", Moments, SampleRatio, ShareSums)
 Place = tuple[str | None, ...]
 """What a state is called."""
 
@@ -69,3 +70,9 @@ class SampleRatiosByName(ByName[SampleRatio]):
     """How many users are in each variant, and were to be."""
 
     of = SampleRatio
+
+
+class ShareSumsByName(ByName[ShareSums]):
+    """What shares users of one part of all have."""
+
+    of = ShareSums

@@ -29,7 +29,8 @@ class PageOfAllNights(BaseOperatorLink):
         return _address(operator.program, "index.html")
 
 
-LINKS = {"report": (PageOfNight(), PageOfAllNights()), "dashboard": (PageOfAllNights(),)}
+_OF_NIGHT = (PageOfNight(), PageOfAllNights())
+LINKS = {"report": _OF_NIGHT, "rollout_report": _OF_NIGHT, "dashboard": (PageOfAllNights(),)}
 
 
 def links_of(step: str) -> tuple[BaseOperatorLink, ...]:

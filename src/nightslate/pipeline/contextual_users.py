@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 from nightslate.engines import Work
@@ -21,14 +22,16 @@ def contextual_users(
     scores: Table,
     assignments: Table,
     within_day: bool = False,
+    told_apart_by: Collection[str] = (),
 ) -> tuple[ContextualAssignment, Work, Served]:
     """How users are put into variants on the day of slates of the night; what is read for it: the users of
-    the day, their scores, and what they were assigned to last; and these users with their contexts.
+    the day, their scores, and what they were assigned to last; and these users with their contexts, among
+    them the columns that they are told apart by.
     within_day: what they were assigned to for the day itself, which an update moves them from."""
     asked, logs = control.asked, night.program.logs
     rules = asked.ruled(night.issue.context)
     region = logs.signals.region if logs.signals else None
-    wanted = {*(name for condition, _ in rules for name in columns_of(condition))}
+    wanted = {*told_apart_by, *(name for condition, _ in rules for name in columns_of(condition))}
     inputs, known = known_users(night, known_of, {*wanted, *([region] if region else [])})
     scored = night.slate_date if night.slate_date in scores.snapshot().written() else None
     inputs["scores"] = slates_day_input(scores, scored, SCORE_COLUMNS)
@@ -43,6 +46,7 @@ def contextual_users(
         effects=control.effects,
         region=region,
         rules=rules,
+        least_move=asked.least_move,
         sticky=asked.sticky,
         update=control.update,
     )

@@ -11,10 +11,19 @@ from nightslate.tables.snapshot import Commit
 ENDS = {"ingested": "impressions", "attributed": "credits", "trained": "models", "published": "slates"}
 """Moments of a night that its slates wait for, and the table whose commit tells each."""
 
+ENDS_OF_ASSIGNMENTS = {
+    "ingested": "impressions",
+    "compared": "readout_decisions",
+    "assigned": "assignments",
+}
+"""The same of a night that assigns users to variants and makes no slates."""
+
 _DAY = timedelta(days=1)
 
 
-def seconds_between(tables: Mapping[str, Table], nights: list[date]) -> dict[date, dict[str, float]]:
+def seconds_between(
+    tables: Mapping[str, Table], nights: list[date], ends: Mapping[str, str] = ENDS
+) -> dict[date, dict[str, float]]:
     """How long it was until each of these moments from the one before it, in seconds, waits for a free worker
     included; nothing of nights whose commits Delta's log does not go back to, or that were ingested and not
     published since.
@@ -22,7 +31,7 @@ def seconds_between(tables: Mapping[str, Table], nights: list[date]) -> dict[dat
     A night begins with the newest attempt to ingest it. Of commits after that the first counts: what was run
     again later, or published between nights, is not what the night took.
     """
-    commits = {moment: _by_day(tables[table]) for moment, table in ENDS.items()}
+    commits = {moment: _by_day(tables[table]) for moment, table in ends.items()}
     found = {}
     for night in nights:
         ingested = commits["ingested"].get(night, [])
@@ -30,8 +39,9 @@ def seconds_between(tables: Mapping[str, Table], nights: list[date]) -> dict[dat
             continue
         began, ended = datetime.fromtimestamp(ingested[0].token / 1e6, UTC), ingested[0].at
         seconds = {"ingested": (ended - began).total_seconds()}
-        for moment in list(ENDS)[1:]:
-            day = night + _DAY if moment == "published" else night
+        for moment, table in list(ends.items())[1:]:
+            of_slates = tables[table].contract.partition == "slate_date"
+            day = night + _DAY if of_slates else night
             after = [commit.at for commit in commits[moment].get(day, []) if commit.at >= ended]
             if not after:
                 break

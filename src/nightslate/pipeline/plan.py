@@ -322,6 +322,21 @@ STEPS = (
         belongs_to=_makes_slates,
     ),
     Step(
+        name="rollout_report",
+        does="Writes the page of a night whose shares follow the context, and which shares users have.",
+        run=step_runs.rollout_report,
+        reads=(
+            *("impressions", "outcomes", "users", "activity", "signals", "quarantine", "features"),
+            *("features_of_arms", "risks", "readouts", "readout_decisions", "fatigue"),
+            *("effect_models", "scores", "rollouts", "assignments"),
+        ),
+        looks_up=("stops",),
+        writes=("rollout_shares",),
+        per_issue=True,
+        heavy=True,
+        belongs_to=_allocates,
+    ),
+    Step(
         name=DASHBOARD,
         does="Writes the page of all nights.",
         run=step_runs.dashboard,
@@ -329,8 +344,8 @@ STEPS = (
             *("impressions", "outcomes", "quarantine", "credits", "models", "evaluations", "promotions"),
             *("references", "feature_drift", "ledger", "slates", "exposures"),
             *("readouts", "readout_decisions", "insights"),
+            *("rollouts", "rollout_shares", "assignments"),
         ),
-        belongs_to=_makes_slates,
     ),
     Step(
         name=DATA_DOCS,

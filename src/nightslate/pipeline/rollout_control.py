@@ -97,6 +97,7 @@ class Control:
                     "risk_tolerance": self.limits.risk_tolerance,
                     "scale": self.limits.scale,
                     "floor": self.limits.floor,
+                    "least_move": self.asked.least_move,
                     "model": self.model,
                     "digest": self.digest,
                 }

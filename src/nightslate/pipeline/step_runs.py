@@ -145,3 +145,9 @@ def assign() -> Run:
     from nightslate.pipeline.steps.assign import run
 
     return run
+
+
+def rollout_report() -> Run:
+    from nightslate.pipeline.steps.rollout_report import run
+
+    return run

@@ -111,7 +111,8 @@ class Allocation(Strict):
     """The shares of the variants are those of everyone; a user of whom a treatment's score is over the
     `risk_tolerance` has a share of it that is larger by `scale` times what the score is over it, at most by
     `range`, and one whose score is under it a smaller one. No share of a treatment that runs is under the
-    `floor`, nor changes by more than `range` in a night. `sticky`: whether who is in a variant stays as long
+    `floor`, nor changes by more than `range` in a night; and where it is off by no more than `least_move` it
+    stays. `sticky`: whether who is in a variant stays as long
     as shares allow, or is drawn anew each day."""
 
     score: Score
@@ -119,6 +120,7 @@ class Allocation(Strict):
     risk_tolerance: Worth = 0.0
     scale: Strength = 1.0
     floor: float = Field(default=0.02, gt=0, lt=0.5)
+    least_move: Share = 0.05
     sticky: bool = True
     rules: Annotated[tuple[Ruled, ...], Field(strict=False, max_length=100)] = ()
     signals: Annotated[tuple[Signalled, ...], Field(strict=False, max_length=100)] = ()

@@ -80,7 +80,7 @@ def page(report: NightReport) -> str:
         signed=signed,
         words=in_words,
         evidence=evidence,
-        day=_day,
+        day=day_in_words,
     )
     return html.render(
         report=report,
@@ -91,7 +91,7 @@ def page(report: NightReport) -> str:
         left_out=_left_out(report),
         outcomes=report.outcomes.to_pylist(),
         quarantined=sum(report.quarantine["rows"].to_pylist()),
-        rows=_rows(report.rows, report.rows_before),
+        rows=rows_of_tables(report.rows, report.rows_before),
         models=report.models.to_pylist(),
         slates=slates,
         shown_arms=min(SHOWN_ARMS, max((len(slate["ranking"]) for slate in slates), default=0)),
@@ -276,7 +276,8 @@ def _references(references: pa.Table) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(rows: Mapping[str, int], before: Mapping[str, int] | None) -> list[dict[str, Any]]:
+def rows_of_tables(rows: Mapping[str, int], before: Mapping[str, int] | None) -> list[dict[str, Any]]:
+    """How many rows each table has, and how many more than the night before."""
     return [
         {
             "table": table,
@@ -287,5 +288,6 @@ def _rows(rows: Mapping[str, int], before: Mapping[str, int] | None) -> list[dic
     ]
 
 
-def _day(day: date) -> str:
+def day_in_words(day: date) -> str:
+    """With its weekday."""
     return f"{day:%A} {day.day} {day:%B %Y}"

@@ -5,8 +5,10 @@ Colours are those of the light page; the page's style sheet maps each of them fo
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import cycle, islice
 from typing import Any
 
@@ -23,6 +25,7 @@ ESTIMATOR_SHAPES = ("triangle-up", "square", "circle", "diamond", "cross", "tria
 FIRST_SLOT, LAST_SLOT = (29, 78, 216), (176, 204, 252)
 WIDTH = 600
 ROW, ROW_OF_ESTIMATOR = 24, 17
+_DAYS_NAMED = 6
 SHORT_LABEL = "length(datum.label) > 60 ? slice(datum.label, 0, 59) + '…' : datum.label"
 """What an axis or a legend writes for a name, as `short` does: to measure a long one takes Vega seconds."""
 
@@ -198,8 +201,13 @@ def _mark_lines(lines: Sequence[Mapping[str, object]], order: Sequence[str]) -> 
     return [rules, points.encode(x="value:Q", y=y_axis("label", order))]
 
 
-def layered(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
+def layered(
+    layers: Sequence[alt.Chart | alt.LayerChart | alt.FacetChart], height: int, *, apart: bool = False
+) -> alt.LayerChart:
+    """The layers as one chart; apart: with colours and shapes of each layer's own."""
     chart = alt.layer(*layers).properties(width=WIDTH, height=height)
+    if apart:
+        chart = chart.resolve_scale(color="independent", shape="independent")
     configured: alt.LayerChart = chart.configure(**_config("transparent"))
     return configured
 
@@ -248,6 +256,22 @@ def y_axis(field: str, order: Sequence[str]) -> alt.Y:
         scale=alt.Scale(domain=list(order)),
         axis=alt.Axis(grid=False, labelLimit=260, labelExpr=SHORT_LABEL),
     )
+
+
+def days_axis(field: str, times: Sequence[int], title: str | None = None) -> alt.X:
+    """Of days as `time_of` has them; of few each is named, of many every so-manieth."""
+    every = math.ceil(len(times) / _DAYS_NAMED) or 1
+    return alt.X(
+        f"{field}:T",
+        title=title,
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(values=list(times[::every]), format="%-d %b %Y", grid=False, labelOverlap=True),
+    )
+
+
+def time_of(day: date) -> int:
+    """Milliseconds since 1970, which no time zone of a renderer moves."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
 
 
 def inline(rows: Sequence[Mapping[str, object]]) -> alt.InlineData:

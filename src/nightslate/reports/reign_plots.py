@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import altair as alt
 
 from nightslate.reports.numbers import significant
-from nightslate.reports.plots import ESTIMATOR_COLOURS, ESTIMATOR_SHAPES, inline, layered
+from nightslate.reports.plots import ESTIMATOR_COLOURS, ESTIMATOR_SHAPES, days_axis, inline, layered, time_of
 from nightslate.reports.reigns import MOST_DRAWN, Growth
 
 _HEIGHT = 240
 _LEAST, _ROOM, _BEYOND = 1e-3, 2.0, 1e3
 """A capital of less is drawn as this one; the axis ends so many times above what is drawn or needed, and no
 further above what is needed than the last."""
-_DAYS_NAMED = 6
 
 
 def capital(growths: Sequence[Growth]) -> alt.LayerChart | None:
@@ -49,13 +48,15 @@ def capital(growths: Sequence[Growth]) -> alt.LayerChart | None:
     shape = alt.Shape(
         "challenger:N", scale=alt.Scale(domain=names, range=list(ESTIMATOR_SHAPES[: len(names)]))
     )
-    base = alt.Chart(inline(points)).encode(x=_days(days), y=_logarithms("capital", domain), color=color)
+    base = alt.Chart(inline(points)).encode(
+        x=days_axis("day", days, "day shown"), y=_logarithms("capital", domain), color=color
+    )
     bar = alt.Chart(inline(bars)).encode(y=_logarithms("needed", domain), color=color)
     label = bar.mark_text(align="left", baseline="bottom", dx=2, dy=-2, fontSize=11)
     return layered(
         [
             bar.mark_rule(strokeDash=[5, 3], strokeWidth=1.5),
-            label.encode(x=_days(days), text="label:N"),
+            label.encode(x=days_axis("day", days, "day shown"), text="label:N"),
             base.mark_line(strokeWidth=2),
             base.mark_point(filled=True, size=45, opacity=1).encode(shape=shape),
         ],
@@ -68,7 +69,7 @@ def _drawn(growth: Growth, most: float) -> dict[int, float]:
     days = [growth.days[0] - timedelta(days=1), *growth.days]
     low, high = math.log(_LEAST), math.log(most)
     within = [math.exp(min(max(log_capital, low), high)) for log_capital in (0.0, *growth.log_capital)]
-    return dict(zip(map(_time, days), within, strict=True))
+    return dict(zip(map(time_of, days), within, strict=True))
 
 
 def _logarithms(field: str, domain: Sequence[float]) -> alt.Y:
@@ -80,19 +81,3 @@ def _logarithms(field: str, domain: Sequence[float]) -> alt.Y:
         scale=alt.Scale(type="log", domain=list(domain), nice=False),
         axis=alt.Axis(values=powers, format=",~r"),
     )
-
-
-def _days(times: Sequence[int]) -> alt.X:
-    """Of few days each is named, of many every so-manieth."""
-    every = math.ceil(len(times) / _DAYS_NAMED)
-    return alt.X(
-        "day:T",
-        title="day shown",
-        scale=alt.Scale(type="utc"),
-        axis=alt.Axis(values=list(times[::every]), format="%-d %b %Y", grid=False, labelOverlap=True),
-    )
-
-
-def _time(day: date) -> int:
-    """Milliseconds since 1970, which no time zone of a renderer moves."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)

@@ -48,7 +48,7 @@ def test_scores_move_shares_within_the_range_and_few_users(tmp_path: Path) -> No
         rollout.land(tmp_path, number)
     played(tmp_path, 0)
     plain = [place for place, beta in enumerate(rollout.people()["beta"].to_pylist()) if beta == "no"][:4]
-    some = dict(zip([USERS[place] for place in plain], (-5.0, 5.0, 0.1, 0.0), strict=True))
+    some = dict(zip([USERS[place] for place in plain], (-5.0, 5.0, 0.1, 0.04), strict=True))
     rollout.score(rollout.night(tmp_path, 1), some)
     played(tmp_path, 1)
     first, second = rollout.assigned(tmp_path, 0), rollout.assigned(tmp_path, 1)

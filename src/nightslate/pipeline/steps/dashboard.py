@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.night_times import seconds_between
+from nightslate.pipeline.night_times import ENDS, ENDS_OF_ASSIGNMENTS, seconds_between
 from nightslate.reports.dashboard.dashboard_report import NIGHTS, DashboardReport, IssueRules
 from nightslate.reports.dashboard.page import page, tables_read
 from nightslate.reports.numbers import Reward
@@ -45,7 +45,9 @@ def _replace(path: Path, html: str) -> None:
 
 
 def _gather(night: Night, tables: Tables) -> DashboardReport:
-    nights = tables["evaluations"].snapshot().days()
+    scored = any(issue.scored for issue in night.program.issues.values())
+    nights = tables["evaluations" if scored else "readout_decisions"].snapshot().days()
+    signals = night.program.logs.signals
     last = nights[-1] if nights else night.ds
     first = max(nights[0] if nights else night.ds, last - (MOST_NIGHTS - 1) * _DAY)
     return DashboardReport(
@@ -59,6 +61,8 @@ def _gather(night: Night, tables: Tables) -> DashboardReport:
                 issue.judged_by,
                 issue.gate.first_champion,
                 issue.gate.min_ess,
+                issue.experiment.control,
+                signals.region if signals else None,
             )
             for name, issue in night.program.issues.items()
         },
@@ -66,16 +70,17 @@ def _gather(night: Night, tables: Tables) -> DashboardReport:
             name: tables[name].snapshot().to_arrow(first, None, columns)
             for name, columns in tables_read().items()
         },
-        nights=_nights(night, tables, [day for day in nights if day >= first]),
+        nights=_nights(night, tables, [day for day in nights if day >= first], scored),
+        makes_slates=scored,
     )
 
 
-def _nights(night: Night, tables: Tables, nights: list[date]) -> pa.Table:
+def _nights(night: Night, tables: Tables, nights: list[date], scored: bool) -> pa.Table:
     """What each night wrote, which pages it has and how long it took."""
-    counts = {
-        name: _rows_by_day(tables[name]) for name in ("impressions", "outcomes", "quarantine", "slates")
-    }
-    took = seconds_between(tables, nights)
+    published, ends = ("slates", ENDS) if scored else ("assignments", ENDS_OF_ASSIGNMENTS)
+    read = {name: name for name in ("impressions", "outcomes", "quarantine")} | {"slates": published}
+    counts = {column: _rows_by_day(tables[name]) for column, name in read.items()}
+    took = seconds_between(tables, nights, ends)
     rows = [
         {
             "day": day,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate import settings
 from nightslate.kernels.cross_fitting import LOGGED
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.arms import baseline_of_no_arm, costs_of_no_arm, offered_arms
@@ -24,6 +21,15 @@ from nightslate.pipeline.evidence_table import CHANGED
 from nightslate.pipeline.experiments import OTHERS
 from nightslate.pipeline.issue_shares import issue_shares
 from nightslate.pipeline.night import IssueNight
+from nightslate.pipeline.night_pages import (
+    Tables,
+    all_nights,
+    counted,
+    experiment_of,
+    provenance,
+    rows_of_day,
+    write_page,
+)
 from nightslate.pipeline.send_figures import send_figures
 from nightslate.pipeline.slate_budgets import budgets, budgets_of_no_arm, tracked_uses
 from nightslate.programs.days import first_day
@@ -31,7 +37,6 @@ from nightslate.programs.learners import FittedQLearner, blind_to_more
 from nightslate.records.overlap import STRANGERS
 from nightslate.reports import plots, reign_plots, sequence_plots
 from nightslate.reports.estimands import cross_fitted, leading
-from nightslate.reports.experiment import ExperimentReadout, experiment_readout
 from nightslate.reports.night_page import page
 from nightslate.reports.night_report import BUDGETS, NightReport
 from nightslate.reports.numbers import Reward
@@ -42,10 +47,6 @@ from nightslate.tables import Table
 _SAMPLE = 6
 _DECISIONS = 20_000
 _TABLES = ("impressions", "outcomes", "users", "arms", "credits", "unattributed", "quarantine")
-_PACKAGES = ("nightslate", "pyspark", "deltalake", "mlflow", "scikit-learn", "great-expectations")
-
-
-Tables = Mapping[str, Table]
 
 
 def run(night: IssueNight, **tables: Table) -> str:
@@ -55,12 +56,7 @@ def run(night: IssueNight, **tables: Table) -> str:
     exposures = tables["exposures"].typed(_exposures(night, tables["slates"]))
     tables["exposures"].replace(night.slate_date, exposures, night.commit_metadata)
     report = _gather(night, tables, tracked, _shares(exposures))
-    path = night.warehouse.report(night.name, night.ds, night.only)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    html = page(report)
-    path.write_text(html, "utf-8")
-    tracked.log_file(html, "night.html")
-    tracked.set_tags({"mlflow.note.content": _links(night)})
+    path = write_page(night, tracked, page(report))
     evaluations = leading(report.evaluations)
     charts = {
         "policy_values": plots.policy_values(evaluations, report.reward),
@@ -81,17 +77,7 @@ def run(night: IssueNight, **tables: Table) -> str:
         if chart is not None:
             tracked.log_file(plots.to_png(chart), f"plots/{name}.png")
     tracked.finish()
-    return f"{path}"
-
-
-def _links(night: IssueNight) -> str:
-    """To the pages of the night and of all nights, in Markdown."""
-    of_night = night.warehouse.report(night.name, night.ds, night.only)
-    of_all = night.warehouse.dashboard(night.name)
-    return " · ".join(
-        f"[{name}]({settings.address_of(path, night.home)})"
-        for name, path in (("the page of the night", of_night), ("all nights", of_all))
-    )
+    return path
 
 
 def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.Table) -> NightReport:
@@ -115,7 +101,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         description=night.program.description,
         ds=night.ds,
         slates_date=night.slate_date,
-        all_nights="index.html" if night.only is None else "../index.html",
+        all_nights=all_nights(night),
         reward=Reward(rewards.name, rewards.rate),
         evaluations=evaluations.filter(compared),
         promotions=tonight("promotions"),
@@ -132,7 +118,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         uplift=tonight("uplift") if issue.uplift else None,
         insights=tonight("insights") if issue.insights else None,
         log_odds=issue.learners[reign.champion].kind.startswith("logistic"),
-        quarantine=_counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
+        quarantine=counted(tonight("quarantine"), ["log", "reason", "clause"], "rows"),
         outcomes=_fates(night.ds, tables),
         strangers=tables["unattributed"].snapshot().metadata(night.ds).get(STRANGERS, ""),
         rows=_rows(tables, night.ds),
@@ -158,26 +144,15 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         contacts=contact_figures(night, tables["withheld"], tables["impressions"]),
         sends=send_figures(night, tables["sends"], tables["withheld"], tables["capped"]),
         issue_shares=issue_shares(night, tables["issue_choices"]) if night.program.issue_choice else None,
-        experiment=_experiment(night, tables),
+        experiment=experiment_of(night, tables),
         external=sorted(issue.external),
         others=int(tracked.run.data.metrics.get(OTHERS, 0)),
         rows_before=_rows(tables, night.ds - timedelta(days=1)),
         provenance={
-            "MLflow run": tracked.id,
             "registered version @champion": night.registry.champion_version() or "none yet",
-            **{f"version of {package}": version(package) for package in _PACKAGES},
-            **night.commit_metadata,
+            **provenance(night, tracked),
         },
     )
-
-
-def _experiment(night: IssueNight, tables: Tables) -> ExperimentReadout | None:
-    speaks = night.program.read_out_with(night.issue.name)
-    if speaks is None:
-        return None
-    names = ("readouts", "readout_decisions", "fatigue")
-    readouts, decisions, fatigue = (tables[name].of_issue(speaks).rows(night.ds, night.ds) for name in names)
-    return experiment_readout(readouts, decisions, fatigue)
 
 
 def _sequences(
@@ -239,10 +214,7 @@ def _budgets(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.
 
 def _rows(tables: Tables, day: date) -> dict[str, int]:
     """How many rows each table has of a day; the slates are those for the day after."""
-    rows = {name: sum(file.rows for file in tables[name].snapshot().files(day, day)) for name in _TABLES}
-    following = day + timedelta(days=1)
-    slates = tables["slates"].snapshot().files(following, following)
-    return {**rows, "slates": sum(file.rows for file in slates)}
+    return {**rows_of_day(tables, _TABLES, day), **rows_of_day(tables, ["slates"], day + timedelta(days=1))}
 
 
 def _worth(night: IssueNight, evaluations: pa.Table) -> list[dict[str, Any]]:
@@ -260,12 +232,6 @@ def _references(references: Table, since: date, until: date) -> pa.Table:
     return total.rename_columns(["policy", "impressions", "reward"]).sort_by("policy")
 
 
-def _counted(rows: pa.Table, by: list[str], name: str) -> pa.Table:
-    """How many rows have each combination of values; the most frequent first."""
-    counts = rows.group_by(by).aggregate([([], "count_all")]).rename_columns([*by, name])
-    return counts.sort_by([(name, "descending"), *((column, "ascending") for column in by)])
-
-
 def _fates(ds: date, tables: Tables) -> pa.Table:
     """How many outcomes of the day, by kind, were credited, or why not."""
     left = tables["unattributed"].rows(ds, ds)
@@ -277,7 +243,7 @@ def _fates(ds: date, tables: Tables) -> pa.Table:
         kinds.append(credited)
         fates.append(pa.repeat("credited", len(credited)))
     columns = {"kind": pa.chunked_array(kinds, pa.string()), "fate": pa.chunked_array(fates, pa.string())}
-    return _counted(pa.table(columns), ["kind", "fate"], "outcomes")
+    return counted(pa.table(columns), ["kind", "fate"], "outcomes")
 
 
 def _sample(night: IssueNight, table: Table) -> pa.Table:

@@ -15,7 +15,8 @@ NIGHTS = pa.schema(
         ("day", pa.date32()),
         ("pages", pa.string()),
         *((name, pa.int64()) for name in ("impressions", "outcomes", "quarantine", "slates")),
-        *((name, pa.float64()) for name in ("ingested", "attributed", "trained", "published", "seconds")),
+        *((name, pa.float64()) for name in ("ingested", "attributed", "trained", "published")),
+        *((name, pa.float64()) for name in ("compared", "assigned", "seconds")),
     ]
 )
 
@@ -23,12 +24,15 @@ NIGHTS = pa.schema(
 @dataclass(frozen=True)
 class IssueRules:
     """What a program says of an issue. judged_by: the estimator that its gate goes by. min_ess: how many
-    effective samples the gate asks for."""
+    effective samples the gate asks for. control: the variant that others are held against, where there is
+    one; region: the column of contexts that says where users are, where signals land."""
 
     reward: Reward
     judged_by: str
     first_champion: str
     min_ess: float
+    control: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class DashboardReport:
     rows: by table, the columns that sections read, of the nights from `first` on.
     nights: rows of NIGHTS. Names of the issues that have a page of the night, with a space between them; rows
     of tables; the seconds that a night took, in all (`seconds`) and from one of these moments to the next.
+    makes_slates: whether the program does; else it assigns users to variants, whose rows are counted in their
+    place.
     """
 
     program: str
@@ -48,3 +54,4 @@ class DashboardReport:
     issues: Mapping[str, IssueRules]
     rows: Mapping[str, pa.Table]
     nights: pa.Table
+    makes_slates: bool = True

@@ -8,15 +8,18 @@ from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.over_nights import COLOURS, colour, figure, night, rows, told
 from nightslate.reports.dashboard.section import Chart, Column, Section, SectionMaker, Tile
 
-_STEPS = ("ingested", "attributed", "trained", "published")
+_OF_SLATES = ("ingested", "attributed", "trained", "published")
+_OF_ASSIGNMENTS = ("ingested", "compared", "assigned")
 
 
 def _section(report: DashboardReport) -> Section:
-    scale = alt.Scale(domain=list(_STEPS), range=[colour(name) for name in COLOURS])
+    steps = [*(_OF_SLATES if report.makes_slates else _OF_ASSIGNMENTS)]
+    written = "slates" if report.makes_slates else "assignments"
+    scale = alt.Scale(domain=steps, range=[colour(name) for name in COLOURS])
     chart = (
         rows()
-        .transform_fold(list(_STEPS), ["step", "took"])
-        .transform_calculate(minutes="datum.took / 60", order=f"indexof({list(_STEPS)}, datum.step)")
+        .transform_fold([*steps], ["step", "took"])
+        .transform_calculate(minutes="datum.took / 60", order=f"indexof({steps}, datum.step)")
         .mark_bar(width={"band": 0.8})
         .encode(
             x=night("utcyearmonthdate(at)"),
@@ -30,16 +33,16 @@ def _section(report: DashboardReport) -> Section:
         name="nights",
         title="Nights",
         about="What each night wrote, and how long it took from when its logs began to be ingested until its"
-        " slates were out, waits between steps included. Steps that slates do not wait for, such as"
-        " evaluate, are not in it. A night has no time where it was ingested again and not published since,"
-        " or where the log of its tables does not go back to it.",
+        f" {written} were out, waits between steps included. Steps that {written} do not wait for are not in"
+        " it. A night has no time where it was ingested again and not published since, or where the log of"
+        " its tables does not go back to it.",
         rows=report.nights,
         charts=[
             Chart(
-                "Minutes until slates were out",
+                f"Minutes until {written} were out",
                 chart,
-                "The minutes that each night took until its slates were out, by step. The table below has all"
-                " nights.",
+                f"The minutes that each night took until its {written} were out, by step. The table below has"
+                " all nights.",
                 by=None,
             )
         ],
@@ -48,11 +51,11 @@ def _section(report: DashboardReport) -> Section:
             Column("impressions", "impressions", "count"),
             Column("outcomes", "outcomes", "count"),
             Column("quarantine", "turned away", "count"),
-            Column("slates", "slates", "count"),
+            Column("slates", written, "count"),
             Column("seconds", "took", "seconds"),
         ],
         newest=False,
-        tiles=[Tile("slates", "slates", "count", {}), Tile("the night took", "seconds", "seconds", {})],
+        tiles=[Tile(written, "slates", "count", {}), Tile("the night took", "seconds", "seconds", {})],
     )
 
 

@@ -26,11 +26,13 @@ from nightslate.reports.dashboard.nights import NIGHTS
 from nightslate.reports.dashboard.policy_values import POLICY_VALUES
 from nightslate.reports.dashboard.promises import PROMISES
 from nightslate.reports.dashboard.readouts import READOUTS
+from nightslate.reports.dashboard.rollouts import ROLLOUTS
 from nightslate.reports.dashboard.section import Section, SectionMaker
 from nightslate.reports.document import template
 
 SECTIONS: Sequence[SectionMaker] = (
     READOUTS,
+    ROLLOUTS,
     POLICY_VALUES,
     LIFT,
     EXPOSURE,
@@ -56,7 +58,8 @@ def tables_read() -> dict[str, list[str]]:
 def page(report: DashboardReport) -> str:
     """All nights as one HTML document."""
     made = (maker.made(report) for maker in SECTIONS)
-    shown = [(each, *thinned(each.rows)) for each in made if each.of_all or each.rows.num_rows]
+    of_all = report.makes_slates
+    shown = [(each, *thinned(each.rows)) for each in made if (each.of_all and of_all) or each.rows.num_rows]
     data = {
         "issues": {
             name: {"value": rules.reward.unit, "difference": rules.reward.unit_of_differences}

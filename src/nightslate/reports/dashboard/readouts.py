@@ -19,7 +19,7 @@ from nightslate.reports.dashboard.section import (
 
 _KEYS = ("issue", "ds", "metric", "variant", "scope", "segment", "segment_value")
 _FIGURES = ("n", "mean", "effect", "lower", "upper", "p", "relative", "anytime_lower", "anytime_upper")
-_ALL_USERS = "all users"
+ALL_USERS = "all users"
 _APART = "whether these are some users apart"
 _SCOPES = {"exposed": "who was shown anything", "assigned": "all who were assigned"}
 _ORDER = [
@@ -91,12 +91,12 @@ def _section(report: DashboardReport) -> Section:
 
 def _tile(title: str, field: str, written: Written, interval: bool = False) -> Tile:
     """Of the metric that is decided by."""
-    where = {"foremost": "yes", "users": _SCOPES["exposed"], "segment": _ALL_USERS}
+    where = {"foremost": "yes", "users": _SCOPES["exposed"], "segment": ALL_USERS}
     return Tile(title, field, written, where, interval)
 
 
 def _sorted(rows: pa.Table) -> pa.Table:
-    apart = pc.not_equal(rows["segment"], _ALL_USERS)
+    apart = pc.not_equal(rows["segment"], ALL_USERS)
     return rows.append_column(_APART, apart).sort_by(_ORDER).drop_columns([_APART])
 
 
@@ -112,7 +112,7 @@ def _most_precise(readouts: pa.Table) -> pa.Table:
     found = found.rename_columns([name.removesuffix("_first") for name in found.column_names])
     segment = pc.if_else(
         pc.is_null(found["segment"]),
-        _ALL_USERS,
+        ALL_USERS,
         pc.binary_join_element_wise(
             found["segment"].fill_null(""), found["segment_value"].fill_null("missing"), " "
         ),

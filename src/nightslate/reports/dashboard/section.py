@@ -73,7 +73,7 @@ class Section:
     rows: in the order of nights (`day`, the night's ds), with `issue` where they are of issues. Names have
     their colours in the order in which they come first.
     newest: whether its table has the newest night within the range alone.
-    of_all: whether every program has it; else it stands on pages that have rows of it."""
+    of_all: whether every program with slates has it; else it stands on pages that have rows of it."""
 
     name: str
     title: str
