@@ -182,6 +182,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "controls",
         "choose",
         "send",
+        "effects",
         "readout",
         "allocate",
         "assign",

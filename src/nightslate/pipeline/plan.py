@@ -261,6 +261,7 @@ STEPS = (
             *("assignments", "allocations"),
         ),
         writes=("readouts", "sample_ratios", "readout_decisions", "fatigue"),
+        follows=("effects",),  # which begins the night's run, that its figures go to
         per_issue=True,
         heavy=True,
         belongs_to=_reads_out,

@@ -226,7 +226,8 @@ def test_every_table_that_is_read_is_written_by_a_step_before(steps, as_of_befor
 def test_a_rollout_says_who_is_in_which_variant_once_it_knows_what_they_were_worth():
     assert edges(rollout()) == {
         "ingest": set(),
-        "readout": {"ingest"},
+        "effects": {"ingest"},
+        "readout": {"effects"},
         "allocate": {"readout"},
         "assign": {"allocate"},
         "data_docs": {"assign"},
