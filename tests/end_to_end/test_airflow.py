@@ -1,9 +1,11 @@
 """Real logs through a real Airflow, PostgreSQL and MLflow: two nights and the first again on the local
-engine, a night of another program on Spark, two nights of a program of several issues, and three of a program
-that sends messages and holds them against somebody else's rule, by worlds."""
+engine, a night of another program on Spark, two nights of a program of several issues, three of a program
+that sends messages and holds them against somebody else's rule, and of one whose shares follow the context
+three nights and an update between nights, by worlds."""
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -27,6 +29,7 @@ from nightslate.worlds.registry import WORLDS
 PROJECT = Path(__file__).parents[2]
 PROGRAM, ON_SPARK = "open_bandit", "open_bandit_women"
 OF_ISSUES, OF_SENDS = "proactive_assistance", "marketing_templates"
+OF_ROLLOUT = "rollout_allocation"
 FIRST, LAST = open_bandit.DAYS[:2]
 SUBMITTED = "Spark-Submit cmd: "
 
@@ -46,7 +49,7 @@ def site() -> Iterator[Site]:
     dags.mkdir()
     for program in (PROGRAM, ON_SPARK):
         open_bandit.land(wheel, program, home / "landing" / program)
-    for program in (PROGRAM, ON_SPARK, OF_ISSUES, OF_SENDS):
+    for program in (PROGRAM, ON_SPARK, OF_ISSUES, OF_SENDS, OF_ROLLOUT):
         for file in (PROJECT / "dags").glob(f"{program}.*"):
             shutil.copy(file, dags)
     with (dags / f"{ON_SPARK}.yaml").open("a") as file:
@@ -189,6 +192,52 @@ def test_messages_are_sent_but_where_a_rule_decides_and_both_are_read_out(site: 
     assert "What variants were worth" in (pages / "index.html").read_text("utf-8")
     (report,) = (task for task in airflow.tasks(OF_SENDS, days[-1], days[-1]) if task.name == "report")
     assert linked_pages(airflow, OF_SENDS, report) == {f"{days[-1]}.html", "index.html"}
+
+
+def test_shares_follow_the_context_and_a_signal_is_heeded_between_nights(site: Site) -> None:
+    airflow, program = Airflow.of(site), programs.find(OF_ROLLOUT)
+    world = world_of(site, OF_ROLLOUT, users=400)
+    days = [program.start_date + timedelta(days=number) for number in range(4)]
+
+    for number, day in enumerate(days[:3]):
+        world.run_day(number)
+        backfill(airflow, OF_ROLLOUT, day, day, Console())
+
+    names = {task.name for task in airflow.tasks(OF_ROLLOUT, days[0], days[0])}
+    assert names == {"landing", *(task.name for task in plan(program))}
+    assert retried(airflow, OF_ROLLOUT, days[2], attempts=1) == {}
+    assert rows(site, OF_ROLLOUT)["quarantine"] == []
+    assert {row["slate_date"] for row in table(site, OF_ROLLOUT, "assignments")} == {*days[1:]}
+    assert "treatment" in {row["variant"] for row in table(site, OF_ROLLOUT, "assignments")}
+    assert {row["ds"] for row in table(site, OF_ROLLOUT, "readout_decisions")} == {*days[:3]}
+    pages = site.home / "reports" / OF_ROLLOUT
+    assert 'href="index.html"' in (pages / f"{days[2]}.html").read_text("utf-8")
+
+    land_incident(site, days[3])
+    airflow.unpause(f"{OF_ROLLOUT}_updates")
+    update = airflow._request("POST", f"/dags/{OF_ROLLOUT}_updates/dagRuns", json={"logical_date": None})
+    assert state_of(airflow, f"{OF_ROLLOUT}_updates", update["dag_run_id"]) == "success"
+    today = [row for row in table(site, OF_ROLLOUT, "assignments") if row["slate_date"] == days[3]]
+    assert {row["variant"] for row in today} == {"control"}
+    assert "treatment" in {row["morning_variant"] for row in today}
+
+
+def land_incident(site: Site, day: date) -> None:
+    """A signal of the day that is open, for all regions."""
+    folder = site.home / "landing" / OF_ROLLOUT / "signals" / f"ds={day}"
+    folder.mkdir(parents=True)
+    until = day + timedelta(days=2)
+    row = f"payment_incident,,3,{day}T00:00:00Z,{until}T00:00:00Z"
+    (folder / "now.csv").write_text(f"name,region,severity,starts_at,expires_at\n{row}\n")
+
+
+def state_of(airflow: Airflow, dag: str, run: str) -> str:
+    """Of a run, once it is over."""
+    state = "queued"
+    while state in ("queued", "running"):
+        time.sleep(2)
+        state = str(airflow._request("GET", f"/dags/{dag}/dagRuns/{run}")["state"])
+    return state
 
 
 def test_stopping_leaves_nothing_and_starting_again_finds_it_all(site: Site) -> None:

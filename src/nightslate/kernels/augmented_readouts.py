@@ -42,6 +42,8 @@ class Scored:
 
 
 PLACES, DAYS, SHARES = "places", "days", "shares"
+POLICY = "own probabilities"
+"""In place of a variant: what scores of users' own probabilities are of, against the shares of their day."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +166,7 @@ class Scores:
         found = dict[Scored, Any]()
         days = self.augmented.days
         for outcome in self.models:
+            found[Scored(outcome.metric, outcome.scope, POLICY, PLACES)] = Moments.initial((1,), 4)
             for variant, _ in self.augmented.pairs():
                 key = (outcome.metric, outcome.scope, variant)
                 found[Scored(*key, PLACES)] = MomentsByName.initial()
@@ -179,6 +182,8 @@ class Scores:
             crossfitted = _scores(models.crossfitted, known.fold, known)
             of_day = models.sequential.reshape(-1, *models.sequential.shape[2:])
             sequential = _scores(of_day, known.day * FOLDS + known.fold, known)
+            of_policies = Scored(outcome.metric, outcome.scope, POLICY, PLACES)
+            yield of_policies, self._of_policies(users, known.who, crossfitted)
             for variant, pair in self.augmented.pairs():
                 both = users.could[known.who][:, pair].all(axis=1)
                 key, who, day = (outcome.metric, outcome.scope, variant), known.who[both], known.day[both]
@@ -188,6 +193,14 @@ class Scores:
                 yield Scored(*key, DAYS), Moments.initial((days,), 4).update(day, of_pair)
                 shares = users.probabilities[who][:, pair]
                 yield Scored(*key, SHARES), DailyShares.of(day, shares, days)
+
+    def _of_policies(self, users: ExperimentUsers, who: Ints, scores: Floats) -> Moments:
+        """Of the users whom their own probabilities could send wherever the shares of their day could."""
+        own = users.probabilities[who]
+        of_day = self.augmented.readout.allocated.of_days(users.assigned[who] // DAY)
+        inside = ((own > 0) | (of_day == 0)).all(axis=1)
+        both = [np.einsum("uk,ukp->up", each, scores)[inside] for each in (of_day, own)]
+        return Moments.initial((1,), 4).update(np.zeros(len(both[0]), dtype=np.int64), np.hstack(both))
 
     def _by_place(
         self, outcome: Outcome, variant: str, users: ExperimentUsers, who: Ints, scores: Floats

@@ -24,7 +24,7 @@ def holding(rows: pa.Table, condition: Condition) -> pa.ChunkedArray:
     """(n,) whether it holds; null where a value is missing that would decide it, as in SQL."""
     match condition:
         case Comparison(column, ("in" | "not in") as how, tuple(values)):
-            found = rows[column]
+            found = _decoded(rows[column])
             among = pc.is_in(found, value_set=pa.array(values, found.type))
             among = pc.if_else(found.is_valid(), among, None)
             return among if how == "in" else pc.invert(among)
@@ -36,3 +36,8 @@ def holding(rows: pa.Table, condition: Condition) -> pa.ChunkedArray:
             return reduce(pc.and_kleene, (holding(rows, part) for part in parts))
         case Either(parts):
             return reduce(pc.or_kleene, (holding(rows, part) for part in parts))
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same values, where texts are read as places in a dictionary of them."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +64,8 @@ class Evaluator:
     """How a night evaluates. `supported` (arms,): whether the logs show the arm at all. `slots`: of a
     decision that is weighed as a whole; 1 where impressions stand alone. `rewards`: the range of one, for
     intervals that are guaranteed. `costs`: what showing arms costs. `restricted`: whether policies know
-    which arms a user can get, and choose among them; else arms are taken out of what they chose."""
+    which arms a user can get, and choose among them; else arms are taken out of what they chose. `declared`:
+    models of the same arms that nothing is fitted for: no fold has another."""
 
     arms: tuple[str, ...]
     supported: Bools
@@ -75,6 +77,7 @@ class Evaluator:
     rewards: RewardRange | None = None
     costs: Costs = field(default_factory=dict)
     restricted: bool = False
+    declared: Mapping[str, ScoredBy] = field(default_factory=dict)
 
     @property
     def folds(self) -> int:
@@ -82,7 +85,7 @@ class Evaluator:
 
     def initial(self, program: str) -> EvaluationState:
         """The state of no rows."""
-        policies = (LOGGED, *self._weighed)
+        policies = (LOGGED, *self._weighed, *self.declared)
         return EvaluationState.initial(
             policies,
             self.estimators,
@@ -98,8 +101,10 @@ class Evaluator:
         seen = self._seen(units, program)
         q, examined = self._expectations(units, seen)
         costs = self.costs_apart(self.arms)
+        declared = (self.weights_of(model, units) for model in self.declared.values())
         targets = [
-            units.target(weights, q, self.supported, examined, costs) for weights in self._weights(seen)
+            units.target(weights, q, self.supported, examined, costs)
+            for weights in chain(self._weights(seen), declared)
         ]
         return add(state, samples_of(units, targets), units.users, units.ids)
 

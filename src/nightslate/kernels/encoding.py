@@ -150,17 +150,15 @@ class Encoder:
         if rows.num_rows == 1:
             return alike, alike
         if apart is not None:
-            alike = _told_apart(alike, apart)
+            alike = told_apart(alike, apart)
         for name, places in zip(self.features, self.places, strict=True):
             if isinstance(places, ByArm):
                 for of_arm in places.told_apart(rows[name]).T:
-                    alike = _told_apart(alike, of_arm)
+                    alike = told_apart(alike, of_arm)
             else:
                 values = _numbers(rows[name]) if places is None else _place(rows[name], places)
-                alike = _told_apart(alike, values)
-        first = np.empty(int(alike.max(initial=-1)) + 1, dtype=np.int64)
-        first[alike[::-1]] = np.arange(rows.num_rows)[::-1]
-        return first, alike
+                alike = told_apart(alike, values)
+        return first_of(alike), alike
 
     def of_one_arm(self, ignored: Collection[str] = ()) -> Encoder:
         """What of a context is looked at beside one arm by who ignores some of it: of features by arm its
@@ -233,7 +231,14 @@ def _numbers(column: pa.ChunkedArray) -> Floats:
     return np.asarray(pc.fill_null(column, 0.0).to_numpy())
 
 
-def _told_apart(groups: Ints, values: Floats | Ints) -> Ints:
+def first_of(groups: Ints) -> Ints:
+    """(m,) the first row of each of m groups, by the group of each row (n,)."""
+    first = np.empty(int(groups.max(initial=-1)) + 1, dtype=np.int64)
+    first[groups[::-1]] = np.arange(groups.size)[::-1]
+    return first
+
+
+def told_apart(groups: Ints, values: Floats | Ints) -> Ints:
     """Groups (n,) of rows by number, in groups of those that share a value (n,) too."""
     numbers = pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)
     pairs = groups * (numbers.max(initial=0) + 1) + numbers

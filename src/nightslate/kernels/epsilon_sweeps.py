@@ -93,6 +93,7 @@ class EpsilonSweeps:
                         "crossfit": CrossFit(
                             {name: fitted.policies[name]}, fitted.reward_model, fitted.examination
                         ),
+                        "declared": {},
                         "epsilons": swept,
                     }
                 )

@@ -21,8 +21,8 @@ from nightslate.core.policies.learner import Policy, RewardModel
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.channels import CHANNELS, CLOSED, OpenChannels
-from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.first_groups import FirstGroups
+from nightslate.kernels.indicators import AnyEncoder
 from nightslate.kernels.lists import listed, matrix
 from nightslate.kernels.show_times import COLUMNS
 from nightslate.kernels.slate_ids import ids_of_alike, slate_ids
@@ -70,7 +70,7 @@ class ScoredBy:
     learner: str
     digest: str
     arms: tuple[str, ...]
-    encoder: Encoder
+    encoder: AnyEncoder
     policy: Policy
 
     def weights(self, rows: pa.Table, floor: float) -> Float32s:

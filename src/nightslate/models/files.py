@@ -12,9 +12,10 @@ from pathlib import Path
 from nightslate.core.fitted_q import FittedQ
 from nightslate.core.npz import pack, unpack
 from nightslate.core.policies import LEARNERS
+from nightslate.core.policies.declared_rule import DeclaredRule
 from nightslate.core.policies.learner import Policy
 from nightslate.errors import ModelError
-from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.indicators import AnyEncoder, encoder_from_json
 from nightslate.kernels.scoring import ScoredBy
 
 _ARRAYS, _DESCRIPTION = "policy.npz", "model.json"
@@ -22,6 +23,7 @@ _FORMAT = 2
 _REMEDY = "Restore it, or train the night of this model again (clear its task `train`)"
 _POLICY_TYPES: dict[str, type[Policy]] = {
     FittedQ.kind: FittedQ.policy_type,
+    DeclaredRule.kind: DeclaredRule.policy_type,
     **{kind: learner.policy_type for kind, learner in LEARNERS.items()},
 }
 
@@ -37,7 +39,7 @@ class ModelFile:
     kind: str
     learner: str
     arms: tuple[str, ...]
-    encoder: Encoder
+    encoder: AnyEncoder
     policy: Policy
 
     @cached_property
@@ -87,7 +89,7 @@ class ModelFile:
             kind=content["kind"],
             learner=content["learner"],
             arms=tuple(content["arms"]),
-            encoder=Encoder.from_json(content["encoder"]),
+            encoder=encoder_from_json(content["encoder"]),
             policy=_POLICY_TYPES[content["kind"]].from_arrays(unpack(archive)),
         )
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pyarrow as pa
 
@@ -22,6 +22,7 @@ from nightslate.core.policies.learner import Arms
 from nightslate.engines import Tables, Work
 from nightslate.kernels.assignments import Assignment
 from nightslate.kernels.channels import OpenChannels
+from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.folds import Key
 from nightslate.kernels.insights import Showings, best_of, lowest_users, of_some_users
 from nightslate.kernels.rewards import arm_places
@@ -66,7 +67,7 @@ class ChampionRegression:
         """What impressions teach it, by fold of users."""
         folds, beside = self.night.issue.evaluation.folds, looked_at({self.name: self._arms})
         taught = {self.name: self.learner}
-        return Lessons(logs.matured, taught, self.model.encoder, arm_ids(self.offered), folds, beside=beside)
+        return Lessons(logs.matured, taught, self._encoder, arm_ids(self.offered), folds, beside=beside)
 
     def rows(
         self,
@@ -92,9 +93,13 @@ class ChampionRegression:
         ]
 
     @cached_property
+    def _encoder(self) -> Encoder:
+        return cast(Encoder, self.model.encoder)
+
+    @cached_property
     def _arms(self) -> Arms:
         ignored = ignored_by(self.night.issue.learners[self.name])
-        return described_arms(self.night, self.offered, self.model.encoder, ignored)
+        return described_arms(self.night, self.offered, self._encoder, ignored)
 
     def _champion(self, states: Mapping[Key, Any]) -> Champion:
         everyone, of_others = Showings.taught(states)
@@ -104,8 +109,8 @@ class ChampionRegression:
             regression=fitted_regression(self.learner, everyone, self._arms),
             held_out=[fitted_regression(self.learner, others, self._arms) for others in of_others],
             rows=everyone.rows,
-            encoder=self.model.encoder,
-            seen=self.model.encoder.of_one_arm(ignored_by(self.night.issue.learners[self.name])),
+            encoder=self._encoder,
+            seen=self._encoder.of_one_arm(ignored_by(self.night.issue.learners[self.name])),
             described=arm_encoder(self.offered, self.night.program.logs.arm_features),
             pooled=self.learner.pooling != "disjoint",
             confidence=self.night.issue.evaluation.confidence,

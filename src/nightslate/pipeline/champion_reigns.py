@@ -16,6 +16,7 @@ from nightslate.errors import ContractError, SpecError
 from nightslate.pipeline.evidence_table import e_process, evidence_meaning, evidence_with_meaning
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.cohorts import first_cohort_unknown_to
+from nightslate.programs.learners import LEARN_NOTHING
 from nightslate.programs.meaning import policy_settings
 from nightslate.programs.strict import FIRST_DAY
 from nightslate.tables import Table
@@ -139,7 +140,7 @@ def untaught_champion(night: IssueNight, promotions: Table, models: Table) -> st
     champion, window = champion_as_of(night, promotions), night.issue.training.window_days
     fitted = models.rows(night.ds, night.ds)
     (taught,) = fitted.filter(pc.equal(fitted["learner"], champion))["rows"].to_pylist() or [None]
-    if taught != 0 or night.issue.learners[champion].kind == "uniform":
+    if taught != 0 or night.issue.learners[champion].kind in LEARN_NOTHING:
         return ""
     return (
         f"the champion {champion} is fitted on 0 rows: none of the {window} days up to {night.ds} teaches it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from nightslate.core.hashing import seed
@@ -12,19 +13,74 @@ from nightslate.core.ope.estimator import RewardRange
 from nightslate.core.ope.intervals import INTERVALS, Bootstrap, Interval
 from nightslate.core.policies import LEARNERS, Arms
 from nightslate.core.policies.beside_arms import BesideArms
+from nightslate.core.policies.declared_rule import DeclaredRule
 from nightslate.core.policies.learner import Policy, State
 from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.indicators import AnyEncoder, Indicators, holds
+from nightslate.kernels.scoring import ScoredBy
 from nightslate.kernels.training import AnyLearner, arms_of, encoder_for, with_arms
+from nightslate.models.files import ModelFile, scored_by
+from nightslate.pipeline.arms import arm_ids
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.programs.learners import LearnerSpec, ignored_by
+from nightslate.programs.learners import LearnerSpec, RuleLearner, ignored_by
+from nightslate.programs.rules import arms_of_lines, types_of_users
 
 
-def learners(night: IssueNight, epsilons: Mapping[str, float]) -> dict[str, AnyLearner]:
-    """The issue's learners by name, sorted. epsilons: of those whose epsilon the night chooses."""
-    return {
+def learners(night: IssueNight, epsilons: Mapping[str, float], offered: pa.Table) -> dict[str, AnyLearner]:
+    """The issue's learners by name, sorted. epsilons: of those whose epsilon the night chooses; offered: the
+    arms that rules are about."""
+    learning = {
         name: LEARNERS[spec.kind](**settings(spec, epsilons.get(name)))
-        for name, spec in sorted(night.issue.learners.items())
+        for name, spec in night.issue.learners.items()
+        if not isinstance(spec, RuleLearner)
     }
+    return dict(sorted({**learning, **declared_rules(night, offered)}.items()))
+
+
+def declared_rules(night: IssueNight, offered: pa.Table) -> dict[str, DeclaredRule]:
+    """Those of the learners that are rules, by name, over the arms on offer."""
+    found = {}
+    for name, spec in night.issue.learners.items():
+        if isinstance(spec, RuleLearner):
+            of_lines = arms_of_lines(spec, night.program.logs.arm_features)
+            places = (np.flatnonzero(holds(offered, each)).tolist() for each in of_lines)
+            found[name] = DeclaredRule(tuple(map(tuple, places)))
+    return found
+
+
+def lines_of_no_arm(night: IssueNight, offered: pa.Table) -> str:
+    """A word on lines of rules none of whose arms is on offer: they decide for nobody. Empty where there are
+    none."""
+    empty = [
+        f"learners.{name}.choose.{at}.arms"
+        for name, rule in declared_rules(night, offered).items()
+        for at, places in enumerate(rule.lines)
+        if not places
+    ]
+    return f"{', '.join(empty)}: no arm on offer on {night.ds} is meant" if empty else ""
+
+
+def declared_models(
+    night: IssueNight, given: Mapping[str, AnyLearner], offered: pa.Table, contexts: Encoder
+) -> dict[str, ScoredBy]:
+    """The models of those among some learners that are what the program says, whatever is learnt."""
+    ids = arm_ids(offered)
+    return {
+        name: scored_by(
+            ModelFile(learner.kind, name, ids, encoder_of(night, name, contexts), learner.over(len(ids)))
+        )
+        for name, learner in given.items()
+        if isinstance(learner, DeclaredRule)
+    }
+
+
+def encoder_of(night: IssueNight, learner: str, contexts: Encoder) -> AnyEncoder:
+    """How a learner's policy sees contexts, given how those do that learn: a rule asks whom its lines are
+    for."""
+    spec = night.issue.learners[learner]
+    if not isinstance(spec, RuleLearner):
+        return contexts
+    return Indicators(tuple(line.when for line in spec.choose), types_of_users(night.issue.context))
 
 
 def settings(spec: LearnerSpec, epsilon: float | None) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from nightslate.core.experiments import Difference, Moments, augmented_difference, value_of
+from nightslate.core.experiments import Difference, Moments, augmented_difference, policy_difference, value_of
 from nightslate.core.experiments.outcome_model import OutcomeModels
 from nightslate.engines import Work
-from nightslate.kernels.augmented_readouts import DAYS, PLACES, SHARES, Augmented, Scored, Scores
+from nightslate.kernels.augmented_readouts import DAYS, PLACES, POLICY, SHARES, Augmented, Scored, Scores
 from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
@@ -22,6 +23,9 @@ from nightslate.pipeline.readout_columns import same, shown, told
 
 _VALUES = 20
 """Of a segment's column, by so many values, those of the most users, models tell users apart."""
+
+OF_DAY = "shares of the day"
+"""What `POLICY` is held against."""
 
 _EVEN = np.ones(1)
 """All users are of one day."""
@@ -46,6 +50,9 @@ def augmented_rows(
     """Of the table `readouts`: overall and by segment, and overall of days weighted by what they tell."""
     for key in (each for each in states if isinstance(each, Scored) and each.of == PLACES):
         figure = Figure(key.metric, key.scope, "cumulative")
+        if key.variant == POLICY:
+            yield _policy_row(night, dealt, figure, states)
+            continue
         effects = {("aipw", *place): found for place, found in augmented_effects(night, key, states).items()}
         effects |= {("adaptive", *place): found for place, found in _of_days(night, key, states).items()}
         paired = pairs(states[figure], str(night.issue.experiment.control))
@@ -65,6 +72,30 @@ def augmented_rows(
                 "method": method,
                 **told(found),
             }
+
+
+def _policy_row(
+    night: IssueNight, dealt: Allocated, figure: Figure, states: Mapping[Any, Any]
+) -> dict[str, Any]:
+    """What following the context was worth, over giving all users of a day its shares."""
+    found: MomentsByName = states[figure]
+    scores: Moments = states[Scored(figure.metric, figure.scope, POLICY, PLACES)]
+    nobody = Moments.initial((), len(night.issue.experiment.covariates) * 2 + 2)
+    everybody = (moments for place, moments in found.states.items() if place[1] is None)
+    users = value_of(reduce(Moments.merge, everybody, nobody))
+    numerator, denominator = scores.mean[0, 2:].tolist()
+    return {
+        **same(night, dealt.since, figure),
+        "variant": POLICY,
+        "control": OF_DAY,
+        "segment": None,
+        "segment_value": None,
+        "period": figure.period,
+        "n": int(scores.n[0]),
+        "mean": numerator / denominator if denominator else None,
+        "method": "policy",
+        **told(policy_difference(scores, users, night.issue.evaluation.confidence)),
+    }
 
 
 def augmented_effects(night: IssueNight, key: Scored, states: Mapping[Any, Any]) -> dict[Place, Difference]:

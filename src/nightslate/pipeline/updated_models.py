@@ -20,6 +20,7 @@ from nightslate.pipeline.fitting import (
     arms_by_learner,
     categories,
     context_encoder,
+    encoder_of,
     fitted_policies,
     learners,
     looked_at,
@@ -74,7 +75,7 @@ def refitted(night: IssueNight, day: OpenDay, known_until: datetime) -> Refitted
     encoder = context_encoder(night, counted, offered)
     fitted = {
         name: learner
-        for name, learner in learners(night, dict.fromkeys(issue.epsilon_ranges, 0.0)).items()
+        for name, learner in learners(night, dict.fromkeys(issue.epsilon_ranges, 0.0), offered).items()
         if name not in learners_kept(night)
     }
     described = arms_by_learner(night, offered, encoder, fitted)
@@ -83,7 +84,10 @@ def refitted(night: IssueNight, day: OpenDay, known_until: datetime) -> Refitted
     learnt = learn_by_hour(night, hourly, lessons, before, kept.of_hours(lessons))
     policies = fitted_policies(night, fitted, learnt.states, described)
     models = {
-        name: (ModelFile(issue.learners[name].kind, name, arms, encoder, policy), rows)
+        name: (
+            ModelFile(issue.learners[name].kind, name, arms, encoder_of(night, name, encoder), policy),
+            rows,
+        )
         for name, (policy, rows) in policies.items()
     }
     return Refitted(models, offered, learnt.units, window_anew)

@@ -40,7 +40,8 @@ def require_telling(
     if "present_rule" in controls and decides and decides.external:
         raise ValueError(
             f"evaluation.controls: somebody else decides for users of {control}, and no model says what that"
-            " would be for others; the readout of the experiment holds them against each other; leave"
+            " would be for others; the readout of the experiment holds them against each other. Declare what"
+            " they go by as a learner of kind rule, and make it the policy of the variant, or leave"
             " present_rule out"
         )
     if "eligibility_only" in controls and sequence:

@@ -27,6 +27,7 @@ from nightslate.programs.measurable import (
     require_responses,
 )
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
+from nightslate.programs.rules import require_answerable_rules
 from nightslate.programs.sequence import Sequence, require_fitting_learners, require_trajectories
 from nightslate.programs.slates import SlateGoals, require_consistent
 from nightslate.programs.strict import Days, Name, Strict, Text
@@ -167,6 +168,7 @@ class Issue(SlateGoals):
         context = [*(feature.name for feature in self.context), *keyed]
         require_crossing(self.logs, context, self.learners.values())
         require_known(self.learners, context)
+        require_answerable_rules(self.learners, self.context, self.logs.arm_features)
         if self.sequence and keyed:
             raise ValueError(
                 f"features.{keyed[0]}: key: with `sequence` a state is of a user, whatever arm comes next;"

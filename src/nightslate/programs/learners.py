@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from nightslate.programs.strict import MOST_ROWS, Name, Share, Strength, Strict, Worth
+from nightslate.programs.strict import MOST_ROWS, Name, Share, Strength, Strict, Text, Worth
 
 Layers = Annotated[
     tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(strict=False, min_length=1, max_length=20)
@@ -48,6 +48,22 @@ Epsilon = Annotated[
 
 class UniformLearner(Strict):
     kind: Literal["uniform"]
+
+
+class RuleLine(Strict):
+    """`when`: a condition on what is known of a user; without it everyone is meant. `arms`: a condition on
+    what is known of an arm."""
+
+    when: Text | None = None
+    arms: Text
+
+
+class RuleLearner(Strict):
+    """A user gets the arms of the first line of `choose` that holds and has an arm that the user may get,
+    each as likely; any arm where there is none."""
+
+    kind: Literal["rule"]
+    choose: Annotated[tuple[RuleLine, ...], Field(strict=False, min_length=1, max_length=100)]
 
 
 class Forgetful(Strict):
@@ -162,6 +178,7 @@ class FittedQLearner(Regressor):
 
 LearnerSpec = Annotated[
     UniformLearner
+    | RuleLearner
     | PopularityLearner
     | LinearThompsonLearner
     | LinearUCBLearner
@@ -171,6 +188,9 @@ LearnerSpec = Annotated[
     | FittedQLearner,
     Field(discriminator="kind"),
 ]
+
+LEARN_NOTHING = ("uniform", "rule")
+"""The kinds that logs don't change."""
 
 _OF_SUCCESSES = ("logistic_regression", "classifier")
 

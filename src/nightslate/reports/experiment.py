@@ -87,7 +87,8 @@ class Novelty:
 
 @dataclass(frozen=True)
 class ExperimentReadout:
-    """What the page shows. decision, variant, reasons: of the night; exposed, assigned: all metrics, of these
+    """What the page shows. decision, variant, reasons: of the night; followed: what following the context
+    earned; exposed, assigned: all metrics, of these
     users; today: of the exposed on the night's day alone; novelty: of the exposed by the time since then;
     before: their covariates; interactions: metric, variant, segment and how likely it differs as much by
     chance, interaction_p; fatigue: by the number of the showing, if that is asked for."""
@@ -99,6 +100,7 @@ class ExperimentReadout:
     since: date
     confidence: float
     users: int
+    followed: list[Compared]
     exposed: list[Compared]
     assigned: list[Compared]
     segments: list[Compared]
@@ -141,6 +143,7 @@ def experiment_readout(
         since=said["first_day"],
         confidence=said["confidence"],
         users=said["exposed"],
+        followed=_followed(of_all, metric),
         exposed=_compared(of_all, "exposed", "cumulative"),
         assigned=_compared(of_all, "assigned", "cumulative"),
         segments=_compared(of_segments, "exposed", "cumulative"),
@@ -150,6 +153,25 @@ def experiment_readout(
         interactions=_interactions(of_segments),
         fatigue=fatigue_told(fatigue),
     )
+
+
+def _followed(readouts: pa.Table, metric: str) -> list[Compared]:
+    """Of exposed users by the metric that is decided by, where there are probabilities of users' own."""
+    of_exposed = (pc.field("method") == "policy") & (pc.field("scope") == "exposed")
+    return [
+        Compared(
+            metric=metric,
+            variant=row["variant"],
+            control=row["control"],
+            n=row["n"],
+            mean=row["mean"],
+            of_control=None if row["effect"] is None else row["mean"] - row["effect"],
+            best=row,
+            naive=None,
+            adaptive=None,
+        )
+        for row in readouts.filter(of_exposed & (pc.field("metric") == metric)).to_pylist()
+    ]
 
 
 def _interactions(readouts: pa.Table) -> list[Row]:

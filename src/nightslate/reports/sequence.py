@@ -14,6 +14,7 @@ from nightslate.core.arrays import AnyArray, Bools, Floats, Ints, Keys
 from nightslate.core.fitted_q import FittedQPolicy, importance
 from nightslate.core.hashing import lowest, mix, seed
 from nightslate.kernels.buckets import user_keys
+from nightslate.kernels.encoding import Encoder
 from nightslate.kernels.rewards import eligible_arms
 from nightslate.models.files import ModelFile
 
@@ -100,7 +101,7 @@ def sequence_figures(
     decisions = _valued(model, policy, transitions)
     of_map = decisions.take(lowest(decisions.order, MAP_SAMPLE))
     swept = sweeps.filter((pc.field("learner") == model.learner) & (pc.field("estimator") == estimator))
-    slices = model.encoder.slices if len(of_map.first) else {}
+    slices = cast(Encoder, model.encoder).slices if len(of_map.first) else {}
     columns = ["epsilon", "value", "lower", "upper", "confidence", "ess", "n"]
     return SequenceFigures(
         learner=model.learner,

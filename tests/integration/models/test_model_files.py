@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from nightslate.core.fitted_q import FittedQ, Transitions
 from nightslate.core.hashing import seed
 from nightslate.core.policies import LEARNERS, Arms
+from nightslate.core.policies.declared_rule import DeclaredRule
 from nightslate.errors import ModelError
 from nightslate.kernels.encoding import Encoder
-from nightslate.models.files import ModelFile
+from nightslate.kernels.indicators import Indicators
+from nightslate.models.files import ModelFile, scored_by
 
 from .fitted_models import ARMS, ENCODER, fitted
 
@@ -38,6 +42,17 @@ def fitted_q():
     learner = FittedQ("extra_trees_regressor", {"n_estimators": 2}, ensemble=2)
     arms = Arms.plain(seed("arm", arm) for arm in ARMS)
     return ModelFile("fitted_q", "my fitted_q", ARMS, ENCODER, learner.fit(transitions, arms, 9))
+
+
+def test_a_declared_rule_comes_back_with_what_it_asks(tmp_path):
+    asks = Indicators(("colour == red and age > 3", None), {"colour": "category", "age": "number"})
+    model = ModelFile("rule", "todays", ARMS, asks, DeclaredRule(((0, 2), (1,))).over(3))
+    found = ModelFile.load(saved(tmp_path / "model", model), model.digest)
+    assert (found.kind, found.encoder, found.digest) == ("rule", asks, model.digest)
+    users = pa.table({"colour": ["red", "red", None], "age": [4.0, None, 5.0]})
+    assert scored_by(found).choices(users).tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0, 1, 0]]
+    later = replace(model, encoder=replace(asks, conditions=("colour == red and age > 4", None)))
+    assert later.digest != model.digest
 
 
 @pytest.mark.parametrize("kind", [*LEARNERS, "fitted_q"])

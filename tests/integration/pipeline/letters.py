@@ -1,5 +1,6 @@
 """A program whose arms are letters, texts and doing nothing, and users who want some of them."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,17 @@ learners:
   uniform: {kind: uniform}
   thompson: {kind: linear_thompson, draws: 32}
   greedy: {kind: epsilon_greedy, estimator: ridge, epsilon: auto}
+  todays_rule:
+    kind: rule
+    choose:
+      - {when: zone != 'Europe/Berlin', arms: channel == text}
+      - when: consent_text == no or zone == 'Pacific/Auckland'
+        arms: arm_id in ['mail-offer', 'mail-thanks']
+      - {arms: channel == none}
 variants:
-  personalised: {share: 0.7, policy: thompson}
-  randomised: {share: 0.3, policy: uniform}
+  personalised: {share: 0.4, policy: thompson}
+  randomised: {share: 0.2, policy: uniform}
+  rule: {share: 0.4, policy: todays_rule}
 evaluation: {folds: 2, resamples: 100, reward_range: [0.0, 1.0]}
 gate: {first_champion: uniform, min_ess: 10.0, min_users: 2}
 """
@@ -70,6 +79,17 @@ def known(user: int) -> Row:
         "consent_email": ("yes", "yes", "no", None)[user % 4],
         "consent_text": ("yes", "no", "no")[user % 3],
     }
+
+
+def by_rule(about: Row, arms: Collection[str]) -> list[str]:
+    """What the learner `todays_rule` says of a user who may get these arms, each as likely."""
+    zone, text = about["zone"], about["consent_text"]
+    lines = (
+        (zone not in (None, "Europe/Berlin"), [arm for arm in arms if CHANNEL_OF[arm] == "text"]),
+        (text == "no" or zone == "Pacific/Auckland", [a for a in arms if a in ("mail-offer", "mail-thanks")]),
+        (True, [arm for arm in arms if CHANNEL_OF[arm] == "none"]),
+    )
+    return next(chosen for holds, chosen in lines if holds and chosen)
 
 
 def land(home: Path, number: int, arms: list[Row] | None = None, by_rule: bool = False) -> None:

@@ -312,7 +312,7 @@ def test_probabilities_of_users_own_are_what_they_weigh_by(
     share = pl.when(pl.col("slate_date") < DAYS[3]).then(0.2).otherwise(0.6)
     told = told.join(by_user.select("user_id", "probabilities"), on="user_id", how="left")
     new = pl.col("probabilities").list.get(0).fill_null(share)
-    told = told.with_columns(new=new).with_columns(
+    told = told.with_columns(share=share, new=new).with_columns(
         probability=pl.when(pl.col("variant") == "new").then("new").otherwise(1 - pl.col("new"))
     )
     outside = told.filter(pl.col("new") == 0).height
@@ -320,7 +320,7 @@ def test_probabilities_of_users_own_are_what_they_weigh_by(
     found = rows(home, "readouts").filter(
         pl.col("segment").is_null(), ds=DAYS[4], period="cumulative", metric="reward", scope="exposed"
     )
-    assert set(found["method"]) == {"difference", "cuped", "naive", "aipw", "adaptive"}
+    assert set(found["method"]) == {"difference", "cuped", "naive", "aipw", "adaptive", "policy"}
     means = {
         name: np.average(mine["reward"], weights=1 / mine["probability"])
         for (name,), mine in told.group_by("variant")
@@ -334,6 +334,11 @@ def test_probabilities_of_users_own_are_what_they_weigh_by(
         row = found.filter(method=method).row(0, named=True)
         assert row["effect"] == pytest.approx(weighted["effect"], abs=weighted["stderr"])
         assert row["anytime_lower"] < row["lower"] < row["effect"] < row["upper"]
+    row = found.filter(method="policy").row(0, named=True)
+    assert (row["variant"], row["control"]) == ("own probabilities", "shares of the day")
+    assert row["n"] == told.height
+    gain = (told["new"] - told["share"]).mean() * weighted["effect"]  # all users gain about as much
+    assert row["effect"] == pytest.approx(gain, abs=2 * row["stderr"])
     (row,) = rows(home, "readout_decisions").filter(ds=DAYS[4]).to_dicts()
     assert outside > 5
     assert row["reasons"][-1] == (

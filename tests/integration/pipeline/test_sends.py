@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -35,6 +36,7 @@ from .letters import (
     PROGRAM,
     SPEC,
     USERS,
+    by_rule,
     known,
     land,
     night,
@@ -78,6 +80,20 @@ def open_minutes(channel: str, zone: str | None, day: date) -> list[datetime]:
     return [now for now in minutes if now.astimezone(where).hour in HOURS[channel]]
 
 
+def weight_of_rule(about: dict, arms: Collection[str], arm: str) -> float:
+    """Of an arm, for who may get these, with the floor."""
+    chosen = by_rule(about, arms)
+    return 0.8 * (arm in chosen) / len(chosen) + 0.2 / len(arms)
+
+
+def weights_of_rule(shown: pl.DataFrame) -> list[float]:
+    """The importance weight of each impression, by the rule."""
+    return [
+        weight_of_rule(row, row["eligible_arms"] or CHANNEL_OF, row["arm_id"]) / row["propensity"]
+        for row in shown.to_dicts()
+    ]
+
+
 def reached_by(about: dict, day: date) -> set[str]:
     return {
         channel
@@ -88,7 +104,9 @@ def reached_by(about: dict, day: date) -> set[str]:
 
 def test_what_consents_and_rules_forbid_has_no_support(copied: Path) -> None:
     """The share of it is that of users without slates, and of arms by channels that others do not want."""
-    asked = SPEC.replace("resamples: 100", "resamples: 100, controls: [random, eligibility_only]")
+    controls = "controls: [random, eligibility_only, present_rule]"
+    asked = SPEC.replace("resamples: 100", f"resamples: 100, {controls}")
+    asked += "experiment: {control: rule, metrics: {earned: {source: rewards}}}\n"
     DECLARED.write(asked.replace("first_champion: uniform", "first_champion: thompson"))
     of_program = night(copied, 2)
     run_night(of_program, "controls")
@@ -111,6 +129,7 @@ def test_what_consents_and_rules_forbid_has_no_support(copied: Path) -> None:
     assert row["remark"].startswith("not identified")
     alike = [1 / len(arms) / p for arms, p in zip(could, shown["propensity"], strict=True)]
     assert found["random"]["mean_weight"] == pytest.approx(np.mean(alike))
+    assert found["present_rule"]["mean_weight"] == pytest.approx(np.mean(weights_of_rule(shown)))
     assert found["random"]["value"] is not None
     assert found["random"]["n"] == found["champion"]["n"] == len(alike)
 
@@ -151,6 +170,23 @@ def test_a_policy_chooses_among_the_arms_that_a_user_can_get_and_no_mass_is_left
             assert math.fsum(slate["weights"]) == pytest.approx(1, abs=1e-6)
 
 
+def test_users_of_a_declared_rule_get_what_it_says_among_the_arms_that_reach_them(nights: Path) -> None:
+    """By the first line that holds and has such an arm; propensities are of a ranking by its weights."""
+    abouts, kinds = {pseudonym(raw): about for raw, about in BY_USER.items()}, set()
+    for number in range(len(DAYS)):
+        slates = slates_of(nights, DAYS[number] + timedelta(days=1))
+        for slate in (each for each in slates if each["variant"] == "rule"):
+            about, arms = abouts[slate["user_id"]], slate["candidates"]
+            weights = {arm: weight_of_rule(about, arms, arm) for arm in arms}
+            assert slate["policy"] == "todays_rule"
+            assert dict(zip(arms, slate["weights"], strict=True)) == pytest.approx(weights, abs=1e-7)
+            for arm, propensity in zip(slate["ranking"], slate["propensities"], strict=True):
+                total = math.fsum(weights.values())
+                assert propensity == pytest.approx(weights.pop(arm) / total, rel=1e-6)
+            kinds.add((*by_rule(about, arms),))
+    assert kinds == {("text-news", "text-offer"), ("mail-offer", "mail-thanks"), ("silence",)}
+
+
 def test_impressions_say_what_their_slate_could_have_shown(nights: Path) -> None:
     for number in (1, 2):
         slates = {slate["slate_id"]: slate for slate in slates_of(nights, DAYS[number])}
@@ -169,6 +205,18 @@ def test_policies_are_weighed_on_what_they_could_have_shown(nights: Path) -> Non
     weights = found.drop_nulls("mean_weight")["mean_weight"].to_list()
     assert weights == pytest.approx([1] * len(weights), abs=1e-6)
     assert weights
+
+
+def test_a_declared_rule_is_weighed_by_what_it_says_of_whoever_was_shown_something(nights: Path) -> None:
+    """Progressive, of the day of which there are models of the night before; cross-fitted, of all days whose
+    rewards are known."""
+    shown = rows(nights, "impressions")
+    found = rows(nights, "evaluations").filter(ds=DAYS[2], policy="todays_rule", estimator="ips")
+    for estimand, days in (("progressive", DAYS[1:2]), ("cross_fitted", DAYS[:2])):
+        of_days = shown.filter(pl.col("ds").is_in(days))
+        (alone,) = found.filter(pl.col("reference").is_null(), estimand=estimand).to_dicts()
+        assert alone["n"] == len(of_days) > 0
+        assert alone["mean_weight"] == pytest.approx(np.mean(weights_of_rule(of_days)))
 
 
 @pytest.mark.parametrize("number", range(len(DAYS)))

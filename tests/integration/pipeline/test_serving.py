@@ -33,9 +33,13 @@ Row = dict[str, Any]
 
 
 def night(home: Path, day: Any = DAY, **changes: Any) -> IssueNight:
-    """The tiny program with a champion whose weights BLAS has a say in."""
+    """The tiny program with a champion whose weights BLAS has a say in, and a rule."""
     spec = yaml.safe_load(world.SPEC)
     spec["learners"]["linear_ucb"] = {"kind": "linear_ucb"}
+    lines = [{"when": "segment == new and age < 50", "arms": "arm_id == a"}, {"arms": "arm_id in [a, b]"}]
+    spec["learners"]["todays_rule"] = {"kind": "rule", "choose": lines}
+    spec["variants"]["randomised"] = {"share": 0.3, "policy": "uniform"}
+    spec["variants"]["rule"] = {"share": 0.2, "policy": "todays_rule"}
     spec["gate"]["first_champion"] = "linear_ucb"
     return night_of(spec | changes, home, day)
 
@@ -80,13 +84,15 @@ def test_the_champion_gives_the_published_slates(home: Path, monkeypatch: pytest
     assert model.predict(model.input_example)[0]["policy"] == "linear_ucb"
 
 
+@pytest.mark.parametrize(("learner", "variant"), [("uniform", "randomised"), ("todays_rule", "rule")])
 def test_another_learner_of_the_night_gives_the_slates_of_its_variant(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch, learner: str, variant: str
 ) -> None:
-    version = night(home).run().version_of("uniform")
+    version = night(home).run().version_of(learner)
     model = loaded(home, monkeypatch, f"models:/{world.PROGRAM}/{version}")
-    asked, slates = published(home, "randomised")
-    assert model.predict(pl.DataFrame(asked).to_pandas(), {"variant": "randomised"}) == slates
+    asked, slates = published(home, variant)
+    assert {slate["policy"] for slate in slates} == {learner}
+    assert model.predict(pl.DataFrame(asked).to_pandas(), {"variant": variant}) == slates
 
 
 def test_the_night_s_run_says_which_tables_training_has_read(home: Path) -> None:

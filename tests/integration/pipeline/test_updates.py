@@ -37,12 +37,14 @@ LOGS = ("impressions", "outcomes", "users", "arms")
 
 
 def spec(**changes: Any) -> dict[str, Any]:
-    """The tiny program with windows of two hours, learners of each kind of state, a variant of somebody
-    else's, and updates."""
+    """The tiny program with windows of two hours, learners of each kind of state, a rule, a variant of
+    somebody else's, and updates."""
     said = yaml.safe_load(world.SPEC) | {"program": NAME, "updates": {"every": "1h", "lateness": "5m"}}
     said["rewards"] |= {"window": "2h"}
     said["learners"]["linear_ucb"] = {"kind": "linear_ucb", "forgetting": 0.9}
     said["learners"]["logistic_ucb"] = {"kind": "logistic_ucb"}
+    lines = [{"when": "age >= 40 or segment == new", "arms": "arm_id != a"}, {"arms": "arm_id == b"}]
+    said["learners"]["todays_rule"] = {"kind": "rule", "choose": lines}
     said["gate"]["first_champion"] = "linear_ucb"
     said["variants"] = {
         "personalised": {"share": 0.5, "policy": "champion"},
@@ -334,7 +336,7 @@ def test_an_issue_whose_sums_are_not_by_hour_keeps_its_models_and_slates(
     before = slates_of_the_day(home)
     land(home, *pieces[:4], *pieces[8:12])
     told = update(whole)
-    assert "left: 5 models on" in told
+    assert "left: 6 models on" in told
     assert "linear_ucb keeps last night's model: rewards.maturity weighs all young" in told
     after = slates_of_the_day(home)
     kept = [[row for row in rows if row["issue"] == "right"] for rows in (before, after)]

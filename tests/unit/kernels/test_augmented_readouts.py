@@ -24,7 +24,7 @@ from nightslate.core import npz
 from nightslate.core.experiments import augmented_scores
 from nightslate.core.experiments.outcome_model import FOLDS, OutcomeModels, OutcomeSums, expected
 from nightslate.core.hashing import deal, seed
-from nightslate.kernels.augmented_readouts import DAYS, PLACES, Augmented, Outcome, Scored, Scores
+from nightslate.kernels.augmented_readouts import DAYS, PLACES, POLICY, Augmented, Outcome, Scored, Scores
 from nightslate.kernels.augmented_readouts import SHARES as OF_SHARES
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.named_states import MomentsByName
@@ -57,6 +57,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
 def test_scores_are_those_of_users_gone_through_one_by_one(rows: Any, scope: str) -> None:
     truth, (_, found) = OneByOne(rows), scored(rows)
     day, variant, probabilities, features, parts, devices, users = [], [], [], [], [], [], []
+    slate_dates = []
     for user, row in truth.first.items():
         since, own = truth.since(user, scope), row["probabilities"] or SHARES[row["slate_date"]]
         if since is None or min(own) == 0:
@@ -65,6 +66,7 @@ def test_scores_are_those_of_users_gone_through_one_by_one(rows: Any, scope: str
         device = truth.device(user, since) if scope == "exposed" else "none"
         told = [float(device == "web"), float(device is None)] if scope == "exposed" else []
         users.append(user)
+        slate_dates.append(row["slate_date"])
         day.append((row["slate_date"] - FIRST).days)
         variant.append(VARIANTS.index(row["variant"]))
         probabilities.append(own)
@@ -89,6 +91,11 @@ def test_scores_are_those_of_users_gone_through_one_by_one(rows: Any, scope: str
         assert told.n.tolist() == [len(mine)]
         np.testing.assert_allclose(told.mean[0], by_fold[mine][:, [1, 0]].reshape(-1, 4).mean(axis=0))
     assert len(places) == (1 if scope == "assigned" else 4)
+    of_day = np.array([SHARES[row] for row in slate_dates])
+    means = [np.einsum("uk,ukp->up", each, by_fold).mean(axis=0) for each in (of_day, probabilities)]
+    policies = found[Scored("reward", scope, POLICY, PLACES)]
+    assert policies.n.tolist() == [len(day)]
+    np.testing.assert_allclose(policies.mean[0], np.concatenate(means))
     daily, shares = found[Scored(*key, DAYS)], found[Scored(*key, OF_SHARES)]
     assert daily.n.tolist() == shares.n.tolist() == np.bincount(day, minlength=len(daily.n)).tolist()
     for number in np.unique(day):

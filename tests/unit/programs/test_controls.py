@@ -32,6 +32,13 @@ def test_they_stay_in_their_order(tmp_path):
     assert controls(tmp_path, *asked, exposure=GOAL, contacts=CONTACTS) == asked
 
 
+def test_a_rule_that_is_declared_is_a_present_rule(tmp_path):
+    rule = {"kind": "rule", "choose": [{"arms": "arm_id == a"}]}
+    variants = {**BY_RULE["variants"], "rule": {"share": 0.5, "policy": "todays"}}
+    declared = {**BY_RULE, "learners": {**SPEC["learners"], "todays": rule}, "variants": variants}
+    assert controls(tmp_path, "present_rule", **declared) == ("present_rule",)
+
+
 @pytest.mark.parametrize(
     ("names", "changed", "said"),
     [
@@ -40,7 +47,7 @@ def test_they_stay_in_their_order(tmp_path):
         (["without_levers"], {}, "the issue has none of them"),
         (["propensity_only"], {"slots": 21, "depth": 21, "logs": CONDITIONAL}, "20 slots, not 21"),
         (["present_rule"], {}, "experiment.control, which is not said"),
-        (["present_rule"], BY_RULE, "somebody else decides for users of rule"),
+        (["present_rule"], BY_RULE, "somebody else decides for users of rule.*a learner of kind rule"),
         (["eligibility_only"], {}, "neither `contacts` nor `sends`"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from nightslate.core.attribution import Rule
 from nightslate.core.fitted_q import FittedQ
 from nightslate.core.policies import LEARNERS
+from nightslate.core.policies.declared_rule import DeclaredRule
 from nightslate.kernels.attribution import Attributor
 from nightslate.programs.learners import (
     EpsilonGreedyLearner,
@@ -20,7 +21,7 @@ from nightslate.programs.rewards import MAX_TOUCHES, Rewards
 
 SPECS = get_args(get_args(LearnerSpec)[0])
 KINDS = {get_args(spec.model_fields["kind"].annotation)[0]: spec for spec in SPECS}
-BUILT = {**LEARNERS, FittedQ.kind: FittedQ}
+BUILT = {**LEARNERS, FittedQ.kind: FittedQ, DeclaredRule.kind: DeclaredRule}
 
 
 def defaults(kind):

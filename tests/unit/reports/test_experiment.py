@@ -91,6 +91,16 @@ def test_augmented_effects_lead():
     assert "+0.450" not in html
 
 
+def test_what_following_the_context_was_worth_is_told_of_the_metric_that_is_decided_by():
+    policy = {"method": "policy", "variant": "own probabilities", "control": "shares of the day"}
+    rows = [row(**policy, effect=0.125, mean=2.5), row("other", **policy, effect=0.75)]
+    html = " ".join(shown([row(), row(variant="old"), *rows]).split())
+    assert "was worth +0.125 of clicks a user" in html
+    assert "2.50 in place of 2.38" in html
+    assert html.count("Following the context") == 1
+    assert "Following the context" not in shown([row(), row(variant="old")])
+
+
 def test_whether_effects_last_is_said_of_each_variant():
     parts = {"first": 0.9, "later": 0.2, "change": -0.7}
     rows = [

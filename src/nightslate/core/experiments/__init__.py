@@ -6,7 +6,7 @@ and what to do (`decision`)."""
 
 from nightslate.core.experiments.adaptive import DailyShares, adaptive_difference
 from nightslate.core.experiments.allocation import Segment, allocated, reallocated, segment_of, shares_of
-from nightslate.core.experiments.augmented import augmented_difference, augmented_scores
+from nightslate.core.experiments.augmented import augmented_difference, augmented_scores, policy_difference
 from nightslate.core.experiments.decision import Decision, Guardrail, decision
 from nightslate.core.experiments.effect import Difference, Effect, Relative, effect
 from nightslate.core.experiments.fatigue import Responses, responses
@@ -45,6 +45,7 @@ __all__ = [
     "located",
     "log_evidence",
     "novelty",
+    "policy_difference",
     "reallocated",
     "responses",
     "segment_of",

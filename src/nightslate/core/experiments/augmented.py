@@ -16,11 +16,14 @@ that hold at every look are made (Waudby-Smith, Arbour, Sinha, Kennedy and Ramda
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 
 from nightslate.core.arrays import Floats, Ints
 from nightslate.core.experiments.effect import Difference, difference_of, welch_freedom
-from nightslate.core.experiments.metric import Value
+from nightslate.core.experiments.metric import FEWEST, Value
 from nightslate.core.experiments.moments import Moments
 
 
@@ -38,27 +41,56 @@ def augmented_difference(
     """The treatment less the control. scores: of all users who could be in either, of cells (T,) such as
     days, whose users weigh h (T,): the numerator and the denominator of the control, then those of the
     treatment; a metric is the ratio of its sums. control, treatment: the same users by weights alone."""
-    sums = scores.n[:, None] * scores.mean
-    total, weighed = float(h @ scores.n), h @ sums
-    if not total or not weighed[1] or not weighed[3]:
-        return Difference(None)
-    ratios = weighed[[0, 2]] / weighed[[1, 3]]
-    value = float(ratios[1] - ratios[0])
-    linear = np.zeros((2, 4))
-    for arm, (ratio, denominator) in enumerate(zip(ratios, weighed[[1, 3]], strict=True)):
-        linear[arm, 2 * arm : 2 * arm + 2] = np.array([1.0, -ratio]) * total / denominator
-    own = [_variance(scores, sums, h, factors) for factors in linear]
-    if not all(own):
-        return Difference(value)
-    n = [control.n, treatment.n]
-    return difference_of(
-        value,
-        _variance(scores, sums, h, linear[1] - linear[0]),
-        welch_freedom(own, n),
-        n,
-        [control.effective, treatment.effective],
-        confidence,
-    )
+    found = _Contrast.of(scores, h)
+    if found is None or not found.varies:
+        return Difference(None if found is None else found.value)
+    n, effective = [control.n, treatment.n], [control.effective, treatment.effective]
+    if min(n) < FEWEST:
+        return Difference(found.value)
+    freedom = welch_freedom(found.own, n)
+    return difference_of(found.value, found.variance, freedom, n, effective, confidence)
+
+
+def policy_difference(scores: Moments, users: Value, confidence: float) -> Difference:
+    """What users would count for under one policy less that under another, of scores as above of one cell
+    (1,): those of a policy are the sum of the variants' scores, each times the probability that the policy
+    gives it. users: the same by weights alone, of all variants together."""
+    found = _Contrast.of(scores, np.ones(1))
+    if found is None or not found.variance:
+        return Difference(None if found is None else found.value)
+    n, effective = [users.n], [users.effective]
+    if users.n < FEWEST:
+        return Difference(found.value)
+    return difference_of(found.value, found.variance, users.n - 1, n, effective, confidence)
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    """The second ratio less the first, its variance, and those of both."""
+
+    value: float
+    variance: float
+    own: list[float]
+
+    @property
+    def varies(self) -> bool:
+        """Whether both do."""
+        return all(self.own)
+
+    @classmethod
+    def of(cls, scores: Moments, h: Floats) -> Self | None:
+        """None where a denominator is 0."""
+        sums = scores.n[:, None] * scores.mean
+        total, weighed = float(h @ scores.n), h @ sums
+        if not total or not weighed[1] or not weighed[3]:
+            return None
+        ratios = weighed[[0, 2]] / weighed[[1, 3]]
+        linear = np.zeros((2, 4))
+        for arm, (ratio, denominator) in enumerate(zip(ratios, weighed[[1, 3]], strict=True)):
+            linear[arm, 2 * arm : 2 * arm + 2] = np.array([1.0, -ratio]) * total / denominator
+        variance = _variance(scores, sums, h, linear[1] - linear[0])
+        own = [_variance(scores, sums, h, factors) for factors in linear]
+        return cls(float(ratios[1] - ratios[0]), variance, own)
 
 
 def _variance(scores: Moments, sums: Floats, h: Floats, factors: Floats) -> float:

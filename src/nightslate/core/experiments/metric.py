@@ -19,7 +19,7 @@ import numpy as np
 from nightslate.core.arrays import Floats
 from nightslate.core.experiments.moments import Moments
 
-_FEWEST = 2
+FEWEST = 2
 """Users of whom there is a variance."""
 
 
@@ -68,7 +68,7 @@ def _value(users: Moments, slopes: Floats, expected: Floats) -> Value:
     if not np.isfinite(ratios[used]).all():
         return Value(n, effective, None, None)
     value = float(ratios[0] - slopes @ np.where(used[1:], ratios[1:] - expected, 0.0))
-    if n < _FEWEST:
+    if n < FEWEST:
         return Value(n, effective, value, None)
     gradient = factors[used] @ _gradients(users)[used]
     variance = float(users.squares(gradient)) / (n - 1)
@@ -81,7 +81,7 @@ def _slopes(users: Moments) -> Floats:
     covariates = _covariates(users)
     usable = [pair for pair in range(1 + covariates) if math.isfinite(_ratio(users, pair))]
     slopes = np.zeros(covariates)
-    if users.n < _FEWEST or 0 not in usable or len(usable) < 2:
+    if users.n < FEWEST or 0 not in usable or len(usable) < 2:
         return slopes
     gradients = _gradients(users)[usable]
     linear = gradients @ users.covariance @ gradients.T

@@ -9,6 +9,7 @@ from nightslate.models.files import ModelFile
 from nightslate.models.tracking import NightRun
 from nightslate.pipeline.arms import arm_ids, costs_of_no_arm, offered_arms
 from nightslate.pipeline.champion_reigns import untaught_champion
+from nightslate.pipeline.fitting import encoder_of, lines_of_no_arm
 from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.lookback import nights_without_models, shared_with_other_nights
 from nightslate.pipeline.night import IssueNight
@@ -43,7 +44,11 @@ def run(
                 earlier = night.at(day)
                 _train(earlier, logs, arms, models, delays)
                 earlier.run().finish()  # of that night there is nothing more to do
-    warnings = untaught_champion(night, promotions, models), costs_of_no_arm(night, arms)
+    warnings = (
+        untaught_champion(night, promotions, models),
+        costs_of_no_arm(night, arms),
+        lines_of_no_arm(night, offered_arms(night, arms)),
+    )
     return trained + "".join(f". Look: {warning}" for warning in warnings if warning)
 
 
@@ -62,7 +67,8 @@ def _train(night: IssueNight, logs: LogTables, arms: Table, models: Table, delay
     low, high = trained.reward_range
     rows, releases = [], []
     for name, (policy, count) in trained.policies.items():
-        model = ModelFile(issue.learners[name].kind, name, ids, trained.encoder, policy)
+        encoder = encoder_of(night, name, trained.encoder)
+        model = ModelFile(issue.learners[name].kind, name, ids, encoder, policy)
         release = release_of(night, offered, model)
         version = night.registry.register(model, package(release), tracked, night.ds)
         releases.append(release.digest)

@@ -26,6 +26,7 @@ from nightslate.pipeline.fitting import (
     arms_by_learner,
     categories,
     context_encoder,
+    declared_models,
     described_arms,
     fitted_policies,
     interval_of,
@@ -65,7 +66,7 @@ class OnImpressions:
         encoder = context_encoder(night, counts, offered)
         examination = examined(night, matured, counts, folds=1)
         epsilons = self._epsilons(night, logs, offered)
-        fitted = learners(night, epsilons)
+        fitted = learners(night, epsilons, offered)
         described = arms_by_learner(night, offered, encoder, fitted)
         lessons = Lessons(
             matured.matured, fitted, encoder, arms, 1, examination.for_folds, beside=looked_at(described)
@@ -98,7 +99,7 @@ class OnImpressions:
         epsilons: Mapping[str, float],
     ) -> Evaluated:
         """Every learner, cross-fitted over the evaluation window; and on the cohorts."""
-        setup = _set_up(night, logs, offered, learners(night, epsilons))
+        setup = _set_up(night, logs, offered, learners(night, epsilons, offered))
         weighed = setup.weighed
         how = Progressive(cohorts, setup.evaluator, setup.shown, night.name)
         sweeps, uplift = _sweeps(night, setup.evaluator), _uplift(night, cohorts, setup.evaluator, weighed)
@@ -159,8 +160,8 @@ class OnImpressions:
         unset = dict.fromkeys(night.issue.epsilon_ranges, 0.0)
         if not unset:
             return {}
-        chosen = {name: learner for name, learner in learners(night, unset).items() if name in unset}
-        setup = _set_up(night, logs, offered, chosen)
+        fitted = learners(night, unset, offered)
+        setup = _set_up(night, logs, offered, {name: fitted[name] for name in unset})
         weighed = setup.weighed
         sweeps = _sweeps(night, setup.evaluator)
         states = night.engine.fold(
@@ -198,17 +199,19 @@ def _set_up(
     night: IssueNight,
     logs: LogTables,
     offered: pa.Table,
-    fitted: Mapping[str, AnyLearner],
+    given: Mapping[str, AnyLearner],
     kinds: frozenset[str] | None = None,
 ) -> _SetUp:
-    """Learners, and the reward model, fitted for the users of each fold on all others. `kinds`: of outcomes
-    whose credits are rewards, where not all are."""
+    """The given learners, and the reward model, fitted for the users of each fold on all others. `kinds`: of
+    outcomes whose credits are rewards, where not all are."""
     issue, rules, arms = night.issue, night.issue.evaluation, arm_ids(offered)
     learnt_from = matured_logs(night, logs, arms, rules.window_days, kinds)
     counts = value_counts(
         night, learnt_from, (*{*night.program.columns_of_contexts, *surface_column(night), "arm_id"},)
     )
     encoder = context_encoder(night, counts, offered)
+    declared = declared_models(night, given, offered, encoder)
+    fitted = {name: learner for name, learner in given.items() if name not in declared}
     described = {
         **arms_by_learner(night, offered, encoder, fitted),
         _REWARD_MODEL: described_arms(night, offered, encoder),
@@ -245,6 +248,7 @@ def _set_up(
         rewards=rewards if interval_of(night).guaranteed else None,
         costs=issue.rewards.costs,
         restricted=night.program.sends is not None,
+        declared=declared,
     )
     return _SetUp(weighed, left_out, shown, examination, evaluator, rewards)
 

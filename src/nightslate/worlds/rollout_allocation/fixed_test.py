@@ -59,8 +59,8 @@ class FixedReadout:
         who = np.flatnonzero(self._exposed + counted.window <= days * DAY)
         first = _microseconds(self._exposed[who])
         until, since = first + _microseconds(counted.window), first - _microseconds(_BEFORE * DAY)
-        values = self._done(counted.kind, who, days).totals(first, first, until)
-        earlier = self._done("purchase", who, days).totals(since, since, first)
+        values = self._done(counted.kind, who).totals(first, first, until)
+        earlier = self._done("purchase", who).totals(since, since, first)
         told_apart = (self.world.people.region[who], REGIONS), (self._device[who], DEVICES)
         known = [place == each for place, names in told_apart for each in range(1, len(names))]
         columns = [each for column in (values, earlier, *known) for each in (column, np.ones(who.size))]
@@ -68,13 +68,13 @@ class FixedReadout:
         moments = moments.update(self._variant[who], np.stack(columns, axis=1))
         return effect(moments.cell(CONTROL), moments.cell(TREATMENT), confidence)
 
-    def _done(self, kind: str, who: Ints, days: int) -> Done:
-        """What some users (m,) did up to then."""
+    def _done(self, kind: str, who: Ints) -> Done:
+        """What some users (m,) did."""
         place = np.concatenate([place for place, _ in self._outcomes[kind]])
         at = np.concatenate([at for _, at in self._outcomes[kind]])
         number = np.full(self.world.users, NOBODY)
         number[who] = np.arange(who.size)
-        mine = (number[place] != NOBODY) & (at < days * DAY)
+        mine = number[place] != NOBODY
         moments = _microseconds(at[mine])
         return Done(number[place[mine]], moments, moments, np.ones(moments.size))
 

@@ -11,6 +11,7 @@ from nightslate.core.experiments import (
     augmented_difference,
     augmented_scores,
     effect,
+    policy_difference,
     value_of,
 )
 from nightslate.core.experiments.outcome_model import FOLDS, OutcomeModels, OutcomeSums, expected
@@ -141,6 +142,24 @@ def test_a_ratio_is_that_of_two_sums():
     for found in estimated(day, fold, variant, probabilities, x, spend, orders):
         assert found.effect == pytest.approx(plain.effect, abs=0.02)
         assert found.stderr == pytest.approx(plain.stderr, rel=0.03)
+
+
+def test_what_a_policy_is_worth_is_the_mean_of_its_scores():
+    day, fold, variant, probabilities, x, values = drawn(7, users=900, variants=3)
+    own, parts = probabilities[np.arange(900), variant], np.stack([values, np.ones(900)], axis=1)
+    sums = OutcomeSums.initial(4, 3, 2).update(day, fold, variant, own, x, parts)
+    scores = augmented_scores(expected(OutcomeModels.of(sums).crossfitted, fold, x), variant, own, parts)
+    share = np.array([0.2, 0.3, 0.5])
+    both = [np.einsum("uk,ukp->up", each, scores) for each in (np.tile(share, (900, 1)), probabilities)]
+    moments = Moments.initial((1,), 4).update(np.zeros(900, dtype=np.int64), np.hstack(both))
+    users = value_of(Moments.initial((1,), 2).update(np.zeros(900, np.int64), parts / own[:, None]).cell(0))
+    found = policy_difference(moments, users, 0.95)
+    gain = ((probabilities - share)[:, :, None] * scores).sum(axis=1)[:, 0]
+    assert found.effect == pytest.approx(gain.mean())
+    assert found.stderr == pytest.approx(gain.std() / 900**0.5)
+    same = Moments.initial((1,), 4).update(np.zeros(900, np.int64), np.hstack([both[0], both[0]]))
+    told = policy_difference(same, users, 0.95)
+    assert (told.effect, told.stderr) == (0, None)
 
 
 @pytest.mark.parametrize("lacking", ["nobody treated", "nothing varies"])

@@ -80,8 +80,15 @@ def test_the_truth_is_the_mean_over_paths() -> None:
     played = Played(400, 1, 12)
     effects, counts = played.truth.effects(PURCHASES), played.truth.counts(PURCHASES, 12)
     moved = [user for user in np.flatnonzero(counts) if played.truth.first_day[user] in (1, 4, 5)]
-    draws, users, paths = np.random.default_rng(1), moved[::4], 4000
-    assert len(users) > 8
+    lost = [
+        user
+        for user in moved
+        for day in played.days[played.truth.first_day[user] :]
+        if ((day.place == user) & ~day.logged & (day.day * DAY + day.at < played.truth.exposed[user])).any()
+    ]
+    draws, users, paths = np.random.default_rng(1), [*moved[::4], *lost], 4000
+    assert len(moved[::4]) > 8
+    assert lost
     for user in users:
         treatment, control = (walked(played, user, first, draws, paths) for first in (TREATMENT, CONTROL))
         assert effects[user] == pytest.approx(treatment - control, abs=0.008)

@@ -72,6 +72,14 @@ def test_luck_is_the_same_whoever_is_treated() -> None:
             np.testing.assert_array_equal(few.delays[kind], many.delays[kind])
 
 
+def test_whoever_is_new_is_in_the_fixed_test_from_the_next_day_on() -> None:
+    world = World(1000, 3)
+    for day in days_of(world, 5):
+        np.testing.assert_array_equal(day.assigned.known, world.people.joins < day.day)
+        assert not day.treated[world.people.joins[day.place] == day.day].any()
+        assert (day.assigned.probability[~day.assigned.known] == 1).all()
+
+
 def test_logging_loses_as_many_impressions_of_either_variant() -> None:
     days = days_of(World(USERS, 4), 20)
     for treated in (True, False):
