@@ -182,9 +182,11 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "controls",
         "choose",
         "send",
+        "effects",
         "readout",
         "allocate",
         "assign",
+        "rollout_report",
         "insights",
     }
     assert {*STEP_NAMES} - {*shown} == of_some_programs
