@@ -57,7 +57,8 @@ def run(
     tracked.log_params({"ds": night.ds, **night.commit_metadata})
     tables = ReadoutTables(assignments, allocations, impressions, outcomes, credits, activity, features, arms)
     tracked.log_tables([each.snapshot() for each in (assignments, outcomes, users)], "effects")
-    dealt, leader = allocated(night, allocations, assignments), leader_before(night, asked, effect_models)
+    dealt = allocated(night, allocations, assignments)
+    leader = leader_before(night, asked, effect_models)
     made, by_variant = None, dict[str, int]()
     if dealt.shares:
         with finished_users(night, asked, dealt, tables, users) as found:
