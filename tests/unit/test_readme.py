@@ -186,6 +186,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "readout",
         "allocate",
         "assign",
+        "rollout_report",
         "insights",
     }
     assert {*STEP_NAMES} - {*shown} == of_some_programs
