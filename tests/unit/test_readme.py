@@ -31,6 +31,7 @@ PAGES = (
     "docs/simulate.md",
     "docs/operating.md",
     "docs/pages.md",
+    "docs/privacy.md",
     "docs/programs.md",
     "docs/readout.md",
     "docs/sends.md",

@@ -2,7 +2,19 @@
 
 Nothing heavy is imported before a command needs it, so that `--help` and mistakes answer at once."""
 
-from nightslate.cli import attribute, features, files, land, readout, sends, serve, simulate, tables, update
+from nightslate.cli import (
+    attribute,
+    features,
+    files,
+    forget,
+    land,
+    readout,
+    sends,
+    serve,
+    simulate,
+    tables,
+    update,
+)
 from nightslate.cli.app import app, main
 from nightslate.cli.nights import run_job
 
@@ -11,6 +23,7 @@ __all__ = [
     "attribute",
     "features",
     "files",
+    "forget",
     "land",
     "main",
     "readout",
