@@ -184,6 +184,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "send",
         "readout",
         "insights",
+        "retain",
     }
     assert {*STEP_NAMES} - {*shown} == of_some_programs
     assert names.count("landing") == 1

@@ -15,7 +15,7 @@ from nightslate.forgetting.request import Request
 from nightslate.forgetting.user_rows import UserRows
 from nightslate.tables import DataFile, Snapshot, Table, Warehouse
 from nightslate.tables.inspection import snapshot_of
-from nightslate.tables.rewriting import replace_files, unnamed_files
+from nightslate.tables.rewriting import FORGOTTEN_BY, replace_files, unnamed_files
 
 _ROUNDS = 5
 _LAST = ("impressions", "outcomes")
@@ -99,6 +99,6 @@ def _replace(found: _Found, rows: UserRows, request: str) -> None:
         left[file.path] = of_file.filter(pa.array(~of_user))
     table = found.table if found.issue is None else found.table.of_issue(found.issue)
     try:
-        replace_files(table, found.day, left, request)
+        replace_files(table, found.day, left, {FORGOTTEN_BY: request})
     except CommitConflictError:
         return

@@ -127,3 +127,9 @@ def data_docs() -> Run:
     from nightslate.pipeline.steps.data_docs import run
 
     return run
+
+
+def retain() -> Run:
+    from nightslate.pipeline.steps.retain import run
+
+    return run

@@ -19,6 +19,7 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_one_experiment, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
+from nightslate.programs.retention import Retention, require_keepable
 from nightslate.programs.sends import Sends, require_caps, require_sendable
 from nightslate.programs.serving import Serving, require_servable
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
@@ -51,6 +52,7 @@ class Program(Strict):
     sends: Sends | None = None
     updates: Updates | None = None
     serving: Serving | None = None
+    retention: Retention | None = Field(default=None, exclude_if=lambda retention: retention is None)
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
     issue_choice: IssueChoice | None = None
 
@@ -94,6 +96,11 @@ class Program(Strict):
         for issue in self.issues.values():
             require_room_for_others(issue.variants, others)
         require_caps(self.contacts, self.sends, len(self.issues))
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_it_needs(self) -> Program:
+        require_keepable(self.retention, self)
         return self
 
     @model_validator(mode="after")

@@ -18,12 +18,13 @@ from nightslate.tables.snapshot import DataFile
 from nightslate.tables.staging import write_rows
 from nightslate.tables.table import Table
 
-REQUEST = "nightslate.forgotten"
-"""In the metadata of a commit that took the rows of a user out of a day, as those of its night: which request
-asked for it."""
+FORGOTTEN_BY, RETENTION = "nightslate.forgotten", "nightslate.retention"
+"""In the metadata of a commit that took rows out of a day: the request of a user that asked for it; and how
+long the program keeps days, where it was the whole day."""
+TAKEN_OUT = (FORGOTTEN_BY, RETENTION)
 
 
-def replace_files(table: Table, day: date, left: Mapping[Path, pa.Table], request: str) -> int:
+def replace_files(table: Table, day: date, left: Mapping[Path, pa.Table], said: Mapping[str, str]) -> int:
     """Makes these the rows of some files of a day, or of one issue of it, by one commit, and returns its
     version. Other files stay as they are, under other names: a commit can't take a name away and give it
     again. What the night said about the day stays too. Attempts at the day that began before can no longer
@@ -44,13 +45,13 @@ def replace_files(table: Table, day: date, left: Mapping[Path, pa.Table], reques
         if file.path not in left:
             link(file.path, path)
         elif rows:
-            _write(left[file.path], table, path)
+            _write(left[file.path], table, day, path)
         if rows:
             actions.append(added(table.path, path.relative_to(table.path), values, rows))
     token = max(time.time_ns() // 1000, last + 1)
-    said = {**snapshot.metadata(day), REQUEST: request}
+    metadata = {**snapshot.metadata(day), **said}
     return log.commit_after(
-        last, Replacement(actions, token, f"{token}-{uuid.uuid4().hex}", said, table.issue)
+        last, Replacement(actions, token, f"{token}-{uuid.uuid4().hex}", metadata, table.issue)
     )
 
 
@@ -67,9 +68,9 @@ def _renamed(file: DataFile) -> Path:
     return file.path.with_name(f"{bucket}-{part}-{uuid.uuid4().hex}.parquet")
 
 
-def _write(rows: pa.Table, table: Table, path: Path) -> None:
+def _write(rows: pa.Table, table: Table, day: date, path: Path) -> None:
     """A file that nobody sees before a commit names it."""
-    write_rows(rows, table.contract, path)
+    write_rows(rows, table.contract, day, path)
     found = pq.read_metadata(path).num_rows
     if found != rows.num_rows:
         raise ContractError(f"{path} holds {found} rows, not the {rows.num_rows} that it was to have")

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from nightslate.contracts import load
 from nightslate.errors import CommitConflictError, SupersededError
 from nightslate.tables import DataFile, Table, Warehouse, rewriting
-from nightslate.tables.rewriting import REQUEST, replace_files, unnamed_files
+from nightslate.tables.rewriting import FORGOTTEN_BY, replace_files, unnamed_files
 
 from .rows import MONDAY, TUESDAY, rewards, rows
 
@@ -32,11 +32,11 @@ def test_the_rows_go_and_order_metadata_and_other_days_stay(table: Table) -> Non
     table.replace(TUESDAY, rows(9), {})
     in_parts(table, rows(1, 2), rows(3, 4).set_column(0, "policy", pa.array(["q0", "q1"])))
     before = table.snapshot()
-    version = replace_files(table, MONDAY, without(table, before.files()[0], 1), "a request")
+    version = replace_files(table, MONDAY, without(table, before.files()[0], 1), {FORGOTTEN_BY: "a request"})
     assert (version, table.snapshot().version) == (before.version + 1, before.version + 1)
     assert rewards(table, MONDAY) == [2, 3, 4]
     assert rewards(table, TUESDAY) == [9]
-    assert table.snapshot().metadata(MONDAY) == {"said": "by the night", REQUEST: "a request"}
+    assert table.snapshot().metadata(MONDAY) == {"said": "by the night", FORGOTTEN_BY: "a request"}
     assert before.to_arrow(MONDAY, MONDAY)["reward"].to_pylist() == [1, 2, 3, 4]
     assert {*unnamed_files(table)} == {file.path for file in before.files(MONDAY, MONDAY)}
 
@@ -47,9 +47,9 @@ def test_the_rows_go_and_order_metadata_and_other_days_stay(table: Table) -> Non
 
 def test_a_file_without_rows_goes_and_so_may_all_of_a_day(table: Table) -> None:
     files = in_parts(table, rows(1), rows(2).set_column(0, "policy", pa.array(["q0"])))
-    replace_files(table, MONDAY, without(table, files[0], 1), "r")
+    replace_files(table, MONDAY, without(table, files[0], 1), {})
     assert rewards(table) == [2]
-    replace_files(table, MONDAY, without(table, table.snapshot().files()[0], 2), "r")
+    replace_files(table, MONDAY, without(table, table.snapshot().files()[0], 2), {})
     assert rewards(table) == []
     assert table.is_written(MONDAY)
 
@@ -58,7 +58,7 @@ def test_an_attempt_that_began_before_can_not_bring_rows_back(table: Table) -> N
     in_parts(table, rows(1, 2))
     slower = table.begin(MONDAY)
     slower.write(rows(1, 2))
-    replace_files(table, MONDAY, without(table, table.snapshot().files()[0], 1), "r")
+    replace_files(table, MONDAY, without(table, table.snapshot().files()[0], 1), {})
     with pytest.raises(SupersededError):
         table.publish(slower.seal(), {})
     assert rewards(table) == [2]
@@ -69,7 +69,7 @@ def test_what_others_have_published_since_the_files_were_read_is_not_undone(tabl
     left = without(table, files[0], 1)
     table.replace(MONDAY, rows(5), {})
     with pytest.raises(CommitConflictError, match="others have replaced it meanwhile"):
-        replace_files(table, MONDAY, left, "r")
+        replace_files(table, MONDAY, left, {})
     assert rewards(table) == [5]
 
 
@@ -84,7 +84,7 @@ def test_what_others_publish_just_before_the_commit_is_not_undone(
 
     monkeypatch.setattr(rewriting, "write_rows", raced)
     with pytest.raises(CommitConflictError, match="others have replaced it meanwhile"):
-        replace_files(table, MONDAY, without(table, files[0], 1), "r")
+        replace_files(table, MONDAY, without(table, files[0], 1), {})
     assert rewards(table) == [5]
 
 
@@ -98,7 +98,7 @@ def test_another_day_that_is_published_meanwhile_does_not_matter(
         write_rows(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rewriting, "write_rows", raced)
-    replace_files(table, MONDAY, without(table, files[0], 1), "r")
+    replace_files(table, MONDAY, without(table, files[0], 1), {})
     assert rewards(table) == [2, 9]
 
 
@@ -111,12 +111,12 @@ def test_one_issue_of_a_day_is_rewritten_alone(tmp_path: Path) -> None:
     cards = whole.of_issue("cards")
     (file,) = cards.snapshot().files()
     left = {file.path: cards.snapshot().rows_of(file).filter(pc.field("arm_id") != "a")}
-    replace_files(cards, MONDAY, left, "r")
+    replace_files(cards, MONDAY, left, {FORGOTTEN_BY: "r"})
     found = whole.snapshot().to_arrow()
     assert found["issue"].to_pylist() == ["cards", "loans", "loans"]
     assert found["arm_id"].to_pylist() == ["b", "a", "b"]
     assert cards.snapshot().metadata(MONDAY)["of"] == "cards"
-    assert REQUEST not in whole.of_issue("loans").snapshot().metadata(MONDAY)
+    assert FORGOTTEN_BY not in whole.of_issue("loans").snapshot().metadata(MONDAY)
 
 
 def exposure(issue: str, arm: str) -> dict[str, object]:

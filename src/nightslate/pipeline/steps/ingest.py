@@ -24,6 +24,7 @@ from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids, chosen
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.forgotten_users import forgotten_users
+from nightslate.pipeline.kept_days import require_kept
 from nightslate.pipeline.landing_files import (
     BUCKETS,
     ID_FORM,
@@ -37,7 +38,6 @@ from nightslate.pipeline.landing_files import (
 )
 from nightslate.pipeline.log_intake import Completion, TakenIn, accepted_at_once, take_in
 from nightslate.pipeline.lookback import (
-    days_attributed,
     days_attributed_to,
     days_looked_back_on,
     shared_with_other_nights,
@@ -47,6 +47,7 @@ from nightslate.pipeline.rejects import of_forgotten, stop_if_too_many
 from nightslate.pipeline.slates_named import OUTSIDE, outside_times, published_for
 from nightslate.pipeline.stored_meaning import in_words, meaning_of, otherwise_meant, with_meaning
 from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
+from nightslate.programs.windows import days_attributed
 from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
 from nightslate.tables import Table
 
@@ -54,32 +55,14 @@ Logs = Mapping[str, Table]
 """The tables of the program's landing logs, by log."""
 
 
-def run(
-    night: Night,
-    impressions: Table,
-    outcomes: Table,
-    users: Table,
-    arms: Table,
-    references: Table,
-    activity: Table,
-    quarantine: Table,
-    slates: Table,
-    models: Table,
-    promotions: Table,
-) -> str:
+def run(night: Night, **tables: Table) -> str:
     """The day of this night, and before it the days that this night looks back on, if they have landed and no
     night of theirs has run yet: so the order in which nights run changes nothing."""
+    models, quarantine, slates = tables["models"], tables["quarantine"], tables["slates"]
     for each in night.issues:  # what is wrong with one would stop the night later, when all else is done
-        champion_as_of(each, promotions.of_issue(each.issue.name))
-    tables = {
-        "impressions": impressions,
-        "outcomes": outcomes,
-        "users": users,
-        "arms": arms,
-        "references": references,
-        "activity": activity,
-    }
+        champion_as_of(each, tables["promotions"].of_issue(each.issue.name))
     logs = {name: tables[name] for name in night.program.logs.names}
+    require_kept(night, tables, days_looked_back_on(night, models, with_logs_before=True))
     with shared_with_other_nights():
         for day in _days_to_take_in(night, logs, models):
             earlier = night.at(day)
