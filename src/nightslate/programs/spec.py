@@ -19,6 +19,7 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_one_experiment, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
+from nightslate.programs.privacy import Privacy, require_cells
 from nightslate.programs.retention import Retention, require_keepable
 from nightslate.programs.sends import Sends, require_caps, require_sendable
 from nightslate.programs.serving import Serving, require_servable
@@ -52,6 +53,7 @@ class Program(Strict):
     sends: Sends | None = None
     updates: Updates | None = None
     serving: Serving | None = None
+    privacy: Privacy | None = Field(default=None, exclude_if=lambda privacy: privacy is None)
     retention: Retention | None = Field(default=None, exclude_if=lambda retention: retention is None)
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
     issue_choice: IssueChoice | None = None
@@ -101,6 +103,7 @@ class Program(Strict):
     @model_validator(mode="after")
     def _keeps_what_it_needs(self) -> Program:
         require_keepable(self.retention, self)
+        require_cells(self.privacy, self.issues)
         return self
 
     @model_validator(mode="after")
@@ -148,6 +151,11 @@ class Program(Strict):
             raise SpecError(f"{self.program} has the issues {', '.join(self.issues)}: say which one")
         (issue,) = self.issues.values()
         return issue
+
+    @property
+    def min_cell(self) -> int:
+        """The fewest users of which anything is told; 1 where the program does not say."""
+        return self.privacy.min_cell if self.privacy else 1
 
     @property
     def withholds(self) -> bool:
