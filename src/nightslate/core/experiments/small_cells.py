@@ -2,7 +2,7 @@
 
 Primary suppression is of cells with fewer users than stated. Complementary suppression is of others beside
 them: where a total is told and all values but one, the last one is the difference (Hundepool and others,
-Statistical Disclosure Control, 2012, chapter 4). Here small values are merged, and the next smallest ones
+Statistical Disclosure Control, 2012). Here small values are merged, and the next smallest ones
 with them until there are two or more and together they are no small cell themselves; then what can be told
 from a total less the rest is their sum alone."""
 
@@ -22,7 +22,7 @@ def merged_values(users: Ints, least: int, must: Bools) -> Bools:
         return np.zeros_like(small)
     merged: Bools = small | must
     for place in np.argsort(users.sum(axis=1), kind="stable"):
-        if merged.sum() > 1 and not _few(users[merged].sum(axis=0), least).any():
+        if not _few(users[merged].sum(axis=0), least).any():  # so they are two or more
             break
         merged[place] = True
     return merged
