@@ -109,8 +109,8 @@ def error(rate: float) -> float:
 
 
 def worlds(batch: int) -> np.ndarray:
-    """(w, M, 4) by method the error of the effect, its standard error, whether its interval of one look holds the truth on
-    the last day, and whether that of every look did not on any."""
+    """(w, M, 4) by method the error of the effect, its standard error, whether its interval of one look holds
+    the truth on the last day, and whether that of every look did not on any."""
     rng = np.random.default_rng([16, batch])
     return np.array([world(rng) for _ in range(WORLDS // BATCHES)], dtype=np.float64)
 
