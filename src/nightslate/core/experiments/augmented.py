@@ -26,6 +26,9 @@ from nightslate.core.experiments.effect import Difference, difference_of, welch_
 from nightslate.core.experiments.metric import Value
 from nightslate.core.experiments.moments import Moments
 
+_FEWEST = 2
+"""Users of a variant of whom there is a variance."""
+
 
 def augmented_scores(expected: Floats, variant: Ints, probability: Floats, parts: Floats) -> Floats:
     """(u, k, 2) those of the numerator and of the denominator (u, 2) of a metric, of users' variants and the
@@ -41,10 +44,10 @@ def augmented_difference(
     """The treatment less the control. scores: of all users who could be in either, of cells (T,) such as
     days, whose users weigh h (T,): the numerator and the denominator of the control, then those of the
     treatment; a metric is the ratio of its sums. control, treatment: the same users by weights alone."""
-    found = _Contrast.of(scores, h)
-    if found is None or not found.varies:
+    found, n = _Contrast.of(scores, h), [control.n, treatment.n]
+    if found is None or not found.varies or min(n) < _FEWEST:
         return Difference(None if found is None else found.value)
-    n, effective = [control.n, treatment.n], [control.effective, treatment.effective]
+    effective = [control.effective, treatment.effective]
     freedom = welch_freedom(found.own, n)
     return difference_of(found.value, found.variance, freedom, n, effective, confidence)
 
