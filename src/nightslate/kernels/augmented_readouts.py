@@ -15,10 +15,12 @@ from nightslate.core.experiments import DailyShares, Moments
 from nightslate.core.experiments.augmented import augmented_scores
 from nightslate.core.experiments.outcome_model import FOLDS, OutcomeModels, OutcomeSums, expected
 from nightslate.core.hashing import deal, seed
+from nightslate.core.uplift import Grid, RankedSums
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.experiment_users import DAY, EPOCH, ExperimentUsers, Scope
 from nightslate.kernels.features import USER
 from nightslate.kernels.named_states import MomentsByName, Place
+from nightslate.kernels.readout_counts import Sample
 from nightslate.kernels.readouts import Figure, Readout
 
 
@@ -42,6 +44,7 @@ class Scored:
 
 
 PLACES, DAYS, SHARES = "places", "days", "shares"
+PRIORITIES = "priorities"
 POLICY = "own probabilities"
 """In place of a variant: what scores of users' own probabilities are of, against the shares of their day."""
 
@@ -68,11 +71,14 @@ class Known:
 @dataclass(frozen=True)
 class Augmented:
     """A readout against a control, whose users are told apart by covariates, and by some values of segments,
-    by column, those of the first exposure."""
+    by column, those of the first exposure. priority: the covariate by which it is asked who gains most;
+    sampled: one user in so many, of whom its quantiles are taken."""
 
     readout: Readout
     control: str
     values: Mapping[str, Sequence[str | None]]
+    priority: str | None = None
+    sampled: int = 1
 
     @property
     def days(self) -> int:
@@ -85,18 +91,22 @@ class Augmented:
         scopes: tuple[Scope, ...] = ("assigned", "exposed")
         return [Outcome(name, scope) for name in self.readout.metrics for scope in scopes]
 
-    def initial(self) -> dict[Outcome, OutcomeSums]:
+    def initial(self) -> dict[Outcome | str, Any]:
         """Of no users."""
         variants = len(self.readout.allocated.variants)
-        return {
+        found: dict[Outcome | str, Any] = {
             each: OutcomeSums.initial(self.days, variants, self._features(each)) for each in self.outcomes
         }
+        return found | ({PRIORITIES: Sample(np.empty(0))} if self.priority else {})
 
-    def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Outcome, OutcomeSums]]:
+    def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Outcome | str, Any]]:
         """Of some users who are compared with any others, see `Readout.update`."""
         nobody = self.initial()
         for outcome, users, known in self.of_users(tables):
             some = known.at(self._compared(users)[known.who])
+            if self.priority and outcome == self.outcomes[1]:
+                dealt = deal(user_keys(pa.table({USER: users.ids})), self._seed("quantiles"), self.sampled)
+                yield PRIORITIES, Sample(self.priorities(some)[dealt[some.who] == 0])
             yield (
                 outcome,
                 nobody[outcome].update(
@@ -107,6 +117,13 @@ class Augmented:
     def _compared(self, users: ExperimentUsers) -> Bools:
         """(u,) who could be in the control and in another variant."""
         return np.asarray(users.could[:, self._control] & (users.could.sum(axis=1) > 1))
+
+    def priorities(self, known: Known) -> Floats:
+        """(m,) the covariate of that name."""
+        return known.features[:, list(self.readout.covariates).index(str(self.priority))]
+
+    def _seed(self, what: str) -> int:
+        return seed(self.readout.allocated.salt, what)
 
     @property
     def _control(self) -> int:
@@ -130,7 +147,7 @@ class Augmented:
                 Known(
                     who,
                     day=users.assigned[who] // DAY - (allocated.since - EPOCH).days,
-                    fold=deal(keys, seed(allocated.salt, "folds"), FOLDS)[who],
+                    fold=deal(keys, self._seed("folds"), FOLDS)[who],
                     variant=variant,
                     probability=users.probabilities[who, variant],
                     features=self._features_of(figure, users, who, values),
@@ -156,10 +173,12 @@ class Augmented:
 
 @dataclass(frozen=True)
 class Scores:
-    """Augmented scores by models, of each variant against the control."""
+    """Augmented scores by models, of each variant against the control. grid: of priorities, if any are asked
+    for."""
 
     augmented: Augmented
     models: Mapping[Outcome, OutcomeModels]
+    grid: Grid | None = None
 
     def initial(self) -> dict[Scored, Any]:
         """Of no users."""
@@ -172,6 +191,8 @@ class Scores:
                 found[Scored(*key, PLACES)] = MomentsByName.initial()
                 found[Scored(*key, DAYS)] = Moments.initial((days,), 4)
                 found[Scored(*key, SHARES)] = DailyShares(np.zeros(days, dtype=np.int64), np.zeros((days, 2)))
+                if (grid := self._by_priority(outcome)) is not None:
+                    found[Scored(*key, PRIORITIES)] = RankedSums.initial(grid)
         return found
 
     def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Scored, Any]]:
@@ -193,6 +214,17 @@ class Scores:
                 yield Scored(*key, DAYS), Moments.initial((days,), 4).update(day, of_pair)
                 shares = users.probabilities[who][:, pair]
                 yield Scored(*key, SHARES), DailyShares.of(day, shares, days)
+                if (grid := self._by_priority(outcome)) is not None:
+                    keys = user_keys(pa.table({USER: users.ids}))[who]
+                    gain = crossfitted[both][:, pair, 0] @ np.array([-1.0, 1.0])
+                    priority, free = self.augmented.priorities(known)[both], np.zeros(who.size)
+                    sums = RankedSums.initial(grid).update(grid, priority, gain, free, keys, 0)
+                    yield Scored(*key, PRIORITIES), sums
+
+    def _by_priority(self, outcome: Outcome) -> Grid | None:
+        """Of means of exposed users: a ratio of two sums is no mean of users' own gains."""
+        metric = self.augmented.readout.metrics[outcome.metric]
+        return self.grid if outcome.scope == "exposed" and metric.per is None else None
 
     def _of_policies(self, users: ExperimentUsers, who: Ints, scores: Floats) -> Moments:
         """Of the users whom their own probabilities could send wherever the shares of their day could."""

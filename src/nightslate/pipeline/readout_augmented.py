@@ -11,9 +11,22 @@ from typing import Any
 import numpy as np
 
 from nightslate.core.experiments import Difference, Moments, augmented_difference, policy_difference, value_of
+from nightslate.core.experiments.effect import difference_of
 from nightslate.core.experiments.outcome_model import OutcomeModels
+from nightslate.core.uplift import Grid, figures_by_gain
+from nightslate.core.uplift.figures import AUTOC
+from nightslate.core.uplift.ranked import BINS
 from nightslate.engines import Work
-from nightslate.kernels.augmented_readouts import DAYS, PLACES, POLICY, SHARES, Augmented, Scored, Scores
+from nightslate.kernels.augmented_readouts import (
+    DAYS,
+    PLACES,
+    POLICY,
+    PRIORITIES,
+    SHARES,
+    Augmented,
+    Scored,
+    Scores,
+)
 from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
@@ -23,6 +36,9 @@ from nightslate.pipeline.readout_columns import same, shown, told
 
 _VALUES = 20
 """Of a segment's column, by so many values, those of the most users, models tell users apart."""
+
+_SAMPLED = 1_000_000
+"""Impressions whose users quantiles of priorities are taken of: of more, a sample of them."""
 
 OF_DAY = "shares of the day"
 """What `POLICY` is held against."""
@@ -37,17 +53,22 @@ def augmented_states(
     """The sums over users' scores; none where the shares of the day are the probabilities of all."""
     if not readout.allocated.by_user:
         return {}
-    augmented = Augmented(readout, str(night.issue.experiment.control), _values(night, states))
+    asked = night.issue.experiment
+    sampled = max(1, -(-work.inputs["impressions"].rows // _SAMPLED))
+    augmented = Augmented(readout, str(asked.control), _values(night, states), asked.priority, sampled)
     sums = night.engine.fold(augmented.initial(), augmented.update, work)
-    models = {outcome: OutcomeModels.of(found) for outcome, found in sums.items()}
-    scores = Scores(augmented, models)
+    models = {key: OutcomeModels.of(sums[key]) for key in augmented.outcomes}
+    grid = Grid.of_quantiles(sums[PRIORITIES].values) if asked.priority else None
+    scores = Scores(augmented, models, grid)
     return dict(night.engine.fold(scores.initial(), scores.update, work))
 
 
 def augmented_rows(
     night: IssueNight, dealt: Allocated, states: Mapping[Any, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Of the table `readouts`: overall and by segment, and overall of days weighted by what they tell."""
+    """Of the table `readouts`: overall and by segment, overall of days weighted by what they tell, by
+    priority, and of following the context."""
+    yield from _ranked_rows(night, dealt, states)
     for key in (each for each in states if isinstance(each, Scored) and each.of == PLACES):
         figure = Figure(key.metric, key.scope, "cumulative")
         if key.variant == POLICY:
@@ -72,6 +93,34 @@ def augmented_rows(
                 "method": method,
                 **told(found),
             }
+
+
+def _ranked_rows(night: IssueNight, dealt: Allocated, states: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    """Whether those who come first by priority gain most."""
+    confidence = night.issue.evaluation.confidence
+    for key in (each for each in states if isinstance(each, Scored) and each.of == PRIORITIES):
+        figure, place = Figure(key.metric, key.scope, "cumulative"), (key.variant, None, None)
+        paired = pairs(states[figure], str(night.issue.experiment.control))
+        treatment, control = paired.get(place, (None, None))
+        ranked = states[key].ranked
+        if treatment is None or control is None or not ranked.units.nnz:
+            continue
+        (autoc,) = (each for each in figures_by_gain(ranked, confidence) if each.figure == AUTOC)
+        values, found = [value_of(control), value_of(treatment)], Difference(autoc.value)
+        if autoc.stderr is not None:
+            n, effective = [each.n for each in values], [each.effective for each in values]
+            found = difference_of(autoc.value, autoc.stderr**2, BINS - 1, n, effective, confidence)
+        yield {
+            **same(night, dealt.since, figure),
+            "variant": key.variant,
+            "segment": None,
+            "segment_value": None,
+            "period": figure.period,
+            "n": values[1].n,
+            "mean": None,
+            "method": "autoc",
+            **told(found),
+        }
 
 
 def _policy_row(

@@ -24,6 +24,7 @@ from nightslate.programs.measurable import (
     require_comparable,
     require_former,
     require_measurable,
+    require_priority,
     require_responses,
     require_sums_over_days,
 )
@@ -147,6 +148,7 @@ class Issue(SlateGoals):
         require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
         require_measurable(*told_by, self.logs, context_of(of_users(self.features)))
         require_sums_over_days(asked.weighing, asked.metrics)
+        require_priority(asked.priority, asked.covariates)
         columns = [feature.name for feature in self.context]
         require_former(asked.former, self.salt, asked.start, asked.control, columns)
         require_responses(asked.fatigue, [*self.rewards.values], asked.control)

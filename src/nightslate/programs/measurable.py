@@ -120,6 +120,12 @@ def require_sums_over_days(weighing: str, metrics: Mapping[str, Metric]) -> None
         )
 
 
+def require_priority(priority: str | None, covariates: Iterable[str]) -> None:
+    """Raise ValueError, naming the key, unless users have an order by a covariate, if one is asked for."""
+    if priority is not None and priority not in (names := sorted(covariates)):
+        raise ValueError(f"experiment.priority: {priority!r} is not one of the covariates (there: {names})")
+
+
 def measurable_columns(logs: Logs, features: Sequence[Feature] = ()) -> dict[str, dict[str, ColumnType]]:
     """By source the columns that may be looked at, with their types: those of the log, and of logs that name
     arms those of the arm."""

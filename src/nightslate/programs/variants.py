@@ -42,7 +42,8 @@ class Experiment(Strict):
     What is read out of it: what each variant is worth against the `control`, by `metrics`; within `segments`
     of users as of their first exposure; more precisely by `covariates`; whether `guardrails` hold; and
     how users respond to what they have been shown before (`fatigue`). `weighing`: by the first assignment of
-    a user alone, or beside that by the `path`, the days on which users are in it still. `former`: the salt
+    a user alone, or beside that by the `path`, the days on which users are in it still. `priority`: a
+    covariate by which it is asked who gains most, those of whom it is high or others. `former`: the salt
     of an earlier experiment on the same users, whose variants are a segment more. `allocation`: how shares
     follow what is known of each user; None: they are the same for all.
     `decided_by`: the metric that decisions go by, which is better if it is higher; the only one, where it is
@@ -58,6 +59,7 @@ class Experiment(Strict):
     guardrails: Guardrails = ()
     fatigue: Fatigue | None = None
     weighing: Literal["first", "path"] = "first"
+    priority: Name | None = None
     former: Text | None = None
     allocation: Allocation | None = None
 

@@ -83,8 +83,8 @@ def test_shares_that_follow_the_context(pool: ProcessPoolExecutor) -> None:
         off[name] = float((errors / stderrs).mean()), float(errors.mean() / errors.std() * WORLDS**0.5)
         shown = [f"{rate:.1%} +/- {error(rate):.1%}" for rate in rates[name]]
         table.add_row(name, *shown, *(f"{each:+.2f}" for each in off[name]), f"{errors.std():.3f}")
-    told = f"{WORLDS:,} worlds of {len(RAMP)} days of {A_DAY} users, an effect of {OF_ALL:.2f}, of {HARM} at risk"
-    Console(width=120).print(f"\n{told}", table, highlight=False)
+    told = f"{WORLDS:,} worlds of {len(RAMP)} days of {A_DAY} users, an effect of {OF_ALL:.2f}"
+    Console(width=120).print(f"\n{told}, of {HARM} at risk", table, highlight=False)
     for name, (coverage, ever) in rates.items():
         if name == "naive":
             assert off[name][0] > 3

@@ -348,14 +348,20 @@ def test_probabilities_of_users_own_are_what_they_weigh_by(
     assert row["reasons"][-1] in said
     segments = rows(home, "readouts").filter(ds=DAYS[4], method="aipw", segment="segment", metric="reward")
     assert segments["segment_value"].to_list() == ["app", "web"]
-    read_out(home, 4, weighing="path")
+    read_out(home, 4, weighing="path", priority="seen")
+    autoc = rows(home, "readouts").filter(ds=DAYS[4], method="autoc").sort("metric")
+    assert autoc.select("metric", "scope", "variant").rows() == [
+        (metric, "exposed", "new") for metric in ("clicks_2d", "reward")
+    ]
+    assert (autoc["lower"] < autoc["effect"]).all()
+    assert autoc["effect"].abs().max() < weighted["effect"]
     path = rows(home, "readouts").filter(ds=DAYS[4], method="path").sort("metric")
     assert path.select("metric", "scope", "variant").rows() == [
         (metric, "assigned", "new") for metric in ("beyond", "clicks_2d", "reward")
     ]
     assert (path["anytime_lower"] < path["effect"]).all()
     local = rows(home, "readouts").filter(ds=DAYS[4]).rows()
-    run_step("readout", night(home, 4, weighing="path").on(SparkEngine(spark)))
+    run_step("readout", night(home, 4, weighing="path", priority="seen").on(SparkEngine(spark)))
     assert rows(home, "readouts").filter(ds=DAYS[4]).rows() == local
 
 

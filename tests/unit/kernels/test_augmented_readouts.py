@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,17 @@ from nightslate.core import npz
 from nightslate.core.experiments import augmented_scores
 from nightslate.core.experiments.outcome_model import FOLDS, OutcomeModels, OutcomeSums, expected
 from nightslate.core.hashing import deal, seed
-from nightslate.kernels.augmented_readouts import DAYS, PLACES, POLICY, Augmented, Outcome, Scored, Scores
+from nightslate.core.uplift import Grid
+from nightslate.kernels.augmented_readouts import (
+    DAYS,
+    PLACES,
+    POLICY,
+    PRIORITIES,
+    Augmented,
+    Outcome,
+    Scored,
+    Scores,
+)
 from nightslate.kernels.augmented_readouts import SHARES as OF_SHARES
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.named_states import MomentsByName
@@ -102,6 +113,27 @@ def test_scores_are_those_of_users_gone_through_one_by_one(rows: Any, scope: str
         mine = day == number
         np.testing.assert_allclose(daily.mean[number], by_day[mine][:, [1, 0]].reshape(-1, 4).mean(axis=0))
         np.testing.assert_allclose(shares.inverse[number], (1 / probabilities[mine][:, [1, 0]]).sum(axis=0))
+
+
+def test_gains_are_ranked_by_a_covariate(rows: Any) -> None:
+    how = replace(AUGMENTED, priority="before")
+    sums = folded(how, rows)
+    grid = Grid.of_quantiles(sums.pop(PRIORITIES).values)
+    models = {outcome: OutcomeModels.of(found) for outcome, found in sums.items()}
+    found = folded(Scores(how, models, grid), rows)
+    ranked = found[Scored("reward", "exposed", "new", PRIORITIES)]
+    scores = found[Scored("reward", "exposed", "new", PLACES)].states["new", None, None]
+    assert ranked.units.sum() == scores.n.sum()
+    assert ranked.effect.sum() == pytest.approx(float(scores.n[0] * (scores.mean[0, 2] - scores.mean[0, 0])))
+    truth, before = OneByOne(rows), []
+    for user, row in truth.first.items():
+        since, own = truth.since(user, "exposed"), row["probabilities"] or SHARES[row["slate_date"]]
+        if since is not None and min(own) > 0:
+            begin = since - 5 * DAY
+            before.append(truth.counted(METRICS["clicks"], user, begin, begin, since))
+    right = np.bincount(grid.places(np.array(before)), minlength=grid.size)
+    assert ranked.units.sum(axis=0).tolist() == right.tolist()
+    assert sum(each.of == PRIORITIES for each in found) == 3
 
 
 def test_who_could_not_be_in_both_is_in_no_sum(rows: Any) -> None:

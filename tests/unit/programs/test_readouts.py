@@ -152,6 +152,10 @@ def test_retention_is_of_one_day():
             "covariates.c: its window is longer than activity is kept, logs.activity.keep_days: 14",
         ),
         (
+            f"control: old, {REWARD}, priority: age, covariates: {{c: {{source: outcomes, window: 7d}}}}",
+            r"experiment.priority: 'age' is not one of the covariates \(there: \['c'\]\)",
+        ),
+        (
             "control: old, weighing: path, metrics: {a: {source: impressions, distinct: arm_id}}",
             "experiment.weighing: path tells metrics that are sums over days",
         ),

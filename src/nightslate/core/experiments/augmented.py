@@ -41,12 +41,10 @@ def augmented_difference(
     """The treatment less the control. scores: of all users who could be in either, of cells (T,) such as
     days, whose users weigh h (T,): the numerator and the denominator of the control, then those of the
     treatment; a metric is the ratio of its sums. control, treatment: the same users by weights alone."""
-    found = _Contrast.of(scores, h)
-    if found is None or not found.varies:
+    found, n = _Contrast.of(scores, h), [control.n, treatment.n]
+    if found is None or not found.varies or min(n) < FEWEST:
         return Difference(None if found is None else found.value)
-    n, effective = [control.n, treatment.n], [control.effective, treatment.effective]
-    if min(n) < FEWEST:
-        return Difference(found.value)
+    effective = [control.effective, treatment.effective]
     freedom = welch_freedom(found.own, n)
     return difference_of(found.value, found.variance, freedom, n, effective, confidence)
 

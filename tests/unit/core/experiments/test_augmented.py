@@ -162,17 +162,17 @@ def test_what_a_policy_is_worth_is_the_mean_of_its_scores():
     assert (told.effect, told.stderr) == (0, None)
 
 
-@pytest.mark.parametrize("lacking", ["nobody treated", "nothing varies"])
+@pytest.mark.parametrize("lacking", ["what the treated do", "users", "nothing varies"])
 def test_without_users_or_without_variation_there_is_no_interval(lacking):
     day, fold, variant, probabilities, x, values = drawn(4)
-    if lacking == "nobody treated":
+    if lacking in ("what the treated do", "users"):
         variant = np.where(np.arange(len(day)) == 0, 1, 0)
-        values = np.where(variant == 1, 0.0, values)
+        values = values if lacking == "users" else np.where(variant == 1, 0.0, values)
         day[:] = 0
     else:
         values = np.full(len(day), 5.0)
     for found in estimated(day, fold, variant, probabilities, x, values):
-        assert found.log_e is None
+        assert found.stderr is found.log_e is None
         if lacking == "nothing varies":
             assert found.stderr is found.p is None
             assert found.effect == pytest.approx(0, abs=1e-9)
