@@ -17,6 +17,7 @@ from rich.table import Table
 
 from nightslate.core.allocation import Limits, contextual_shares
 from nightslate.core.effects import (
+    CROSS_FITTED,
     CrossFitted,
     EffectSums,
     Observed,
@@ -119,7 +120,7 @@ def looked_at(spread: float, batch: int) -> np.ndarray:
             moved = np.stack([moved[:, 0], moved[:, 1] - moved[:, 0]], axis=1)
             for place, mine in enumerate(moved.T):
                 values, truth = mine * came, float((mine * WORTH.of(true[at])).mean())
-                mean, variance = float(values.mean()), float(values.var(ddof=1)) / len(at)
+                mean, variance = float(values.mean()), CROSS_FITTED * float(values.var(ddof=1)) / len(at)
                 effective = np.abs(values).sum() ** 2 / np.square(values).sum() if variance else 0.0
                 found = level(Value(len(at), effective, mean, variance or None), 1 - ALPHA)
                 if found.lower is not None and found.upper is not None:
