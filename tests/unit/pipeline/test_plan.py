@@ -28,7 +28,7 @@ BANDIT = {
 }
 LANDED = {"impressions", "outcomes", "users", "arms", "references", "activity", "signals"}
 BY_COMMANDS = {"stops"}
-OF_ROLLOUTS = {"allocate", "assign"}
+OF_ROLLOUTS = {"effects", "allocate", "assign", "rollout_report"}
 """Steps of programs without slates, in place of those that make them."""
 
 
@@ -230,6 +230,8 @@ def test_a_rollout_says_who_is_in_which_variant_once_it_knows_what_they_were_wor
         "readout": {"effects"},
         "allocate": {"readout"},
         "assign": {"allocate"},
+        "rollout_report": {"assign"},
+        "dashboard": {"rollout_report"},
         "data_docs": {"assign"},
     }
 
