@@ -12,8 +12,15 @@ from nightslate.programs import Program, load
 DAG = Path(__file__).parents[3] / "dags" / "rollout_allocation.yaml"
 
 
-def program(folder: Path, score: dict[str, Any] | None = None, **changed: Any) -> Program:
+def program(
+    folder: Path,
+    score: dict[str, Any] | None = None,
+    allocation: dict[str, Any] | None = None,
+    **changed: Any,
+) -> Program:
+    """That of the folder of DAGs, with other settings."""
     spec = yaml.safe_load(DAG.read_text()) | changed
+    spec["experiment"]["allocation"] |= allocation or {}
     spec["experiment"]["allocation"]["score"] |= score or {}
     path = folder / "rollout_allocation.yaml"
     path.write_text(yaml.safe_dump(spec))
