@@ -29,6 +29,7 @@ from nightslate.kernels.training import encoder_for
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.fitting import categories, model_seed
 from nightslate.pipeline.night import IssueNight
+from nightslate.programs import Issue
 from nightslate.programs.allocation import Allocation, EstimatedEffects, LinearEffects
 
 LEAST_USERS = 100
@@ -107,7 +108,16 @@ def fitted(
     worth = worth_of(asked)
     some = sample.taken(np.arange(min(_RANKED_BY, len(sample.fold))))
     grids, edges = _groups(lessons, models, worth, some)
-    judged = Judged(lessons, expected, models, worth, _limits(night, asked, variants), leader, grids, edges)
+    judged = Judged(
+        lessons,
+        expected,
+        models,
+        worth,
+        limits_about_fixed_shares(night.issue, asked, variants),
+        leader,
+        grids,
+        edges,
+    )
     return Fitted(lessons, by_variant, models, judged, fold(judged.initial(), judged.update, users))
 
 
@@ -155,13 +165,17 @@ def worth_of(asked: Allocation) -> Worth:
     return Worth(asked.score.weight, asked.score.caution)
 
 
-def _limits(night: IssueNight, asked: Allocation, variants: Sequence[str]) -> Limits:
-    """About the shares that the program declares."""
-    declared = {name: variant.share for name, variant in night.issue.variants.items()}
-    shares = np.array([declared.get(name, 0.0) for name in variants])
+def limits_about_fixed_shares(issue: Issue, asked: Allocation, variants: Sequence[str]) -> Limits:
+    """Between what shares move off those that follow no context: the declared ones, or, with a ramp, those
+    that it ends with."""
+    control = str(issue.experiment.control)
+    treatments = {name: variant.share for name, variant in issue.variants.items() if name != control}
+    declared = sum(treatments.values())
+    allowed = asked.ramp.steps[-1].share if asked.ramp else declared
+    shares = {name: share / declared * allowed for name, share in treatments.items()} | {control: 1 - allowed}
     return Limits(
-        baseline=shares / shares.sum(),
-        control=[*variants].index(str(night.issue.experiment.control)),
+        baseline=np.array([shares.get(name, 0.0) for name in variants]),
+        control=[*variants].index(control),
         range=asked.range,
         risk_tolerance=asked.risk_tolerance,
         scale=asked.scale,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from nightslate.core.allocation import EffectCalibration
-from nightslate.core.effects import slope
+from nightslate.core.effects import CROSS_FITTED, slope
 from nightslate.core.experiments import Moments
 from nightslate.core.experiments.effect import Level, level
 from nightslate.core.experiments.metric import Value
@@ -51,13 +52,13 @@ def leader_tonight(night: IssueNight, fitted: Fitted) -> str:
 
 def value_of_model(fitted: Fitted, name: str, confidence: float) -> Level:
     """What a user earns where shares go by the model, over what it earns by fixed ones."""
-    return _level(fitted.states[VALUE,], [*fitted.models].index(name), confidence)
+    return _level(fitted.states[VALUE,], [*fitted.models].index(name), confidence, CROSS_FITTED)
 
 
 def above_leader(fitted: Fitted, name: str, confidence: float) -> Level:
     """How much more that is than by the model that led before, of the same users."""
     names = [*fitted.models]
-    return _level(fitted.states[VALUE,], len(names) + names.index(name), confidence)
+    return _level(fitted.states[VALUE,], len(names) + names.index(name), confidence, CROSS_FITTED)
 
 
 def model_rows(
@@ -136,17 +137,22 @@ def _of_treatment(night: IssueNight, fitted: Fitted, name: str, variant: str) ->
         "effect": effect.value,
         "effect_stderr": effect.stderr,
         "slope": found.value,
-        "slope_stderr": found.stderr,
+        "slope_stderr": _cross_fitted(found.stderr),
         "autoc": None if ranked is None else ranked.value,
-        "autoc_stderr": None if ranked is None else ranked.stderr,
+        "autoc_stderr": None if ranked is None else _cross_fitted(ranked.stderr),
     }
 
 
-def _level(users: Moments, column: int, confidence: float) -> Level:
-    """The mean of a column over users, with the interval of every look."""
+def _cross_fitted(stderr: float | None) -> float | None:
+    return None if stderr is None else stderr * math.sqrt(CROSS_FITTED)
+
+
+def _level(users: Moments, column: int, confidence: float, inflated: float = 1.0) -> Level:
+    """The mean of a column over users, with the interval of every look; its variance is so many times that of
+    users who say nothing of one another."""
     of = users.cell(0).columns(slice(column, column + 1))
     n = int(of.n)
-    variance = float(of.squares(np.ones(1))) / (n - 1) / n if n > 1 else 0.0
+    variance = inflated * float(of.squares(np.ones(1))) / (n - 1) / n if n > 1 else 0.0
     return level(Value(n, float(of.effective[0]), float(of.mean[0]), variance or None), confidence)
 
 

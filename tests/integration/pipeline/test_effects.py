@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 from mlflow.artifacts import download_artifacts
+from pyspark.sql import SparkSession
 
 from nightslate.core.hashing import mix, seed, uniform
+from nightslate.engines.spark import SparkEngine
 from nightslate.errors import ModelError
 from nightslate.models.effect_files import effects_with
 from nightslate.pipeline.night import IssueNight
@@ -150,7 +152,9 @@ def test_the_night_s_run_has_figures_and_what_is_said_by_tenths(
     assert mine[0]["upper"] < 0 < mine[-1]["lower"]
 
 
-def test_a_rerun_gives_the_same_rows(played: tuple[Path, list[str]]) -> None:
+def test_a_rerun_gives_the_same_rows_on_either_engine(
+    played: tuple[Path, list[str]], spark: SparkSession
+) -> None:
     home = played[0]
 
     def rows() -> list[pl.DataFrame]:
@@ -158,7 +162,7 @@ def test_a_rerun_gives_the_same_rows(played: tuple[Path, list[str]]) -> None:
         return [scores, rollout.rows(home, "effect_models").sort("ds", "model")]
 
     before = rows()
-    run_step("effects", night(home, SCORED))
+    run_step("effects", night(home, SCORED).on(SparkEngine(spark)))
     assert all(one.equals(other) for one, other in zip(before, rows(), strict=True))
 
 

@@ -10,6 +10,12 @@ import numpy as np
 from nightslate.core.arrays import Floats
 from nightslate.core.experiments import Moments
 
+CROSS_FITTED = 2.0
+"""By how much the variance of what users say of models that other folds taught can be more than that of a
+mean of independent ones. Where effects don't differ, a model is the noise of the folds that it learnt from:
+what fold f says of the noise of g is what g says of that of f, so that each pair counts twice, however many
+folds there are. Where models have found something it is less, and this is cautious."""
+
 _ROUNDING = 1e-12
 
 

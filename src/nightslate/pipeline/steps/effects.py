@@ -105,7 +105,7 @@ def _score(
     if known is not None:
         since = night.ds + timedelta(days=1)
         inputs["features"] = features_input(night, features, since).of_users_in("users")
-    issue = night.issue
+    issue, today = night.issue, {night.ds}
     scoring = None
     if file is not None:
         told = file.treatments, file.encoder, file.model, worth_of(asked)
@@ -114,7 +114,7 @@ def _score(
     def scored(tables: Tables) -> dict[str, pa.Table]:
         if scoring is None:
             return {"scores": SCORES.empty_table()}
-        people = users_at_ends(tables["users"], tables.get("features"), known, {night.ds})
+        people = users_at_ends(tables["users"], tables.get("features"), known, today)
         return {"scores": scoring(people)}
 
     work = Work(inputs, night.program.buckets)
