@@ -102,12 +102,16 @@ def sampled(
             "probability": row["probability"],
             "since": row["since"],
             "shares": drawn.shares[at].tolist(),
-            "shares_before": shares_before[at].tolist(),
-            "scores": drawn.scores[at].tolist(),
+            "shares_before": _known(shares_before[at]),
+            "scores": _known(drawn.scores[at]),
         }
         for at, row in zip(chosen.tolist(), assigned.take(pa.array(chosen)).to_pylist(), strict=True)
     ]
     return RolloutSample(pa.Table.from_pylist(rows, _SCHEMA))
+
+
+def _known(numbers: Floats) -> list[float | None]:
+    return [None if np.isnan(number) else number for number in numbers.tolist()]
 
 
 def _few(keys: Keys, change: Ints, moved: Bools) -> Bools:

@@ -81,7 +81,7 @@ def signalled(row: Row, regional: bool = True) -> str:
         return ""
     name = row["variant"]
     told = _WHAT_SIGNALS_DO.get(
-        row["signal"], f"shares of {{}} are {setting(row['factor'])} times what they were"
+        row["signal"], f"shares of {{}} are {setting(row['factor'])} times what they would be"
     )
     where = f"in {row['region']} " if row["region"] else "everywhere " if regional else ""
     return f"{where}{told.format(name)}"
@@ -89,7 +89,7 @@ def signalled(row: Row, regional: bool = True) -> str:
 
 def by_signals(row: Row) -> str:
     """The names of the signals that a row goes by."""
-    return " and ".join(row["signals"])
+    return ", ".join(row["signals"])
 
 
 def why(row: Row) -> str:
@@ -129,7 +129,9 @@ def _of_signals(day: date, treatments: Sequence[str], rows: Day, before: Day) ->
             does = "" if now is None else signalled(now)
             did = "" if was is None else signalled(was)
             if does and does != did and now is not None:
-                yield Event(day, "signal", does, f"{by_signals(now)} lasts")
+                yield Event(day, "signal", does, f"signal: {by_signals(now)}")
             elif did and not does and was is not None:
                 where = f"in {region}" if region else "everywhere"
-                yield Event(day, "signal", f"{where} shares come back", f"{by_signals(was)} is over")
+                yield Event(
+                    day, "signal", f"{where} shares come back", f"no signal any more: {by_signals(was)}"
+                )

@@ -114,7 +114,8 @@ def test_the_first_screen_has_the_newest_night(opened: Opened) -> None:
     def told() -> list[str]:
         return [each.inner_text().split("\n")[0] for each in opened.page.query_selector_all(".tiles dd")]
 
-    said, effect, champion, worth, lift, slates, took = told()
+    said, effect, share, came, champion, worth, lift, slates, took = told()
+    assert (share, came) == ("52.0 %", "12")
     assert (said, champion, slates, took) == ("ship", "linear_thompson", "5,000", "2 min")
     assert effect == significant(dashboards.effect("engagement", "personalised", "cuped", LAST))
     logged, promoted = (100 * dashboards.value("homepage", name, LAST) for name in ("logged", champion))
@@ -122,7 +123,7 @@ def test_the_first_screen_has_the_newest_night(opened: Opened) -> None:
     assert lift.startswith(f"{promoted - logged:.3f}".replace("-", "\N{MINUS SIGN}"))
 
     opened.nights(until="2026-01-03")
-    assert (told()[0], told()[2]) == ("go on", "uniform")
+    assert (told()[0], told()[4]) == ("go on", "uniform")
 
 
 def test_every_section_draws_what_it_has(opened: Opened) -> None:

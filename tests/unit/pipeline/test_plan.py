@@ -28,7 +28,7 @@ BANDIT = {
 }
 LANDED = {"impressions", "outcomes", "users", "arms", "references", "activity", "signals"}
 BY_COMMANDS = {"stops"}
-OF_ROLLOUTS = {"allocate", "assign"}
+OF_ROLLOUTS = {"effects", "allocate", "assign", "rollout_report"}
 """Steps of programs without slates, in place of those that make them."""
 
 
@@ -226,9 +226,12 @@ def test_every_table_that_is_read_is_written_by_a_step_before(steps, as_of_befor
 def test_a_rollout_says_who_is_in_which_variant_once_it_knows_what_they_were_worth():
     assert edges(rollout()) == {
         "ingest": set(),
-        "readout": {"ingest"},
+        "effects": {"ingest"},
+        "readout": {"effects"},
         "allocate": {"readout"},
         "assign": {"allocate"},
+        "rollout_report": {"assign"},
+        "dashboard": {"rollout_report"},
         "data_docs": {"assign"},
     }
 

@@ -18,7 +18,9 @@ from nightslate.reports.numbers import Reward
 
 FIRST = date(2026, 1, 1)
 ISSUES = {
-    "homepage": IssueRules(Reward("clicks per impression", rate=True), "dr", "uniform", 500.0),
+    "homepage": IssueRules(
+        Reward("clicks per impression", rate=True), "dr", "uniform", 500.0, "randomised", "region"
+    ),
     "mail": IssueRules(Reward("purchases", rate=False), "snips", "uniform", 500.0),
 }
 POLICIES = {
@@ -53,6 +55,8 @@ def report(
         "readouts": [row for day in days for row in _readouts(day)],
         "readout_decisions": [_decision(day) for day in days],
         "insights": [row for day in days for row in _insights(day, features)],
+        "rollouts": [row for day in days for row in _rollouts(day)],
+        "rollout_shares": [row for day in days for row in _rollout_shares(day)],
     }
     return DashboardReport(
         program="shop",
@@ -63,6 +67,15 @@ def report(
         rows={name: read(name, of_table) for name, of_table in rows.items()},
         nights=pa.Table.from_pylist([_night(day) for day in days], NIGHTS),
     )
+
+
+def of_rollout() -> DashboardReport:
+    """One of a program without slates."""
+    some, none = report(), ("evaluations", "promotions", "exposures", "feature_drift", "ledger", "insights")
+    rows = {
+        name: rows.slice(0, 0) if name in (*none, "references") else rows for name, rows in some.rows.items()
+    }
+    return replace(some, issues={"homepage": ISSUES["homepage"]}, rows=rows, makes_slates=False)
 
 
 def hostile() -> DashboardReport:
@@ -234,6 +247,31 @@ def _effect(metric: str, variant: str, method: str, day: date) -> dict[str, obje
         "p": 0.04, "relative": middle / mean, "anytime_lower": None if young else middle - 0.2,
         "anytime_upper": None if young else middle + 0.2,
     }  # fmt: skip
+
+
+def _rollouts(day: date) -> list[dict[str, object]]:
+    """Of two variants; on every third day with a cause of its own in a region."""
+    same = {"issue": "homepage", "slate_date": day + timedelta(days=1)}
+    return [
+        {**same, "variant": variant, "region": region, "share": 0.5, "cause": "ramp",
+         "reason": "in the north" if region else "went on to step 2 of 2 (50 %)"}
+        for variant in ("personalised", "randomised")
+        for region in (None, *(["north"] if day.day % 3 == 0 else []))
+    ]  # fmt: skip
+
+
+def _rollout_shares(day: date) -> list[dict[str, object]]:
+    same = {
+        "issue": "homepage", "slate_date": day + timedelta(days=1), "users": 900, "drawn": 460,
+        "came": day.day, "left": 3, "share_p10": 0.2, "share_p90": 0.8, "scored": 600, "below": 150,
+    }  # fmt: skip
+    parts = (("all", None, None), ("segment", "region", "north"), ("segment", "device", None))
+    return [
+        {**same, "variant": variant, "part": part, "segment": segment, "segment_value": value,
+         "share": 0.4 + day.day / 100}
+        for variant in ("personalised", "randomised")
+        for part, segment, value in (*parts, ("change", None, "score"))
+    ]  # fmt: skip
 
 
 def _decision(day: date) -> dict[str, object]:
