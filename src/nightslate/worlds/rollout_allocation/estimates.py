@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.arrays import Bools, Floats
 from nightslate.errors import SpecError
+from nightslate.kernels.augmented_readouts import POLICY
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.issue import Issue
 from nightslate.worlds.results import Row
@@ -46,23 +47,38 @@ class Readouts:
     first: FirstAssignments
 
     def of_night(self, night: IssueNight, days: int) -> Iterator[Row]:
-        """Its effects on exposed users, of all and by segment, by method, with the truth: after so many
-        days."""
+        """Its effects on exposed users, of all and by segment, by method, and what following the context was
+        worth to them (`policy`), with the truth: after so many days."""
         exposed = (pc.field("scope") == "exposed") & (pc.field("period") == "cumulative")
-        rows = night.rows("readouts").filter(exposed & (pc.field("variant") == VARIANTS[TREATMENT]))
+        told = pc.field("variant").isin([VARIANTS[TREATMENT], POLICY])
         truth = {
             name: (self.first.counts(counted, days), self.first.effects(counted))
             for name, counted in self.counted.items()
         }
-        for row in rows.to_pylist():
+        followed = self.first.first_share - self._share_of_everyone(night)
+        for row in night.rows("readouts").filter(exposed & told).to_pylist():
             if row["effect"] is not None:
+                counts, effects = truth[row["metric"]]
+                if row["variant"] == POLICY:
+                    effects = effects * followed
                 yield {
                     "ds": night.ds.isoformat(),
                     **{name: row[name] for name in (*_FIGURES, *_INTERVALS)},
-                    "truth": self._truth(row, *truth[row["metric"]]),
+                    "truth": self._truth(row, counts, effects),
                 }
 
+    def _share_of_everyone(self, night: IssueNight) -> Floats:
+        """(n,) that of the treatment on the day of each user's first assignment, as nights recorded it."""
+        first = night.program.start_date
+        rows = night.table("allocations").rows(first, night.ds).to_pylist()
+        shares = np.zeros((night.ds - first).days + 1)
+        for row in rows:
+            if row["variant"] == VARIANTS[TREATMENT]:
+                shares[(row["slate_date"] - first).days] = row["share"]
+        return np.append(shares, np.nan)[np.minimum(self.first.first_day, len(shares))]
+
     def _truth(self, row: Row, counts: Bools, effects: Floats) -> float | None:
+        """Of the users that a row is about."""
         mine = counts
         if row["segment"] is not None:
             mine = counts & self.first.cells(row["segment"]).get(row["segment_value"], np.zeros_like(counts))

@@ -12,6 +12,7 @@ from nightslate.worlds.rollout_allocation.estimates import NAIVE
 _LEADING = ("aipw", "cuped", "difference")
 """The methods of a readout, the most precise first."""
 
+FOLLOWED = "policy"
 SHIP, STOP, NOT_HEALTHY = "ship", "stop", "not healthy"
 
 
@@ -94,6 +95,12 @@ class RolloutResults:
         if not rows or not rows[-1]["stderr"] or rows[-1]["truth"] is None:
             return None
         return float((rows[-1]["effect"] - rows[-1]["truth"]) / rows[-1]["stderr"])
+
+    @property
+    def followed(self) -> list[Row]:
+        """What following the context was worth, by metric, as the last night reads it out."""
+        last = max((row["ds"] for row in self.estimates), default=None)
+        return [row for row in self.estimates if (row["ds"], row["method"]) == (last, FOLLOWED)]
 
     @property
     def verdict(self) -> Row:

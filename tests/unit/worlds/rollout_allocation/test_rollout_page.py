@@ -43,6 +43,7 @@ def estimate(ds: str, **changed: object) -> dict[str, Any]:
 def results() -> RolloutResults:
     estimates = [row for ds in DAYS for row in (estimate(ds), estimate(ds, metric="trouble", truth=0.03))]
     estimates += [estimate(ds, method="naive", effect=0.1, lower=0.06, upper=0.14) for ds in DAYS]
+    estimates += [estimate(ds, method="policy", effect=0.012, truth=0.011) for ds in DAYS]
     beside = {"here": 30.0, "fixed": 80.0, "share": 0.375}
     return RolloutResults(
         program="rollout_allocation",
@@ -110,6 +111,7 @@ def test_the_page_stands_alone_with_its_charts_and_escapes() -> None:
     assert html.count("<svg") == 3
     assert "south, 2" in html
     assert "at the next update" in html
+    assert html.count("in truth +0.0110") == 1
     assert "None" not in html
 
 
