@@ -40,14 +40,14 @@ CAUSES = {
     "stopped": "a treatment was stopped",
     "signal": "a signal from outside",
     "rule": "a rule of the program",
-    "everyone": "the share of everyone changed",
+    "everyone": "the baseline changed",
     "score": "what a treatment is expected to do to them",
     "return": "they are on the way back, by so much a night as the range allows",
 }
 """Why shares changed."""
 
-APART = {**CAUSES, "everyone": "nothing: they have the share of everyone"}
-"""Why they are others than everyone's."""
+APART = {**CAUSES, "everyone": "nothing: they are at the baseline"}
+"""Why they are off the baseline."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class _Tonight:
 
 @dataclass(frozen=True)
 class _Contexts:
-    """One treatment by what is known of users, the farthest from everyone's share first."""
+    """One treatment by what is known of users, the farthest from the baseline first."""
 
     name: str
     everyone: float
@@ -149,10 +149,17 @@ def _tonight(report: RolloutReport, treatment: str) -> _Tonight:
     return _Tonight(
         name=treatment,
         row=row,
-        headline=moved_to(row),
+        headline=f"{_users_in(report, treatment)}: {moved_to(row, 'its baseline')}",
         why=why(row),
         signals=[(signalled(each), by_signals(each)) for each in mine.values() if each["signal"]],
     )
+
+
+def _users_in(report: RolloutReport, treatment: str) -> str:
+    of_all = _part(_of(report.shares, report.slates_date), "all").get(treatment)
+    if of_all is None:
+        return f"nobody is in {treatment} tomorrow"
+    return f"{percent(of_all['drawn'] / of_all['users'])} of users are in {treatment} tomorrow"
 
 
 def _effects(report: RolloutReport) -> list[_Effect]:
