@@ -32,6 +32,7 @@ PAGES = (
     "docs/simulate.md",
     "docs/operating.md",
     "docs/pages.md",
+    "docs/privacy.md",
     "docs/programs.md",
     "docs/readout.md",
     "docs/sends.md",
@@ -188,6 +189,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "assign",
         "rollout_report",
         "insights",
+        "retain",
     }
     assert {*STEP_NAMES} - {*shown} == of_some_programs
     assert names.count("landing") == 1

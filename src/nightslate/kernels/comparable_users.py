@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nightslate.core.arrays import Ints
+from nightslate.core.arrays import Floats, Ints
 from nightslate.core.experiments import Moments
 from nightslate.kernels.experiment_users import ExperimentUsers
 from nightslate.kernels.named_states import MomentsByName, Place
@@ -26,6 +26,23 @@ def choices_of(users: ExperimentUsers, variants: Sequence[str]) -> tuple[Ints, l
     patterns, place = np.unique(users.could, axis=0, return_inverse=True)
     names = np.array(variants)
     return place, [() if each.all() else (_AND.join(names[each].tolist()),) for each in patterns]
+
+
+def by_variant(
+    users: ExperimentUsers, variants: Sequence[str], segments: Sequence[str], who: Ints, values: Floats
+) -> MomentsByName:
+    """The moments of some users (m,), of values (m, K), by variant, and column and value of a segment."""
+    found = dict[Place, Moments]()
+    choice, choices = choices_of(users, variants)
+    for column in (None, *segments):
+        codes, names = users.segment(column)
+        cell = (users.variant[who] * len(names) + codes[who]) * len(choices) + choice[who]
+        sums = Moments.initial((len(variants), len(names), len(choices)), values.shape[1])
+        sums = sums.update(cell, values)
+        for variant, name, of in zip(*np.nonzero(sums.n), strict=True):
+            place = variants[variant], column, names[name], *choices[of]
+            found[place] = sums.cell(variant, name, of)
+    return MomentsByName(found)
 
 
 def pairs(found: MomentsByName, control: str) -> dict[Place, tuple[Moments, Moments | None]]:

@@ -14,7 +14,8 @@ import pyarrow.dataset
 
 from nightslate.contracts import Clause, Column, Contract
 from nightslate.contracts import arrow as arrow_contracts
-from nightslate.core.arrays import Ints
+from nightslate.core.arrays import Bools, Ints
+from nightslate.kernels.forgotten_users import FORGOTTEN, ForgottenUsers
 from nightslate.kernels.landing_columns import digest, names_fault
 from nightslate.records.chunks import Chunk
 from nightslate.records.faults import Faults, as_they_came
@@ -32,6 +33,7 @@ VERDICT = {
 """Columns beside a conformed row: where it came from and, if it is rejected, why and what it was."""
 
 _KEPT_CHARACTERS = 1000
+_NOTHING = "{}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Conformer:
     `arms`: those that a row may name, where the log names arms; `arms_of`: the days that they are of.
     `pointed`: the columns of ids whose text, over all files of the day, is whole numbers written like 7.0.
     `values`: by column those that a row has to have one of, where the program says so.
+    `forgotten`: users whose rows are rejected, and of which nothing is kept.
     """
 
     contract: Contract
@@ -50,6 +53,7 @@ class Conformer:
     arms_of: str = "the day"
     pointed: frozenset[str] = frozenset()
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forgotten: ForgottenUsers | None = None
 
     def schema(self) -> pa.Schema:
         fields = [pa.field(f.name, f.type) for f in self._landed()]
@@ -67,7 +71,9 @@ class Conformer:
         self._check_day(table, faults)
         self._check_arms(table, faults)
         self._check_values(table, faults)
-        accepted = self._with_verdict(table, chunk, faults, file)
+        forgotten = self._of_forgotten(table)
+        faults.overrule(forgotten, FORGOTTEN, "user_id is of nobody who asked to be forgotten")
+        accepted = self._with_verdict(table, chunk, faults, forgotten, file)
         return pa.concat_tables([accepted, self._unreadable(chunk, file)])
 
     def rejected_file(self, file: str, reason: str, clause: str) -> pa.Table:
@@ -102,6 +108,14 @@ class Conformer:
                 raw = raw.set_column(at, raw.schema.field(at), self.pseudonymise(ids))
         return raw
 
+    def _of_forgotten(self, table: pa.Table) -> Bools:
+        found: Bools = np.zeros(table.num_rows, dtype=np.bool_)
+        if self.forgotten is not None:
+            for column in self.contract.landing_columns:
+                if column.pseudonym:
+                    found |= self.forgotten.among(table[column.name].combine_chunks())
+        return found
+
     def _broken_clauses(self, table: pa.Table) -> list[tuple[Clause, pa.Array]]:
         clauses = self.contract.landing_clauses()
         broken = pyarrow.dataset.dataset(table).to_table(
@@ -134,11 +148,13 @@ class Conformer:
         unknown = pc.and_(pc.is_valid(named), pc.invert(known))
         faults.blame(mask(unknown), "unknown_arm", f"arm_id is one of the arms of {self.arms_of}")
 
-    def _with_verdict(self, table: pa.Table, chunk: Chunk, faults: Faults, file: str) -> pa.Table:
+    def _with_verdict(
+        self, table: pa.Table, chunk: Chunk, faults: Faults, forgotten: Bools, file: str
+    ) -> pa.Table:
         reasons, clauses = faults.columns()
-        rejected = np.flatnonzero(~faults.good)
+        rejected = np.flatnonzero(~faults.good & ~forgotten)
         rendered = np.full(table.num_rows, None, dtype=object)
-        rendered[rejected] = self._as_json(chunk.rows, table, rejected)
+        rendered[rejected], rendered[forgotten] = self._as_json(chunk.rows, table, rejected), _NOTHING
         verdict = {
             "_file": pa.repeat(file, table.num_rows),
             "_number": pa.array(chunk.numbers, pa.int64()),

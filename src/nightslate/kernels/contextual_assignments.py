@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nightslate.core.allocation import (
     NO_EFFECT,
+    Layer,
     Limits,
     SignalEffect,
     contextual_shares,
@@ -44,9 +45,9 @@ class ContextualAssignment:
     """Who is in which variant on a day. variants: by name, in order; limits: between what their shares move;
     effects: what signals do to users of a region, and of all others (None); region: the column of contexts
     that says where a user is; rules: conditions, and the variant of whom they hold for, the later ones over
-    the earlier; least_move: what shares have to be off by to move. update: which update within the day this
-    is, 0 of the night's own: then what was before is of the day itself, nothing but what is stopped and
-    signals move shares, and the draw is another one."""
+    the earlier; layer: the experiments that share users with none of it; least_move: what shares have to be
+    off by to move. update: which update within the day this is, 0 of the night's own: then what was before is
+    of the day itself, nothing but what is stopped and signals move shares, and the draw is another one."""
 
     issue: str
     salt: str
@@ -56,6 +57,7 @@ class ContextualAssignment:
     effects: Mapping[str | None, SignalEffect] = field(default_factory=lambda: {None: NO_EFFECT})
     region: str | None = None
     rules: Sequence[tuple[Condition, str]] = ()
+    layer: Layer | None = None
     least_move: float = 0.0
     sticky: bool = True
     update: int = 0
@@ -63,6 +65,7 @@ class ContextualAssignment:
     def rows(self, users: pa.Table, scores: pa.Table, before: pa.Table) -> pa.Table:
         """`ASSIGNMENTS` of the users of the day and of those who were assigned before. scores:
         `SCORE_COLUMNS`; before: `BEFORE_COLUMNS`, each user's last."""
+        users, before = self.members(users), self.members(before)
         mine = before.filter(pc.equal(before["experiment"], self.salt)).combine_chunks()
         ids = pc.unique(pa.chunked_array([*users[USER].chunks, *mine[USER].chunks], pa.string()))
         past = self.past(mine, ids)
@@ -98,6 +101,12 @@ class ContextualAssignment:
         }
         found = pa.table([columns[name] for name in ASSIGNMENTS.names], schema=ASSIGNMENTS)
         return found.sort_by(USER)
+
+    def members(self, rows: pa.Table) -> pa.Table:
+        """Rows of users who may be in the experiment."""
+        if self.layer is None:
+            return rows
+        return rows.filter(pa.array(self.layer.members(user_keys(rows), self.salt)))
 
     def shares(self, users: pa.Table, scores: pa.Table, past: Past, ids: pa.Array) -> Floats:
         """(n, k) of users by their ids. Of whom nothing is known today, but an assignment before, the shares

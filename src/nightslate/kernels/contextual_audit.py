@@ -26,7 +26,9 @@ def assignment_faults(
     """`FAULTS`, by user_id, of each thing that is wrong with the assignments of some users; none if sound.
     See `ContextualAssignment.rows`."""
     ids = rows[USER].combine_chunks()
-    mine = before.filter(pc.equal(before["experiment"], by.salt))
+    users, mine = (
+        _in_part(each, by) for each in (users, before.filter(pc.equal(before["experiment"], by.salt)))
+    )
     wanted = pc.unique(pa.chunked_array([*users[USER].chunks, *mine[USER].chunks], pa.string()))
     lengths = [pc.fill_null(pc.list_value_length(rows[name]), -1) for name in ("shares", "probabilities")]
     uneven = np.logical_or.reduce([each.to_numpy() != len(by.variants) for each in lengths])
@@ -40,6 +42,16 @@ def assignment_faults(
         look = _Look(rows, users, scores, mine, by)
         found |= {text: ids.filter(pa.array(wrong)) for text, wrong in look.faults().items()}
     return pa.concat_tables([FAULTS.empty_table(), *(faults_of(*each) for each in found.items())])
+
+
+def _in_part(rows: pa.Table, by: ContextualAssignment) -> pa.Table:
+    """By the definition: users whose number in the layer lies in a part of the experiment's."""
+    if by.layer is None:
+        return rows
+    draws, mine = by.layer.draws(user_keys(rows)), np.zeros(rows.num_rows, dtype=np.bool_)
+    for part in by.layer.parts:
+        mine |= (part.experiment == by.salt) & (part.lower <= draws) & (draws < part.upper)
+    return rows.filter(pa.array(mine))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ SHOWN_COLUMNS = ("impression_id", "user_id", "occurred_at", "variant", "arm_id")
 
 DAY = microseconds(timedelta(days=1))
 _FIRST_SHOWN = (AT, "impression_id")
+PATH = "path_probability"
+"""That of the product of these, of the variants that the user was in."""
+
 _ROUNDING = 1e-6
 """Of a sum of probabilities."""
 
@@ -64,7 +67,7 @@ class Allocated:
     @property
     def assignment_columns(self) -> tuple[str, ...]:
         """What is read of assignments."""
-        return (*ASSIGNMENT_COLUMNS, *((OWN, *_MORNING) if self.by_user else ()))
+        return (*ASSIGNMENT_COLUMNS, *((OWN, PATH, *_MORNING) if self.by_user else ()))
 
     def of_days(self, days: Ints) -> Floats:
         """(n, k) the shares on these days (n,), counted from 1970."""

@@ -17,6 +17,8 @@ PSEUDONYM_LENGTH = 32
 _BLOCK, _PADS = 64, (0x36, 0x5C)
 """Of HMAC with SHA-256 (RFC 2104)."""
 
+_OF_FORGOTTEN = b"nightslate: users who asked to be forgotten"
+
 
 @dataclass(frozen=True)
 class Pseudonymiser:
@@ -44,19 +46,30 @@ class Pseudonymiser:
 
     def __call__(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of string ids, null for null. Each distinct id is hashed once a batch."""
-        encoded = ids.cast(pa.string()).dictionary_encode()
-        names = self._pseudonyms(encoded.dictionary.to_pylist())
-        return pa.array(names, pa.string()).take(encoded.indices)
+        return _signed(ids, self.key)
 
-    def _pseudonyms(self, names: list[str]) -> list[str]:
-        """Hashes the key once, not for each id, of which there are millions. Otherwise this is
-        `hmac.digest`."""
-        block = (sha256(self.key).digest() if len(self.key) > _BLOCK else self.key).ljust(_BLOCK, b"\0")
-        inner, outer = (sha256(bytes(byte ^ pad for byte in block)) for pad in _PADS)
-        pseudonyms = []
-        for name in names:
-            message, signed = inner.copy(), outer.copy()
-            message.update(name.encode())
-            signed.update(message.digest())
-            pseudonyms.append(signed.hexdigest()[:PSEUDONYM_LENGTH])
-        return pseudonyms
+    def tags(self, pseudonyms: pa.Array) -> pa.Array:
+        """What is kept of users who asked to be forgotten, so that they are known if they come again: of each
+        pseudonym its HMAC under a key for this purpose alone, which follows from the key. Without the key
+        nobody can tell which pseudonym, or id, a tag is of."""
+        return _signed(pseudonyms, hmac.digest(self.key, _OF_FORGOTTEN, "sha256"))
+
+
+def _signed(texts: pa.Array, key: bytes) -> pa.Array:
+    encoded = texts.cast(pa.string()).dictionary_encode()
+    signatures = _signatures(encoded.dictionary.to_pylist(), key)
+    return pa.array(signatures, pa.string()).take(encoded.indices)
+
+
+def _signatures(texts: list[str], key: bytes) -> list[str]:
+    """Hashes the key once, not for each text, of which there are millions. Otherwise this is
+    `hmac.digest`."""
+    block = (sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    inner, outer = (sha256(bytes(byte ^ pad for byte in block)) for pad in _PADS)
+    signatures = []
+    for text in texts:
+        message, signed = inner.copy(), outer.copy()
+        message.update(text.encode())
+        signed.update(message.digest())
+        signatures.append(signed.hexdigest()[:PSEUDONYM_LENGTH])
+    return signatures

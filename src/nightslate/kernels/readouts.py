@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.core.arrays import Floats, Ints
-from nightslate.core.experiments import Moments
 from nightslate.core.hashing import deal, seed
 from nightslate.kernels.buckets import user_keys
-from nightslate.kernels.comparable_users import choices_of
+from nightslate.kernels.comparable_users import by_variant
 from nightslate.kernels.experiment_users import (
     DAY,
     Allocated,
@@ -26,9 +25,10 @@ from nightslate.kernels.experiment_users import (
 )
 from nightslate.kernels.fatigue import by_showing
 from nightslate.kernels.features import USER
-from nightslate.kernels.named_states import MomentsByName, Place, SampleRatiosByName
+from nightslate.kernels.named_states import MomentsByName, SampleRatiosByName
 from nightslate.kernels.readout_counts import Counts, Sample, counts_of, sample_ratios_of
 from nightslate.kernels.readout_days import Daily, DailySums
+from nightslate.kernels.readout_paths import OfPaths, Paths
 from nightslate.kernels.readout_spans import Spans
 from nightslate.kernels.rewards import Costs
 from nightslate.kernels.user_features import KnownFeatures
@@ -51,15 +51,16 @@ class Figure:
     weighted: bool = True
 
 
-SAMPLE_RATIOS, COUNTS, FATIGUE = "sample ratios", "counts", "fatigue"
-Key = Figure | Daily | str
+SAMPLE_RATIOS, COUNTS, FATIGUE, STAYING = "sample ratios", "counts", "fatigue", "staying"
+Key = Figure | Daily | OfPaths | str
 
 
 @dataclass(frozen=True)
 class Readout:
     """What is read out on the night of ds. arms: those there are, with the columns that are looked at; costs:
     of showing them; caps: the most that a user counts for, by metric; features: those of users that
-    are looked at, with their defaults; former: the salt of the experiment that told users apart before."""
+    are looked at, with their defaults; former: the salt of the experiment that told users apart before;
+    by_path: whether metrics are told of the days on which users are in their first variant still, too."""
 
     allocated: Allocated
     ds: date
@@ -72,6 +73,7 @@ class Readout:
     features: Mapping[str, float | str] = field(default_factory=dict)
     fatigue: Fatigue | None = None
     former: str | None = None
+    by_path: bool = False
 
     @property
     def figures(self) -> list[Figure]:
@@ -112,6 +114,8 @@ class Readout:
             SAMPLE_RATIOS: SampleRatiosByName.initial(),
             COUNTS: Counts.initial(len(self.allocated.variants), len(self.parts)),
             **({FATIGUE: MomentsByName.initial()} if self.fatigue else {}),
+            **({STAYING: MomentsByName.initial()} if self.allocated.by_user else {}),
+            **{OfPaths(name): MomentsByName.initial() for name in self._of_paths},
         }
 
     def update(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[Key, Any]]:
@@ -122,6 +126,8 @@ class Readout:
         yield COUNTS, counts_of(users, variants, self.ds, rows)
         if self.fatigue:
             yield FATIGUE, by_showing(self.fatigue, users, tables["credits"], variants, self._end)
+        if self.allocated.by_user:
+            yield from self._paths(tables, users, done)
         for measured, figures in groupby(self.figures, lambda figure: replace(figure, weighted=True)):
             spans = self._spans(measured, users)
             values = self._values(measured, spans, done)
@@ -140,6 +146,24 @@ class Readout:
             if figure.weighted and figure.period == "cumulative":
                 spans = self._spans(figure, users)
                 yield figure, users, spans.who, self._values(figure, spans, done)
+
+    @property
+    def _of_paths(self) -> list[str]:
+        """The metrics that are sums over days, where these are asked for."""
+        asked = self.by_path and self.allocated.by_user
+        return [name for name, metric in self.metrics.items() if asked and metric.adds_up]
+
+    def _paths(
+        self, tables: Mapping[str, pa.Table], users: ExperimentUsers, done: Mapping[str, Counted]
+    ) -> Iterator[tuple[Key, Any]]:
+        paths = Paths.of(self.allocated, tables["assignments"].filter(self._since_first), users)
+        variants, everybody = self.allocated.variants, np.arange(users.variant.size)
+        yield STAYING, paths.weights(users, self.segments, variants)
+        for name in self._of_paths:
+            metric = self.metrics[name]
+            parts = [cast(Done, done[_said(part)]) for part in metric.measured]
+            values = paths.sums(metric, parts, users.assigned)
+            yield OfPaths(name), by_variant(users, variants, (), everybody, values)
 
     def _by_day(self, figure: Figure) -> Iterator[DailySums]:
         """Beside what is not weighted, of all the time, where all users of a day have its shares."""
@@ -172,7 +196,7 @@ class Readout:
 
     def _users(self, tables: Mapping[str, pa.Table]) -> tuple[ExperimentUsers, dict[str, Counted]]:
         """The users, and what is counted of them, by how it is said."""
-        assignments = tables["assignments"].filter(pc.field("slate_date") >= self.allocated.since)
+        assignments = tables["assignments"].filter(self._since_first)
         users = ExperimentUsers.of(self.allocated, assignments, self._shown(tables))
         sources = dict.fromkeys(part.source for part in self.parts.values())
         rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
@@ -213,6 +237,11 @@ class Readout:
         return Spans(who[over], since[over], begin[over], until[over], users.variant.size)
 
     @property
+    def _since_first(self) -> pc.Expression:
+        """Of assignments those of the experiment's days."""
+        return pc.field("slate_date") >= self.allocated.since
+
+    @property
     def _end(self) -> int:
         """That of ds, in microseconds since 1970."""
         return microseconds(end_of(self.ds) - end_of(date(1969, 12, 31)))
@@ -236,7 +265,9 @@ class Readout:
         """By variant, and column and value of a segment."""
         if figure.weighted:
             values = values * users.weight[who][:, None]
-        return self._by_variant(figure, users, who, values)
+        in_segments = figure.scope == "exposed" and figure.period == "cumulative" and figure.weighted
+        segments = self.segments if in_segments else ()
+        return by_variant(users, self.allocated.variants, segments, who, values)
 
     def _of_whole(self, name: str, spans: Spans, done: Mapping[str, Counted]) -> list[Floats]:
         """(m,) each, as in `core.experiments.metric`."""
@@ -267,20 +298,6 @@ class Readout:
                 part.totals(done[_said(metric.per)]) if metric.per else part.days,
             )
         ]
-
-    def _by_variant(self, figure: Figure, users: ExperimentUsers, who: Ints, values: Floats) -> MomentsByName:
-        found, variants = dict[Place, Moments](), self.allocated.variants
-        in_segments = figure.scope == "exposed" and figure.period == "cumulative" and figure.weighted
-        choice, choices = choices_of(users, variants)
-        for column in (None, *(self.segments if in_segments else ())):
-            codes, names = users.segment(column)
-            cell = (users.variant[who] * len(names) + codes[who]) * len(choices) + choice[who]
-            sums = Moments.initial((len(variants), len(names), len(choices)), values.shape[1])
-            sums = sums.update(cell, values)
-            for variant, name, of in zip(*np.nonzero(sums.n), strict=True):
-                place = variants[variant], column, names[name], *choices[of]
-                found[place] = sums.cell(variant, name, of)
-        return MomentsByName(found)
 
 
 def _said(part: Measured) -> str:

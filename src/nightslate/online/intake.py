@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from nightslate.errors import ContractError
 from nightslate.kernels.conform import Conformer
 from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.pipeline.forgotten_users import forgotten_users
 from nightslate.pipeline.log_intake import accepted_at_once
 from nightslate.pipeline.night import Night
 from nightslate.records.json_lines import read_json_lines
@@ -91,7 +92,12 @@ class Intake:
 
     def typed_again(self, log: str, path: Path, ds: date) -> pa.Table:
         """The rows of a file that the app has landed, as a night takes them in."""
-        return accepted_at_once([path], Conformer(self.night.contract(log), ds, self.pseudonymise))
+        return accepted_at_once([path], self._conformer(log, ds))
+
+    def _conformer(self, log: str, ds: date) -> Conformer:
+        """Users who asked to be forgotten are looked up each time: that holds at once."""
+        forgotten = forgotten_users(self.night, self.pseudonymise)
+        return Conformer(self.night.contract(log), ds, self.pseudonymise, forgotten=forgotten)
 
     def _each_once(self, rows: pa.Table) -> pa.Table:
         """Rows that are equal in all columns are copies of one, of which ingest drops all but one."""
@@ -100,7 +106,7 @@ class Intake:
 
     def _conformed(self, log: str, rows: Sequence[Mapping[str, Any]], ds: date) -> pa.Table:
         """The rows as ingest takes them in, in their order, each with its verdict."""
-        conformer = Conformer(self.night.contract(log), ds, self.pseudonymise)
+        conformer = self._conformer(log, ds)
         try:
             text = "".join(f"{json.dumps(row, allow_nan=False)}\n" for row in rows).encode()
         except ValueError as error:

@@ -6,7 +6,6 @@ was killed at it does it again and changes nothing. A segment whose files are al
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nightslate.errors import CommitConflictError, DamageError, UnavailableError
+from nightslate.errors import DamageError, UnavailableError
+from nightslate.landing.locks import locked
 from nightslate.landing.objects import put_settled
 
 Rows = Mapping[tuple[str, date], Sequence[Mapping[str, Any]]]
@@ -35,7 +35,11 @@ class Spool:
     def __init__(self, landing: Path) -> None:
         self.landing, self.folder = landing, landing / "_served"
         self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self._lock = _locked(self.folder / "lock")
+        path = self.folder / "lock"
+        self._lock = locked(
+            path,
+            f"another process serves this program: it holds {path}. It closes days by itself; stop it first",
+        )
         self._segment: _Segment | None = None
         self._open = self.folder / "open"
 
@@ -157,15 +161,3 @@ def _records(segment: Path) -> Iterator[dict[str, Any]]:
                 f"{segment}, line {number}, is no record of served decisions: bring the file back from a"
                 " backup, or remove the line, and with it what it held"
             ) from error
-
-
-def _locked(path: Path) -> Any:
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise CommitConflictError(
-            f"another process serves this program: it holds {path}. It closes days by itself; stop it first"
-        ) from error
-    return file

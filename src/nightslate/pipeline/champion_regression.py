@@ -89,8 +89,12 @@ class ChampionRegression:
             *champion.effects(shown, asked.effects),
             *champion.importances(shown, weights),
             *champion.best(self._best(champion, users, served, channels)),
-            *champion.examples(self._lowest(asked.examples, users, served), channels, shown),
+            *champion.examples(self._lowest(self._examples(asked), users, served), channels, shown),
         ]
+
+    def _examples(self, asked: Insights) -> int:
+        """Of how many users; each is a cell of one."""
+        return asked.examples if self.night.program.min_cell == 1 else 0
 
     @cached_property
     def _encoder(self) -> Encoder:

@@ -10,6 +10,7 @@ from nightslate.kernels.contextual_assignments import BEFORE_COLUMNS, SCORE_COLU
 from nightslate.pipeline.bucket_inputs import slates_day_input
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.rollout_control import Control
+from nightslate.pipeline.rollout_rules import layer_of
 from nightslate.pipeline.served_users import Served, UserTables, known_users
 from nightslate.programs.conditions import columns_of
 from nightslate.tables import Table
@@ -46,6 +47,7 @@ def contextual_users(
         effects=control.effects,
         region=region,
         rules=rules,
+        layer=layer_of(asked),
         least_move=asked.least_move,
         sticky=asked.sticky,
         update=control.update,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from nightslate.tables import Snapshot, open_to_all
 
 BUCKETS, KEY, ID_FORM = "nightslate.buckets", "nightslate.pseudonym_key", "nightslate.id_form"
 """What each commit of users says of the layout that it was written in."""
+
+EXPIRED = "_EXPIRED"
+"""Beside the landing files of a day, in place of these: why they were removed."""
 
 
 def readable_by_all(night: Night, files: Mapping[str, Sequence[Path]]) -> str:
@@ -33,11 +37,32 @@ def has_landed(night: Night) -> bool:
 def landed_files(night: Night, log: str) -> list[Path]:
     folder = night.warehouse.landing(night.name, log, night.ds)
     if not (folder / LANDED).is_file():
+        if (folder / EXPIRED).is_file():
+            raise LandingError(
+                f"{log} of {night.ds}: its landing files were removed by"
+                f" {(folder / EXPIRED).read_text('utf-8')}. To run this night again, land them again"
+            )
         raise LandingError(
             f"{log} of {night.ds} has not landed: there is no {LANDED} in {folder}. Write it when the"
             " files are complete; a day without rows is a marker without files"
         )
     return data_files(folder)
+
+
+def expire(folder: Path, why: str) -> bool:
+    """Removes the files of a day, and leaves a word on why. The marker goes first: a day of which some files
+    are gone has not landed. Returns whether there were any."""
+    marker, files = folder / LANDED, data_files(folder)
+    if not files and not marker.is_file():
+        return False
+    (folder / EXPIRED).write_text(why)
+    marker.unlink(missing_ok=True)
+    for path in files:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return True
 
 
 def require_same_layout(users: Snapshot, layout: Mapping[str, str]) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 
 from nightslate.errors import CommitConflictError, SupersededError
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.programs import Program
 from nightslate.programs.cohorts import cohorts_of, modelled_on
 from nightslate.programs.days import days_before, first_day
-from nightslate.programs.features import Aggregate, aggregates, of_source
+from nightslate.programs.windows import days_attributed, days_of_activity, days_of_contacts, days_of_credits
 from nightslate.tables import Table
-
-LATE_DAYS = 7
-"""An outcome that comes up to so many days after its window is known to be late; later ones match nothing."""
 
 
 def nights_without_models(night: IssueNight, models: Table) -> list[date]:
@@ -75,27 +71,6 @@ def days_attributed_to(night: Night) -> list[date]:
     return _days_up_to(night.ds, days_attributed(night.program))
 
 
-def days_attributed(program: Program) -> int:
-    """How many days before an outcome's day its impressions are looked for: those of the longest window, and
-    some more, in which an impression is too old and its outcome late."""
-    return days_before(program.longest_window) + LATE_DAYS
-
-
-def days_of_activity(program: Program) -> int:
-    """How many days before a decision's day the activity is looked for that its features are made of."""
-    return _days_within(aggregates(program.features))
-
-
-def days_of_credits(program: Program) -> int:
-    """How many days before a decision's day the credits are looked for that its features are made of."""
-    return _days_within(of_source(aggregates(program.features), "credits"))
-
-
-def days_of_contacts(program: Program) -> int:
-    """How many days before this one impressions are counted that contact rules limit."""
-    return days_before(program.contacts.longest_period) if program.contacts else 0
-
-
 @contextmanager
 def shared_with_other_nights() -> Iterator[None]:
     """Nights take in the days before theirs too, so two of them may meet at a day. Who is overtaken there is
@@ -109,8 +84,3 @@ def shared_with_other_nights() -> Iterator[None]:
 def _days_up_to(ds: date, days: int) -> list[date]:
     """So many days before `ds`."""
     return [ds - timedelta(days=back) for back in range(days, 0, -1)]
-
-
-def _days_within(features: Iterable[Aggregate]) -> int:
-    windows = (each.window for each in features)
-    return max((1 + days_before(window) for window in windows if window), default=0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from nightslate.tables import Table
+from nightslate.tables.rewriting import TAKEN_OUT
 from nightslate.tables.snapshot import Commit
 
 ENDS = {"ingested": "impressions", "attributed": "credits", "trained": "models", "published": "slates"}
@@ -56,5 +57,7 @@ def _by_day(table: Table) -> dict[date, list[Commit]]:
     """The commits of each day, the newest first."""
     found: dict[date, list[Commit]] = {}
     for day, commit in table.snapshot().all_commits:
+        if not commit.metadata.keys().isdisjoint(TAKEN_OUT):  # no night made it
+            continue
         found.setdefault(day, []).append(commit)
     return found

@@ -11,6 +11,7 @@ from nightslate.errors import SpecError
 from nightslate.pipeline import step_runs
 from nightslate.pipeline.tasks import Step, Task
 from nightslate.programs import Program
+from nightslate.programs.retention import LEARNT_FROM, SHOWN_ALONE
 
 DASHBOARD, DATA_DOCS = "dashboard", "data_docs"
 OF_ALL_NIGHTS = (DASHBOARD, DATA_DOCS)
@@ -68,6 +69,10 @@ def _reads_out(program: Program) -> bool:
     return any(issue.experiment.metrics for issue in program.issues.values())
 
 
+def _forgets_by_age(program: Program) -> bool:
+    return program.retention is not None
+
+
 def _tells_insights(program: Program) -> bool:
     return any(issue.insights for issue in program.issues.values())
 
@@ -79,7 +84,7 @@ STEPS = (
         name="ingest",
         does="Checks the landing files of the day, row by row, into tables and quarantine.",
         run=step_runs.ingest,
-        looks_up=("slates", "models", "promotions"),
+        looks_up=("slates", "models", "promotions", *sorted(LEARNT_FROM - {*LOGS, "slates"})),
         writes=(*LOGS, "quarantine"),
         heavy=True,
     ),
@@ -261,6 +266,7 @@ STEPS = (
             *("assignments", "allocations"),
         ),
         writes=("readouts", "sample_ratios", "readout_decisions", "fatigue"),
+        follows=("effects",),  # which begins the night's run, that its figures go to
         per_issue=True,
         heavy=True,
         belongs_to=_reads_out,
@@ -351,6 +357,13 @@ STEPS = (
         does="Writes the Data Docs: each contract, held against a sample.",
         run=step_runs.data_docs,
         reads=(*LOGS, "slates", "assignments"),
+    ),
+    Step(
+        name="retain",
+        does="Removes days that are older than the program keeps them.",
+        run=step_runs.retain,
+        reads=(*sorted(SHOWN_ALONE | LEARNT_FROM),),
+        belongs_to=_forgets_by_age,
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)

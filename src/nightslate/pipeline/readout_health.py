@@ -12,8 +12,9 @@ import numpy as np
 
 from nightslate.core.arrays import Floats
 from nightslate.core.experiments import SampleRatio, located, log_evidence
+from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE, reach
 from nightslate.kernels.experiment_users import Allocated
-from nightslate.kernels.named_states import SampleRatiosByName
+from nightslate.kernels.named_states import MomentsByName, SampleRatiosByName
 from nightslate.kernels.readout_counts import Counts
 from nightslate.pipeline.night import IssueNight
 from nightslate.reports.numbers import percent
@@ -26,6 +27,9 @@ _FEW_CROSS = 0.01
 
 _MANY = 20
 """Exposed users of a day in a variant that has none by no chance."""
+
+_EXACT = 1e-6
+"""Of a mean weight: what rounding explains where everybody was sure to stay."""
 
 Cell = tuple[str | None, str | None]
 """The column and the value of a segment, none of either for all users."""
@@ -119,6 +123,24 @@ def differences_before(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 f" exposed: {row['effect']:+.4g}, {row['anytime_lower']:.4g} to {row['anytime_upper']:.4g} at"
                 f" {100 * row['confidence']:.6g} % at every look; users were not dealt, or not exposed, by"
                 " lot alone, or an earlier experiment still works on them"
+            )
+
+
+def unlikely_stays(found: MomentsByName) -> Iterator[str]:
+    """Why it can't be believed, by whether users stay in their variants as often as their probabilities say,
+    see `Paths.weights`: an alarm at every look, of as many as there are variants and values of segments."""
+    alpha = ALPHA / max(1, len(found.states))
+    for (variant, column, value), moments in sorted(found.states.items(), key=repr):
+        n, mean, inverse = int(moments.n), float(moments.mean[0]), float(moments.mean[1])
+        if n < LEAST or n / inverse < LEAST_EFFECTIVE:
+            continue
+        reaches = reach(n, alpha) * math.sqrt(max(inverse - 1, 0.0) / n)
+        if abs(mean - 1) > reaches + _EXACT:
+            where = f", {column} {value or 'missing'}" if column else ""
+            yield (
+                f"users of {variant}{where} stay in it with other probabilities than are stored: weights of"
+                f" these average {mean:.4g}, where they would be {1 - reaches:.4g} to {1 + reaches:.4g}; what"
+                " drew the variants went by more than what recorded the probabilities, or by something else"
             )
 
 

@@ -85,6 +85,7 @@ def readout_of(night: IssueNight, tables: ReadoutTables, dealt: Allocated) -> Re
         features=_features(night),
         fatigue=asked.fatigue,
         former=asked.former,
+        by_path=asked.weighing == "path",
     )
 
 

@@ -22,6 +22,7 @@ from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
 from nightslate.kernels.named_states import MomentsByName, Place
 from nightslate.kernels.readout_days import Daily
+from nightslate.kernels.readout_paths import OfPaths
 from nightslate.kernels.readouts import Figure, Key
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_augmented import augmented_rows
@@ -43,6 +44,9 @@ def readout_rows(night: IssueNight, dealt: Allocated, states: Mapping[Key, Any])
         for row in _adaptive_rows(night, dealt, daily, states)
     ]
     rows += augmented_rows(night, dealt, states)
+    rows += [
+        row for key in states if isinstance(key, OfPaths) for row in _path_rows(night, dealt, key, states)
+    ]
     for family in _families(rows):
         p, log_e = ([row[name] for row in family] for name in ("p", "log_e"))
         for row, left in zip(family, together(p, log_e, 1 - night.issue.evaluation.confidence), strict=True):
@@ -140,6 +144,29 @@ def _adaptive_rows(
             "mean": mine.value,
             "method": "adaptive",
             **told(found),
+        }
+
+
+def _path_rows(
+    night: IssueNight, dealt: Allocated, key: OfPaths, states: Mapping[Key, Any]
+) -> Iterator[dict[str, Any]]:
+    """Of all users, days weighted by how probable it was that they are in the variant still."""
+    figure, confidence = Figure(key.metric, "assigned", "cumulative"), night.issue.evaluation.confidence
+    control = str(night.issue.experiment.control)
+    for (variant, _, _), (moments, of_control) in sorted(pairs(states[key], control).items(), key=repr):
+        if variant == control or of_control is None:
+            continue
+        found = effect(of_control, moments, confidence)
+        yield {
+            **same(night, dealt.since, figure),
+            "variant": variant,
+            "segment": None,
+            "segment_value": None,
+            "period": figure.period,
+            "n": found.n,
+            "mean": found.mean,
+            "method": "path",
+            **told(found.difference),
         }
 
 

@@ -54,13 +54,14 @@ def _run(task: Task, night: Night) -> str:
 
 
 def _fail_run(task: Task, night: Night, error: BaseException) -> None:
-    """Ends the night's run in MLflow, which `train` begins. An attempt that was overtaken has none."""
+    """Ends the night's run in MLflow, which `train` begins, or `effects`. An attempt that was overtaken has
+    none."""
     step = task.step.name
     if STEP_NAMES.index(step) < STEP_NAMES.index("train") or isinstance(error, SupersededError):
         return
     with suppress(NightslateError):  # the store may be what failed
         for run in _runs(task, night):
-            if run.running or step != "train":
+            if run.running or step not in ("train", "effects"):
                 run.fail(f"{task.name}: {_reason(error)}")
 
 

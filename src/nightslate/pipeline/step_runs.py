@@ -151,3 +151,9 @@ def rollout_report() -> Run:
     from nightslate.pipeline.steps.rollout_report import run
 
     return run
+
+
+def retain() -> Run:
+    from nightslate.pipeline.steps.retain import run
+
+    return run

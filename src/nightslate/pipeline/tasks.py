@@ -19,6 +19,7 @@ class Step:
 
     `reads`: rows that steps before it wrote tonight (and maybe on nights before). `looks_up`: rows of nights
     before this one alone. `writes`: what it writes. `TABLE:STATE` is what readers of a table don't see yet.
+    `follows`: steps that have to be done before it for another reason than a table.
     `heavy`: goes over user buckets, so an engine of many machines pays. `belongs_to`: the programs that
     have it.
     """
@@ -29,6 +30,7 @@ class Step:
     reads: tuple[str, ...] = ()
     looks_up: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
     per_issue: bool = False
     heavy: bool = False
     belongs_to: Callable[[Program], bool] = lambda _: True
@@ -59,6 +61,7 @@ class Task:
         return frozenset(self.after).union(*(task.before for task in self.after))
 
     def feeds(self, later: Task) -> bool:
-        """Whether another task reads what this one writes."""
+        """Whether another task reads what this one writes, or follows it."""
         apart = self.issue is not None and later.issue is not None and self.issue != later.issue
-        return not apart and not set(self.step.writes).isdisjoint(later.step.reads)
+        followed = self.step.name in later.step.follows
+        return not apart and (followed or not set(self.step.writes).isdisjoint(later.step.reads))

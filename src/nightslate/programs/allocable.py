@@ -42,6 +42,7 @@ def with_what_makes_slates(issue: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def require_allocable(
     allocation: Allocation | None,
+    salt: str,
     control: str | None,
     variants: Mapping[str, Variant],
     metrics: Mapping[str, Metric],
@@ -84,6 +85,11 @@ def require_allocable(
                 f"experiment.allocation.score: what a user of {name} counts for changes with the `quantile`"
                 " of all users; winsorise it by a `value`"
             )
+    if allocation.layer and salt not in allocation.layer.parts:
+        raise ValueError(
+            f"experiment.allocation.layer: no part is of {salt!r}, the experiment's own salt (there:"
+            f" {list(allocation.layer.parts)})"
+        )
     for rule in allocation.rules:
         if rule.variant not in variants:
             raise ValueError(

@@ -107,13 +107,35 @@ class Ramp(Strict):
         return self
 
 
+Part = Annotated[tuple[Share, Share], Field(strict=False)]
+
+
+class Layer(Strict):
+    """Experiments of which no user is in two: by their salts from where to before where in [0, 1] each has
+    the users of the layer, who are dealt by its own `salt`. All of them say the same."""
+
+    salt: Text
+    parts: dict[Text, Part] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _overlaps_nowhere(self) -> Layer:
+        ordered = sorted(self.parts.items(), key=lambda part: part[1])
+        for name, (lower, upper) in ordered:
+            if lower >= upper:
+                raise ValueError(f"parts: {name} has [{lower}, {upper}], which is nobody")
+        for (one, (_, end)), (other, (begin, _)) in pairwise(ordered):
+            if begin < end:
+                raise ValueError(f"parts: those of {one} and {other} overlap from {begin} to {end}")
+        return self
+
+
 class Allocation(Strict):
     """The shares of the variants are those of everyone; a user of whom a treatment's score is over the
     `risk_tolerance` has a share of it that is larger by `scale` times what the score is over it, at most by
     `range`, and one whose score is under it a smaller one. No share of a treatment that runs is under the
     `floor`, nor changes by more than `range` in a night; and where it is off by no more than `least_move` it
-    stays. `sticky`: whether who is in a variant stays as long
-    as shares allow, or is drawn anew each day."""
+    stays. `sticky`: whether who is in a variant stays as long as shares allow, or is drawn anew each day.
+    `layer`: other experiments whose users it has none of; None: it is independent of all others."""
 
     score: Score
     range: float = Field(gt=0, le=1)
@@ -125,6 +147,7 @@ class Allocation(Strict):
     rules: Annotated[tuple[Ruled, ...], Field(strict=False, max_length=100)] = ()
     signals: Annotated[tuple[Signalled, ...], Field(strict=False, max_length=100)] = ()
     ramp: Ramp | None = None
+    layer: Layer | None = None
 
     def ruled(self, context: Sequence[Feature]) -> list[tuple[Condition, Name]]:
         """The rules with their conditions on these columns. Raises ValueError for one that is none."""

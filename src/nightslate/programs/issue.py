@@ -25,6 +25,7 @@ from nightslate.programs.measurable import (
     require_former,
     require_measurable,
     require_responses,
+    require_sums_over_days,
 )
 from nightslate.programs.rewards import Rewards, require_matured, require_topic
 from nightslate.programs.rules import require_answerable_rules
@@ -145,11 +146,13 @@ class Issue(SlateGoals):
         told_by = asked.metrics, asked.covariates, asked.segments
         require_comparable(asked.control, asked.decided_by, *told_by, asked.guardrails, self.variants)
         require_measurable(*told_by, self.logs, context_of(of_users(self.features)))
+        require_sums_over_days(asked.weighing, asked.metrics)
         columns = [feature.name for feature in self.context]
         require_former(asked.former, self.salt, asked.start, asked.control, columns)
         require_responses(asked.fatigue, [*self.rewards.values], asked.control)
         require_allocable(
             self.allocation,
+            self.salt,
             asked.control,
             self.variants,
             asked.metrics,

@@ -111,6 +111,15 @@ def require_measurable(
             )
 
 
+def require_sums_over_days(weighing: str, metrics: Mapping[str, Metric]) -> None:
+    """Raise ValueError, naming the key, where days on the path are asked for and no metric has any."""
+    if weighing == "path" and not any(metric.adds_up for metric in metrics.values()):
+        raise ValueError(
+            "experiment.weighing: path tells metrics that are sums over days, or a ratio of two (kind mean or"
+            " ratio, of a log, without `distinct` and `winsorise`); there is none: add one, or leave it out"
+        )
+
+
 def measurable_columns(logs: Logs, features: Sequence[Feature] = ()) -> dict[str, dict[str, ColumnType]]:
     """By source the columns that may be looked at, with their types: those of the log, and of logs that name
     arms those of the arm."""

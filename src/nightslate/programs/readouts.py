@@ -134,6 +134,16 @@ class Metric(Measured):
         return self.kind not in ("retention", "time_to_event") and self.source != FEATURES
 
     @property
+    def adds_up(self) -> bool:
+        """Whether it is a sum over days, or a ratio of two."""
+        parts = self.measured
+        return (
+            self.kind in ("mean", "ratio")
+            and self.winsorise is None
+            and not any(part.source == FEATURES or part.distinct for part in parts)
+        )
+
+    @property
     def begins(self) -> timedelta:
         """How long after a user's first exposure it begins to count."""
         return timedelta(days=self.day or 0)

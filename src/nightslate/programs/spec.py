@@ -20,6 +20,8 @@ from nightslate.programs.issue import OF_THE_PROGRAM, ONLY, Issue
 from nightslate.programs.issue_choice import IssueChoice, require_one_experiment, require_several
 from nightslate.programs.keyed_features import KeyedFeature, keyed_of
 from nightslate.programs.logs import Feature, Logs
+from nightslate.programs.privacy import Privacy, require_cells
+from nightslate.programs.retention import Retention, require_keepable
 from nightslate.programs.sends import Sends, require_caps, require_sendable
 from nightslate.programs.serving import Serving, require_servable
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
@@ -52,6 +54,8 @@ class Program(Strict):
     sends: Sends | None = None
     updates: Updates | None = None
     serving: Serving | None = None
+    privacy: Privacy | None = Field(default=None, exclude_if=lambda privacy: privacy is None)
+    retention: Retention | None = Field(default=None, exclude_if=lambda retention: retention is None)
     issues: dict[Name, Issue] = Field(min_length=1, max_length=100)
     issue_choice: IssueChoice | None = None
 
@@ -98,6 +102,12 @@ class Program(Strict):
         for issue in self.issues.values():
             require_room_for_others(issue.variants, others)
         require_caps(self.contacts, self.sends, len(self.issues))
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_it_needs(self) -> Program:
+        require_keepable(self.retention, self)
+        require_cells(self.privacy, self.issues)
         return self
 
     @model_validator(mode="after")
@@ -155,6 +165,11 @@ class Program(Strict):
     def allocates(self) -> bool:
         """Whether the shares of an experiment follow the context."""
         return any(issue.allocation for issue in self.issues.values())
+
+    @property
+    def min_cell(self) -> int:
+        """The fewest users of which anything is told; 1 where the program does not say."""
+        return self.privacy.min_cell if self.privacy else 1
 
     @property
     def withholds(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -41,7 +41,8 @@ class Experiment(Strict):
 
     What is read out of it: what each variant is worth against the `control`, by `metrics`; within `segments`
     of users as of their first exposure; more precisely by `covariates`; whether `guardrails` hold; and
-    how users respond to what they have been shown before (`fatigue`). `former`: the salt
+    how users respond to what they have been shown before (`fatigue`). `weighing`: by the first assignment of
+    a user alone, or beside that by the `path`, the days on which users are in it still. `former`: the salt
     of an earlier experiment on the same users, whose variants are a segment more. `allocation`: how shares
     follow what is known of each user; None: they are the same for all.
     `decided_by`: the metric that decisions go by, which is better if it is higher; the only one, where it is
@@ -56,6 +57,7 @@ class Experiment(Strict):
     segments: Annotated[tuple[Name, ...], Field(strict=False, max_length=20)] = ()
     guardrails: Guardrails = ()
     fatigue: Fatigue | None = None
+    weighing: Literal["first", "path"] = "first"
     former: Text | None = None
     allocation: Allocation | None = None
 

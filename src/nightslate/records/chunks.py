@@ -56,3 +56,13 @@ class Chunk:
     rows: pa.Table
     numbers: Ints
     unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of a text file, and the chunk of the records that they are; record_of: (lines,) the number of the
+    record that each is of, 0 of one that is of none."""
+
+    text: bytes
+    record_of: Ints
+    chunk: Chunk

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from nightslate.core.arrays import Bools
-from nightslate.records.chunks import Chunk, Unreadable, UnusableFileError, Wrong, require_each_once
+from nightslate.records.chunks import Block, Chunk, Unreadable, UnusableFileError, Wrong, require_each_once
 from nightslate.records.sources import Lines
 
 OPEN_QUOTE = Wrong(
@@ -39,12 +39,17 @@ def read_csv(blocks: Iterator[bytes], free_text: Collection[str] = ()) -> Iterat
     in which a quoted value may have line breaks.
 
     Raises UnusableFileError where there is no header."""
+    yield from (block.chunk for block in csv_blocks(blocks, free_text))
+
+
+def csv_blocks(blocks: Iterator[bytes], free_text: Collection[str] = ()) -> Iterator[Block]:
+    """As `read_csv`, with the lines of the file, the header's first."""
     block = next(blocks, b"")
-    header, _, block = block.lstrip(b"\r\n").partition(b"\n")
+    header, newline, block = block.lstrip(b"\r\n").partition(b"\n")
     if not header:
         raise UnusableFileError("schema_mismatch", "an empty file: a CSV file starts with a header")
     reader = _Reader(_names(header), free_text)
-    yield Chunk(reader.nothing, np.arange(0))
+    yield Block(header + newline, np.zeros(1, dtype=np.int64), Chunk(reader.nothing, np.arange(0)))
     for following in blocks:
         yield reader.read(block, is_last=False)
         block = reader.rest + following
@@ -70,7 +75,7 @@ class _Reader:
         self._free = [place for place, name in enumerate(names) if name in free_text]
         self._records = 0
 
-    def read(self, block: bytes, is_last: bool) -> Chunk:
+    def read(self, block: bytes, is_last: bool) -> Block:
         lines = Lines(block)
         odd = self._odd(lines)
         spans, self.rest = self._spans(lines, odd, is_last) if self._free else ({}, b"")
@@ -90,11 +95,13 @@ class _Reader:
         kept[list(ragged)] = False
         faults = {int(places[row]): wrong for row, wrong in ragged.items()}
         faults |= {line: _fault(lines.content(line)) for line in np.flatnonzero(odd & record).tolist()}
-        return Chunk(
+        chunk = Chunk(
             pa.concat_tables([rows, *(self._row(fields) for _, fields in spans.values())]),
             np.concatenate([numbers[places[kept]], numbers[list(spans)]]),
             tuple(Unreadable(int(numbers[k]), faults[k], lines.content(k)) for k in sorted(faults)),
         )
+        record_of = np.where(record | inside, numbers, 0)[: len(lines) - self.rest.count(b"\n")]
+        return Block(block[: len(block) - len(self.rest)], record_of, chunk)
 
     def _odd(self, lines: Lines) -> Bools:
         """(n,) the lines that are not whole records by their quotes, or are no text."""

@@ -48,6 +48,11 @@ class Faults:
                 self.found.append(fault)
             self.culprit[chosen] = self.found.index(fault)
 
+    def overrule(self, rows: Bools, reason: str, text: str) -> None:
+        """Call rows bad for this reason, whatever else is wrong with them."""
+        self.culprit[rows] = -1
+        self.blame(rows, reason, text)
+
     def columns(self) -> tuple[pa.Array, pa.Array]:
         """(n,) the reason and the text of each row's fault, null of a good one."""
         at = pa.array(self.culprit, mask=self.good)

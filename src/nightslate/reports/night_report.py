@@ -80,6 +80,7 @@ class NightReport:
     its effects are on that scale.
     experiment: what its readout says; None for an issue without metrics.
     others: how many users have no slate because somebody else decides for their variants, `external`.
+    min_cell: the fewest users of which anything is told.
     """
 
     program: str
@@ -132,6 +133,7 @@ class NightReport:
     experiment: ExperimentReadout | None = None
     external: Sequence[str] = ()
     others: int = 0
+    min_cell: int = 1
 
     @property
     def unit(self) -> str:

@@ -29,7 +29,7 @@ from nightslate.contracts import Contract
 from nightslate.contracts.contract import ISSUE
 from nightslate.errors import CommitConflictError, SupersededError
 from nightslate.tables import damage
-from nightslate.tables.creation import opened, opened_or_created
+from nightslate.tables.creation import opened, opened_for_change, opened_or_created
 from nightslate.tables.damage import NOTES
 from nightslate.tables.snapshot import Commit, Snapshot
 
@@ -96,6 +96,22 @@ class DayLog:
                 f"{self.fence}: other commits came first {_TRIES} times, run it again"
             ) from error
 
+    def commit_after(self, last: int, replacement: Replacement) -> int:
+        """Replaces the day, or the issue of it, by what was made of the rows that it has had since the
+        attempt of token `last`, and returns the version that did. The table stays as it is laid out.
+
+        Raises CommitConflictError where others have replaced it since.
+        """
+        for _ in range(_TRIES):
+            delta = opened_for_change(self.path, self.contract)
+            if delta is None or self._last_token(delta) != last:
+                break
+            try:
+                return self._write(delta, [replacement])
+            except CommitFailedError:
+                continue
+        raise CommitConflictError(f"{self.fence}: others have replaced it meanwhile, run it again")
+
     def of_issue(self, issue: str | None) -> DayLog:
         """The commits of one issue of the day."""
         return replace(self, issue=issue)
@@ -125,6 +141,9 @@ class DayLog:
         if None not in done:
             return max(version for version in done if version is not None)
         left = [each for each, version in zip(replacements, done, strict=True) if version is None]
+        return self._write(delta, left)
+
+    def _write(self, delta: DeltaTable, left: Sequence[Replacement]) -> int:
         version = delta.version() + 1
         with damage.named(self.path):
             delta.create_write_transaction(

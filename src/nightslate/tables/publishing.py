@@ -24,7 +24,7 @@ def placed(staged: Staged, contract: Contract, table: Path) -> list[AddAction]:
     (table / folder).mkdir(parents=True, exist_ok=True)
     actions = []
     for name, source, rows in _named(staged):
-        _link(source, table / folder / name)
+        link(source, table / folder / name)
         actions.append(added(table, folder / name, values, rows))
     return actions
 
@@ -54,7 +54,7 @@ def _named(staged: Staged) -> Iterator[tuple[str, Path, int]]:
         yield f"{file.bucket:05d}-{part:05d}-{unique}.parquet", staged.data / file.path, file.rows
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """Makes the file appear whole or not at all: as a hard link, or as a copy where links cannot be made."""
     try:
         target.hardlink_to(source)

@@ -121,7 +121,7 @@ class Attempt:
         if not rows.num_rows:
             return None
         path = folder / f"{part:05d}-{uuid.uuid4().hex}.parquet"
-        pq.write_table(self._fitted(rows), path, row_group_size=_ROWS_OF_A_GROUP, write_page_checksum=True)
+        write_rows(rows, self.contract, self.day, path)
         return self._described(path)
 
     def seal(self, files: Sequence[StagedFile] | None = None) -> Staged:
@@ -151,12 +151,16 @@ class Attempt:
         rows = pq.read_metadata(path).num_rows
         return StagedFile(path.relative_to(self.path).as_posix(), path.stat().st_size, rows)
 
-    def _fitted(self, rows: pa.Table) -> pa.Table:
-        schema = arrow.schema(self.contract, partition=False)
-        try:
-            return rows.select(schema.names).cast(schema)
-        except (KeyError, pa.ArrowInvalid, ValueError) as error:
-            raise ContractError(f"{self.contract.name} {self.day}: {error}") from error
+
+def write_rows(rows: pa.Table, contract: Contract, day: date, path: Path) -> None:
+    """As a data file of a day of the contract's table. Raises ContractError where the columns are not those
+    of its files."""
+    schema = arrow.schema(contract, partition=False)
+    try:
+        fitted = rows.select(schema.names).cast(schema)
+    except (KeyError, pa.ArrowInvalid, ValueError) as error:
+        raise ContractError(f"{contract.name} {day}: {error}") from error
+    pq.write_table(fitted, path, row_group_size=_ROWS_OF_A_GROUP, write_page_checksum=True)
 
 
 def newest_sealed(folder: Path) -> Staged | None:

@@ -19,6 +19,12 @@ class Warehouse:
 
     home: Path
 
+    def programs(self) -> list[str]:
+        """The names of the programs that have logs or tables here, sorted."""
+        folders = (self.home / "landing", self.home / "tables")
+        names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+        return sorted(name for name in names if _NAME.fullmatch(name))
+
     def landing_log(self, program: str, log: str) -> Path:
         """The folder of one log, with one folder a day."""
         return self.home / "landing" / _plain(program) / _plain(log)
@@ -43,6 +49,10 @@ class Warehouse:
     def detector(self, program: str, name: str, digest: str) -> Path:
         """The folder of a detector's model."""
         return self.home / "detectors" / _plain(program) / _plain(name) / digest
+
+    def forgotten(self, program: str) -> Path:
+        """The folder of what is kept of users who asked to be forgotten: a file each, named by their tag."""
+        return self.home / "forgotten" / _plain(program)
 
     def table(self, program: str, contract: Contract) -> Table:
         """A program's table; nothing is created until something is written."""

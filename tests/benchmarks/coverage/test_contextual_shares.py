@@ -24,6 +24,7 @@ from nightslate.core.experiments import (
     augmented_difference,
     augmented_scores,
     effect,
+    policy_difference,
     value_of,
 )
 from nightslate.core.experiments.outcome_model import FOLDS, OutcomeModels, OutcomeSums, expected
@@ -35,20 +36,31 @@ RAMP = (0.05, 0.1, 0.2, 0.3, 0.05, 0.3, 0.5, 0.7, 0.05, 0.05, 0.5, 0.6, 0.7, 0.8
 """The share of the treatment by day, rolled back on the fifth; on the ninth and tenth a signal holds it."""
 A_DAY, FLOOR, AT_RISK = 400, 0.03, 0.2
 BENEFIT, HARM = 0.3, -0.6
+OF_ALL = (1 - AT_RISK) * BENEFIT + AT_RISK * HARM
 LEVELS = -1.5, 1.5
 """What users count for anyway, on the first day and on the last."""
-METHODS = ("weighted", "with covariates", "aipw", "adaptive", "naive", "weighted, at risk", "aipw, at risk")
+METHODS = (
+    "weighted",
+    "with covariates",
+    "aipw",
+    "adaptive",
+    "naive",
+    "weighted, at risk",
+    "aipw, at risk",
+    "policy",
+)
 
 
 @dataclass(frozen=True)
 class Users:
-    """Each (u,): day, fold, variant, the probability of the treatment, whether at risk, a covariate
-    and what the user counts for."""
+    """Each (u,): day, fold, variant, the probability of the treatment and its share of the day, whether at
+    risk, a covariate and what the user counts for."""
 
     day: np.ndarray
     fold: np.ndarray
     variant: np.ndarray
     treated: np.ndarray
+    share: np.ndarray
     risk: np.ndarray
     x: np.ndarray
     values: np.ndarray
@@ -66,14 +78,13 @@ def test_shares_that_follow_the_context(pool: ProcessPoolExecutor) -> None:
         table.add_column(column, justify="right" if place else "left")
     rates, off = dict[str, tuple[float, float]](), dict[str, tuple[float, float]]()
     for place, name in enumerate(METHODS):
-        effects, stderrs, held, ever = found[:, place].T
-        errors = effects - truth_of(name)
+        errors, stderrs, held, ever = found[:, place].T
         rates[name] = float(held.mean()), float(ever.mean())
-        off[name] = float((errors / stderrs).mean()), float(errors.mean() / effects.std() * WORLDS**0.5)
+        off[name] = float((errors / stderrs).mean()), float(errors.mean() / errors.std() * WORLDS**0.5)
         shown = [f"{rate:.1%} +/- {error(rate):.1%}" for rate in rates[name]]
-        table.add_row(name, *shown, *(f"{each:+.2f}" for each in off[name]), f"{effects.std():.3f}")
-    told = f"{WORLDS:,} worlds of {len(RAMP)} days of {A_DAY} users, an effect of {truth_of('all'):.2f}"
-    Console(width=120).print(f"\n{told}, of {HARM} at risk", table, highlight=False)
+        table.add_row(name, *shown, *(f"{each:+.2f}" for each in off[name]), f"{errors.std():.3f}")
+    told = f"{WORLDS:,} worlds of {len(RAMP)} days of {A_DAY} users, an effect of {OF_ALL:.2f}, of {HARM} at risk"
+    Console(width=120).print(f"\n{told}", table, highlight=False)
     for name, (coverage, ever) in rates.items():
         if name == "naive":
             assert off[name][0] > 3
@@ -83,9 +94,13 @@ def test_shares_that_follow_the_context(pool: ProcessPoolExecutor) -> None:
         assert abs(off[name][0]) < 0.2, name
 
 
-def truth_of(name: str) -> float:
-    """The effect that a method is about."""
-    return HARM if name.endswith("at risk") else (1 - AT_RISK) * BENEFIT + AT_RISK * HARM
+def truths(users: Users) -> dict[str, float]:
+    """What each method is about; of the policy what these users' probabilities are worth over the shares."""
+    effects = np.where(users.risk == 1, HARM, BENEFIT)
+    policy = float(((users.treated - users.share) * effects).mean())
+    return {
+        name: policy if name == "policy" else HARM if name.endswith("at risk") else OF_ALL for name in METHODS
+    }
 
 
 def error(rate: float) -> float:
@@ -94,8 +109,8 @@ def error(rate: float) -> float:
 
 
 def worlds(batch: int) -> np.ndarray:
-    """(w, M, 4) by method the effect, its standard error, whether its interval of one look holds the truth on
-    the last day, and whether that of every look did not on any."""
+    """(w, M, 4) by method the error of the effect, its standard error, whether its interval of one look holds
+    the truth on the last day, and whether that of every look did not on any."""
     rng = np.random.default_rng([16, batch])
     return np.array([world(rng) for _ in range(WORLDS // BATCHES)], dtype=np.float64)
 
@@ -106,24 +121,25 @@ def world(rng: np.random.Generator) -> list[list[float]]:
     risk, x = (rng.random(day.size) < AT_RISK).astype(np.int64), rng.normal(size=day.size)
     level = np.linspace(*LEVELS, len(RAMP))[day] - 1.5 * risk + x + rng.normal(size=day.size)
     variant, nothing = np.zeros(day.size, dtype=np.int64), np.zeros(day.size)
-    users = Users(day, rng.integers(0, FOLDS, day.size), variant, nothing.copy(), risk, x, nothing.copy())
-    ever, told = dict.fromkeys(METHODS, False), dict[str, Difference]()
-    for number, share in enumerate(RAMP):
+    fold, share = rng.integers(0, FOLDS, day.size), np.array(RAMP)[day]
+    users = Users(day, fold, variant, nothing.copy(), share, risk, x, nothing.copy())
+    ever, found, right = dict.fromkeys(METHODS, False), dict[str, Difference](), dict[str, float]()
+    for number in range(len(RAMP)):
         today = day == number
         factor = caution(users.at(day < number))[risk[today]]
-        users.treated[today] = np.clip(share * factor, FLOOR, 1 - FLOOR)
+        users.treated[today] = np.clip(share[today] * factor, FLOOR, 1 - FLOOR)
         users.variant[today] = rng.random(A_DAY) < users.treated[today]
         effects = users.variant * np.where(risk == 1, HARM, BENEFIT)
         users.values[today] = (level + effects)[today]
         if number >= 3:
-            told = by_method(users.at(day <= number))
-            for name, found in told.items():
-                ever[name] |= found.log_e is not None and not (
-                    found.anytime_lower <= truth_of(name) <= found.anytime_upper
-                )
+            so_far = users.at(day <= number)
+            found, right = by_method(so_far), truths(so_far)
+            for name, each in found.items():
+                holds = each.log_e is None or each.anytime_lower <= right[name] <= each.anytime_upper
+                ever[name] |= not holds
     return [
-        [found.effect, found.stderr, found.lower <= truth_of(name) <= found.upper, ever[name]]
-        for name, found in told.items()
+        [each.effect - right[name], each.stderr, each.lower <= right[name] <= each.upper, ever[name]]
+        for name, each in found.items()
     ]
 
 
@@ -163,6 +179,13 @@ def by_method(users: Users) -> dict[str, Difference]:
         arms = (value_of(by_weight.cell(place)) for place in (0, 1))
         return augmented_difference(moments, h, *arms, 1 - ALPHA)
 
+    everybody = Moments.initial((1,), 2).update(np.zeros_like(day), parts / own[:, None]).cell(0)
+    of_day = np.stack([1 - users.share, users.share], axis=1)
+
+    def of_policies(scores: np.ndarray) -> Moments:
+        both = [np.einsum("uk,ukp->up", each, scores.reshape(-1, 2, 2)) for each in (of_day, probabilities)]
+        return Moments.initial((1,), 4).update(np.zeros_like(day), np.hstack(both))
+
     crossfitted, one_day, even = scored(models.crossfitted, fold), np.zeros_like(day), np.ones(1)
     sequential = scored(models.sequential.reshape(-1, *models.sequential.shape[2:]), day * FOLDS + fold)
     found = (
@@ -173,5 +196,6 @@ def by_method(users: Users) -> dict[str, Difference]:
         effect(plain.cell(0), plain.cell(1), 1 - ALPHA).difference,
         effect(some.cell(0), some.cell(1), 1 - ALPHA).difference,
         augmented(crossfitted[at_risk], one_day[at_risk], even, some),
+        policy_difference(of_policies(crossfitted), value_of(everybody), 1 - ALPHA),
     )
     return dict(zip(METHODS, found, strict=True))

@@ -48,7 +48,8 @@ def test_standard_errors_hold_the_effect_on_each_user(pool: ProcessPoolExecutor,
     table = table_of(
         "users", "effects differ by", "of users", "of the rarest", "of the mean", "spread / stderr"
     )
-    for users, spread in ((2_000, 0.05), (2_000, 0.2), (10_000, 0.05), (10_000, 0.2)):
+    shares, of_means = [], []
+    for users, spread in ((2_000, 0.05), (2_000, 0.2), (10_000, 0.05)):
         found = np.concatenate(list(pool.map(partial(held, users, spread, ridge), range(BATCHES))))
         of_users, of_rarest, of_mean, off = found.T
         share = of_users.mean()
@@ -60,9 +61,12 @@ def test_standard_errors_hold_the_effect_on_each_user(pool: ProcessPoolExecutor,
             f"{of_mean.mean():.1%}",
             f"{math.sqrt(np.square(off).mean()):.2f}",
         )
-        assert share >= 0.93
-        assert abs(of_mean.mean() - (1 - ALPHA)) <= 3 * math.sqrt(ALPHA * (1 - ALPHA) / EXPERIMENTS)
+        shares.append(share)
+        of_means.append(of_mean.mean())
     show(f"{EXPERIMENTS:,} experiments, ridge {ridge:g}, intervals of 95 % by their standard errors", table)
+    assert min(shares) >= 0.93
+    away = np.abs(np.array(of_means) - (1 - ALPHA))
+    assert away.max() <= 3 * math.sqrt(ALPHA * (1 - ALPHA) / EXPERIMENTS)
 
 
 def test_what_a_model_earns_is_held_at_every_look(pool: ProcessPoolExecutor) -> None:
@@ -70,12 +74,14 @@ def test_what_a_model_earns_is_held_at_every_look(pool: ProcessPoolExecutor) -> 
     table = table_of(
         "effects differ by", "ever wrong", "ever wrong of a pair", "one look of 95 %", "took over"
     )
+    worst = 0.0
     for spread in (0.0, 0.1):
         found = np.concatenate(list(pool.map(partial(looked_at, spread), range(BATCHES))))
         ever, of_pair, once, took_over = found.mean(axis=0)
         table.add_row(f"{spread}", f"{ever:.1%}", f"{of_pair:.1%}", f"{once:.1%}", f"{took_over:.1%}")
-        assert max(ever, of_pair) <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / FEWER)
+        worst = max(worst, ever, of_pair)
     show(f"{FEWER} experiments of {LOOKS} looks, {A_LOOK} users more at each, ridges of 5 and 200", table)
+    assert worst <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / FEWER)
 
 
 def held(users: int, spread: float, ridge: float, batch: int) -> np.ndarray:

@@ -53,9 +53,10 @@ evaluation: {folds: 3}
 """
 
 
-def night(home: Path, number: int = 0, **allocation: Any) -> IssueNight:
+def night(home: Path, number: int = 0, salt: str = PROGRAM, **allocation: Any) -> IssueNight:
     """A night of the program, so many after the first, with other settings of its allocation."""
     spec = yaml.safe_load(SPEC)
+    spec["experiment"]["salt"] = salt
     spec["experiment"]["allocation"] |= allocation
     return night_of(spec, home, START + timedelta(days=number))
 

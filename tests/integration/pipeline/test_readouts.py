@@ -348,8 +348,14 @@ def test_probabilities_of_users_own_are_what_they_weigh_by(
     assert row["reasons"][-1] in said
     segments = rows(home, "readouts").filter(ds=DAYS[4], method="aipw", segment="segment", metric="reward")
     assert segments["segment_value"].to_list() == ["app", "web"]
+    read_out(home, 4, weighing="path")
+    path = rows(home, "readouts").filter(ds=DAYS[4], method="path").sort("metric")
+    assert path.select("metric", "scope", "variant").rows() == [
+        (metric, "assigned", "new") for metric in ("beyond", "clicks_2d", "reward")
+    ]
+    assert (path["anytime_lower"] < path["effect"]).all()
     local = rows(home, "readouts").filter(ds=DAYS[4]).rows()
-    run_step("readout", night(home, 4).on(SparkEngine(spark)))
+    run_step("readout", night(home, 4, weighing="path").on(SparkEngine(spark)))
     assert rows(home, "readouts").filter(ds=DAYS[4]).rows() == local
 
 
@@ -521,6 +527,38 @@ def test_what_no_log_has_is_told(home: Path) -> None:
     metrics = {"reward": {"source": "rewards"}, "a": {"source": "outcomes", "where": {"kind": "clik"}}}
     said = read_out(home, 5, metrics=metrics, guardrails=[])
     assert "Look: nobody who was assigned has any outcomes where {'kind': 'clik'}" in said
+
+
+def test_nothing_is_told_of_fewer_users_than_a_program_says(home: Path) -> None:
+    """Of two values of which one is small none is told: the total would tell it."""
+
+    def told(least: int) -> str:
+        spec = program({"new": 0.6, "old": 0.4}) | {"privacy": {"min_cell": least}}
+        return run_step("readout", night_of(spec, home, DAYS[5]))
+
+    def of_night() -> dict[str, pl.DataFrame]:
+        columns = {"readouts": "n", "sample_ratios": "exposed", "fatigue": "users"}
+        return {name: rows(home, name).filter(ds=DAYS[5]).rename({n: "told"}) for name, n in columns.items()}
+
+    read_out(home, 5)
+    before = of_night()
+    assert "No cell of fewer than 2 users is told" in told(2)
+    assert all(table.sort(pl.all()).equals(before[name].sort(pl.all())) for name, table in of_night().items())
+
+    in_segments = pl.col("segment").is_not_null()
+    least = before["readouts"].filter(in_segments)["told"].min() + 1
+    told(least)
+    left = of_night()
+    assert all(table.filter(pl.col("told") < least).height == 0 for table in left.values())
+    cell = ["metric", "scope", "period", "variant", "method"]
+    segments = left["readouts"].filter(in_segments)
+    assert segments.height < before["readouts"].filter(in_segments).height
+    assert set(segments.group_by(cell).len()["len"]) <= {2}
+    whole = before["readouts"].filter(~in_segments & (pl.col("told") >= least))
+    assert set(left["readouts"].filter(~in_segments)["told"]) <= set(whole["told"])
+
+    assert told(10_000).startswith("go on: nobody of two variants has been exposed for long enough yet")
+    assert all(table.height == 0 for table in of_night().values())
 
 
 def test_a_rerun_and_later_nights_leave_the_rows_of_a_night_as_they_are(home: Path) -> None:

@@ -167,6 +167,22 @@ def _turned(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     return wrong
 
 
+def test_experiments_of_a_layer_share_no_user_and_all_users_are_in_one(tmp_path: Path) -> None:
+    parts = {"checkout": [0.0, 0.4], "other": [0.4, 1.0]}
+    found = dict[str, set[str]]()
+    for salt in parts:
+        home = tmp_path / salt
+        home.mkdir()
+        rollout.land(home, 0)
+        tonight = rollout.night(home, salt=salt, layer={"salt": "layer", "parts": parts})
+        for step in STEPS:
+            run_step(step, tonight)
+        found[salt] = {*rollout.assigned(home, 0)["raw"]}
+    assert found["checkout"].isdisjoint(found["other"])
+    assert found["checkout"] | found["other"] == {*USERS}
+    assert 0.3 < len(found["checkout"]) / len(USERS) < 0.5
+
+
 def test_another_variant_needs_another_salt(tmp_path: Path) -> None:
     for number in (0, 1):
         rollout.land(tmp_path, number)

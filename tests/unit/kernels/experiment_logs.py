@@ -107,6 +107,7 @@ def tables(rows: dict[str, list[dict[str, Any]]]) -> dict[str, pa.Table]:
             "variant": text,
             "slate_date": pa.date32(),
             "probabilities": pa.list_(number),
+            "path_probability": number,
         },
         "impressions": {
             **dict.fromkeys(("impression_id", "user_id", "variant", "arm_id", "device"), text),

@@ -227,8 +227,8 @@ def test_a_rollout_says_who_is_in_which_variant_once_it_knows_what_they_were_wor
     assert edges(rollout()) == {
         "ingest": set(),
         "effects": {"ingest"},
-        "readout": {"ingest"},
-        "allocate": {"effects", "readout"},
+        "readout": {"effects"},
+        "allocate": {"readout"},
         "assign": {"allocate"},
         "rollout_report": {"assign"},
         "dashboard": {"rollout_report"},

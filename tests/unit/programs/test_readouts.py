@@ -152,6 +152,10 @@ def test_retention_is_of_one_day():
             "covariates.c: its window is longer than activity is kept, logs.activity.keep_days: 14",
         ),
         (
+            "control: old, weighing: path, metrics: {a: {source: impressions, distinct: arm_id}}",
+            "experiment.weighing: path tells metrics that are sums over days",
+        ),
+        (
             f"control: old, {REWARD}, covariates: {{c: {{source: outcomes}}}}",
             "covariates.c: .*window: say how long before a user.s first exposure rows count",
         ),

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.engines import Input, Work
-from nightslate.errors import ContractError, SpecError
+from nightslate.errors import SpecError
 from nightslate.kernels.conform import Conformer
+from nightslate.kernels.forgotten_users import ForgottenUsers
 from nightslate.kernels.log_completion import CheckedOutcomes, CompletedImpressions
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.kernels.shown_for import ShownFor
@@ -22,6 +23,8 @@ from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids, chosen
 from nightslate.pipeline.champion_reigns import champion_as_of
+from nightslate.pipeline.forgotten_users import forgotten_users
+from nightslate.pipeline.kept_days import require_kept
 from nightslate.pipeline.landing_files import (
     BUCKETS,
     ID_FORM,
@@ -35,16 +38,16 @@ from nightslate.pipeline.landing_files import (
 )
 from nightslate.pipeline.log_intake import Completion, TakenIn, accepted_at_once, take_in
 from nightslate.pipeline.lookback import (
-    days_attributed,
     days_attributed_to,
     days_looked_back_on,
     shared_with_other_nights,
 )
 from nightslate.pipeline.night import Night
+from nightslate.pipeline.rejects import of_forgotten, stop_if_too_many
 from nightslate.pipeline.slates_named import OUTSIDE, outside_times, published_for
 from nightslate.pipeline.stored_meaning import in_words, meaning_of, otherwise_meant, with_meaning
-from nightslate.programs.logs import Rejects
 from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
+from nightslate.programs.windows import days_attributed
 from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
 from nightslate.tables import Table
 
@@ -52,35 +55,15 @@ Logs = Mapping[str, Table]
 """The tables of the program's landing logs, by log."""
 
 
-def run(
-    night: Night,
-    impressions: Table,
-    outcomes: Table,
-    users: Table,
-    arms: Table,
-    references: Table,
-    activity: Table,
-    signals: Table,
-    quarantine: Table,
-    slates: Table,
-    models: Table,
-    promotions: Table,
-) -> str:
+def run(night: Night, **tables: Table) -> str:
     """The day of this night, and before it the days that this night looks back on, if they have landed and no
     night of theirs has run yet: so the order in which nights run changes nothing."""
+    models, quarantine, slates = tables["models"], tables["quarantine"], tables["slates"]
     for each in night.issues:  # what is wrong with one would stop the night later, when all else is done
         if each.issue.scored:
-            champion_as_of(each, promotions.of_issue(each.issue.name))
-    tables = {
-        "impressions": impressions,
-        "outcomes": outcomes,
-        "users": users,
-        "arms": arms,
-        "references": references,
-        "activity": activity,
-        "signals": signals,
-    }
+            champion_as_of(each, tables["promotions"].of_issue(each.issue.name))
     logs = {name: tables[name] for name in night.program.logs.names}
+    require_kept(night, tables, days_looked_back_on(night, models, with_logs_before=True))
     with shared_with_other_nights():
         for day in _days_to_take_in(night, logs, models):
             earlier = night.at(day)
@@ -123,15 +106,18 @@ def ingest_files(
     require_same_layout(users, layout)
     pointed = {log: pointed_columns(night, log, files[log], form) for log in files}
     meant = _meaning_of_impressions(night, logs["impressions"])
+    forgotten = forgotten_users(night, pseudonymise)
     ingested: dict[str, TakenIn] = {}
     # Arms first, and impressions before outcomes: a log is checked against those that it names.
     for log in sorted(files, key=lambda log: log != "arms"):
-        conformer = _conformer(night, logs, log, pseudonymise, ingested, form)
+        conformer = _conformer(night, logs, log, forgotten, ingested, form)
         completion = _completion(night, log, ingested, meant, slates)
         conformer = replace(conformer, pointed=pointed[log])
         ingested[log] = take_in(night, logs[log], files[log], conformer, completion)
     rejected = _quarantine(night, quarantine, ingested)
-    _stop_if_too_many(ingested, rejected, night.program.logs.rejects, night.ds)
+    dropped = of_forgotten(ingested)
+    faulty = {log: rows - dropped[log] for log, rows in rejected.items()}
+    stop_if_too_many(ingested, faulty, night.program.logs.rejects, night.ds)
     unknown = _unknown_kinds(night, ingested)
     outside = outside_times(night, ingested["impressions"].staged, slates)
     for log, result in ingested.items():
@@ -142,6 +128,8 @@ def ingest_files(
     copies = sum(result.copies for result in ingested.values())
     counts = ", ".join(f"{r.total - rejected[log] - r.copies} {log}" for log, r in ingested.items())
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped{unknown}"
+    if dropped.total():
+        done += f"; {dropped.total()} of the rows quarantined are of users who asked to be forgotten"
     if outside:
         done += f"; WARNING: {outside} impressions were shown outside of the times of their slates"
     return done + _refused_files(ingested) + _pointed_ids(pointed) + readable_by_all(night, files)
@@ -213,13 +201,14 @@ def _conformer(
     night: Night,
     logs: Logs,
     log: str,
-    pseudonymise: Pseudonymiser,
+    forgotten: ForgottenUsers,
     ingested: Mapping[str, TakenIn],
     form: str,
 ) -> Conformer:
     """An impression is of an arm of its day. An outcome may be of one that was shown before and has left. An
     arm that is sent has a channel that the program knows."""
-    conformer = Conformer(night.contract(log), night.ds, pseudonymise)
+    pseudonymise = forgotten.pseudonymise
+    conformer = Conformer(night.contract(log), night.ds, pseudonymise, forgotten=forgotten)
     if log == "arms":
         return replace(conformer, values=_channels_of_arms(night))
     if log not in ("impressions", "outcomes"):
@@ -282,19 +271,3 @@ def _quarantine(night: Night, table: Table, ingested: Mapping[str, TakenIn]) -> 
     table.replace(night.ds, rejects.select(schema.names).cast(schema).sort_by(columns), night.commit_metadata)
     found = Counter(rejects["log"].to_pylist())
     return {log: found[log] - result.unusable_files for log, result in ingested.items()}
-
-
-def _stop_if_too_many(
-    ingested: dict[str, TakenIn], rejected: dict[str, int], allowed: Rejects, ds: date
-) -> None:
-    for log, result in ingested.items():
-        if result.unusable_files > allowed.max_files:
-            raise ContractError(
-                f"{log}: {result.unusable_files} files of {ds} can't be loaded,"
-                f" {allowed.max_files} are tolerated; `nightslate quarantine` says which and why"
-            )
-        if rejected[log] > allowed.max_share * result.total:
-            raise ContractError(
-                f"{log}: {rejected[log]} of {result.total} rows of {ds} break the contract,"
-                f" {allowed.max_share:.2%} are tolerated; `nightslate quarantine` says which and why"
-            )

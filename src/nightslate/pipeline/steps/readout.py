@@ -9,12 +9,20 @@ from typing import Any
 
 from nightslate.core.experiments import Decision
 from nightslate.kernels.experiment_users import Allocated
-from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Key, Readout
+from nightslate.kernels.named_states import MomentsByName
+from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, STAYING, Key, Readout
+from nightslate.kernels.small_cells import large_enough, without_small_cells
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_augmented import augmented_states
 from nightslate.pipeline.readout_decision import WAITS, decided, decision_row, outside_in_words, waiting_row
 from nightslate.pipeline.readout_fatigue import fatigue_rows
-from nightslate.pipeline.readout_health import by_segment, differences_before, faults, sample_ratio_rows
+from nightslate.pipeline.readout_health import (
+    by_segment,
+    differences_before,
+    faults,
+    sample_ratio_rows,
+    unlikely_stays,
+)
 from nightslate.pipeline.readout_inputs import (
     ReadoutTables,
     allocated,
@@ -64,22 +72,25 @@ def run(
         asked = readout_of(night, tables, dealt)
         work = work_of(night, tables, asked)
         readout = with_quantiles(night, asked, work)
-        states = dict[Any, Any](night.engine.fold(readout.initial(), readout.update, work))
-        states |= augmented_states(night, readout, work, states)
+        everybody = dict[Any, Any](night.engine.fold(readout.initial(), readout.update, work))
+        everybody |= augmented_states(night, readout, work, everybody)
+        states = without_small_cells(everybody, night.program.min_cell, str(night.issue.experiment.control))
         found = by_segment(states[SAMPLE_RATIOS])
         wrong = [*_otherwise_made(night, dealt, readout, tables)]
         wrong += faults(night, dealt, states[COUNTS], found)
         written[readouts] = readout_rows(night, dealt, states)
         wrong += differences_before(written[readouts])
+        wrong += unlikely_stays(states.get(STAYING, MomentsByName.initial()))
         verdict = decided(night, dealt, states, wrong)
         notes = [*outside_in_words(night, dealt, states[COUNTS])]
         notes += [] if wrong else novelty_in_words(night, written[readouts])
         verdict = replace(verdict, reasons=(*verdict.reasons, *notes))
-        written[sample_ratios] = [*sample_ratio_rows(night, dealt, found)]
+        ratios = sample_ratio_rows(night, dealt, found)
+        written[sample_ratios] = large_enough(ratios, night.program.min_cell)
         written[fatigue] = [*fatigue_rows(night, dealt, states)]
         written[readout_decisions] = [decision_row(night, verdict, dealt, states)]
         lacking = f"{_of_no_row(readout, states)}{_of_no_day(night, dealt, readout, tables)}"
-        said = f"{_in_words(verdict)}{lacking}"
+        said = f"{_in_words(verdict)}{lacking}{_of_few(night)}"
         _track(night, written[readouts], verdict)
     for table, rows in written.items():
         table.replace(night.ds, table.typed(rows), night.commit_metadata)
@@ -126,6 +137,11 @@ def _lacking(night: IssueNight, since: date, table: Table, what: str) -> str:
     lacking = [str(day) for day in days if day not in written]
     listed = ", ".join([*lacking[:_DAYS_NAMED], *(["..."] if len(lacking) > _DAYS_NAMED else [])])
     return f". Look: no night {what} of {listed}" if lacking else ""
+
+
+def _of_few(night: IssueNight) -> str:
+    least = night.program.min_cell
+    return f". No cell of fewer than {least} users is told, by privacy.min_cell" if least > 1 else ""
 
 
 def _in_words(verdict: Decision) -> str:

@@ -127,6 +127,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, exposure: pa.T
         ),
         logged=logged.filter(pc.field("estimand") == leads["estimand"][0]).select(["issue", "value", "n"]),
         slates=_sample(night, tables["slates"]),
+        min_cell=night.program.min_cell,
         exposure=exposure,
         ledger=tonight("ledger"),
         min_ess=gate.min_ess,
@@ -247,11 +248,11 @@ def _fates(ds: date, tables: Tables) -> pa.Table:
 
 
 def _sample(night: IssueNight, table: Table) -> pa.Table:
-    """The first few slates of the day."""
+    """The first few slates of the day; none where a single user is too few."""
     slates = table.snapshot()
-    files = slates.files(night.slate_date, night.slate_date)
+    files = slates.files(night.slate_date, night.slate_date) if night.program.min_cell == 1 else []
     rows = [slates.rows_of(file).slice(0, 1) for file in files[:_SAMPLE]]
-    return pa.concat_tables(rows) if rows else slates.to_arrow(night.slate_date, night.slate_date)
+    return pa.concat_tables([slates.to_arrow(date.max, date.max), *rows])
 
 
 def _exposures(night: IssueNight, table: Table) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""What is kept of a user, taken out everywhere in a warehouse."""
