@@ -4,7 +4,7 @@ No script, no font, no address outside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.kernels.small_cells import OTHERS
 from nightslate.reports import rollout_plots as plots
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.night_page import day_in_words, rows_of_tables
@@ -42,6 +43,7 @@ CAUSES = {
     "rule": "a rule of the program",
     "everyone": "the baseline changed",
     "score": "what a treatment is expected to do to them",
+    OTHERS: "one of several causes, each of few users",
     "return": "they are on the way back, by so much a night as the range allows",
 }
 """Why shares changed."""
@@ -98,6 +100,7 @@ def page(report: RolloutReport) -> str:
         words=in_words,
         day=day_in_words,
         whole=whole,
+        part_of=_part_of,
         cause=CAUSES.__getitem__,
         because=APART.__getitem__,
     )
@@ -108,7 +111,7 @@ def page(report: RolloutReport) -> str:
         experiment=report.experiment,
         variants=[of_all[name] for name in (report.control, *report.treatments) if name in of_all],
         of_all=of_all,
-        moved=sum(row["came"] for row in of_all.values()),
+        moved=_total(row["came"] for row in of_all.values()),
         timeline=figure(
             plots.shares_over_days(_all_users(report.shares), report.rollouts, happened, report.treatments),
             "Shares of each treatment over days, with what happened above them: "
@@ -225,11 +228,12 @@ def _causes(shares: pa.Table, part: str, treatments: Sequence[str]) -> list[dict
     found: dict[str, dict[str, Any]] = {}
     for row in shares.filter(pc.field("part") == part).to_pylist():
         cause = row["segment_value"]
-        of_cause = found.setdefault(cause, {"cause": cause, "users": row["users"], "moved": 0, "by": {}})
-        of_cause["moved"] += row["came"]
+        of_cause = found.setdefault(cause, {"cause": cause, "users": row["users"], "came": [], "by": {}})
+        of_cause["came"].append(row["came"])
         if row["variant"] in treatments:
             of_cause["by"][row["variant"]] = row
-    return sorted(found.values(), key=lambda row: (-row["moved"], -row["users"], row["cause"]))
+    rows = [{**row, "moved": _total(row["came"])} for row in found.values()]
+    return sorted(rows, key=lambda row: (-(row["moved"] or 0), -row["users"], row["cause"]))
 
 
 def _contexts(shares: pa.Table, tonight: _Tonight) -> _Contexts:
@@ -240,7 +244,7 @@ def _contexts(shares: pa.Table, tonight: _Tonight) -> _Contexts:
             **row,
             "label": f"{row['segment']} {row['segment_value'] or 'missing'}",
             "difference": row["share"] - everyone,
-            "at_risk": row["below"] / row["scored"] if row["scored"] else None,
+            "at_risk": _part_of(row["below"], row["scored"]),
         }
         for row in mine
     ]
@@ -269,6 +273,16 @@ def _user(row: Row, report: RolloutReport) -> dict[str, Any]:
         for name in report.treatments
     ]
     return {**row, "user": row["user_id"][:8], "treatments": of_treatments}
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """None where one of them is not told."""
+    known = list(counts)
+    return None if None in known else sum(each for each in known if each is not None)
+
+
+def _part_of(count: int | None, total: int | None) -> float | None:
+    return None if count is None or not total else count / total
 
 
 def _of(rows: pa.Table, day: date) -> pa.Table:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nightslate.kernels import rollout_causes
+from nightslate.kernels.small_cells import OTHERS
 from nightslate.reports.numbers import MINUS
 from nightslate.reports.rollout_events import events
 from nightslate.reports.rollout_page import APART, CAUSES, page
@@ -85,7 +86,7 @@ def test_a_user_explains_itself_without_being_known(html):
 
 
 def test_every_cause_has_its_words():
-    assert {*CAUSES} == {*rollout_causes.CHANGES}
+    assert {*CAUSES} == {*rollout_causes.CHANGES, OTHERS}
     assert {*rollout_causes.APART} <= {*APART}
 
 

@@ -122,7 +122,7 @@ def _rows(report: DashboardReport) -> Iterator[dict[str, Any]]:
             "value": 100 * row["share"],
             "lower": 100 * row["share_p10"],
             "upper": 100 * row["share_p90"],
-            "at_risk": row["below"] / row["scored"] if row["scored"] else None,
+            "at_risk": row["below"] / row["scored"] if row["scored"] and row["below"] is not None else None,
             "share": row["share"],
             **{name: row[name] for name in ("users", "drawn", "came", "left")},
         }
