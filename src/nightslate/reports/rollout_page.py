@@ -51,6 +51,9 @@ CAUSES = {
 APART = {**CAUSES, "everyone": "nothing: they are at the baseline"}
 """Why they are off the baseline."""
 
+_TOLD_FIRST = ("signal", "rule", "score")
+"""Those of them that are told on the first screen."""
+
 
 @dataclass(frozen=True)
 class _Tonight:
@@ -89,6 +92,7 @@ def page(report: RolloutReport) -> str:
     of_day = _of(report.shares, report.slates_date)
     of_all = _part(of_day, "all")
     happened = events(report.rollouts, report.stops, report.treatments)
+    apart = _causes(of_day, "apart", report.treatments)
     everyone = {each.name: each.row["share"] for each in tonight}
     html = template(
         "rollout.html.j2",
@@ -135,7 +139,8 @@ def page(report: RolloutReport) -> str:
         ),
         models=[_judged(row) for row in _foremost_first(report.models)],
         changes=_causes(of_day, "change", report.treatments),
-        apart=_causes(of_day, "apart", report.treatments),
+        apart=apart,
+        off_baseline=[row for row in apart if row["cause"] in _TOLD_FIRST],
         contexts=[_contexts(of_day, each) for each in tonight],
         users=[_user(row, report) for row in report.users],
         signals=report.signals.sort_by([("starts_at", "descending")]).to_pylist()[:SHOWN_EVENTS],

@@ -31,8 +31,8 @@ def test_the_first_screen_says_what_was_done_and_why(html):
     headline = "64.0 % of users are in treatment tomorrow: its baseline goes back from 50 % to 10 %."
     assert f"<h1>{headline}</h1>" in html
     for words in (
-        *(BREACHED, "Go on"),
-        *("in treatment on 2026-03-10 640 64.0 % of 1,000 users", "moved tonight 17", "1.70 % of users"),
+        *(BREACHED, "Go on", "Off the baseline are 1,000 users because of what a treatment is expected"),
+        *("in treatment tomorrow 640 64.0 % of 1,000 users", "moved tonight 17", "1.70 % of users"),
         *("321 32.1 % of users", "at risk under treatment 20.0 %", "180 users score below 0"),
         *("purchases of treatment against control", "+0.0370", "whenever one looks"),
     ):
