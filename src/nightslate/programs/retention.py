@@ -22,6 +22,10 @@ KEPT_FOR_GOOD = {
     "allocations": "an experiment goes on from what was recorded",
     "multipliers": "decisions that the app served are recomputed by them",
     "readout_decisions": "it holds what an experiment was decided by",
+    "rollouts": "an experiment goes on from what was allowed before",
+    "effect_models": "which model's scores are gone by follows from all of them",
+    "stops": "what was stopped stays so until somebody lets it run again",
+    "signals": "what began long ago may not be over yet",
     "forgotten": "it is the proof of what was taken out",
 }
 """Tables that nothing is ever taken out of by age, and why."""
@@ -37,6 +41,8 @@ SHOWN_ALONE = frozenset(
         "fatigue",
         "sends",
         "served_decisions",
+        "scores",
+        "rollout_shares",
     }
 )
 """Tables that no later night computes with: pages show them."""
