@@ -177,8 +177,9 @@ def _marks(events: Sequence[Event], times: Sequence[int], x: alt.X) -> list[alt.
         return []
     rows = [{"day": day, "kind": kind, "height": at} for (day, kind), at in drawn.items() if day in times]
     title = "what happened"
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_SHAPES), title=title)
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_COLOURS), title=title)
+    legend = alt.Legend(title=title, symbolOpacity=1)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_SHAPES), legend=legend)
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_COLOURS), legend=legend)
     base = alt.Chart(inline(rows)).encode(x=x, color=colour)
     rule = base.mark_rule(strokeWidth=1, opacity=0.5, strokeDash=[2, 2])
     points = base.mark_point(filled=True, size=70, opacity=1).encode(y=_percent("height"), shape=shape)
