@@ -11,6 +11,7 @@ from nightslate.core.allocation.share_sums import ShareSums
 from nightslate.core.arrays import Floats
 from nightslate.engines import Tables, Work
 from nightslate.kernels.named_states import Place
+from nightslate.kernels.rollout_cells import large_counts, without_small_parts
 from nightslate.kernels.rollout_figures import ALL, ASSIGNED_COLUMNS, SAMPLE, SUMS, RolloutFigures
 from nightslate.pipeline.bucket_inputs import slates_day_input
 from nightslate.pipeline.contextual_users import contextual_users
@@ -26,7 +27,8 @@ Rows = list[dict[str, Any]]
 def shares_of_users(
     night: IssueNight, control: Control, known_of: UserTables, scores: Table, assignments: Table
 ) -> tuple[Rows, Rows]:
-    """Rows of the table `rollout_shares`, and a few users as `RolloutSample` has them."""
+    """Rows of the table `rollout_shares`, and a few users as `RolloutSample` has them; none where a single
+    user is too few."""
     segments = told_apart_by(night)
     by, work, known = contextual_users(night, control, known_of, scores, assignments, told_apart_by=segments)
     before = [control.before.get(name) for name in control.variants]
@@ -39,8 +41,10 @@ def shares_of_users(
         yield from figures.update(known(tables), tables["scores"], tables["before"], tables["assignments"])
 
     states: dict[str, Any] = night.engine.fold(figures.initial(), update, work)
-    rows = [*_rows(night, control.variants, states[SUMS].states)]
-    return rows, states[SAMPLE].to_pylist()
+    least = night.program.min_cell
+    told = without_small_parts(states[SUMS].states, least)
+    rows = large_counts([*_rows(night, control.variants, told)], least)
+    return rows, states[SAMPLE].to_pylist() if least == 1 else []
 
 
 def told_apart_by(night: IssueNight) -> dict[str, Sequence[float]]:
@@ -61,7 +65,7 @@ def _rows(
     night: IssueNight, variants: Sequence[str], sums: Mapping[Place, ShareSums]
 ) -> Iterator[dict[str, Any]]:
     for (part, column, value), of_part in sums.items():
-        users = int(of_part.users)
+        users, whole = int(of_part.users), part == ALL and night.program.min_cell == 1
         figures = {
             "drawn": of_part.drawn,
             "came": of_part.came,
@@ -85,8 +89,8 @@ def _rows(
                 "apart": int(of_part.apart),
                 **of_variant,
                 "score": of_variant["score"] if of_variant["scored"] else None,
-                "shares": _parts(of_part.shares[at]) if part == ALL else None,
-                "asked": _parts(of_part.asked[at]) if part == ALL else None,
+                "shares": _parts(of_part.shares[at]) if whole else None,
+                "asked": _parts(of_part.asked[at]) if whole else None,
             }
 
 

@@ -61,18 +61,18 @@ def events(rollouts: pa.Table, stops: pa.Table, treatments: Sequence[str]) -> li
     return found[::-1]
 
 
-def moved_to(row: Row) -> str:
-    """What the controller did to everyone's share of a treatment, in a few words."""
-    name, before, share = row["variant"], row["before"], row["share"]
+def moved_to(row: Row, of: str) -> str:
+    """What the controller did to the baseline of a treatment, which is called so, in a few words."""
+    before, share = row["before"], row["share"]
     if before is None:
-        return f"{name} begins at {whole(share)} of users"
+        return f"{of} begins at {whole(share)}"
     if share == before:
-        return f"{name} stays at {whole(share)} of users" if share else f"{name} stays stopped"
+        return f"{of} stays at {whole(share)}{'' if share else ': it is stopped'}"
     if share == 0:
-        return f"{name} is stopped for everyone"
+        return f"{of} goes to 0 %: it is stopped"
     if before == 0:
-        return f"{name} comes back at {whole(share)} of users"
-    return f"{name} goes {'up' if share > before else 'back'} from {whole(before)} to {whole(share)} of users"
+        return f"{of} comes back at {whole(share)}"
+    return f"{of} goes {'up' if share > before else 'back'} from {whole(before)} to {whole(share)}"
 
 
 def signalled(row: Row, regional: bool = True) -> str:
@@ -93,7 +93,7 @@ def by_signals(row: Row) -> str:
 
 
 def why(row: Row) -> str:
-    """Why everyone's share is what it is."""
+    """Why the baseline is what it is."""
     reason = str(row["reason"])
     if row["cause"] not in ("ramp", "guardrail"):
         return reason
@@ -104,20 +104,21 @@ def _of_everyone(day: date, row: Row | None, before: Row | None, decisions: Sequ
     """decisions: to stop it, or to let it run again, as of then."""
     if row is None:
         return
+    what = moved_to(row, f"the baseline of {row['variant']}")
     was, now = (None if each is None else each["cause"] for each in (before, row))
     begins_or_changes = row["before"] is None or row["before"] != row["share"]
     if now == "stop" or was == "stop":
         if now == "stop" and (was != now or begins_or_changes):
-            yield Event(day, "stop", moved_to(row), why(row))
+            yield Event(day, "stop", what, why(row))
         elif now != "stop":
             last = decisions[-1] if decisions else None
             said = "" if last is None else f"{last['decided_by']} lets it run again: {last['reason']}; "
-            yield Event(day, "stop", moved_to(row), f"{said}{why(row)}")
+            yield Event(day, "stop", what, f"{said}{why(row)}")
     elif now == "guardrail":
         if was != now or begins_or_changes:
-            yield Event(day, "guardrail", moved_to(row), why(row))
+            yield Event(day, "guardrail", what, why(row))
     elif begins_or_changes:
-        yield Event(day, "ramp", moved_to(row), why(row))
+        yield Event(day, "ramp", what, why(row))
 
 
 def _of_signals(day: date, treatments: Sequence[str], rows: Day, before: Day) -> Iterator[Event]:

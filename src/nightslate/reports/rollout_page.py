@@ -4,7 +4,7 @@ No script, no font, no address outside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightslate.kernels.small_cells import OTHERS
 from nightslate.reports import rollout_plots as plots
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.night_page import day_in_words, rows_of_tables
@@ -40,14 +41,18 @@ CAUSES = {
     "stopped": "a treatment was stopped",
     "signal": "a signal from outside",
     "rule": "a rule of the program",
-    "everyone": "the share of everyone changed",
+    "everyone": "the baseline changed",
     "score": "what a treatment is expected to do to them",
+    OTHERS: "one of several causes, each of few users",
     "return": "they are on the way back, by so much a night as the range allows",
 }
 """Why shares changed."""
 
-APART = {**CAUSES, "everyone": "nothing: they have the share of everyone"}
-"""Why they are others than everyone's."""
+APART = {**CAUSES, "everyone": "nothing: they are at the baseline"}
+"""Why they are off the baseline."""
+
+_TOLD_FIRST = ("signal", "rule", "score")
+"""Those of them that are told on the first screen."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class _Tonight:
 
 @dataclass(frozen=True)
 class _Contexts:
-    """One treatment by what is known of users, the farthest from everyone's share first."""
+    """One treatment by what is known of users, the farthest from the baseline first."""
 
     name: str
     everyone: float
@@ -87,6 +92,7 @@ def page(report: RolloutReport) -> str:
     of_day = _of(report.shares, report.slates_date)
     of_all = _part(of_day, "all")
     happened = events(report.rollouts, report.stops, report.treatments)
+    apart = _causes(of_day, "apart", report.treatments)
     everyone = {each.name: each.row["share"] for each in tonight}
     html = template(
         "rollout.html.j2",
@@ -98,6 +104,7 @@ def page(report: RolloutReport) -> str:
         words=in_words,
         day=day_in_words,
         whole=whole,
+        part_of=_part_of,
         cause=CAUSES.__getitem__,
         because=APART.__getitem__,
     )
@@ -108,7 +115,7 @@ def page(report: RolloutReport) -> str:
         experiment=report.experiment,
         variants=[of_all[name] for name in (report.control, *report.treatments) if name in of_all],
         of_all=of_all,
-        moved=sum(row["came"] for row in of_all.values()),
+        moved=_total(row["came"] for row in of_all.values()),
         timeline=figure(
             plots.shares_over_days(_all_users(report.shares), report.rollouts, happened, report.treatments),
             "Shares of each treatment over days, with what happened above them: "
@@ -132,7 +139,8 @@ def page(report: RolloutReport) -> str:
         ),
         models=[_judged(row) for row in _foremost_first(report.models)],
         changes=_causes(of_day, "change", report.treatments),
-        apart=_causes(of_day, "apart", report.treatments),
+        apart=apart,
+        off_baseline=[row for row in apart if row["cause"] in _TOLD_FIRST],
         contexts=[_contexts(of_day, each) for each in tonight],
         users=[_user(row, report) for row in report.users],
         signals=report.signals.sort_by([("starts_at", "descending")]).to_pylist()[:SHOWN_EVENTS],
@@ -149,10 +157,17 @@ def _tonight(report: RolloutReport, treatment: str) -> _Tonight:
     return _Tonight(
         name=treatment,
         row=row,
-        headline=moved_to(row),
+        headline=f"{_users_in(report, treatment)}: {moved_to(row, 'its baseline')}",
         why=why(row),
         signals=[(signalled(each), by_signals(each)) for each in mine.values() if each["signal"]],
     )
+
+
+def _users_in(report: RolloutReport, treatment: str) -> str:
+    of_all = _part(_of(report.shares, report.slates_date), "all").get(treatment)
+    if of_all is None:
+        return f"nobody is in {treatment} tomorrow"
+    return f"{percent(of_all['drawn'] / of_all['users'])} of users are in {treatment} tomorrow"
 
 
 def _effects(report: RolloutReport) -> list[_Effect]:
@@ -218,11 +233,12 @@ def _causes(shares: pa.Table, part: str, treatments: Sequence[str]) -> list[dict
     found: dict[str, dict[str, Any]] = {}
     for row in shares.filter(pc.field("part") == part).to_pylist():
         cause = row["segment_value"]
-        of_cause = found.setdefault(cause, {"cause": cause, "users": row["users"], "moved": 0, "by": {}})
-        of_cause["moved"] += row["came"]
+        of_cause = found.setdefault(cause, {"cause": cause, "users": row["users"], "came": [], "by": {}})
+        of_cause["came"].append(row["came"])
         if row["variant"] in treatments:
             of_cause["by"][row["variant"]] = row
-    return sorted(found.values(), key=lambda row: (-row["moved"], -row["users"], row["cause"]))
+    rows = [{**row, "moved": _total(row["came"])} for row in found.values()]
+    return sorted(rows, key=lambda row: (-(row["moved"] or 0), -row["users"], row["cause"]))
 
 
 def _contexts(shares: pa.Table, tonight: _Tonight) -> _Contexts:
@@ -233,7 +249,7 @@ def _contexts(shares: pa.Table, tonight: _Tonight) -> _Contexts:
             **row,
             "label": f"{row['segment']} {row['segment_value'] or 'missing'}",
             "difference": row["share"] - everyone,
-            "at_risk": row["below"] / row["scored"] if row["scored"] else None,
+            "at_risk": _part_of(row["below"], row["scored"]),
         }
         for row in mine
     ]
@@ -262,6 +278,16 @@ def _user(row: Row, report: RolloutReport) -> dict[str, Any]:
         for name in report.treatments
     ]
     return {**row, "user": row["user_id"][:8], "treatments": of_treatments}
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """None where one of them is not told."""
+    known = list(counts)
+    return None if None in known else sum(each for each in known if each is not None)
+
+
+def _part_of(count: int | None, total: int | None) -> float | None:
+    return None if count is None or not total else count / total
 
 
 def _of(rows: pa.Table, day: date) -> pa.Table:

@@ -41,7 +41,7 @@ _BARS = 40
 def shares_over_days(
     shares: pa.Table, rollouts: pa.Table, events: Sequence[Event], treatments: Sequence[str]
 ) -> alt.LayerChart | None:
-    """The share of everyone as steps, the mean of users' shares as a line, and the band in which the middle
+    """The baseline as steps, the mean of users' shares as a line, and the band in which the middle
     eight of ten users are, of each treatment; above them what happened."""
     of_users = _of_days(shares, treatments)
     everyone = _of_days(rollouts.filter(pc.is_null(rollouts["region"])), treatments)
@@ -105,7 +105,7 @@ def effect_over_nights(rows: Sequence[Row], margin: float | None = None) -> alt.
 
 
 def shares_tonight(shares: Mapping[str, Row], everyone: Mapping[str, float]) -> alt.LayerChart | None:
-    """How many users have which share of each treatment (by name in `everyone`); a line is that of everyone.
+    """How many users have which share of each treatment (by name in `everyone`); a line is the baseline.
     shares: rows of the table `rollout_shares`, of all users on one day, by variant."""
     drawn = [
         {
@@ -145,7 +145,7 @@ def asked_tonight(
 
 def shares_by_context(rows: Sequence[Row], everyone: float) -> alt.LayerChart | None:
     """The mean share of one treatment by value of a context, and where the middle eight of ten users are; a
-    line is the share of everyone. rows: label, share, share_p10, share_p90."""
+    line is the baseline. rows: label, share, share_p10, share_p90."""
     if not rows:
         return None
     drawn = [
@@ -177,8 +177,9 @@ def _marks(events: Sequence[Event], times: Sequence[int], x: alt.X) -> list[alt.
         return []
     rows = [{"day": day, "kind": kind, "height": at} for (day, kind), at in drawn.items() if day in times]
     title = "what happened"
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_SHAPES), title=title)
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_COLOURS), title=title)
+    legend = alt.Legend(title=title, symbolOpacity=1)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_SHAPES), legend=legend)
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=_EVENT_COLOURS), legend=legend)
     base = alt.Chart(inline(rows)).encode(x=x, color=colour)
     rule = base.mark_rule(strokeWidth=1, opacity=0.5, strokeDash=[2, 2])
     points = base.mark_point(filled=True, size=70, opacity=1).encode(y=_percent("height"), shape=shape)

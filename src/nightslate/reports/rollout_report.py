@@ -26,7 +26,8 @@ class RolloutReport:
     `signals` and `stops` (all so far). users: a few, as `RolloutSample` has them.
     experiment: what the readout says tonight; None where the experiment has no metrics.
     quarantine: log, reason, clause, rows. rows, rows_before: how many rows each table got tonight, and the
-    night before. provenance: versions and digests, by name."""
+    night before. provenance: versions and digests, by name. min_cell: the fewest users of which anything is
+    told."""
 
     program: str
     description: str
@@ -49,3 +50,4 @@ class RolloutReport:
     rows: Mapping[str, int]
     rows_before: Mapping[str, int]
     provenance: Mapping[str, str]
+    min_cell: int = 1

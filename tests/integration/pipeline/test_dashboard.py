@@ -21,9 +21,10 @@ PAGE = Path("reports") / world.PROGRAM / "index.html"
 DAYS = [str(day) for day in world.DAYS]
 
 
-def sections(home: Path) -> dict[str, dict[str, Any]]:
+def sections(home: Path, program: str = world.PROGRAM) -> dict[str, dict[str, Any]]:
     """The rows of each section, column by column."""
-    (text,) = re.findall(r'id="data">(.*?)</script>', (home / PAGE).read_text("utf-8"), re.DOTALL)
+    page = home / "reports" / program / "index.html"
+    (text,) = re.findall(r'id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
     return {name: section["rows"] for name, section in json.loads(text)["sections"].items()}
 
 

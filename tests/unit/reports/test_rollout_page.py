@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nightslate.kernels import rollout_causes
+from nightslate.kernels.small_cells import OTHERS
 from nightslate.reports.numbers import MINUS
 from nightslate.reports.rollout_events import events
 from nightslate.reports.rollout_page import APART, CAUSES, page
@@ -26,11 +27,12 @@ def text(html):
 
 
 def test_the_first_screen_says_what_was_done_and_why(html):
-    assert "<h1>Treatment goes back from 50 % to 10 % of users.</h1>" in html
     said = text(html)
+    headline = "64.0 % of users are in treatment tomorrow: its baseline goes back from 50 % to 10 %."
+    assert f"<h1>{headline}</h1>" in html
     for words in (
-        *(BREACHED, "Go on"),
-        *("in treatment on 2026-03-10 640 64.0 % of 1,000 users", "moved tonight 17", "1.70 % of users"),
+        *(BREACHED, "Go on", "Off the baseline are 1,000 users because of what a treatment is expected"),
+        *("in treatment tomorrow 640 64.0 % of 1,000 users", "moved tonight 17", "1.70 % of users"),
         *("321 32.1 % of users", "at risk under treatment 20.0 %", "180 users score below 0"),
         *("purchases of treatment against control", "+0.0370", "whenever one looks"),
     ):
@@ -40,16 +42,17 @@ def test_the_first_screen_says_what_was_done_and_why(html):
 def test_what_happened_stands_with_its_day_and_its_reason(html):
     found = [(each.day.day, each.kind, each.what, each.why) for each in _events(rollouts.ordinary())]
     assert found == [
-        (10, "guardrail", "treatment goes back from 50 % to 10 % of users",
+        (10, "guardrail", "the baseline of treatment goes back from 50 % to 10 %",
          BREACHED),
-        (9, "stop", "treatment comes back at 50 % of users",
+        (9, "stop", "the baseline of treatment comes back at 50 %",
          "anna lets it run again: it is mended; the ramp is at step 1 of 2 (10 %) until it has had its days"
          " and users"),
         (8, "signal", "in north shares come back", "no signal any more: outage, storm"),
-        (8, "stop", "treatment is stopped for everyone", STOPPED),
+        (8, "stop", "the baseline of treatment goes to 0 %: it is stopped", STOPPED),
         (7, "signal", "in north nobody has treatment", "signal: outage, storm"),
-        (5, "ramp", "treatment goes up from 10 % to 50 % of users", "the ramp went on to step 2 of 2 (50 %)"),
-        (3, "ramp", "treatment begins at 10 % of users", "the ramp began at step 1 of 2 (10 %)"),
+        (5, "ramp", "the baseline of treatment goes up from 10 % to 50 %",
+         "the ramp went on to step 2 of 2 (50 %)"),
+        (3, "ramp", "the baseline of treatment begins at 10 %", "the ramp began at step 1 of 2 (10 %)"),
     ]  # fmt: skip
     said = text(html)
     assert all(what in said and why in said for _, _, what, why in found)
@@ -83,13 +86,13 @@ def test_a_user_explains_itself_without_being_known(html):
 
 
 def test_every_cause_has_its_words():
-    assert {*CAUSES} == {*rollout_causes.CHANGES}
+    assert {*CAUSES} == {*rollout_causes.CHANGES, OTHERS}
     assert {*rollout_causes.APART} <= {*APART}
 
 
 def test_on_the_first_night_it_says_what_is_not_known_yet():
     said = text(page(rollouts.first_night()))
-    assert "Treatment begins at 10 % of users." in said
+    assert "treatment tomorrow: its baseline begins at 10 %." in said
     assert "No effect is known yet" in said
     assert "There is no model yet" in said
 
@@ -116,8 +119,7 @@ def test_many_treatments_stand_side_by_side():
         users=[],
     )
     said = text(page(both))
-    assert (
-        "Other goes back from 50 % to 10 % of users; treatment goes back from 50 % to 10 % of users." in said
-    )
+    for name in ("other", "treatment"):
+        assert f"64.0 % of users are in {name} tomorrow: its baseline goes back from 50 % to 10 %" in said
     assert "Whom other goes to" in said
     assert "Whom treatment goes to" in said

@@ -95,6 +95,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, users: Rows) -
         },
         rows_before={**rows_of_day(tables, _BY_NIGHT, yesterday), **rows_of_day(tables, _BY_DAY, night.ds)},
         provenance=provenance(night, tracked),
+        min_cell=night.program.min_cell,
     )
 
 

@@ -49,8 +49,9 @@ def _section(report: DashboardReport) -> Section:
         name="rollouts",
         title="Who gets what",
         about="The shares of each treatment over nights, as the controller moved them: by ramp, guardrails,"
-        " signals and stops for everyone, and by what is expected of each user. The band has the middle eight"
-        " of ten users. Pick a segment to see whom a treatment goes to; of a region the cause is its own.",
+        " signals and stops, and by what is expected of each user. The baseline is the share of users of whom"
+        " nothing else is known; the band has the middle eight of ten users. Pick a segment to see whom a"
+        " treatment goes to; of a region the cause is its own.",
         rows=pa.Table.from_pylist([*_rows(report)], _ROWS),
         charts=[
             Chart(
@@ -61,9 +62,9 @@ def _section(report: DashboardReport) -> Section:
                 by="variant",
             ),
             Chart(
-                "Share of users without a score, in percent",
+                "Baseline, in percent",
                 of_everyone,
-                "The share of everyone over nights, a line for each. The table below has the newest"
+                "The baseline over nights, a line for each treatment. The table below has the newest"
                 " night, and why.",
                 by="variant",
             ),
@@ -121,7 +122,7 @@ def _rows(report: DashboardReport) -> Iterator[dict[str, Any]]:
             "value": 100 * row["share"],
             "lower": 100 * row["share_p10"],
             "upper": 100 * row["share_p90"],
-            "at_risk": row["below"] / row["scored"] if row["scored"] else None,
+            "at_risk": row["below"] / row["scored"] if row["scored"] and row["below"] is not None else None,
             "share": row["share"],
             **{name: row[name] for name in ("users", "drawn", "came", "left")},
         }

@@ -93,6 +93,7 @@ def test_what_a_score_asks_for_is_a_part_of_the_range(score, place):
     if place is not None:
         expected[1, place] = 1
     np.testing.assert_array_equal(sums.asked, expected)
+    assert sums.below[1] == (score == -0.1)  # who is at the tolerance is not at risk
     assert sums.apart == 0
 
 

@@ -31,7 +31,7 @@ def test_every_section_has_its_place_and_its_rows(html: str) -> None:
     names = re.findall(r'<section id="(\w+)"', html)
     assert names == list(data(html)["sections"])  # type: ignore[call-overload]
     assert len(names) == len(SECTIONS)
-    assert names[:2] == ["readouts", "value"]
+    assert names[:3] == ["readouts", "rollouts", "value"]
 
 
 def test_the_page_may_run_its_own_scripts_and_reach_nothing(html: str) -> None:
