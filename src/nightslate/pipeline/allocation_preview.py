@@ -16,6 +16,7 @@ from nightslate.kernels.buckets import buckets_of
 from nightslate.kernels.conditions import holding
 from nightslate.kernels.conform import Conformer
 from nightslate.kernels.pseudonyms import Pseudonymiser
+from nightslate.models.effect_files import Contribution, effects_with
 from nightslate.pipeline.contextual_users import contextual_users
 from nightslate.pipeline.log_intake import accepted_at_once
 from nightslate.pipeline.night import IssueNight
@@ -39,7 +40,8 @@ def explained(night: IssueNight, raw_id: str) -> Explained:
         )
     before = _rows_of(night.table("assignments"), replace(night, ds=night.ds - _DAY), user)
     rollouts = allowed(night)
-    asked = control_recorded(night, rollouts).asked
+    control = control_recorded(night, rollouts)
+    asked = control.asked
     contexts, signals = _contexts_of(night, user), night.program.logs.signals
     region = contexts[signals.region].to_pylist() if signals and signals.region else []
     conditions = (condition for condition, _ in asked.ruled(night.issue.context))
@@ -49,6 +51,7 @@ def explained(night: IssueNight, raw_id: str) -> Explained:
         row=rows[0],
         before=before[0] if before else None,
         scores=_rows_of(night.table("scores"), night, user),
+        contributions=_contributions(night, control, contexts),
         rules=[
             f"{rule.when}: {rule.variant}" for rule, held in zip(asked.rules, holds, strict=True) if any(held)
         ],
@@ -125,6 +128,13 @@ def _contexts_of(night: IssueNight, user: _User) -> pa.Table:
     inputs, known = known_users(night, UserTables.of(night), wanted)
     ids = pa.array([user.pseudonym])
     return known({name: each.of_bucket(user.bucket).read(ids) for name, each in inputs.items()})
+
+
+def _contributions(night: IssueNight, control: Control, contexts: pa.Table) -> list[Contribution]:
+    """What features of the user add to the effects that the leading model expects; none without one."""
+    if control.digest is None or not contexts.num_rows:
+        return []
+    return effects_with(night.mlflow, night.name, control.digest).contributions(contexts)
 
 
 def _rows_of(table: Table, night: IssueNight, user: _User) -> list[dict[str, Any]]:

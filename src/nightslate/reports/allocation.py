@@ -9,8 +9,12 @@ from typing import Any
 
 from rich.console import Group
 
+from nightslate.models.effect_files import Contribution
 from nightslate.reports.numbers import count, percent, signed, significant
 from nightslate.reports.terminal import add_row, plain, table_of
+
+_LARGEST = 4
+"""Features that are told of an effect."""
 
 Row = Mapping[str, Any]
 Users = Counter[tuple[str, str]]
@@ -20,11 +24,13 @@ Users = Counter[tuple[str, str]]
 @dataclass(frozen=True)
 class Explained:
     """Of a user: the row of `assignments`, that of the day before (None of one who came anew), the rows of
-    `scores`, the rules that hold for the user, and the rows of `rollouts` of the user's region."""
+    `scores`, what features add to effects, the largest first, the rules that hold for the user, and the rows
+    of `rollouts` of the user's region."""
 
     row: Row
     before: Row | None
     scores: Sequence[Row]
+    contributions: Sequence[Contribution]
     rules: Sequence[str]
     allowed: Sequence[Row]
 
@@ -73,10 +79,25 @@ def told_of_user(found: Explained) -> Group:
         f" {significant(limits['scale'])}, by {significant(limits['range'])} at most; no share is under"
         f" {significant(limits['floor'])}",
         *([] if found.scores else ["there is no score of this user: the share is everyone's"]),
+        *_told(found.contributions),
         *(f"rule: {rule}" for rule in found.rules),
         *(f"signal: {_signals(each)}" for each in found.allowed[:1] if each["signal"]),
     ]
     return Group(plain(lines[0]), table, *map(plain, lines[1:]))
+
+
+def _told(contributions: Sequence[Contribution]) -> list[str]:
+    """The largest of each effect, in a line."""
+    by_effect: dict[tuple[str, str], list[Contribution]] = {}
+    for each in contributions:
+        by_effect.setdefault((each.metric, each.variant), []).append(each)
+    return [
+        f"{metric} of {variant}, beside somebody average: "
+        + ", ".join(
+            f"{each.feature} {signed(significant(each.value))}" for each in largest[:_LARGEST] if each.value
+        )
+        for (metric, variant), largest in by_effect.items()
+    ]
 
 
 def told_of_all(allowed: Sequence[Row]) -> Group:
