@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from pyspark.sql import SparkSession
 
+from nightslate.engines import LocalEngine
+from nightslate.engines.spark import SparkEngine
 from nightslate.errors import ContractError
 from nightslate.pipeline.running import run_step
 
@@ -98,10 +101,13 @@ def test_the_page_of_all_nights_has_each_and_the_cause_of_a_region(nights: Path)
     assert newest["region north", str(START + timedelta(days=2))] == 0
 
 
-def test_a_page_written_again_leaves_the_same_shares(nights: Path) -> None:
+def test_a_page_written_again_on_either_engine_leaves_the_same_shares(
+    nights: Path, spark: SparkSession
+) -> None:
     before = shares(nights, 1).sort(pl.all().exclude("shares", "asked"))
-    run_step("rollout_report", rollout.night(nights, 1))
-    assert shares(nights, 1).sort(pl.all().exclude("shares", "asked")).equals(before)
+    for engine in (LocalEngine(), SparkEngine(spark)):
+        run_step("rollout_report", rollout.night(nights, 1).on(engine))
+        assert shares(nights, 1).sort(pl.all().exclude("shares", "asked")).equals(before)
 
 
 def test_without_assignments_there_is_no_page(tmp_path: Path) -> None:
