@@ -50,7 +50,6 @@ CAUSES = {
 
 APART = {**CAUSES, "everyone": "nothing: they are at the baseline"}
 """Why they are off the baseline."""
-
 _TOLD_FIRST = ("signal", "rule", "score")
 """Those of them that are told on the first screen."""
 
@@ -117,7 +116,9 @@ def page(report: RolloutReport) -> str:
         of_all=of_all,
         moved=_total(row["came"] for row in of_all.values()),
         timeline=figure(
-            plots.shares_over_days(_all_users(report.shares), report.rollouts, happened, report.treatments),
+            plots.shares_over_days(
+                report.shares.filter(pc.field("part") == "all"), report.rollouts, happened, report.treatments
+            ),
             "Shares of each treatment over days, with what happened above them: "
             + ("; ".join(f"{each.day} {each.what}" for each in happened[:SHOWN_EVENTS]) or "nothing so far")
             + ".",
@@ -292,10 +293,6 @@ def _part_of(count: int | None, total: int | None) -> float | None:
 
 def _of(rows: pa.Table, day: date) -> pa.Table:
     return rows.filter(pc.equal(rows["slate_date"], pa.scalar(day, pa.date32())))
-
-
-def _all_users(shares: pa.Table) -> pa.Table:
-    return shares.filter(pc.field("part") == "all")
 
 
 def _part(shares: pa.Table, part: str) -> dict[str, dict[str, Any]]:
