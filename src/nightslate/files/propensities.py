@@ -23,6 +23,7 @@ from nightslate.files.columns import require
 from nightslate.files.lists import Lists, group_lists, id_lists, number_lists, with_lists
 from nightslate.files.rejected_rows import Refused
 from nightslate.files.rows import Rows, read
+from nightslate.kernels.lists import in_lists
 from nightslate.records.numbers import numbers
 
 CANDIDATES, WEIGHTS, RANKING = "candidates", "weights", "ranking"
@@ -193,9 +194,9 @@ class _Slates:
             conditional[under_penalty] = self.diversity.propensities(at, lengths, *of_rows, depths)
             marginal[under_penalty] = np.nan
         return {
-            "slate_arms": _in_lists(shown, self.slots),
-            "conditional": _in_lists(pa.array(conditional.ravel()), self.slots),
-            "marginal": _in_lists(pa.array(marginal.ravel(), from_pandas=True), self.slots),
+            "slate_arms": in_lists(shown, self.slots),
+            "conditional": in_lists(pa.array(conditional.ravel()), self.slots),
+            "marginal": in_lists(pa.array(marginal.ravel(), from_pandas=True), self.slots),
             "joint": pa.array(conditional.prod(axis=1)),
         }
 
@@ -255,7 +256,7 @@ class _Slates:
         return {
             "slate_arms": pa.nulls(len(lengths), pa.list_(pa.string())),
             "conditional": pa.nulls(len(lengths), pa.list_(pa.float64())),
-            "marginal": _in_lists(by_slot, self.slots),
+            "marginal": in_lists(by_slot, self.slots),
             "joint": pa.nulls(len(lengths), pa.float64()),
         }
 
@@ -268,8 +269,3 @@ def _has_twice(ids: AnyArray, there: Bools) -> Bools:
     """(m,) whether one of the ids (m, width) that are there stands twice in its row."""
     ordered = np.sort(np.where(there, ids, -np.arange(3, ids.shape[1] + 3)), axis=1)
     return np.asarray((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
-
-
-def _in_lists(values: pa.Array, length: int) -> pa.Array:
-    """Values in lists of equal length."""
-    return pa.ListArray.from_arrays(pa.array(np.arange(0, len(values) + 1, length), pa.int32()), values)

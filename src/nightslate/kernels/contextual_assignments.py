@@ -29,7 +29,7 @@ from nightslate.core.arrays import Bools, Floats, Ints, Keys
 from nightslate.kernels.assignments import ASSIGNMENTS
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.conditions import holding
-from nightslate.kernels.lists import matrix, place_in
+from nightslate.kernels.lists import in_lists, matrix, place_in
 from nightslate.programs.conditions import Condition
 
 USER = "user_id"
@@ -92,8 +92,8 @@ class ContextualAssignment:
             USER: ids,
             "variant": pa.array(self.variants, pa.string()).take(pa.array(variant)),
             "probability": pa.array(probability),
-            "shares": _lists(shares),
-            "probabilities": _lists(probabilities),
+            "shares": in_lists(pa.array(shares.ravel()), len(self.variants)),
+            "probabilities": in_lists(pa.array(probabilities.ravel()), len(self.variants)),
             "path_probability": pa.array(past.path * probability, mask=np.full(len(ids), not self.sticky)),
             **self.morning(mine, at),
             "since": since,
@@ -111,15 +111,15 @@ class ContextualAssignment:
     def shares(self, users: pa.Table, scores: pa.Table, past: Past, ids: pa.Array) -> Floats:
         """(n, k) of users by their ids. Of whom nothing is known today, but an assignment before, the shares
         stay, but for what is stopped."""
-        wanted = contextual_shares(self.limits, self.scores(scores, ids))
+        wanted, at = contextual_shares(self.limits, self.scores(scores, ids)), place_in(users[USER], ids)
         for condition, name in self.rules:
-            ruled = self.holds(condition, users, ids)
+            ruled = self.holds(condition, users, at, len(ids))
             wanted = ruled_shares(self.limits, wanted, ruled, self.variants.index(name))
         absent = past.known.copy()
         if not self.update:
-            absent[place_in(users[USER], ids)] = False
+            absent[at] = False
         wanted = shares_under(SignalEffect("hold"), self.limits, past.shares, wanted, absent)
-        for effect, there in self.by_region(users, ids):
+        for effect, there in self.by_region(users, at, len(ids)):
             wanted = shares_under(effect, self.limits, past.shares, wanted, there)
         return within_step(past.shares, self._kept_if_near(past.shares, wanted), self.limits.range)
 
@@ -150,21 +150,20 @@ class ContextualAssignment:
         rows = before.take(pa.array(at)).combine_chunks()
         return {f"morning_{name}": pc.coalesce(rows[f"morning_{name}"], rows[name]) for name in names}
 
-    def by_region(self, users: pa.Table, ids: pa.Array) -> Iterator[tuple[SignalEffect, Bools]]:
-        """What signals do, and to which users (n,)."""
-        region_of = np.full(len(ids), -1)
+    def by_region(self, users: pa.Table, at: Ints, n: int) -> Iterator[tuple[SignalEffect, Bools]]:
+        """What signals do, and to which users (n,). at: the places of the users of the day among them."""
+        region_of = np.full(n, -1)
         names = [name for name in self.effects if name is not None]
         if self.region is not None and names:
-            region_of[place_in(users[USER], ids)] = place_in(users[self.region], pa.array(names, pa.string()))
+            region_of[at] = place_in(users[self.region], pa.array(names, pa.string()))
         yield self.effects[None], np.asarray(region_of < 0)
         for place, name in enumerate(names):
             yield self.effects[name], np.asarray(region_of == place)
 
-    def holds(self, condition: Condition, users: pa.Table, ids: pa.Array) -> Bools:
-        """(n,) for which users of these ids a condition holds."""
-        found = np.zeros(len(ids), dtype=np.bool_)
-        holds = pc.fill_null(holding(users, condition), False)
-        found[place_in(users[USER], ids)] = np.asarray(holds, dtype=np.bool_)
+    def holds(self, condition: Condition, users: pa.Table, at: Ints, n: int) -> Bools:
+        """(n,) for which users a condition holds. at: see `by_region`."""
+        found = np.zeros(n, dtype=np.bool_)
+        found[at] = np.asarray(pc.fill_null(holding(users, condition), False), dtype=np.bool_)
         return found
 
     def scores(self, scores: pa.Table, ids: pa.Array) -> Floats:
@@ -207,9 +206,3 @@ class Past:
     def known(self) -> Bools:
         """(n,) who was assigned before."""
         return np.asarray(self.row >= 0)
-
-
-def _lists(values: Floats) -> pa.Array:
-    n, k = values.shape
-    offsets = pa.array(np.arange(0, n * k + 1, k, dtype=np.int32))
-    return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(values).ravel()))

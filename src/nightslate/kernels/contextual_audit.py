@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -91,7 +92,7 @@ class _Look:
             "since is not the day of the last change": self._since() != self._since_said(stays),
         }
 
-    @property
+    @cached_property
     def _place(self) -> Ints:
         """(n,) where each user is in the rows of before; -1 of those who come anew."""
         return place_in(self.rows[USER], self.before[USER].combine_chunks())

@@ -14,6 +14,12 @@ def matrix(lists: pa.ChunkedArray) -> AnyArray:
     return _in_rows(np.asarray(pc.list_flatten(lists).to_numpy(zero_copy_only=False)), len(lists))
 
 
+def in_lists(values: pa.Array, length: int) -> pa.Array:
+    """Flat values as lists of equal length; of a matrix's rows the lists that `matrix` takes apart."""
+    offsets = pa.array(np.arange(0, len(values) + 1, length, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, values)
+
+
 def codes(lists: pa.ChunkedArray, ids: pa.Array) -> Ints:
     """(n, length): lists of ids, all of one length, as places in `ids`; one past the last for any other.
     Of no lists (0, 0)."""

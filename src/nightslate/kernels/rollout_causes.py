@@ -46,12 +46,13 @@ def causes_of(
     (k,): the shares of everyone the day before, NaN where there were none."""
     baseline, had, shares = by.limits.baseline, past.shares, drawn.shares
     ruled, signalled, present = (np.zeros(len(ids), dtype=np.bool_) for _ in range(3))
+    at = place_in(users[USER], ids)
     for condition, _ in by.rules:
-        ruled |= by.holds(condition, users, ids)
-    for effect, there in by.by_region(users, ids):
+        ruled |= by.holds(condition, users, at, len(ids))
+    for effect, there in by.by_region(users, at, len(ids)):
         if effect.do is not None:
             signalled |= there
-    present[place_in(users[USER], ids)] = True
+    present[at] = True
     scored = np.asarray(np.isfinite(drawn.scores).any(axis=1))
     by_everyone = np.abs(baseline - everyone_before).max()
     of_its_own = np.abs((shares - baseline) - (had - everyone_before)).max(axis=1)

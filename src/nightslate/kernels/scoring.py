@@ -23,7 +23,7 @@ from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.channels import CHANNELS, CLOSED, OpenChannels
 from nightslate.kernels.first_groups import FirstGroups
 from nightslate.kernels.indicators import AnyEncoder
-from nightslate.kernels.lists import listed, matrix
+from nightslate.kernels.lists import in_lists, listed, matrix
 from nightslate.kernels.show_times import COLUMNS
 from nightslate.kernels.slate_ids import ids_of_alike, slate_ids
 from nightslate.kernels.slate_weights import WeightAdjustment
@@ -221,8 +221,8 @@ class Scoring:
             "candidates": _of_candidates("candidates", model.arms, len(keys), eligible),
             "groups": _of_candidates("groups", groups, len(keys), eligible),
             "weights": _weights_of_candidates(weights, eligible),
-            "ranking": _lists(arms.take(pa.array(rankings.ravel())), depth),
-            "propensities": _lists(pa.array(propensities.ravel()), depth),
+            "ranking": in_lists(arms.take(pa.array(rankings.ravel())), depth),
+            "propensities": in_lists(pa.array(propensities.ravel()), depth),
         }
         slates = pa.table([columns[name] for name in _UNNAMED.names], schema=_UNNAMED)
         identified = ids_of_alike if eligible is None else slate_ids
@@ -240,10 +240,10 @@ def chosen(group: Group, model: ScoredBy, users: pa.Table, expecting: bool = Fal
         "closed": pa.repeat(pa.scalar(group.closed, pa.string()), users.num_rows),
         "user_id": users["user_id"].combine_chunks(),
         "issue_probability": beside(users, "issue_probability", pa.float64()),
-        "probabilities": _lists(pa.array(probabilities.ravel()), len(model.arms)),
+        "probabilities": in_lists(pa.array(probabilities.ravel()), len(model.arms)),
         "expected": pa.nulls(users.num_rows, CHOICES.field("expected").type)
         if expected is None
-        else _lists(pa.array(expected.ravel()), len(model.arms)),
+        else in_lists(pa.array(expected.ravel()), len(model.arms)),
         **{name: beside(users, column, CHOICES.field(name).type) for name, column in COLUMNS.items()},
     }
     return pa.table(columns, schema=CHOICES)
@@ -282,12 +282,6 @@ def groups_of(choices: pa.Table) -> Iterator[tuple[Group, Ints]]:
                 yield group, alike[codes.indices.to_numpy() == code]
 
 
-def _lists(values: pa.Array, length: int) -> pa.Array:
-    """Flat values as lists of equal length."""
-    offsets = pa.array(np.arange(0, len(values) + 1, length, dtype=np.int32))
-    return pa.ListArray.from_arrays(offsets, values)
-
-
 def _of_candidates(
     name: str, of_arms: Sequence[str | None] | None, n: int, eligible: Bools | None
 ) -> pa.Array:
@@ -299,5 +293,5 @@ def _of_candidates(
 
 def _weights_of_candidates(weights: Float32s, eligible: Bools | None) -> pa.Array:
     if eligible is None:
-        return _lists(pa.array(weights.ravel()), weights.shape[1])
+        return in_lists(pa.array(weights.ravel()), weights.shape[1])
     return listed(pa.array(weights[eligible]), eligible)
