@@ -17,6 +17,7 @@ from nightslate.kernels.conditions import holding
 from nightslate.kernels.conform import Conformer
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.models.effect_files import Contribution, effects_with
+from nightslate.pipeline.bucket_inputs import slates_day_input
 from nightslate.pipeline.contextual_users import contextual_users
 from nightslate.pipeline.log_intake import accepted_at_once
 from nightslate.pipeline.night import IssueNight
@@ -98,10 +99,10 @@ def what_if(night: IssueNight, signals: Path) -> WhatIf:
 def _counts(night: IssueNight, control: Control) -> tuple[Users, Users, int]:
     """Users as they are assigned and as they would be, and how many would move."""
     assignments = night.table("assignments")
-    tables = UserTables.of(night), night.table("scores"), assignments
-    by, work, known = contextual_users(night, control, *tables)
-    _, there, _ = contextual_users(night, control, *tables, within_day=True)
-    inputs = {**work.inputs, "assignments": there.inputs["before"].columns(("user_id", "variant"))}
+    known_of, scores = UserTables.of(night), night.table("scores")
+    by, work, known = contextual_users(night, control, known_of, scores, assignments)
+    there = slates_day_input(assignments, night.slate_date, ("user_id", "variant"))
+    inputs = {**work.inputs, "assignments": there}
 
     def counted(found: Tables) -> pa.Table:
         users = known(found)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from nightslate.contracts import arrow
@@ -76,12 +77,10 @@ def control_in(night: IssueNight, metadata: Mapping[str, str], rollouts: pa.Tabl
         region or None: SignalEffect(do, factor, tuple(names))
         for region, do, factor, names in said["effects"]
     }
-    baseline = control.limits.baseline.copy()
-    baseline[:] = said["shares"]
     return replace(
         control,
         update=said["update"],
-        limits=replace(control.limits, baseline=baseline),
+        limits=replace(control.limits, baseline=np.array(said["shares"])),
         effects=effects,
     )
 

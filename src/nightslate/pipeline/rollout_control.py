@@ -25,7 +25,7 @@ from nightslate.core.errors import InvalidInputError
 from nightslate.errors import SpecError
 from nightslate.kernels.experiment_users import EPOCH
 from nightslate.pipeline.night import IssueNight
-from nightslate.pipeline.rollout_facts import Facts
+from nightslate.pipeline.rollout_facts import Facts, ramp_recorded
 from nightslate.pipeline.rollout_rules import ramp_of, signal_rules_of
 from nightslate.programs.allocation import Allocation
 
@@ -140,19 +140,12 @@ def control_recorded(night: IssueNight, rollouts: pa.Table) -> Control:
         limits=_limits(night, asked, variants, shares),
         before={row["variant"]: row["before"] for row in rows},
         effects=effects,
-        ramp=_ramp_recorded(rows[0]),
+        ramp=ramp_recorded(rows),
         causes={row["variant"]: (row["cause"], row["reason"]) for row in rows},
         model=rows[0]["model"],
         digest=rows[0]["digest"],
         update=rows[0]["update"],
     )
-
-
-def _ramp_recorded(row: Mapping[str, Any]) -> RampState | None:
-    if row["look"] is None:
-        return None
-    since = (row["step_since"] - EPOCH).days
-    return RampState(row["step"] - 1, since, row["phase"], row["look"], row["ok_looks"])
 
 
 def _asked(night: IssueNight) -> Allocation:
@@ -201,14 +194,11 @@ def _shares(
     night: IssueNight, asked: Allocation, ramp: RampState | None, stopped: Mapping[str, str]
 ) -> dict[str, float]:
     """Of users without a score: those declared, all treatments together as the ramp has them."""
-    issue = night.issue
-    treatments = {
-        name: each.share for name, each in issue.variants.items() if name != issue.experiment.control
-    }
+    treatments = {name: each.share for name, each in night.issue.treatments.items()}
     total = sum(treatments.values())
     allowed = total if asked.ramp is None or ramp is None else share_at(ramp_of(asked.ramp), ramp)
     shares = {name: 0.0 if name in stopped else share / total * allowed for name, share in treatments.items()}
-    return {**shares, str(issue.experiment.control): 1 - sum(shares.values())}
+    return {**shares, str(night.issue.experiment.control): 1 - sum(shares.values())}
 
 
 def _limits(

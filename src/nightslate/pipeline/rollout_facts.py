@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,9 +20,10 @@ from nightslate.tables import Table
 
 @dataclass(frozen=True)
 class Facts:
-    """before: rows of `rollouts` of the last day before; treated: users who were in a treatment on it;
-    signals: those that had landed; moment: the end of ds, in microseconds since 1970; stopped: by treatment
-    by whom and why; guardrails: by metric what the readout says; model, digest: whose scores are gone by."""
+    """before: rows of `rollouts` of the last day before; treated: users who were in a treatment on it, where
+    a ramp asks; signals: those that had landed; moment: the end of ds, in microseconds since 1970; stopped:
+    by treatment by whom and why; guardrails: by metric what the readout says; model, digest: whose scores are
+    gone by."""
 
     before: pa.Table
     treated: int
@@ -49,11 +50,12 @@ class Facts:
         assignments: Table,
     ) -> Self:
         """Those of a night."""
-        before = _last(night, rollouts)
+        before, asked = _last(night, rollouts), night.issue.allocation
+        ramps = asked is not None and asked.ramp is not None
         leading = [row for row in effect_models.rows(night.ds, night.ds).to_pylist() if row["leads"]]
         return cls(
             before=before,
-            treated=_treated(night, assignments, before),
+            treated=_treated(night, assignments, before) if ramps else 0,
             signals=_signals(night, signals),
             moment=at_moment(end_of(night.ds)),
             stopped=_stopped(night, stops),
@@ -70,11 +72,7 @@ class Facts:
     @property
     def ramp(self) -> RampState | None:
         """Where it stood; None where none has begun."""
-        rows = self.before.filter(pc.is_valid(self.before["look"])).to_pylist()
-        if not rows:
-            return None
-        since = (rows[0]["step_since"] - EPOCH).days
-        return RampState(rows[0]["step"] - 1, since, rows[0]["phase"], rows[0]["look"], rows[0]["ok_looks"])
+        return ramp_recorded(self.before.slice(0, 1).to_pylist())
 
     def guardrail(self, wanted: Collection[str]) -> Guardrails | None:
         """What they say together. wanted: those that have to be known; None where none is broken and none is
@@ -90,6 +88,15 @@ class Facts:
     def breaches(self) -> str:
         """The guardrails that are broken, in words."""
         return "; ".join(words for state, words in self.guardrails.values() if state == "breached")
+
+
+def ramp_recorded(rows: Sequence[Mapping[str, Any]]) -> RampState | None:
+    """Where a ramp stands by rows of `rollouts` of a day, which all say the same; None without one."""
+    if not rows or rows[0]["look"] is None:
+        return None
+    row = rows[0]
+    since = (row["step_since"] - EPOCH).days
+    return RampState(row["step"] - 1, since, row["phase"], row["look"], row["ok_looks"])
 
 
 def _last(night: IssueNight, rollouts: Table) -> pa.Table:
@@ -136,11 +143,10 @@ def signals_of(rows: pa.Table) -> list[Signal]:
 def _stopped(night: IssueNight, stops: Table) -> dict[str, str]:
     """By treatment by whom it was stopped and why, as decided before the day of slates is over."""
     issue, found = night.issue, dict[str, str]()
-    treatments = [name for name in issue.variants if name != issue.experiment.control]
     rows = stops.rows(None, night.slate_date)
     rows = rows.filter(pc.equal(rows["experiment"], issue.salt)).sort_by("decided_at")
     for row in rows.to_pylist():
-        for name in [row["variant"]] if row["variant"] else treatments:
+        for name in [row["variant"]] if row["variant"] else issue.treatments:
             found.pop(name, None)
             if row["stopped"]:
                 at = f"{row['decided_at']:%Y-%m-%d %H:%M} UTC"

@@ -26,7 +26,7 @@ def stop(
     then; returns a line about it. variant: a treatment, None: all of them; at: when it was decided (default:
     now). Raises SpecError for what is no treatment of an allocation."""
     issue, moment = night.issue, at or datetime.now(UTC)
-    treatments = [name for name in issue.variants if name != issue.experiment.control]
+    treatments = list(issue.treatments)
     if issue.allocation is None:
         raise SpecError(f"{night.name} has no experiment.allocation: nothing of it can be stopped")
     if variant is not None and variant not in treatments:

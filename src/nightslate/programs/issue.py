@@ -265,6 +265,11 @@ class Issue(SlateGoals):
         return self.experiment.allocation
 
     @property
+    def treatments(self) -> dict[str, Variant]:
+        """The variants that are held against the control, by name."""
+        return {name: each for name, each in self.variants.items() if name != self.experiment.control}
+
+    @property
     def salt(self) -> str:
         """What its experiment is known by."""
         return self.experiment.salt or self.program

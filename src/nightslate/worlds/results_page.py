@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jinja2
+
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.estimands import CROSS_FITTED, ESTIMANDS
 from nightslate.reports.numbers import MINUS, MISSING, count, percent, setting, signed, significant
@@ -18,17 +20,7 @@ _BASE = Path(__file__).parent
 def render(file: Path, results: Results, **parts: object) -> str:
     """Results as one HTML document, by the template of their world, which lies in its folder, with what only
     it has."""
-    html = template(
-        file.name,
-        (file.parent, _BASE),
-        count=count,
-        setting=setting,
-        significant=significant,
-        signed=signed,
-        percent=percent,
-        whole_percent=whole_percent,
-    )
-    return html.render(
+    return page_template(file).render(
         results=results,
         headline=headline(results),
         held=results.covered("truth", results.leading_estimand),
@@ -42,6 +34,20 @@ def render(file: Path, results: Results, **parts: object) -> str:
         estimates_charts=_estimates_charts(results),
         several=len({row["issue"] for row in results.looks}) > 1,
         **parts,
+    )
+
+
+def page_template(file: Path) -> jinja2.Template:
+    """The template of a world, which lies in its folder, with the words and the styles of all of them."""
+    return template(
+        file.name,
+        (file.parent, _BASE),
+        count=count,
+        setting=setting,
+        significant=significant,
+        signed=signed,
+        percent=percent,
+        whole_percent=whole_percent,
     )
 
 

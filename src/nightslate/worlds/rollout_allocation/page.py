@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nightslate.reports.document import figure, template
-from nightslate.reports.numbers import MISSING, count, percent, setting, signed, significant
-from nightslate.worlds.results_page import whole_percent
+from nightslate.reports.document import figure
+from nightslate.reports.numbers import MISSING
+from nightslate.worlds.results_page import page_template, whole_percent
 from nightslate.worlds.rollout_allocation.charts import effects, shares
 from nightslate.worlds.rollout_allocation.results import RolloutResults
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
-_STYLES = Path(__file__).parents[1]
 
 
 def headline(results: RolloutResults) -> str:
@@ -30,18 +29,8 @@ def headline(results: RolloutResults) -> str:
 
 def page(results: RolloutResults) -> str:
     """The results as one HTML document."""
-    html = template(
-        _TEMPLATE.name,
-        (_TEMPLATE.parent, _STYLES),
-        count=count,
-        setting=setting,
-        significant=significant,
-        signed=signed,
-        percent=percent,
-        whole_percent=whole_percent,
-    )
     metrics = [results.decided_by, *results.margins]
-    return html.render(
+    return page_template(_TEMPLATE).render(
         results=results,
         headline=headline(results),
         verdict=results.verdict,
