@@ -29,12 +29,13 @@ def run(
     assignments: Table,
 ) -> str:
     """Writes reports/expectations/<program>."""
-    published = slates if night.program.makes_slates else assignments
-    tables = {
-        table.contract.name: table
-        for table in (impressions, outcomes, users, arms, references, activity, signals, published)
-    }
-    days = {**dict.fromkeys(night.program.logs.names, night.ds), published.contract.name: night.slate_date}
+    logs = (impressions, outcomes, users, arms, references, activity, signals)
+    days = dict.fromkeys(night.program.logs.names, night.ds)
+    if night.program.publishes == "slates":
+        days["slates"] = night.slate_date
+    else:
+        days["assignments"] = night.ds if night.program.assigned_by_logs else night.slate_date
+    tables = {table.contract.name: table for table in (*logs, slates, assignments)}
     samples = {
         f"{night.name} {name} {day}": (_sample(tables[name], day), tables[name].contract)
         for name, day in days.items()
