@@ -15,6 +15,7 @@ from nightslate.pipeline.night import Night
 from tests.integration.nights import DOCS, night_of, pseudonym, run_night
 
 from . import world
+from .test_dashboard import column, sections
 
 PROGRAM, USERS = "pages", 1_500
 DAYS = [date(2024, 3, 1) + timedelta(days=number) for number in range(3)]
@@ -113,6 +114,8 @@ def test_the_nights_read_out_what_somebody_else_dealt(tmp_path: Path) -> None:
     assert of_all["p"] == pytest.approx(by_welch.pvalue, rel=0.02)
     assert {*told["segment_value"].drop_nulls()} == {"web", "app"}
     assigned = rows(tmp_path, "assignments")
+    by_day = assigned.group_by("slate_date").len().sort("slate_date")
+    assert column(sections(tmp_path, PROGRAM)["nights"], "slates") == by_day["len"].to_list()
     assert {*assigned.select("variant", "probability").iter_rows()} == {*SHARES.items()}
     assert {*assigned["reason"]} == {"logged"}
     assert {*assigned["slate_date"]} == {*DAYS}

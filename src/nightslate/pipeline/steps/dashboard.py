@@ -78,11 +78,11 @@ def _gather(night: Night, tables: Tables) -> DashboardReport:
 
 def _nights(night: Night, tables: Tables, nights: list[date]) -> pa.Table:
     """What each night wrote, which pages it has and how long it took."""
-    publishes = night.program.publishes
-    published, ends = "slates" if publishes == "slates" else "assignments", ENDS[publishes]
+    published, newest = night.published
     read = {name: name for name in ("impressions", "outcomes", "quarantine")} | {"slates": published}
+    ahead = newest - night.ds
     counts = {column: _rows_by_day(tables[name]) for column, name in read.items()}
-    took = seconds_between(tables, nights, ends)
+    took = seconds_between(tables, nights, ENDS[night.program.publishes])
     rows = [
         {
             "day": day,
@@ -91,7 +91,7 @@ def _nights(night: Night, tables: Tables, nights: list[date]) -> pa.Table:
                 for each in night.issues
                 if night.warehouse.report(night.name, day, each.only).exists()
             ),
-            **{name: counts[name].get(day + _DAY if name == "slates" else day, 0) for name in counts},
+            **{name: counts[name].get(day + ahead if name == "slates" else day, 0) for name in counts},
             **took.get(day, {}),
             "seconds": sum(took[day].values()) if day in took else None,
         }

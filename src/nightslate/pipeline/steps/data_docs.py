@@ -30,11 +30,8 @@ def run(
 ) -> str:
     """Writes reports/expectations/<program>."""
     logs = (impressions, outcomes, users, arms, references, activity, signals)
-    days = dict.fromkeys(night.program.logs.names, night.ds)
-    if night.program.publishes == "slates":
-        days["slates"] = night.slate_date
-    else:
-        days["assignments"] = night.ds if night.program.assigned_by_logs else night.slate_date
+    published, of = night.published
+    days = {**dict.fromkeys(night.program.logs.names, night.ds), published: of}
     tables = {table.contract.name: table for table in (*logs, slates, assignments)}
     samples = {
         f"{night.name} {name} {day}": (_sample(tables[name], day), tables[name].contract)
