@@ -22,6 +22,9 @@ SPEC = (
 USERS, SEED = 3000, 1
 """A tenth of the users are there on the first day, so that more than 100 are in each variant."""
 
+ASSIGNS = ("ingest", "features", "allocate", "assign")
+"""The steps by which the first night says who is in which variant; it has no models yet."""
+
 
 def land(home: Path) -> None:
     """The logs of both days. On the second, users see what the first night is going to assign."""
@@ -31,6 +34,6 @@ def land(home: Path) -> None:
         Setup(night.program, USERS, SEED, landing, slates, Pseudonymiser.from_environment())
     )
     world.run_day(0)
-    run_night(night, "ingest", "features", "allocate", "assign")
+    run_night(night, *ASSIGNS)
     world.run_day(1)
     shutil.rmtree(home / "tables")
