@@ -16,13 +16,14 @@ from nightslate.core.arrays import Floats, Ints
 from nightslate.kernels.contextual_assignments import USER, ContextualAssignment, Past
 from nightslate.kernels.encoding import Intervals
 from nightslate.kernels.lists import matrix, place_in
+from nightslate.kernels.moved_by_scores import MovedByScores
 from nightslate.kernels.named_states import Place, ShareSumsByName
 from nightslate.kernels.rollout_causes import APART, CHANGES, Causes, causes_of
 from nightslate.kernels.rollout_sample import RolloutSample, sampled
 
 ASSIGNED_COLUMNS = ("experiment", "user_id", "variant", "shares", "probability", "since")
 
-SUMS, SAMPLE = "sums", "sample"
+SUMS, SAMPLE, MOVED = "sums", "sample", "moved"
 Key = str
 
 ALL, SEGMENT, CHANGE, APART_BY = "all", "segment", "change", "apart"
@@ -34,15 +35,18 @@ another than everyone's. A place is (part, column, value)."""
 class RolloutFigures:
     """Of a day's assignments. by: how they were made; everyone_before (k,): the shares of everyone the day
     before, NaN where there were none; segments: columns of contexts that users are told apart by, with the
-    boundaries of numbers."""
+    boundaries of numbers; moved: how those whom scores move are summed up, None without a model of
+    effects."""
 
     by: ContextualAssignment
     everyone_before: Floats
     segments: Mapping[str, Sequence[float]]
+    moved: MovedByScores | None = None
 
     def initial(self) -> dict[Key, Any]:
         """Of no users."""
-        return {SUMS: ShareSumsByName.initial(), SAMPLE: RolloutSample.initial()}
+        nobody = {} if self.moved is None else {MOVED: self.moved.initial()}
+        return {SUMS: ShareSumsByName.initial(), SAMPLE: RolloutSample.initial(), **nobody}
 
     def update(
         self, users: pa.Table, scores: pa.Table, before: pa.Table, assignments: pa.Table
@@ -50,6 +54,7 @@ class RolloutFigures:
         """Of the users of `assignments` (`ASSIGNED_COLUMNS`), of whom the other tables are as
         `ContextualAssignment.rows` has them."""
         by, assigned = self.by, _of_experiment(assignments, self.by.salt)
+        users = by.members(users)
         ids = assigned[USER].combine_chunks()
         past = by.past(_of_experiment(before, by.salt), ids)
         drawn = Drawn(
@@ -61,6 +66,10 @@ class RolloutFigures:
         causes = causes_of(by, users, drawn, past, ids, self.everyone_before)
         yield SUMS, ShareSumsByName(dict(self._sums(users, drawn, causes, ids)))
         yield SAMPLE, self._sample(users, assigned, drawn, past, causes)
+        if self.moved is not None:
+            by_score = causes.apart == APART.index("score")
+            of_user = place_in(users[USER], ids)
+            yield MOVED, self.moved.update(users, of_user, drawn, by.limits.baseline, by_score)
 
     def _sums(
         self, users: pa.Table, drawn: Drawn, causes: Causes, ids: pa.Array

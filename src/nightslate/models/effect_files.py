@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import pyarrow as pa
-
+from nightslate.core.arrays import Floats
 from nightslate.core.effects import EstimatedEffects, LinearEffects
 from nightslate.core.npz import pack, unpack
 from nightslate.errors import ModelError
@@ -102,13 +101,13 @@ class EffectFile:
             model=_KINDS[content["kind"]].from_arrays(unpack(archive)),
         )
 
-    def contributions(self, user: pa.Table) -> list[Contribution]:
-        """What each feature of a user, a row with its context, adds to each effect, beside somebody average:
-        the coefficient times what the user is off the mean. The largest first. An estimator's effects are no
-        sums of what features add: of these there are none."""
+    def contributions(self, context: Floats) -> list[Contribution]:
+        """What each feature of a context (d,), as the encoder has it, adds to each effect, beside somebody
+        average: the coefficient times what the context is off the mean. The largest first. An estimator's
+        effects are no sums of what features add: of these there are none."""
         if not isinstance(self.model, LinearEffects):
             return []
-        moved = self.model.contributions(self.encoder(user)[0])
+        moved = self.model.contributions(context)
         found = [
             Contribution(variant, metric, feature, float(moved[place, at, number].sum()))
             for place, variant in enumerate(self.treatments)

@@ -19,7 +19,7 @@ from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.models.effect_files import Contribution, effects_with
 from nightslate.pipeline.bucket_inputs import slates_day_input
 from nightslate.pipeline.contextual_users import contextual_users
-from nightslate.pipeline.log_intake import accepted_at_once
+from nightslate.pipeline.log_intake import conformed_at_once, rejected_in_words
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.rollout_control import Control, control_recorded, controlled
 from nightslate.pipeline.rollout_facts import Facts, signals_of
@@ -85,15 +85,21 @@ def what_if(night: IssueNight, signals: Path) -> WhatIf:
     if not signals.exists():
         raise SpecError(f"there is no file {signals}")
     conformer = Conformer(night.contract("signals"), night.ds, Pseudonymiser.from_environment())
-    rows = accepted_at_once([signals] if signals.is_file() else data_files(signals), conformer)
-    if not rows.num_rows:
+    found = conformed_at_once([signals] if signals.is_file() else data_files(signals), conformer)
+    unheeded = rejected_in_words("signals", found.rejects)
+    if not found.rows.num_rows:
         raise ContractError(
-            f"{signals}: no row is a signal, with name, severity, starts_at, expires_at and region"
+            "; ".join(
+                [
+                    f"{signals}: no row is a signal, with name, severity, starts_at, expires_at and region",
+                    *unheeded,
+                ]
+            )
         )
     facts = Facts.of(night, *(night.table(name) for name in Facts.READS))
-    control = controlled(night, replace(facts, signals=(*facts.signals, *signals_of(rows))))
+    control = controlled(night, replace(facts, signals=(*facts.signals, *signals_of(found.rows))))
     assigned, would_be, moved = _counts(night, control)
-    return WhatIf(allowed(night).to_pylist(), control.rows(night), assigned, would_be, moved)
+    return WhatIf(allowed(night).to_pylist(), control.rows(night), assigned, would_be, moved, unheeded)
 
 
 def _counts(night: IssueNight, control: Control) -> tuple[Users, Users, int]:
@@ -135,7 +141,8 @@ def _contributions(night: IssueNight, control: Control, contexts: pa.Table) -> l
     """What features of the user add to the effects that the leading model expects; none without one."""
     if control.digest is None or not contexts.num_rows:
         return []
-    return effects_with(night.mlflow, night.name, control.digest).contributions(contexts)
+    file = effects_with(night.mlflow, night.name, control.digest)
+    return file.contributions(file.encoder(contexts)[0])
 
 
 def _rows_of(table: Table, night: IssueNight, user: _User) -> list[dict[str, Any]]:

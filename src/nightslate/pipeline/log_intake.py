@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,15 @@ from nightslate.contracts import Contract
 from nightslate.engines import Input
 from nightslate.engines.exchange import Part, Rows
 from nightslate.kernels.conform import Conformer
-from nightslate.kernels.ingest import REJECTS, OfBucket, OfFile, in_several, is_whole_file, quarantined
+from nightslate.kernels.ingest import (
+    REJECTS,
+    Accepted,
+    OfBucket,
+    OfFile,
+    in_several,
+    is_whole_file,
+    quarantined,
+)
 from nightslate.pipeline.night import Night
 from nightslate.tables import Attempt, Staged, Table
 from nightslate.tables.staging import StagedFile
@@ -27,6 +35,7 @@ _WRITTEN = pa.schema(
 )
 _BYTES_A_ROW, _BYTES_A_ROW_OF_PARQUET = 100, 20
 """Of a landing file, about; an engine wants to know how much there is to do."""
+_CLAUSES_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -130,11 +139,40 @@ def take_in(
 
 def accepted_at_once(files: Sequence[Path], conformer: Conformer) -> pa.Table:
     """The accepted rows of a small log, and nothing is written."""
+    return conformed_at_once(files, conformer).rows
+
+
+def conformed_at_once(files: Sequence[Path], conformer: Conformer) -> Accepted:
+    """The rows of a small log, and those that are rejected; nothing is written."""
     schema = conformer.schema()
-    parts = [rows for file in files for (name, _), rows in OfFile(conformer, 1)(file) if name == "rows"]
-    landed = pa.concat_tables([schema.empty_table(), *parts])
+    parts = [part for file in files for part in OfFile(conformer, 1)(file)]
+    landed, broken = (
+        pa.concat_tables([schema.empty_table(), *(rows for (name, _), rows in parts if name == wanted)])
+        for wanted in ("rows", "rejects")
+    )
     no_conflicts = schema.empty_table().select(list(conformer.contract.key))
-    return OfBucket(conformer, no_conflicts)(landed).rows
+    found = OfBucket(conformer, no_conflicts)(landed)
+    return replace(found, rejects=pa.concat_tables([broken, found.rejects]))
+
+
+def rejected_in_words(log: str, rejects: pa.Table) -> list[str]:
+    """How much of a log is rejected, by which clauses in which files, the most first; nothing where nothing
+    is. rejects: as `Accepted` has them."""
+    if not rejects.num_rows:
+        return []
+    whole = pa.array(is_whole_file(rejects))
+    by = ["_clause", "_file", "whole"]
+    counts = rejects.append_column("whole", whole).group_by(by).aggregate([([], "count_all")])
+    order = [("count_all", "descending"), *((name, "ascending") for name in by)]
+    found = counts.sort_by(order).to_pylist()
+    listed = [
+        f"{row['_clause']} ({'all' if row['whole'] else row['count_all']} of {row['_file']})"
+        for row in found[:_CLAUSES_TOLD]
+    ]
+    listed += [f"{len(found) - len(listed)} more"] if len(found) > len(listed) else []
+    files, rows = whole.true_count, rejects.num_rows - whole.true_count
+    parts = [f"{count} {name}" for count, name in ((rows, "rows"), (files, "files")) if count]
+    return [f"WARNING: {' and '.join(parts)} of {log} break the contract: {'; '.join(listed)}"]
 
 
 def _rows_about(file: Path) -> int:

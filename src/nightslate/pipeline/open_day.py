@@ -40,8 +40,7 @@ class OpenDay:
 
     @classmethod
     def of(cls, night: Night) -> OpenDay:
-        """What has landed of the day. Raises as `require_open`."""
-        require_open(night)
+        """What has landed of the day."""
         logs = (*_LOGS, "activity") if _computes_features(night) else _LOGS
         return cls(night, landed_so_far(night, logs))
 

@@ -36,6 +36,11 @@ class LandedSoFar:
     closed: frozenset[str]
     waiting: int
 
+    @property
+    def waiting_in_words(self) -> list[str]:
+        """Nothing where no file waits."""
+        return [f"{self.waiting} files wait until they are whole"] if self.waiting else []
+
 
 def landed_so_far(night: Night, logs: Iterable[str]) -> LandedSoFar:
     """Of the day of the night. A file of a log without marker counts once two looks, two seconds apart where

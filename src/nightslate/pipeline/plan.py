@@ -346,7 +346,7 @@ STEPS = (
             *("effect_models", "scores", "rollouts", "assignments"),
         ),
         looks_up=("stops",),
-        writes=("rollout_shares",),
+        writes=("rollout_shares", "score_contributions"),
         per_issue=True,
         heavy=True,
         belongs_to=_allocates,

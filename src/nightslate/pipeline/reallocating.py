@@ -14,7 +14,7 @@ from nightslate.kernels.conform import Conformer
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.assigning import control_in, publish_sound, staged_assignments
 from nightslate.pipeline.contextual_users import contextual_users
-from nightslate.pipeline.log_intake import accepted_at_once
+from nightslate.pipeline.log_intake import conformed_at_once, rejected_in_words
 from nightslate.pipeline.night import IssueNight, Night
 from nightslate.pipeline.open_day_files import landed_so_far
 from nightslate.pipeline.rollout_control import Control, effects_now
@@ -27,10 +27,11 @@ _DAY = timedelta(days=1)
 
 def run(night: Night, at: datetime | None = None) -> str:
     """Update who is in which variant on the day of the night, as of a moment of it (default: now); returns a
-    line about it."""
-    landed = _landed_signals(night)
+    line about it, and about what has landed of the day and is not heeded."""
+    landed, unheeded = _landed_signals(night)
     lines = {each.issue.name: _updated(each, landed, at) for each in night.issues}
-    return "; ".join(line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items())
+    of_issues = [line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items()]
+    return "; ".join([*of_issues, *unheeded])
 
 
 def _updated(night: IssueNight, landed: Sequence[Signal], at: datetime | None) -> str:
@@ -94,10 +95,13 @@ def _less(before: SignalEffect, now: SignalEffect) -> SignalEffect:
     return now
 
 
-def _landed_signals(night: Night) -> list[Signal]:
-    """Those that have landed of the day itself so far, none of which is in a table yet."""
+def _landed_signals(night: Night) -> tuple[list[Signal], list[str]]:
+    """Those that have landed of the day itself so far, none of which is in a table yet; and what is not
+    heeded, in words."""
     if night.program.logs.signals is None:
-        return []
-    files = landed_so_far(night, ["signals"]).files["signals"]
+        return [], []
+    landed = landed_so_far(night, ["signals"])
     conformer = Conformer(night.contract("signals"), night.ds, Pseudonymiser.from_environment())
-    return signals_of(accepted_at_once(files, conformer))
+    found = conformed_at_once(landed.files["signals"], conformer)
+    unheeded = [*rejected_in_words("signals", found.rejects), *landed.waiting_in_words]
+    return signals_of(found.rows), unheeded

@@ -1,22 +1,27 @@
-"""Which shares the users of a night's assignments have, and why: the rows of the table `rollout_shares`."""
+"""Which shares the users of a night's assignments have, and why: the rows of the tables `rollout_shares` and
+`score_contributions`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nightslate.core.allocation.share_sums import ShareSums
 from nightslate.core.arrays import Floats
+from nightslate.core.effects import LinearEffects
 from nightslate.engines import Tables, Work
+from nightslate.kernels.moved_by_scores import MovedByScores
 from nightslate.kernels.named_states import Place
 from nightslate.kernels.rollout_cells import large_counts, without_small_parts
-from nightslate.kernels.rollout_figures import ALL, ASSIGNED_COLUMNS, SAMPLE, SUMS, RolloutFigures
+from nightslate.kernels.rollout_figures import ALL, ASSIGNED_COLUMNS, MOVED, SAMPLE, SUMS, RolloutFigures
+from nightslate.models.effect_files import EffectFile, effects_with
 from nightslate.pipeline.bucket_inputs import slates_day_input
 from nightslate.pipeline.contextual_users import contextual_users
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.rollout_control import Control
+from nightslate.pipeline.score_contributions import contribution_rows
 from nightslate.pipeline.served_users import UserTables
 from nightslate.programs.conditions import columns_of
 from nightslate.tables import Table
@@ -24,16 +29,29 @@ from nightslate.tables import Table
 Rows = list[dict[str, Any]]
 
 
+class SharesOfUsers(NamedTuple):
+    """shares, contributions: rows of the tables `rollout_shares` and `score_contributions`; users: a few, as
+    `RolloutSample` has them, none where a single user is too few."""
+
+    shares: Rows
+    contributions: Rows
+    users: Rows
+
+
 def shares_of_users(
     night: IssueNight, control: Control, known_of: UserTables, scores: Table, assignments: Table
-) -> tuple[Rows, Rows]:
-    """Rows of the table `rollout_shares`, and a few users as `RolloutSample` has them; none where a single
-    user is too few."""
-    segments = told_apart_by(night)
-    by, work, known = contextual_users(night, control, known_of, scores, assignments, told_apart_by=segments)
+) -> SharesOfUsers:
+    """Those of the day of slates of the night."""
+    segments, file = told_apart_by(night), _model(night, control)
+    seen = [feature.name for feature in night.issue.context] if file else []
+    by, work, known = contextual_users(
+        night, control, known_of, scores, assignments, told_apart_by=[*segments, *seen]
+    )
     before = [control.before.get(name) for name in control.variants]
     everyone_before = np.array([np.nan if share is None else share for share in before])
-    figures = RolloutFigures(by, everyone_before, segments)
+    places = [control.variants.index(name) for name in file.treatments] if file else []
+    moved = MovedByScores(places, file.encoder) if file else None
+    figures = RolloutFigures(by, everyone_before, segments, moved)
     assigned = slates_day_input(assignments, night.slate_date, ASSIGNED_COLUMNS)
     work = Work({**work.inputs, "assignments": assigned}, night.program.buckets)
 
@@ -43,8 +61,19 @@ def shares_of_users(
     states: dict[str, Any] = night.engine.fold(figures.initial(), update, work)
     least = night.program.min_cell
     told = without_small_parts(states[SUMS].states, least)
-    rows = large_counts([*_rows(night, control.variants, told)], least)
-    return rows, states[SAMPLE].to_pylist() if least == 1 else []
+    return SharesOfUsers(
+        shares=large_counts([*_rows(night, control.variants, told)], least),
+        contributions=[*contribution_rows(night, control.asked, file, states[MOVED])] if file else [],
+        users=states[SAMPLE].to_pylist() if least == 1 else [],
+    )
+
+
+def _model(night: IssueNight, control: Control) -> EffectFile | None:
+    """Whose scores are gone by; None without one, and where its effects are no sums of what features add."""
+    if control.digest is None:
+        return None
+    found = effects_with(night.mlflow, night.name, control.digest)
+    return found if isinstance(found.model, LinearEffects) else None
 
 
 def told_apart_by(night: IssueNight) -> dict[str, Sequence[float]]:

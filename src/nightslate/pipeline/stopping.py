@@ -13,6 +13,9 @@ from nightslate.errors import SpecError
 from nightslate.pipeline import reallocating
 from nightslate.pipeline.night import IssueNight
 
+_SAME = ("issue", "variant", "decided_at")
+"""What two rows of one decision have in common."""
+
 
 def stop(
     night: IssueNight,
@@ -56,8 +59,10 @@ def stop(
 
 
 def _record(night: IssueNight, row: dict[str, Any]) -> None:
-    """Beside what was decided on the day before it."""
+    """Beside what was decided on the day before it; a decision that is said again is recorded once."""
     table, day = night.table("stops"), row["decided_at"].date()
     fresh = table.typed([row])
-    both = pa.concat_tables([table.rows(day, day).select(fresh.schema.names), fresh])
+    there = table.rows(day, day).select(fresh.schema.names)
+    others = [each for each in there.to_pylist() if any(each[name] != row[name] for name in _SAME)]
+    both = pa.concat_tables([table.typed(others), fresh])
     table.replace(day, both.sort_by("decided_at"), night.commit_metadata)

@@ -25,7 +25,7 @@ from nightslate.pipeline.champion_reigns import champion_as_of, digest_of
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.failures import cause
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.open_day import OpenDay
+from nightslate.pipeline.open_day import OpenDay, require_open
 from nightslate.pipeline.releases import release_of
 from nightslate.pipeline.served_users import UserTables
 from nightslate.pipeline.steps import audit, publish, score
@@ -53,6 +53,7 @@ def run(night: Night, say: Say = lambda _: None) -> str:
         raise SpecError(f"{night.name} is not updated between nights: its YAML lacks the key `updates`")
     update = reallocating.run if night.program.allocates else partial(_run, say=say)
     try:
+        require_open(night)
         with one_blas_thread():
             return update(night)
     except Exception as error:
@@ -64,7 +65,7 @@ def run(night: Night, say: Say = lambda _: None) -> str:
 
 def _run(night: Night, *, say: Say) -> str:
     day = OpenDay.of(night)
-    waiting = f"; {day.landed.waiting} files wait until they are whole" if day.landed.waiting else ""
+    waiting = "".join(f"; {words}" for words in day.landed.waiting_in_words)
     if not day.has_slates:
         return f"waits for the night before, which has not published its slates of {night.ds} yet"
     done = day.home / "done"

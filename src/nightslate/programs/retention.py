@@ -43,6 +43,7 @@ SHOWN_ALONE = frozenset(
         "served_decisions",
         "scores",
         "rollout_shares",
+        "score_contributions",
     }
 )
 """Tables that no later night computes with: pages show them."""

@@ -38,13 +38,14 @@ class Explained:
 @dataclass(frozen=True)
 class WhatIf:
     """Rows of `rollouts` as they are and as they would be; users as they are assigned and as they would be;
-    how many would move."""
+    how many would move; what of the signals is not heeded, in words."""
 
     allowed: Sequence[Row]
     would_be: Sequence[Row]
     users: Users
     users_then: Users
     moved: int
+    unheeded: Sequence[str]
 
 
 def told_of_user(found: Explained) -> Group:
@@ -77,7 +78,8 @@ def told_of_user(found: Explained) -> Group:
         f" {significant(row['probability'])} given the days before",
         f"a score of {significant(limits['risk_tolerance'])} leaves everyone's share; 1 more moves it by"
         f" {significant(limits['scale'])}, by {significant(limits['range'])} at most; no share is under"
-        f" {significant(limits['floor'])}",
+        f" {significant(limits['floor'])}, and one that is off by no more than"
+        f" {significant(limits['least_move'])} stays",
         *([] if found.scores else ["there is no score of this user: the share is everyone's"]),
         *_told(found.contributions),
         *(f"rule: {rule}" for rule in found.rules),
@@ -123,7 +125,9 @@ def told_if(found: WhatIf) -> Group:
         if row["signal"] and known.get(row["region"], known[None]) != row["signal"]
     }
     said = [*changed] or ["the signals change nothing"]
-    return Group(*map(plain, said), table, plain(f"{count(found.moved)} users would move"))
+    return Group(
+        *map(plain, [*said, *found.unheeded]), table, plain(f"{count(found.moved)} users would move")
+    )
 
 
 _DONE = {

@@ -4,7 +4,7 @@ No script, no font, no address outside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightslate.kernels.small_cells import OTHERS
 from nightslate.reports import rollout_plots as plots
 from nightslate.reports.document import Figure, figure, template
 from nightslate.reports.night_page import day_in_words, rows_of_tables
@@ -27,29 +26,23 @@ from nightslate.reports.rollout_events import (
     why,
 )
 from nightslate.reports.rollout_report import RolloutReport
+from nightslate.reports.rollout_users import (
+    APART,
+    CAUSES,
+    causes,
+    contexts,
+    part_of,
+    reasons,
+    total,
+    user,
+)
 from nightslate.reports.terminal import PLAIN
 from nightslate.reports.wording import in_words
 
-SHOWN_EVENTS, SHOWN_CONTEXTS = 12, 24
+SHOWN_EVENTS = 12
 
 Row = Mapping[str, Any]
 
-CAUSES = {
-    "same": "nothing: their shares are those of the day before",
-    "new": "they are new, and were assigned for the first time",
-    "absent": "they were not there today, and keep what they had",
-    "stopped": "a treatment was stopped",
-    "signal": "a signal from outside",
-    "rule": "a rule of the program",
-    "everyone": "the baseline changed",
-    "score": "what a treatment is expected to do to them",
-    OTHERS: "one of several causes, each of few users",
-    "return": "they are on the way back, by so much a night as the range allows",
-}
-"""Why shares changed."""
-
-APART = {**CAUSES, "everyone": "nothing: they are at the baseline"}
-"""Why they are off the baseline."""
 _TOLD_FIRST = ("signal", "rule", "score")
 """Those of them that are told on the first screen."""
 
@@ -63,17 +56,6 @@ class _Tonight:
     headline: str
     why: str
     signals: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class _Contexts:
-    """One treatment by what is known of users, the farthest from the baseline first."""
-
-    name: str
-    everyone: float
-    rows: list[dict[str, Any]]
-    left_out: int
-    chart: Figure | None
 
 
 @dataclass(frozen=True)
@@ -91,7 +73,7 @@ def page(report: RolloutReport) -> str:
     of_day = _of(report.shares, report.slates_date)
     of_all = _part(of_day, "all")
     happened = events(report.rollouts, report.stops, report.treatments)
-    apart = _causes(of_day, "apart", report.treatments)
+    apart = causes(of_day, "apart", report.treatments)
     everyone = {each.name: each.row["share"] for each in tonight}
     html = template(
         "rollout.html.j2",
@@ -103,7 +85,7 @@ def page(report: RolloutReport) -> str:
         words=in_words,
         day=day_in_words,
         whole=whole,
-        part_of=_part_of,
+        part_of=part_of,
         cause=CAUSES.__getitem__,
         because=APART.__getitem__,
     )
@@ -114,7 +96,7 @@ def page(report: RolloutReport) -> str:
         experiment=report.experiment,
         variants=[of_all[name] for name in (report.control, *report.treatments) if name in of_all],
         of_all=of_all,
-        moved=_total(row["came"] for row in of_all.values()),
+        moved=total(row["came"] for row in of_all.values()),
         timeline=figure(
             plots.shares_over_days(
                 report.shares.filter(pc.field("part") == "all"), report.rollouts, happened, report.treatments
@@ -139,11 +121,12 @@ def page(report: RolloutReport) -> str:
             "By how much scores ask to move shares. The table of contexts has mean scores.",
         ),
         models=[_judged(row) for row in _foremost_first(report.models)],
-        changes=_causes(of_day, "change", report.treatments),
+        changes=causes(of_day, "change", report.treatments),
         apart=apart,
         off_baseline=[row for row in apart if row["cause"] in _TOLD_FIRST],
-        contexts=[_contexts(of_day, each) for each in tonight],
-        users=[_user(row, report) for row in report.users],
+        contexts=[contexts(of_day, each.name, everyone[each.name]) for each in tonight],
+        reasons=[side for each in tonight for side in reasons(report.contributions, each.name)],
+        users=[user(row, report) for row in report.users],
         signals=report.signals.sort_by([("starts_at", "descending")]).to_pylist()[:SHOWN_EVENTS],
         stops=report.stops.sort_by([("decided_at", "descending")]).to_pylist()[:SHOWN_EVENTS],
         quarantine=report.quarantine.to_pylist(),
@@ -227,68 +210,6 @@ def _judged(row: Row) -> dict[str, Any]:
 def _foremost_first(models: pa.Table) -> list[dict[str, Any]]:
     rows = models.to_pylist()
     return sorted(rows, key=lambda row: (not row["leads"], row["model"], row["variant"]))
-
-
-def _causes(shares: pa.Table, part: str, treatments: Sequence[str]) -> list[dict[str, Any]]:
-    """By cause, the most users first: how many, and by treatment how many came and left, and mean shares."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in shares.filter(pc.field("part") == part).to_pylist():
-        cause = row["segment_value"]
-        of_cause = found.setdefault(cause, {"cause": cause, "users": row["users"], "came": [], "by": {}})
-        of_cause["came"].append(row["came"])
-        if row["variant"] in treatments:
-            of_cause["by"][row["variant"]] = row
-    rows = [{**row, "moved": _total(row["came"])} for row in found.values()]
-    return sorted(rows, key=lambda row: (-(row["moved"] or 0), -row["users"], row["cause"]))
-
-
-def _contexts(shares: pa.Table, tonight: _Tonight) -> _Contexts:
-    everyone = tonight.row["share"]
-    mine = shares.filter((pc.field("part") == "segment") & (pc.field("variant") == tonight.name)).to_pylist()
-    rows = [
-        {
-            **row,
-            "label": f"{row['segment']} {row['segment_value'] or 'missing'}",
-            "difference": row["share"] - everyone,
-            "at_risk": _part_of(row["below"], row["scored"]),
-        }
-        for row in mine
-    ]
-    rows.sort(key=lambda row: (-abs(row["difference"]), row["label"]))
-    shown = rows[:SHOWN_CONTEXTS]
-    said = ", ".join(f"{row['label']} {percent(row['share'])}" for row in shown)
-    return _Contexts(
-        name=tonight.name,
-        everyone=everyone,
-        rows=shown,
-        left_out=len(rows) - len(shown),
-        chart=figure(plots.shares_by_context(shown, everyone), f"Mean share of {tonight.name}: {said}."),
-    )
-
-
-def _user(row: Row, report: RolloutReport) -> dict[str, Any]:
-    """A user whose row explains itself. Names of variants are those of lists, in order."""
-    places = {name: at for at, name in enumerate(sorted((report.control, *report.treatments)))}
-    of_treatments = [
-        {
-            "name": name,
-            "share": row["shares"][places[name]],
-            "before": row["shares_before"][places[name]],
-            "score": row["scores"][places[name]],
-        }
-        for name in report.treatments
-    ]
-    return {**row, "user": row["user_id"][:8], "treatments": of_treatments}
-
-
-def _total(counts: Iterable[int | None]) -> int | None:
-    """None where one of them is not told."""
-    known = list(counts)
-    return None if None in known else sum(each for each in known if each is not None)
-
-
-def _part_of(count: int | None, total: int | None) -> float | None:
-    return None if count is None or not total else count / total
 
 
 def _of(rows: pa.Table, day: date) -> pa.Table:

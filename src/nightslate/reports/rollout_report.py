@@ -22,8 +22,9 @@ class RolloutReport:
     control, treatments: its variants. foremost, guardrails: the metric that is decided by, and those that may
     not get worse. rollouts, shares: rows of the tables `rollouts` and `rollout_shares`, of all days of the
     experiment up to `slates_date`. readouts: rows of the table of that name, of all its nights, of all users
-    who were shown anything so far. models, signals, stops: rows of the tables `effect_models` (tonight's),
-    `signals` and `stops` (all so far). users: a few, as `RolloutSample` has them.
+    who were shown anything so far. models, contributions: tonight's rows of the tables `effect_models` and
+    `score_contributions`; signals, stops: all rows so far of the tables of these names. users: a few, as
+    `RolloutSample` has them.
     experiment: what the readout says tonight; None where the experiment has no metrics.
     quarantine: log, reason, clause, rows. rows, rows_before: how many rows each table got tonight, and the
     night before. provenance: versions and digests, by name. min_cell: the fewest users of which anything is
@@ -42,6 +43,7 @@ class RolloutReport:
     shares: pa.Table
     readouts: pa.Table
     models: pa.Table
+    contributions: pa.Table
     signals: pa.Table
     stops: pa.Table
     users: Sequence[Row]

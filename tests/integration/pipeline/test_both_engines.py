@@ -18,6 +18,7 @@ from tests.integration.nights import PAGES, run_night
 
 from . import (
     letters,
+    shipped_rollout,
     test_contacts,
     test_detectors,
     test_feature_states,
@@ -155,6 +156,15 @@ def tables(home: Path, program: str) -> dict[str, list[str]]:
             marks=LONG,
             id="sends",
         ),
+        pytest.param(
+            shipped_rollout.PROGRAM,
+            shipped_rollout.SPEC,
+            shipped_rollout.land,
+            shipped_rollout.DAYS,
+            False,
+            marks=LONG,
+            id="shares that follow the context",
+        ),
     ],
 )
 def test_both_engines_leave_equal_tables(
@@ -179,6 +189,7 @@ def test_both_engines_leave_equal_tables(
         for day in days:
             run_night(Night(programs.find(named), day, home, engine), but=PAGES)
     on_local, on_spark = (tables(tmp_path / name, named) for name in engines)
-    assert {name: len(rows) for name, rows in on_local.items() if rows}.keys() >= {"models", "slates"}
+    decided = {"scores", "assignments"} if programs.find(named).allocates else {"models", "slates"}
+    assert {name for name, rows in on_local.items() if rows} >= decided
     assert bool(on_local["quarantine"]) == tolerant
     assert on_local == on_spark

@@ -131,12 +131,44 @@ def test_the_file_of_a_model_is_found_by_its_digest_and_says_what_moves_a_user(
     linear = effects_with(tonight.mlflow, rollout.PROGRAM, by_name["linear"])
     assert linear.digest == by_name["linear"]
     assert linear.model.effects(linear.encoder(user)).mean[0, 0, 0] == pytest.approx(scores["benefit"].item())
-    found = linear.contributions(user)
+    found = linear.contributions(linear.encoder(user)[0])
     assert (found[0].variant, found[0].metric, found[0].feature) == ("treatment", "bought", "region")
     assert abs(found[0].value) > 0.2
-    assert effects_with(tonight.mlflow, rollout.PROGRAM, by_name["estimator"]).contributions(user) == []
+    estimator = effects_with(tonight.mlflow, rollout.PROGRAM, by_name["estimator"])
+    assert estimator.contributions(estimator.encoder(user)[0]) == []
     with pytest.raises(ModelError, match=r"no model of effects of checkout with digest 00: run the step"):
         effects_with(tonight.mlflow, rollout.PROGRAM, "00")
+
+
+def test_the_night_s_page_says_what_moves_users_to_either_side(played: tuple[Path, list[str]]) -> None:
+    """What each of them is told by --explain, as a mean."""
+    home, tonight = played[0], night(played[0], SCORED)
+    run_step("rollout_report", tonight)
+    found = rollout.rows(home, "score_contributions")
+    digest = told(home, SCORED).filter(model="linear")["digest"].item()
+    linear = effects_with(tonight.mlflow, rollout.PROGRAM, digest)
+    people = rollout.people(USERS)
+    user_of = {pseudonym(user): place for place, user in enumerate(USERS)}
+    assigned = rollout.rows(home, "assignments").filter(slate_date=tonight.slate_date)
+    added: dict[tuple[str, str], list[float]] = {}
+    for user, shares in assigned.select("user_id", "shares").iter_rows():
+        row = people.slice(user_of[user], 1)
+        if row["beta"][0].as_py() == "no" and shares[1] != 0.5:
+            towards = "control" if shares[1] < 0.5 else "treatment"
+            for each in linear.contributions(linear.encoder(row)[0]):
+                if each.metric == "bought":
+                    added.setdefault((towards, each.feature), []).append(each.value)
+    assert {(row["towards"], row["feature"]) for row in found.to_dicts()} == {*added}
+    for row in found.to_dicts():
+        mine = added[row["towards"], row["feature"]]
+        assert row["users"] == len(mine) > 100
+        assert row["benefit"] == pytest.approx(np.mean(mine), abs=1e-12)
+        assert row["score"] == pytest.approx(row["benefit"] - 0.5 * row["harm"], abs=1e-12)
+    of_region = dict(found.filter(feature="region").select("towards", "score").iter_rows())
+    assert of_region["control"] < -0.2 < 0.2 < of_region["treatment"]
+    page = tonight.warehouse.report(rollout.PROGRAM, tonight.ds).read_text("utf-8")
+    assert "less treatment than everyone" in page
+    assert "more treatment than everyone" in page
 
 
 def test_the_night_s_run_has_figures_and_what_is_said_by_tenths(

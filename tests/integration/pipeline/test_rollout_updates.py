@@ -1,5 +1,7 @@
 """Between nights: what somebody stops and what lands of signals moves users of the day at once."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from nightslate.errors import SpecError
 from nightslate.pipeline import reallocating, updating
 from nightslate.pipeline.running import run_step
 from nightslate.pipeline.stopping import stop
+from nightslate.programs.updates import Updates
 
 from . import rollout
 
@@ -113,6 +116,62 @@ def test_an_update_killed_between_its_commits_is_not_done_twice(
     shares = np.array(rollout.assigned(tmp_path, 0)["shares"].to_list())
     assert set(shares[plain & north, 1]) == {0.25}
     assert control(tmp_path).filter(region="north")["factor"].to_list() == [0.5]
+
+
+def test_a_stop_killed_before_it_moved_anybody_is_said_again_and_recorded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(tmp_path)
+    decided = "treatment", "anna", "payments fail", NOON
+
+    def killed(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reallocating, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        stop(rollout.night(tmp_path), *decided)
+    monkeypatch.undo()
+    assert "published" in stop(rollout.night(tmp_path), *decided)
+    assert "nothing has been stopped since" in stop(rollout.night(tmp_path), *decided)
+    assert rollout.rows(tmp_path, "stops").height == 1
+    assert (rollout.assigned(tmp_path, 0)["variant"] == "control").all()
+
+
+def test_an_update_tells_what_it_does_not_heed(tmp_path: Path) -> None:
+    """Rows that break the contract, whole files that do, and files that somebody may be writing still."""
+    played(tmp_path)
+    rollout.land(tmp_path, 1, signals=[{**OUTAGE, "severity": 1}])
+    today = rollout.night(tmp_path, 1)
+    folder = tmp_path / "landing" / rollout.PROGRAM / "signals" / f"ds={today.ds}"
+    row = {"name": "outage", "starts_at": "2024-03-02T00:00:00Z", "expires_at": "2024-03-03T00:00:00Z"}
+    bad = [{**row, "severity": -1}, {**row, "severity": 2, "starts_at": "noon"}, {**row, "severity": -2}]
+    (folder / "bad.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in bad))
+    (folder / "empty.csv").write_text("")
+    said = reallocating.run(today, NOON + timedelta(hours=1))
+    assert "240 assignments of 2024-03-02 published" in said
+    assert (
+        "; WARNING: 3 rows and 1 files of signals break the contract: severity >= 0 (2 of bad.jsonl); "
+        in said
+    )
+    assert "starts_at is timestamp (1 of bad.jsonl)" in said
+    assert "an empty file: a CSV file starts with a header (all of empty.csv)" in said
+    (folder / "_SUCCESS").unlink()
+    (folder / "half.jsonl").write_text(json.dumps({**row, "severity": 3}))
+    said = reallocating.run(today, NOON + timedelta(hours=2))
+    assert said.startswith("nothing has been stopped since")
+    assert said.endswith("; 1 files wait until they are whole")
+
+
+def test_a_day_that_is_history_is_not_updated(tmp_path: Path) -> None:
+    for number in (0, 1):
+        played(tmp_path, number)
+    rollout.land(tmp_path, 1, signals=[{**OUTAGE, "severity": 3}])
+    before = rollout.assigned(tmp_path, 0)
+    yesterday = rollout.night(tmp_path, 1)
+    updated = yesterday.program.model_copy(update={"updates": Updates(every="15m")})
+    with pytest.raises(SpecError, match="2024-03-02 is history: the night of 2024-03-02 has run"):
+        updating.run(replace(yesterday, program=updated))
+    assert rollout.assigned(tmp_path, 0).equals(before)
 
 
 def test_what_can_t_be_stopped_is_named(tmp_path: Path) -> None:

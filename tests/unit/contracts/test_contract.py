@@ -31,7 +31,7 @@ def test_issues_are_told_apart_where_every_row_is_of_one() -> None:
         *("uplift", "allocations", "assignments", "issue_choices", "multipliers", "updates", "sends"),
         *("readouts", "sample_ratios", "readout_decisions", "fatigue"),
         *("controls", "exposures", "insights"),
-        *("effect_models", "scores", "rollouts", "rollout_shares", "stops"),
+        *("effect_models", "scores", "rollouts", "rollout_shares", "score_contributions", "stops"),
     }
     assert not load("impressions").column("issue").required
     assert load("impressions").column("issue") in load("impressions").landing_columns

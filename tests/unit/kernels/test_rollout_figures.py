@@ -1,15 +1,21 @@
 """Who has which share and why: each cause by itself, and all users however they are split."""
 
+from collections import Counter
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from nightslate.core.allocation import Limits, SignalEffect
+from nightslate.core.allocation import Layer, Limits, Part, SignalEffect
 from nightslate.core.hashing import mix, seed, uniform
+from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.contextual_assignments import ContextualAssignment
-from nightslate.kernels.rollout_figures import SAMPLE, SUMS, RolloutFigures, coded
+from nightslate.kernels.encoding import Encoder
+from nightslate.kernels.moved_by_scores import MovedByScores
+from nightslate.kernels.rollout_figures import MOVED, SAMPLE, SUMS, RolloutFigures, coded
 from nightslate.programs.conditions import parse
 
 DAY = date(2026, 3, 2)
@@ -129,6 +135,20 @@ def test_who_is_not_there_today_is_absent():
     assert by_region == {("region", "north"): 1, ("visits", "2 to 5"): 1}
 
 
+def test_users_of_another_experiment_of_the_layer_are_nobody_of_this_one():
+    """They are among the users of the day, all of them in the west, and not among those assigned."""
+    layer = Layer("checkout", (Part("new", 0.0, 0.3), Part("other", 0.3, 1.0)))
+    by, (users, scored, _) = replace(assignment(), layer=layer), many(60)
+    inside = pa.array(layer.members(user_keys(users), "new"))
+    users = users.set_column(1, "region", pc.if_else(inside, users["region"], "west"))
+    found, rows = told(by, users, scored, had())
+    by_region = {
+        place[2]: int(sums.users) for place, sums in found[SUMS].states.items() if place[1] == "region"
+    }
+    assert 0 < rows.num_rows < 60
+    assert by_region == Counter(users.filter(inside)["region"].to_pylist())
+
+
 def many(n):
     keys = np.array([seed("some", str(number)) for number in range(n)], dtype=np.uint64)
     draws = [uniform(mix(keys, salt)) for salt in range(4)]
@@ -142,6 +162,28 @@ def many(n):
     scored = scores(**{str(i): draws[3][i] - 0.5 for i in range(0, n, 2)})
     before = had(**{str(i): ("treatment" if draws[3][i] < 0.5 else "control", 0.5) for i in range(n // 3, n)})
     return users, scored, before
+
+
+def test_contexts_of_those_whom_scores_move_are_summed_up_by_where_they_are_moved_to():
+    """Nobody counts who is where the baseline is, or elsewhere for a rule."""
+    encoder = Encoder(("region", "visits"), (("north", "south"), None))
+    figures = RolloutFigures(assignment(), np.array([0.5, 0.5]), {"region": ()}, MovedByScores([1], encoder))
+    users, scored, before = many(80)
+    rows = assignment().rows(users, scored, before)
+    found = figures.initial()[MOVED]
+    for key, state in figures.update(users, scored, before, rows):
+        found = found.merge(type(state).from_arrays(state.arrays())) if key == MOVED else found
+    share_of = dict(zip(rows["user_id"].to_pylist(), rows["shares"].to_pylist(), strict=True))
+    expected = np.zeros((2, encoder.width))
+    for row in users.to_pylist():
+        off = share_of[row["user_id"]][1] - 0.5
+        if off and row["user_id"] in scored["user_id"].to_pylist() and row["beta"] == "no":
+            said = [1.0, row["region"] == "north", row["region"] == "south", row["visits"] or 0.0]
+            expected[int(off > 0)] += said
+    assert min(found.users[0]) > 5
+    assert found.users[0].tolist() == expected[:, 0].tolist()
+    np.testing.assert_allclose(found.contexts[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(found.mean[0], expected / expected[:, :1], rtol=1e-12)
 
 
 def test_users_in_parts_merge_to_all_of_them():

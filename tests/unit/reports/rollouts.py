@@ -128,6 +128,25 @@ def shares(name: str = "treatment") -> list[dict[str, Any]]:
     ]
 
 
+def contributions(name: str = "treatment") -> list[dict[str, Any]]:
+    """Seven features of those who have less of the treatment than everyone; nobody has more."""
+    return [
+        {
+            "issue": "all",
+            "experiment": "new",
+            "variant": name,
+            "towards": "control",
+            "feature": f"feature_{number}",
+            "users": 123,
+            "benefit": 0.001 * number,
+            "harm": 0.0123 * number,
+            "score": -0.011 * number,
+            "slate_date": LAST,
+        }
+        for number in range(1, 8)
+    ]
+
+
 def readouts(name: str = "treatment") -> list[dict[str, Any]]:
     return [
         {
@@ -228,6 +247,7 @@ def ordinary(name: str = "treatment", said: str = "payments fail") -> RolloutRep
                 {**model, "model": "forest", "slope": 0.2, "slope_stderr": 0.2, "leads": False},
             ],
         ),
+        contributions=table("score_contributions", contributions(name)),
         signals=table(
             "signals",
             [

@@ -39,6 +39,19 @@ def test_the_first_screen_says_what_was_done_and_why(html):
         assert words in said, words
 
 
+def test_what_adds_the_most_to_scores_stands_with_who_is_moved_by_them(html):
+    said = text(html)
+    assert (
+        f"less treatment than everyone 123 feature 7 {MINUS}0.0770 +0.00700 +0.0861"
+        f" feature 6 {MINUS}0.0660 +0.00600 +0.0738" in said
+    )
+    assert f"feature 3 {MINUS}0.0330" in said
+    assert "feature 2" not in said  # the five largest
+    assert "more treatment than everyone" not in said
+    nothing = rollouts.ordinary().contributions.slice(0, 0)
+    assert "beside somebody average" not in text(page(replace(rollouts.ordinary(), contributions=nothing)))
+
+
 def test_what_happened_stands_with_its_day_and_its_reason(html):
     found = [(each.day.day, each.kind, each.what, each.why) for each in _events(rollouts.ordinary())]
     assert found == [

@@ -36,9 +36,10 @@ _OF_EFFECTS = (
 
 
 def run(night: IssueNight, **tables: Table) -> str:
-    """Writes reports/<program>/<ds>.html, or that of the issue where the program has several, and which
-    shares users have, for the pages of the nights after it."""
-    tracked, shares = night.run(), tables["rollout_shares"]
+    """Writes reports/<program>/<ds>.html, or that of the issue where the program has several; which shares
+    users have, for the pages of the nights after it; and what adds to the scores of those whom scores
+    move."""
+    tracked = night.run()
     recorded = tables["rollouts"].rows(night.slate_date, night.slate_date)
     if not recorded.num_rows:
         raise ContractError(
@@ -47,12 +48,14 @@ def run(night: IssueNight, **tables: Table) -> str:
     known_of = UserTables(
         **{name: tables[name] for name in ("users", "features", "features_of_arms", "risks")}
     )
-    rows, users = shares_of_users(
+    found = shares_of_users(
         night, control_recorded(night, recorded), known_of, tables["scores"], tables["assignments"]
     )
-    shares.replace(night.slate_date, shares.typed(rows), night.commit_metadata)
-    path = write_page(night, tracked, page(_gather(night, tables, tracked, users)))
-    tracked.log_metrics(_figures(rows))
+    written = {"rollout_shares": found.shares, "score_contributions": found.contributions}
+    for name, rows in written.items():
+        tables[name].replace(night.slate_date, tables[name].typed(rows), night.commit_metadata)
+    path = write_page(night, tracked, page(_gather(night, tables, tracked, found.users)))
+    tracked.log_metrics(_figures(found.shares))
     tracked.finish()
     return path
 
@@ -82,6 +85,7 @@ def _gather(night: IssueNight, tables: Tables, tracked: NightRun, users: Rows) -
         shares=so_far("rollout_shares"),
         readouts=_of_all_users(so_far("readouts", _OF_EFFECTS), control),
         models=tables["effect_models"].rows(night.ds, night.ds),
+        contributions=tables["score_contributions"].rows(night.slate_date, night.slate_date),
         signals=tables["signals"].rows(night.program.start_date - timedelta(days=1), night.ds),
         stops=so_far("stops"),
         users=users,
