@@ -133,7 +133,9 @@ def land(night: Night, users: int) -> None:
         some = people.take(pa.array(np.searchsorted(there, seen)))
         at = crowd.at(day).cast(pa.timestamp("us", "UTC"))
         _write(night, "users", people, number)
-        _write(night, "impressions", _impressions(night, some, variant[seen], at.take(pa.array(seen))), number)
+        _write(
+            night, "impressions", _impressions(night, some, variant[seen], at.take(pa.array(seen))), number
+        )
         outcomes = []
         for kind in ("purchase", "trouble"):
             did = np.flatnonzero(crowd.does(kind, day, variant)[seen])
