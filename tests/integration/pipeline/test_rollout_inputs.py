@@ -71,3 +71,13 @@ def test_figures_are_those_of_all_assignments(home: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Input, "where", lambda self, _: self)
     monkeypatch.setattr(effect_inputs, "_the_day_before", lambda known, _: known.of_users_in("assignments"))
     assert figures(home, monkeypatch) == found
+
+
+def test_rows_that_say_nothing_new_are_the_last_of_their_file(home: Path) -> None:
+    snapshot = night(home, NIGHTS - 1).table("assignments").snapshot()
+    for file in snapshot.files(snapshot.days()[-1]):
+        rows = snapshot.rows_of(file)
+        settled = [row["since"] < file.day and row["probability"] == 1 for row in rows.to_pylist()]
+        users = [(last, user) for last, user in zip(settled, rows["user_id"].to_pylist(), strict=True)]
+        assert users == sorted(users)
+        assert 20 < sum(settled) < len(settled) - 5
