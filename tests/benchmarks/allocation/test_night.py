@@ -77,18 +77,17 @@ class Crowded:
     def played(self, number: int) -> list[Step]:
         """The steps of a night, which a process of its own runs."""
         dags = {"NIGHTSLATE_DAGS": str(self.home / "dags"), "NIGHTSLATE_PSEUDONYM_KEY": self.key}
-        arguments = ["-m", "tests.benchmarks.night", "local", PROGRAM, str(self.night(number).ds)]
-        lines, watch = watched(arguments, self.home / "stderr", {**environment(self.home), **dags})
-        spans = [Span(**json.loads(line)) for line in lines if line.startswith("{")]
-        return [*_steps([span for span in spans if span.name not in OF_ALL_NIGHTS], watch)]
+        left_out = [f"-{step}" for step in OF_ALL_NIGHTS]
+        night = ["-m", "tests.benchmarks.night", "local", PROGRAM, *left_out, str(self.night(number).ds)]
+        lines, watch = watched(night, self.home / "stderr", {**environment(self.home), **dags})
+        return [*_steps([Span(**json.loads(line)) for line in lines if line.startswith("{")], watch)]
 
-    def files(self, names: Sequence[str], number: int) -> list[Path]:
+    def files(self, names: Sequence[str]) -> list[Path]:
         """Those of the newest day of some tables."""
-        night, found = self.night(number), []
+        night, found = self.night(0), []
         for name in names:
-            snapshot = night.table(name).snapshot()
-            day = snapshot.days()[-1]
-            found += [file.path for file in snapshot.files(day, day)]
+            files = night.table(name).snapshot().files()
+            found += [file.path for file in files if file.day == files[-1].day]
         return found
 
 
@@ -118,21 +117,21 @@ def test_nights_of_a_crowd(tmp_path: Path) -> None:
                 f" {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}",
                 highlight=False,
             )
-            console.print(_told(nights[-1], crowd, number), highlight=False)
+            console.print(_told(nights[-1], crowd), highlight=False)
         scored = next(step.done for step in nights[last] if step.name == "effects")
         assert "scores of" in scored
     if not MILLIONS:
         console.print("a million users, or ten: NIGHTSLATE_BENCH_LARGE=1 make bench, or =10")
 
 
-def _told(steps: Sequence[Step], crowd: Crowded, number: int) -> Table:
+def _told(steps: Sequence[Step], crowd: Crowded) -> Table:
     arithmetic, table = floor.seconds(crowd.users), Table(box=None, header_style="dim", pad_edge=False)
     for column in ("", "time", "computed", "bare numpy", "bare pyarrow", "x both", "memory at most"):
         table.add_column(column, justify="right" if column else "left")
     for step in steps:
         bare = ["", "", ""]
         if step.name in OF_TONIGHT:
-            read, written = (crowd.files(names, number) for names in OF_TONIGHT[step.name])
+            read, written = (crowd.files(names) for names in OF_TONIGHT[step.name])
             numbers = arithmetic.get(step.name, 0.0)
             files = floor.of_files(read, written, crowd.home / "again.parquet")
             bare = [f"{numbers:.1f} s", f"{files:.1f} s", f"{step.computed / (numbers + files):.1f}"]

@@ -15,8 +15,10 @@ from tests.integration.nights import pseudonym
 
 from . import rollout
 
-NIGHTS = 4
 USERS = tuple(f"user-{number:03d}" for number in range(420))
+THERE = (360, 360, 400, 400, 420)
+"""So many of them, by night."""
+LAST = len(THERE) - 1
 READ_BY = {
     "effects": ("effect_models", "scores"),
     "readout": ("readouts", "sample_ratios", "readout_decisions"),
@@ -29,11 +31,11 @@ def night(home: Path, number: int) -> IssueNight:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Users who come day by day, of whom scores move some on two nights."""
+    """Users who come on some days, and of whom scores move some on two nights."""
     home, variants = tmp_path_factory.mktemp("rollout"), dict[str, str]()
     raw = {pseudonym(user): user for user in USERS}
-    for number in range(NIGHTS):
-        there = USERS[: 360 + 20 * number]
+    for number, many in enumerate(THERE):
+        there = USERS[:many]
         rollout.land(home, number, there, variants)
         tonight = night(home, number)
         run_step("ingest", tonight)
@@ -48,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def figures(home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What the last night writes, and the weights that its readout looks at."""
-    tonight, found = night(home, NIGHTS - 1), dict[str, list[Any]]()
+    tonight, found = night(home, LAST), dict[str, list[Any]]()
 
     def kept(stays: MomentsByName) -> list[str]:
         found["stays"] = [
@@ -74,7 +76,7 @@ def test_figures_are_those_of_all_assignments(home: Path, monkeypatch: pytest.Mo
 
 
 def test_rows_that_say_nothing_new_are_the_last_of_their_file(home: Path) -> None:
-    snapshot = night(home, NIGHTS - 1).table("assignments").snapshot()
+    snapshot = night(home, LAST).table("assignments").snapshot()
     for file in snapshot.files(snapshot.days()[-1]):
         rows = snapshot.rows_of(file)
         settled = [row["since"] < file.day and row["probability"] == 1 for row in rows.to_pylist()]
