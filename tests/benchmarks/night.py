@@ -1,8 +1,8 @@
 """The process that the benchmark watches: nights of one program in a row, a JSON line for each thing done.
 
-`python -m tests.benchmarks.night ENGINE PROGRAM DS...`. Imports, the engine's start and the work of the steps
-are timed apart: what a step imports is imported just before it runs. Nothing of nightslate is imported before
-the clock runs.
+`python -m tests.benchmarks.night ENGINE PROGRAM [-STEP...] DS...`, without these steps. Imports, the engine's
+start and the work of the steps are timed apart: what a step imports is imported just before it runs. Nothing
+of nightslate is imported before the clock runs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def timed(night: str, kind: str, name: str) -> Iterator[dict[str, str]]:
     print(json.dumps(line), flush=True)
 
 
-def main(engine: str, program: str, *days: str) -> None:
+def main(engine: str, program: str, *days_and_left_out: str) -> None:
     """Run the nights, the first of them in a process that has done nothing yet."""
+    days = [each for each in days_and_left_out if not each.startswith("-")]
     started = psutil.Process().create_time()
     line = {"night": days[0], "kind": "start-up", "name": "Python", "began": started, "ended": time.time()}
     print(json.dumps(line), flush=True)
@@ -44,6 +45,8 @@ def main(engine: str, program: str, *days: str) -> None:
         night = program_night(program, day).on(runs)
         for task in plan(night.program):
             step = task.step
+            if f"-{step.name}" in days_and_left_out:
+                continue
             with timed(day, "imports", step.name):
                 step.run()
                 if step.name in USES_MLFLOW:

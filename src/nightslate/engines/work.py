@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Protocol
 
 import pyarrow as pa
@@ -18,7 +19,9 @@ import pyarrow.compute as pc
 
 from nightslate.contracts.contract import ISSUE
 from nightslate.tables import DataFile
-from nightslate.tables.files import USER, UserRange, rows_of_file
+from nightslate.tables.files import USER, Filter, UserRange, rows_of_file
+
+_ONE_DAY = timedelta(days=1)
 
 ROWS_OF_A_UNIT = 2_000_000
 """A task reads about so many rows at most, over all days and tables: a gigabyte or less."""
@@ -49,22 +52,33 @@ class Shares(Protocol):
 @dataclass(frozen=True)
 class Input:
     """What is read of one table: which files, which columns, and their schema if there is no file.
-    `users_of`: the table whose users alone are kept; rows of others are dropped as they are read.
-    `partition`: the column that is the day of a file. `issue`: the one whose rows are kept, of a table whose
-    files have those of several. `users`: those whose rows are kept, of a table that `has_users`; of credits,
-    which know impressions alone, all are read."""
+    `users_of`: the table whose users alone are kept; `day_after`: its column of days, where they are kept of
+    the day before alone. `partition`: the column that is the day of a file. `issue`: the one whose rows are
+    kept, of a table whose files have those of several. `users`: those whose rows are kept, of a table that
+    `has_users`; of credits, which know impressions alone, all are read. `which`: rows that are kept."""
 
     files: Sequence[DataFile]
     schema: pa.Schema
     users_of: str | None = None
+    day_after: str | None = None
     partition: str = "ds"
     issue: str | None = None
     users: UserRange | None = None
     has_users: bool = False
+    which: Filter | None = None
 
-    def of_users_in(self, table: str) -> Input:
-        """The rows of users that another input has too."""
-        return replace(self, users_of=table)
+    def of_users_in(self, table: str, day_after: str | None = None) -> Input:
+        """The rows of users that another input has too: on any day, or on the day after by a column of it."""
+        return replace(self, users_of=table, day_after=day_after)
+
+    def where(self, which: Filter) -> Input:
+        """Some of the rows, by columns that are read. What has none of them by the footers of files is not
+        looked at."""
+        files = list[DataFile]()
+        for file in self.files:
+            groups = which.groups(file.path, self.schema, file.partition(self.partition))
+            files += [replace(file, rows=sum(group.num_rows for group in groups))] if groups else []
+        return replace(self, files=files, which=which)
 
     def of_issue(self, issue: str | None) -> Input:
         """The rows of one issue; all where it is None."""
@@ -91,22 +105,31 @@ class Input:
         with_users = self.has_users or USER in self.schema.names
         return replace(self, files=files, users=users if with_users else None)
 
-    def read(self, users: pa.Array | None) -> pa.Table:
-        """The rows of the files, in order, of some users or of all."""
+    def read(self, others: pa.Table | None) -> pa.Table:
+        """The rows of the files, in order, of users who have any in another table or of all."""
         parts = [self.schema.empty_table()]
         for file in self.files:
             part = self._rows_of(file)
-            parts.append(part if users is None else part.filter(pc.is_in(part["user_id"], users)))
-        return pa.concat_tables(parts).unify_dictionaries()
+            if others is not None and self.day_after:
+                part = _of_users(part, others.filter(pc.field(self.day_after) == file.day + _ONE_DAY))
+            parts.append(part)
+        rows = pa.concat_tables(parts)
+        if others is not None and not self.day_after:
+            rows = _of_users(rows, others)
+        return rows.unify_dictionaries()
 
     def _rows_of(self, file: DataFile) -> pa.Table:
         schema, by = self.schema, {ISSUE: self.issue, USER: self.users}
         looked_at = [name for name, wanted in by.items() if wanted is not None and name not in schema.names]
         schema = pa.schema([*schema, *(pa.field(name, pa.string()) for name in looked_at)])
-        rows = rows_of_file(file.path, schema, file.partition(self.partition), self.users)
+        rows = rows_of_file(file.path, schema, file.partition(self.partition), self.users, self.which)
         if self.issue is not None:
             rows = rows.filter(pc.equal(rows[ISSUE], self.issue))
         return rows.select(self.schema.names)
+
+
+def _of_users(rows: pa.Table, others: pa.Table) -> pa.Table:
+    return rows.filter(pc.is_in(rows[USER], pc.unique(others[USER])))
 
 
 def _coded(kind: pa.DataType) -> pa.DataType:
@@ -127,8 +150,7 @@ class Unit:
         """Its rows by table, what others are held against first."""
         tables: dict[str, pa.Table] = {}
         for name, given in sorted(self.inputs.items(), key=lambda item: item[1].users_of is not None):
-            users = pc.unique(tables[given.users_of]["user_id"]) if given.users_of else None
-            tables[name] = given.read(users)
+            tables[name] = given.read(tables[given.users_of] if given.users_of else None)
         return tables
 
 

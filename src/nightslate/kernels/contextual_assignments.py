@@ -30,6 +30,7 @@ from nightslate.kernels.assignments import ASSIGNMENTS
 from nightslate.kernels.buckets import user_keys
 from nightslate.kernels.conditions import holding
 from nightslate.kernels.lists import in_lists, matrix, place_in
+from nightslate.kernels.ordering import order_by
 from nightslate.programs.conditions import Condition
 
 USER = "user_id"
@@ -63,8 +64,9 @@ class ContextualAssignment:
     update: int = 0
 
     def rows(self, users: pa.Table, scores: pa.Table, before: pa.Table) -> pa.Table:
-        """`ASSIGNMENTS` of the users of the day and of those who were assigned before. scores:
-        `SCORE_COLUMNS`; before: `BEFORE_COLUMNS`, each user's last."""
+        """`ASSIGNMENTS` of the users of the day and of those who were assigned before, by user; first those
+        of the filter `DRAWN`, which readouts look at alone. scores: `SCORE_COLUMNS`; before:
+        `BEFORE_COLUMNS`, each user's last."""
         users, before = self.members(users), self.members(before)
         mine = before.filter(pc.equal(before["experiment"], self.salt)).combine_chunks()
         ids = pc.unique(pa.chunked_array([*users[USER].chunks, *mine[USER].chunks], pa.string()))
@@ -100,7 +102,8 @@ class ContextualAssignment:
             "reason": reason,
         }
         found = pa.table([columns[name] for name in ASSIGNMENTS.names], schema=ASSIGNMENTS)
-        return found.sort_by(USER)
+        settled = pc.and_(pc.less(since, self.slate_date), pc.equal(found["probability"], 1.0))
+        return found.take(order_by(pa.table({"settled": settled, USER: ids}), ("settled", USER)))
 
     def members(self, rows: pa.Table) -> pa.Table:
         """Rows of users who may be in the experiment."""

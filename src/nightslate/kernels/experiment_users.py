@@ -20,21 +20,30 @@ from nightslate.kernels.ordering import order_by
 from nightslate.programs.days import microseconds
 from nightslate.programs.readouts import FORMER
 from nightslate.records.instants import INSTANT
+from nightslate.tables.files import Filter
 
 Scope = Literal["assigned", "exposed"]
 
 ASSIGNMENT_COLUMNS = ("user_id", "experiment", "variant", "slate_date")
 OWN = "probabilities"
 """The column of assignments that has a user's own probabilities, where an allocation follows the context."""
+PATH = "path_probability"
+"""That of the product of these, of the variants that the user was in; null where there is no such way."""
 _MORNING = {"morning_variant": "variant", "morning_probabilities": OWN}
 """What the night drew, of users whom an update within the day moved; and what it stands beside."""
+
+_PROBABILITY, _SINCE, _DAY_OF_SLATES = "probability", "since", "slate_date"
+_ANEW = (pc.field(_SINCE) == pc.field(_DAY_OF_SLATES)) | pc.field(PATH).is_null()
+CAME = Filter(_ANEW, (_SINCE, _DAY_OF_SLATES, PATH))
+"""Assignments among which each user's first is: who stays in a variant of an allocation that follows the
+context was put into it on an earlier day, which the row says."""
+DRAWN = Filter(_ANEW | (pc.field(_PROBABILITY) < 1), (*CAME.columns, _PROBABILITY))
+"""With these all of users who could have been put into another variant on the day."""
 
 SHOWN_COLUMNS = ("impression_id", "user_id", "occurred_at", "variant", "arm_id")
 
 DAY = microseconds(timedelta(days=1))
 _FIRST_SHOWN = (AT, "impression_id")
-PATH = "path_probability"
-"""That of the product of these, of the variants that the user was in."""
 
 _ROUNDING = 1e-6
 """Of a sum of probabilities."""
@@ -67,7 +76,8 @@ class Allocated:
     @property
     def assignment_columns(self) -> tuple[str, ...]:
         """What is read of assignments."""
-        return (*ASSIGNMENT_COLUMNS, *((OWN, PATH, *_MORNING) if self.by_user else ()))
+        of_users = (OWN, PATH, *_MORNING, _PROBABILITY, _SINCE)
+        return (*ASSIGNMENT_COLUMNS, *(of_users if self.by_user else ()))
 
     def of_days(self, days: Ints) -> Floats:
         """(n, k) the shares on these days (n,), counted from 1970."""

@@ -46,7 +46,7 @@ class Paths:
 
     @classmethod
     def of(cls, allocated: Allocated, assignments: pa.Table, users: ExperimentUsers) -> Self:
-        """From all assignments of these users."""
+        """From all assignments of these users; those of the filter `DRAWN` say as much of `weights`."""
         mine = assignments.filter(pc.equal(assignments["experiment"], allocated.salt))
         user = place_in(mine[USER], users.ids)
         day = np.asarray(mine["slate_date"].cast(pa.int32()).combine_chunks(), dtype=np.int64)
@@ -89,10 +89,10 @@ class Paths:
         self, users: ExperimentUsers, segments: Sequence[str], variants: Sequence[str]
     ) -> MomentsByName:
         """By the variant that users were in up to the day before, and column and value of a segment: of days
-        on which they could stay 1 / the probability of that if they did, else 0, whose mean is 1; and
-        1 / the probability, of which its variance is made. Users are told apart by segments from the day
+        on which they could stay or leave 1 / the probability of staying if they did, else 0, whose mean is 1;
+        and 1 / the probability, of which its variance is made. Users are told apart by segments from the day
         after their first exposure on, as it was not known before what they are."""
-        counts = self.followed & (np.nan_to_num(self.staying) > 0)
+        counts = self.followed & (self.staying > 0) & (self.staying < 1)
         user, inverse = self.user[counts], 1 / self.staying[counts]
         values = np.stack([np.where(self.on_path[counts], inverse, 0.0), inverse], axis=1)
         there, since = users.since("exposed")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from nightslate.engines import Input, Work
 from nightslate.kernels.credited import OF_CREDITS
-from nightslate.kernels.experiment_users import OWN, SHOWN_COLUMNS, Allocated
+from nightslate.kernels.experiment_users import DRAWN, OWN, SHOWN_COLUMNS, Allocated
 from nightslate.kernels.fatigue import KIND
 from nightslate.kernels.readouts import Readout
 from nightslate.kernels.user_features import JOINED_BY
@@ -22,6 +22,7 @@ from nightslate.programs.days import days_before
 from nightslate.programs.features import ARM, USER, of_users
 from nightslate.programs.readouts import FEATURES, FORMER, REWARDS
 from nightslate.tables import Table
+from nightslate.tables.files import Filter
 
 _SAMPLED = 1_000_000
 """Impressions whose users quantiles are taken of: of more, a sample of them."""
@@ -101,18 +102,19 @@ def _features(night: IssueNight) -> dict[str, float | str]:
     }
 
 
-def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout) -> Work:
+def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout, which: Filter = DRAWN) -> Work:
     """Where the rows are. Users are those that were assigned, and logs begin with the experiment, or so much
-    before it as covariates look back."""
+    before it as covariates look back. which: the assignments that are looked at, where users have
+    probabilities of their own and their whole paths are not asked for."""
     start, sources = first_slates(night), _columns(night, readout)
     together, assignments = night.program.issue_choice is not None, _assigned(night, tables.assignments)
     back = max((days_before(each.looks_back) for each in readout.covariates.values()), default=0)
     since = start - timedelta(days=back)
     of_former = timedelta(days=_FORMER_DAYS if readout.former else 0)
     assigned = assignments.snapshot().files(start - of_former, night.ds)
-    inputs: dict[str, Input] = {
-        "assignments": files_input(assignments, assigned, readout.allocated.assignment_columns)
-    }
+    of_users = files_input(assignments, assigned, readout.allocated.assignment_columns)
+    whole = not readout.allocated.by_user or readout.by_path
+    inputs: dict[str, Input] = {"assignments": of_users if whole else of_users.where(which)}
     of_contexts = [name for name in readout.segments if name not in (*readout.features, FORMER)]
     shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *of_contexts, *sources.get("impressions", ())]))
     inputs["impressions"] = (

@@ -4,16 +4,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
 from nightslate.tables import damage
 
 USER = "user_id"
 _DIGITS = 8
+
+_PARQUET = pyarrow.dataset.ParquetFileFormat()
+
+Partition = Mapping[str, date | str]
+"""The values that all rows of a file share, by column."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +52,46 @@ class UserRange:
         return self.first <= most and least < self.end
 
 
+@dataclass(frozen=True)
+class Filter:
+    """Rows for which an expression of these columns holds."""
+
+    expression: pc.Expression
+    columns: tuple[str, ...]
+
+    def groups(
+        self, path: Path, schema: pa.Schema, partition: Partition
+    ) -> list[pyarrow.dataset.RowGroupInfo]:
+        """The row groups of a file that may have any, by what its footer says; `schema` has the columns.
+        Raises DamageError where it is missing or damaged."""
+        with _damage_named(path):
+            shared = [
+                pc.field(name) == pa.scalar(partition[name]) for name in self.columns if name in partition
+            ]
+            fragment = _PARQUET.make_fragment(
+                str(path), LocalFileSystem(), reduce(and_, shared, pc.scalar(True))
+            )
+            looked_at = pa.schema([schema.field(name) for name in self.columns])
+            found: list[pyarrow.dataset.RowGroupInfo] = fragment.subset(
+                self.expression, schema=looked_at
+            ).row_groups
+            return found
+
+
 def rows_of_file(
-    path: Path, schema: pa.Schema, partition: Mapping[str, date | str], users: UserRange | None = None
+    path: Path,
+    schema: pa.Schema,
+    partition: Partition,
+    users: UserRange | None = None,
+    which: Filter | None = None,
 ) -> pa.Table:
-    """The rows with the columns of `schema`, which has `user_id` where some users alone are wanted.
-    `partition` has the values that all rows share. A column that is younger than the file is null in all of
-    its rows. Raises DamageError where it is missing or damaged."""
+    """The rows with the columns of `schema`, which has `user_id` where some users alone are wanted, and what
+    the filter looks at, if there is one. A column that is younger than the file is null in all of its rows.
+    Raises DamageError where it is missing or damaged."""
     with _damage_named(path):
-        rows = _read(path, schema, partition, users)
-        return rows if users is None else rows.filter(users.holds(rows[USER]))
+        rows = _read(path, schema, partition, users, which)
+        rows = rows if users is None else rows.filter(users.holds(rows[USER]))
+        return rows if which is None else rows.filter(which.expression)
 
 
 def may_have_any(path: Path, column: str) -> bool:
@@ -79,7 +119,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 
 def _read(
-    path: Path, schema: pa.Schema, partition: Mapping[str, date | str], users: UserRange | None
+    path: Path, schema: pa.Schema, partition: Partition, users: UserRange | None, which: Filter | None
 ) -> pa.Table:
     footer = pq.read_metadata(path)
     coded = those_in(footer, _coded(schema))
@@ -88,6 +128,9 @@ def _read(
     ) as file:
         held = {*file.schema_arrow.names}
         groups, columns = _groups(file, users), [name for name in schema.names if name in held]
+        if which is not None:
+            may_have_any = {group.id for group in which.groups(path, schema, partition)}
+            groups = [group for group in groups if group in may_have_any]
         # One after another: Arrow has no lists of texts whose dictionaries differ from group to group.
         parts = [file.read_row_group(group, columns=columns, use_threads=False) for group in groups]
         found = pa.concat_tables(parts or [file.schema_arrow.empty_table().select(columns)])

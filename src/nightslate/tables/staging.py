@@ -21,8 +21,8 @@ _MANIFEST = "manifest.json"
 _AUDITED = "_AUDITED"
 _DATA = "data"
 _ISSUE = "issue="
-_ROWS_OF_A_GROUP = 131_072
-"""Who reads some users alone reads the groups that they are in."""
+_ROWS_OF_A_GROUP = 32_768
+"""Who reads some rows alone reads the groups that they are in."""
 
 _ATTEMPT = re.compile(r"(\d{1,19})-[0-9a-f]{32}")
 _BUCKET = re.compile(r"bucket=(\d{1,5})")

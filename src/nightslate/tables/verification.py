@@ -1,6 +1,7 @@
 """Reads staged files back before anything is committed. Delta-rs registers files as it is told: missing ones,
 ones of another schema, ones outside the table. So everything is checked here."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +16,11 @@ import pyarrow.parquet as pq
 
 from nightslate.contracts import Contract, arrow
 from nightslate.errors import ContractError
-from nightslate.tables.files import items_of, those_in
+from nightslate.tables.files import USER, UserRange, items_of, rows_of_file, those_in
 from nightslate.tables.staging import Staged, StagedFile
+
+_KEYS_AT_A_TIME = 2_000_000
+"""Of tables that have users: as many as the memory of a small machine holds beside all else."""
 
 
 def verify(staged: Staged, contract: Contract) -> None:
@@ -93,11 +97,18 @@ def _key_problems(staged: Staged, contract: Contract) -> Iterator[str]:
     key = [name for name in contract.key if name not in contract.partitions]
     if not key or not staged.files:
         return
-    paths = [staged.data / file.path for file in staged.files]
-    keys = pa.concat_tables(pq.ParquetFile(path).read(columns=key) for path in paths)
-    # In one thread: several are done no sooner, for twice the work.
-    counts = keys.group_by(key, use_threads=False).aggregate([([], "count_all")])
-    repeated = counts.filter(pc.field("count_all") > 1)
+    shares = math.ceil(staged.rows / _KEYS_AT_A_TIME) if USER in key else 1
+    users = [UserRange(share, shares) for share in range(shares)] if shares > 1 else [None]
+    repeated = pa.concat_tables([_repeated(staged, contract, key, some) for some in users])
     if repeated.num_rows:
-        example = repeated.select(key).slice(0, 1).to_pylist()[0]
+        example = repeated.slice(0, 1).to_pylist()[0]
         yield f"{repeated.num_rows} keys occur more than once, such as {example}"
+
+
+def _repeated(staged: Staged, contract: Contract, key: list[str], users: UserRange | None) -> pa.Table:
+    """The keys of some users, or of all, that several rows have."""
+    schema = pa.schema([arrow.schema(contract).field(name) for name in key])
+    files = (rows_of_file(staged.data / file.path, schema, {}, users) for file in staged.files)
+    # In one thread: several are done no sooner, for twice the work.
+    counts = pa.concat_tables(files).group_by(key, use_threads=False).aggregate([([], "count_all")])
+    return counts.filter(pc.field("count_all") > 1).select(key)

@@ -8,6 +8,7 @@ from functools import reduce
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from tests.oracles.attribution import Terms
@@ -27,6 +28,7 @@ from nightslate.errors import ContractError, DamageError
 from nightslate.kernels.attribution import CREDITS
 from nightslate.kernels.buckets import buckets_of
 from nightslate.tables import Warehouse
+from nightslate.tables.files import Filter
 
 from .stored import stored
 
@@ -367,3 +369,15 @@ def test_a_damaged_file_is_the_same_error_on_each_engine(engine, tmp_path):
         assert str(here.value) == str(alone.value)
         cut.write_bytes(whole)
         gone.unlink(missing_ok=True)
+
+
+def test_of_a_table_some_rows_are_read_and_of_another_those_of_the_day_before(engine, tmp_path):
+    impressions, _ = histories(6)
+    there = replace(stored(tmp_path / "shown", impressions, 2), schema=with_day(impressions))
+    one = Filter(pc.field("user_id") == pc.min(impressions["user_id"]), ("user_id",))
+    first = there.where(one)
+    inputs = {"first": first, "before": there.of_users_in("first", day_after="ds")}
+    rows = engine.map(counts_of, Work(inputs, 2)).to_pylist()
+    found = {(row["table"], row["ds"]): row["rows"] for row in rows if row["rows"]}
+    assert len(first.files) < len(there.files)
+    assert found == {("first", DAYS[0]): 2, ("first", DAYS[1]): 2, ("before", DAYS[0]): 2}

@@ -12,7 +12,7 @@ from tests.integration.tables.rows import MONDAY, rows
 
 from nightslate.contracts import load
 from nightslate.errors import ContractError
-from nightslate.tables import Staged, Table, Warehouse
+from nightslate.tables import Staged, Table, Warehouse, verification
 
 
 def staged(table: Table, data: pa.Table | None = None) -> Staged:
@@ -162,3 +162,15 @@ def test_times_without_a_zone_or_in_nanoseconds_are_refused(tmp_path: Path) -> N
         pq.write_table(good.set_column(2, "occurred_at", times), attempt.path / "part-0.parquet")
         with pytest.raises(ContractError, match=r"occurred_at is timestamp.*, not timestamp\[us, tz=UTC\]"):
             table.verify(attempt.seal())
+
+
+def test_of_many_users_each_that_is_there_twice_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "_KEYS_AT_A_TIME", 3)
+    ids = [f"{number:x}{'0' * 31}" for number in range(16)]
+    attempt = Warehouse(tmp_path).table("shop", load("users")).begin(MONDAY)
+    attempt.write(pa.table({"user_id": ids}), bucket=0)
+    attempt.write(pa.table({"user_id": [ids[2], ids[15]]}), bucket=1)
+    with pytest.raises(ContractError, match=f"2 keys occur more than once, such as .*{ids[2]}"):
+        verification.verify(attempt.seal(), load("users"))
