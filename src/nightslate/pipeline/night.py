@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from nightslate import programs, settings
 from nightslate.contracts import Contract, load
-from nightslate.contracts.features import feature_column
+from nightslate.contracts.features import feature_column, with_consents
 from nightslate.engines import Engine, LocalEngine
 from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
@@ -30,6 +30,10 @@ if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't
     from nightslate.models.client import Client
     from nightslate.models.registry import Registry
     from nightslate.models.tracking import NightRun
+
+
+_SAYING_CONSENTS = ("impressions", "users", "features")
+"""The tables whose rows say what their user has agreed to, where the program asks for it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,9 @@ class Night:
             own += [feature_column(name, "day") for name in self.program.logs.arm_dates]
         if table == "transitions":
             own += [replace(column, name=NEXT + column.name) for column in own]
+        if table in _SAYING_CONSENTS:
+            of_logs = self.program.consents if table in self.program.logs.names else ()
+            own = with_consents(own, self.program.needs, of_logs)
         contract = load(table).with_columns(own)
         if table == "impressions":
             contract = contract.with_maximum("slot", self.program.slots)

@@ -42,7 +42,8 @@ class OpenDay:
     def of(cls, night: Night) -> OpenDay:
         """What has landed of the day. Raises as `require_open`."""
         require_open(night)
-        logs = (*_LOGS, "activity") if _computes_features(night) else _LOGS
+        features, consents = _computes_features(night), bool(night.program.consents)
+        logs = (*_LOGS, *(("activity",) if features else ()), *(("users",) if consents else ()))
         return cls(night, landed_so_far(night, logs))
 
     @property
@@ -78,7 +79,8 @@ class OpenDay:
         files = {name: self.landed.files.get(name, []) for name in tables}
         if not files["arms"]:
             files["arms"] = landed_files(night.at(night.ds - timedelta(days=1)), "arms")
-        done = ingest.ingest_files(night, tables, files, self.table("quarantine"), night.table("slates"))
+        whole, quarantine = "users" in self.landed.closed, self.table("quarantine")
+        done = ingest.ingest_files(night, tables, files, quarantine, night.table("slates"), whole)
         made = {name: self.table(name) for name in ("arms", "credits", "unattributed")}
         attribute.attribute_day(
             night, attribute.AttributionTables(tables["outcomes"], tables["impressions"], **made)
@@ -86,7 +88,8 @@ class OpenDay:
         if _computes_features(night):
             logs = {**tables, "credits": self.table("credits")}
             before = DaysBefore.of(night, logs, self.table("feature_states"))
-            features.write_users(night, logs, tables["arms"], before, self.table("features"))
+            users, arms = tables["users"], tables["arms"]
+            features.write_users(night, logs, users, arms, before, self.table("features"), whole)
         return done
 
     def known_until(self) -> datetime:

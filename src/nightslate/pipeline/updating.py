@@ -30,6 +30,7 @@ from nightslate.pipeline.releases import release_of
 from nightslate.pipeline.served_users import UserTables
 from nightslate.pipeline.steps import audit, publish, score
 from nightslate.pipeline.updated_models import Refitted, learners_kept, refitted
+from nightslate.pipeline.user_consents import consents_landed
 from nightslate.pipeline.variant_models import variant_learners
 from nightslate.programs.days import end_of
 from nightslate.serving.mlmodel import package
@@ -38,6 +39,9 @@ from nightslate.tables.table import ROLLBACK
 
 MODELS = "nightslate.update"
 """In the metadata of a commit to `slates`: the digests of the models that an update made them by, as JSON."""
+
+REFUSING = "nightslate.refusing"
+"""There too, where the program asks for consents: a digest of which users that have landed don't agree."""
 
 Say = Callable[[str], None]
 """Tells a person what is being done."""
@@ -191,13 +195,15 @@ class _Update:
             return "no variant shows these models, so slates stay"
         slates = before.table("slates")
         models = {name: self._scored_by(made, learner) for name, learner in by.items()}
+        consents = consents_landed(night, self.day.landed.files.get("users", []))
         digests = json.dumps({name: model.digest for name, model in sorted(models.items())})
+        made_by = {MODELS: digests, **({REFUSING: consents.digest} if consents else {})}
         said = slates.snapshot().metadata(night.ds)
         if ROLLBACK in said:
             return "the slates stay as somebody has rolled them back"
-        if said.get(MODELS) == digests:
+        if made_by.items() <= said.items():
             return "the slates are by these models already"
-        known_of = UserTables.of(before)
+        known_of = UserTables.of(before, consents)
         arms, withheld, capped, allocations, issue_choices = (
             before.table(name) for name in ("arms", "withheld", "capped", "allocations", "issue_choices")
         )
@@ -207,7 +213,7 @@ class _Update:
         score.staged_slates(before, work, scoring, served, {"slates": slates.begin(night.ds)})
         audit.audit_issue(before, known_of, arms, withheld, capped, allocations, issue_choices, slates)
         staged = publish.audited(before, slates)
-        version = slates.publish(staged, {**night.commit_metadata, MODELS: digests})
+        version = slates.publish(staged, {**night.commit_metadata, **made_by})
         return f"{staged.rows} slates of {night.ds} published as version {version} of the table"
 
     def _scored_by(self, made: Refitted, learner: str) -> ScoredBy:

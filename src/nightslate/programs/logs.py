@@ -50,17 +50,21 @@ SQL_WORDS = {
 
 
 Boundaries = Annotated[tuple[Worth, ...], Field(strict=False)]  # YAML has lists, not tuples
+Consent = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,53}$")]
+"""What users agree to; `consent_` before it is the name of a column."""
 
 
 class Feature(Strict):
     """A column of contexts or arms: a category (one-hot over the values seen) or a number (as it is).
 
     `boundaries` make a number a category of intervals: below the first, from each one up to the next, and
-    from the last one on."""
+    from the last one on. `consent`: what a user has to have agreed to for it to be used; as JSON one that
+    needs none says nothing of it."""
 
     name: Name
     type: Literal["category", "number"]
     boundaries: Boundaries = ()
+    consent: Consent | None = Field(default=None, exclude_if=lambda consent: consent is None)
 
     @model_validator(mode="after")
     def _has_intervals(self) -> Feature:
@@ -68,6 +72,11 @@ class Feature(Strict):
             raise ValueError(f"boundaries: {self.name} is a category; only numbers have intervals")
         require_ascending(self.boundaries)
         return self
+
+
+def consent_column(consent: str | None) -> str | None:
+    """The column of `users`, and of what is shown to them, that says who has given a consent."""
+    return None if consent is None else f"consent_{consent}"
 
 
 def require_ascending(boundaries: tuple[float, ...]) -> None:
@@ -168,6 +177,9 @@ class Logs(Strict):
             if len(set(names)) < len(names):
                 raise ValueError(f"a column is declared twice in {names}")
             _require_free(key, names)
+        asking = [feature.name for feature in self.arm_features if feature.consent]
+        if asking:
+            raise ValueError(f"arm_features: {asking[0]} has a consent, and arms agree to nothing")
         categories = [feature.name for feature in self.context if feature.type == "category"]
         if self.signals and self.signals.region not in (None, *categories):
             raise ValueError(

@@ -57,7 +57,7 @@ def _audit(
     served_decisions: Table,
 ) -> int:
     """Writes one partition; returns how many rows it has."""
-    context = [column.name for column in night.program.logs.context]
+    context = [*(column.name for column in night.program.logs.context), *night.program.consents]
     shown = bucket_input(night, impressions, (*DECISION_COLUMNS, *context), night.ds)
     inputs: dict[str, Input] = {"impressions": shown}
     known = known_features(night)
