@@ -15,9 +15,9 @@ from nightslate.kernels.leaks import AS_OF
 
 
 def consent_faults(tables: Mapping[str, pa.Table], needs: Mapping[str, Needs], end: datetime) -> pa.Table:
-    """`FAULTS` by user_id of the rows of a day that has this end: of its `users` and `impressions`, and of its
-    `features` where there are any, which go by the users of the day, or as of a decision by its impression.
-    needs: by table what takes a consent in it."""
+    """`FAULTS` by user_id of the rows of a day that has this end: of its `users` and `impressions`, and of
+    its `features` where there are any, which go by the users of the day, or as of a decision by its
+    impression. needs: by table what takes a consent in it."""
     found = [FAULTS.empty_table()]
     for table, of_table in needs.items():
         rows = tables[table]

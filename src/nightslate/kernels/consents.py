@@ -3,8 +3,6 @@ read of users who have withdrawn since."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -35,8 +33,8 @@ def as_not_refused(rows: pa.Table, needs: Needs) -> pa.Table:
 
 @dataclass(frozen=True)
 class Consents:
-    """What users say of the consents that a program asks for. needs: for what; newest: USER and a column for
-    each consent, a row a user."""
+    """What users say of the consents that a program asks for. needs: for what; newest: USER, DAY and a column
+    for each consent, a row a user."""
 
     needs: Needs
     newest: pa.Table
@@ -64,11 +62,12 @@ class Consents:
         return as_agreed(rows, self.needs)
 
     def withdrawn(self, rows: pa.Table) -> pa.Table:
-        """Rows of users, with null in what those of them who are here don't agree to any more."""
-        needs = {name: consent for name, consent in self.needs.items() if name in rows.column_names}
+        """Rows of users, with null in what these don't agree to by now; whoever is not here has not said
+        anything since."""
         said = self.said_by(rows[USER])
-        here = place_in(rows[USER], self.newest[USER].combine_chunks()) >= 0
-        return _without(rows, needs, lambda consent: here & ~mask(said[consent].combine_chunks()))
+        return _without(
+            rows, self.needs, lambda consent: mask(pc.equal(said[consent], False).combine_chunks())
+        )
 
     def said_by(self, users: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
         """By consent (n,) what these users say of it, null of whom nothing is known."""
@@ -76,21 +75,12 @@ class Consents:
         place = pc.if_else(pc.less(place, 0), None, place)
         return {consent: self.newest[consent].take(place) for consent in dict.fromkeys(self.needs.values())}
 
-    @property
-    def digest(self) -> str:
-        """Of who does not agree to what: equal as long as nobody withdraws."""
-        refused = {
-            consent: self.newest[USER].filter(pc.invert(self.newest[consent])).to_pylist()
-            for consent in dict.fromkeys(self.needs.values())
-        }
-        return hashlib.sha256(json.dumps(refused, sort_keys=True).encode()).hexdigest()
-
-    def refusing(self) -> pa.ChunkedArray:
-        """The users who have not agreed to all that is asked for."""
+    def refusing(self) -> pa.Table:
+        """The rows of `newest` of users who do not agree to all that is asked for."""
         given = np.ones(self.newest.num_rows, dtype=np.bool_)
         for consent in self.needs.values():
             given &= _given(self.newest, consent)
-        return self.newest[USER].filter(pa.array(~given))
+        return self.newest.filter(pa.array(~given))
 
 
 def _given(rows: pa.Table, consent: str) -> Bools:

@@ -108,7 +108,7 @@ class FeaturesOfDay:
     def _moments(self, of_events: Sequence[pa.ChunkedArray], tables: Mapping[str, pa.Table]) -> pa.Table:
         """What features are wanted of: each user and moment once, in order, with the consents given."""
         consents = Consents.of(self.needs, tables["users"]) if self.needs else None
-        refusing = consents.refusing().chunks if consents else []
+        refusing = consents.refusing()[USER].chunks if consents else []
         of_users = [*(chunk for each in of_events for chunk in each.chunks), *refusing]
         users = pa.chunked_array([pc.unique(pa.chunked_array(of_users, pa.string()))])
         said = consents.said_by(users) if consents else {}

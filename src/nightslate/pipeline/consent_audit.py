@@ -29,6 +29,6 @@ def audit_consents(night: Night, users: Table, impressions: Table, features: Tab
     for name, table in tables.items():
         said = night.program.consents if name != "features" else ()
         columns = tuple(dict.fromkeys([USER, *_MOMENTS[name], *said, *needs[name]]))
-        inputs[name] = bucket_input(night, table, columns, night.ds)
+        inputs[name] = bucket_input(night, table, columns, night.ds).as_it_was()
     work, end = Work(inputs, night.program.buckets), end_of(night.ds)
     require_sound(night.engine.map(lambda rows: counts_of(consent_faults(rows, needs, end)), work), _UNSOUND)

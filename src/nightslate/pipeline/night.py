@@ -39,13 +39,16 @@ _SAYING_CONSENTS = ("impressions", "users", "features")
 @dataclass(frozen=True)
 class Night:
     """One night of one program: `ds` is the UTC day of its data, its slates are for the day after.
-    `pseudonymiser`: of its logs' user ids; None for that of the environment's key."""
+    `pseudonymiser`: of its logs' user ids; None for that of the environment's key. `said_since`: of a day
+    that is not over the rows of users, by consent, who have landed and do not agree to all that is asked of
+    them; None of a day that is."""
 
     program: Program
     ds: date
     home: Path
     engine: Engine = field(default_factory=LocalEngine, compare=False)
     pseudonymiser: Pseudonymiser | None = field(default=None, compare=False)
+    said_since: pa.Table | None = field(default=None, compare=False)
 
     @classmethod
     def named(cls, program: str | Program, ds: str) -> Night:
@@ -144,7 +147,8 @@ class Night:
     def of_issue(self, name: str) -> IssueNight:
         """What this night is about for one issue. Raises SpecError where the program has no such issue."""
         issue = self.program.issue(name)
-        return IssueNight(self.program, self.ds, self.home, self.engine, self.pseudonymiser, issue=issue)
+        of_night = (self.program, self.ds, self.home, self.engine, self.pseudonymiser, self.said_since)
+        return IssueNight(*of_night, issue=issue)
 
     @property
     def issues(self) -> list[IssueNight]:

@@ -20,6 +20,7 @@ from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.open_day_files import LandedSoFar, landed_so_far, queue_is_past
 from nightslate.pipeline.steps import attribute, features, ingest
+from nightslate.pipeline.user_consents import open_night
 from nightslate.programs.days import end_of
 from nightslate.records.instants import INSTANT
 from nightslate.tables import Table, Warehouse
@@ -44,7 +45,8 @@ class OpenDay:
         require_open(night)
         features, consents = _computes_features(night), bool(night.program.consents)
         logs = (*_LOGS, *(("activity",) if features else ()), *(("users",) if consents else ()))
-        return cls(night, landed_so_far(night, logs))
+        landed = landed_so_far(night, logs)
+        return cls(open_night(night, landed.files.get("users", [])), landed)
 
     @property
     def home(self) -> Path:
@@ -79,8 +81,7 @@ class OpenDay:
         files = {name: self.landed.files.get(name, []) for name in tables}
         if not files["arms"]:
             files["arms"] = landed_files(night.at(night.ds - timedelta(days=1)), "arms")
-        whole, quarantine = "users" in self.landed.closed, self.table("quarantine")
-        done = ingest.ingest_files(night, tables, files, quarantine, night.table("slates"), whole)
+        done = ingest.ingest_files(night, tables, files, self.table("quarantine"), night.table("slates"))
         made = {name: self.table(name) for name in ("arms", "credits", "unattributed")}
         attribute.attribute_day(
             night, attribute.AttributionTables(tables["outcomes"], tables["impressions"], **made)
@@ -89,7 +90,7 @@ class OpenDay:
             logs = {**tables, "credits": self.table("credits")}
             before = DaysBefore.of(night, logs, self.table("feature_states"))
             users, arms = tables["users"], tables["arms"]
-            features.write_users(night, logs, users, arms, before, self.table("features"), whole)
+            features.write_users(night, logs, users, arms, before, self.table("features"))
         return done
 
     def known_until(self) -> datetime:

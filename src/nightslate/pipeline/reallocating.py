@@ -12,7 +12,6 @@ import numpy as np
 
 from nightslate.core.allocation import NO_EFFECT, Signal, SignalEffect
 from nightslate.kernels.conform import Conformer
-from nightslate.kernels.consents import Consents
 from nightslate.kernels.pseudonyms import Pseudonymiser
 from nightslate.pipeline.assigning import control_in, publish_sound, staged_assignments
 from nightslate.pipeline.contextual_users import contextual_users
@@ -22,7 +21,7 @@ from nightslate.pipeline.open_day_files import landed_so_far
 from nightslate.pipeline.rollout_control import Control, effects_now
 from nightslate.pipeline.rollout_facts import Facts, at_moment, signals_of
 from nightslate.pipeline.served_users import UserTables
-from nightslate.pipeline.user_consents import consents_landed
+from nightslate.pipeline.user_consents import open_night
 from nightslate.programs.days import end_of
 
 _DAY = timedelta(days=1)
@@ -33,14 +32,15 @@ def run(night: Night, at: datetime | None = None) -> str:
     line about it."""
     wanted = {"signals": night.program.logs.signals is not None, "users": bool(night.program.consents)}
     files = landed_so_far(night, [log for log, is_heeded in wanted.items() if is_heeded]).files
-    landed = _landed_signals(night, files.get("signals", [])), consents_landed(night, files.get("users", []))
-    lines = {each.issue.name: _updated(each, *landed, at) for each in night.issues}
+    night, landed = (
+        open_night(night, files.get("users", [])),
+        _landed_signals(night, files.get("signals", [])),
+    )
+    lines = {each.issue.name: _updated(each, landed, at) for each in night.issues}
     return "; ".join(line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items())
 
 
-def _updated(
-    night: IssueNight, landed: Sequence[Signal], consents: Consents | None, at: datetime | None
-) -> str:
+def _updated(night: IssueNight, landed: Sequence[Signal], at: datetime | None) -> str:
     before, day = replace(night, ds=night.ds - _DAY), night.ds
     assignments, rollouts = before.table("assignments"), before.table("rollouts")
     if day not in assignments.snapshot().written():
@@ -51,7 +51,7 @@ def _updated(
     now = _tightened(recorded, replace(facts, moment=moment, signals=(*facts.signals, *landed)))
     if now is None:
         return "nothing has been stopped since, and no signal asks for less"
-    known_of, scores = UserTables.of(before, consents), before.table("scores")
+    known_of, scores = UserTables.of(before), before.table("scores")
     users = contextual_users(before, now.of_change, known_of, scores, assignments, within_day=True)
     staged = staged_assignments(before, *users, assignments)
     rollouts.replace(day, rollouts.typed(now.control.rows(before)), before.commit_metadata)

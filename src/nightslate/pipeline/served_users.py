@@ -4,7 +4,7 @@ the end of the day."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import pyarrow as pa
@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from nightslate.engines import Input, Tables
 from nightslate.errors import ContractError
-from nightslate.kernels.consents import Consents
 from nightslate.kernels.eligibility import EligibleUsers
 from nightslate.kernels.issue_choices import drawn_for
 from nightslate.kernels.risks import with_risks
@@ -32,20 +31,17 @@ Served = Callable[[Tables], pa.Table]
 
 @dataclass(frozen=True)
 class UserTables:
-    """The tables of the users of a day, and of what is known of each at its end. since: what users have said
-    after that of what they agree to, as far as it is known."""
+    """The tables of the users of a day, and of what is known of each at its end."""
 
     users: Table
     features: Table
     features_of_arms: Table
     risks: Table
-    since: Consents | None = None
 
     @classmethod
-    def of(cls, night: Night, since: Consents | None = None) -> Self:
+    def of(cls, night: Night) -> Self:
         """Those of a night, for who is no step."""
-        users, features, risks = night.table("users"), night.table("features"), night.table("risks")
-        return cls(users, features, night.table("features_of_arms"), risks, since)
+        return cls(**{each.name: night.table(each.name) for each in fields(cls)})
 
 
 def served_users(
@@ -95,8 +91,7 @@ def known_users(
         found = tables["users"]
         if features is not None and with_features:
             found = features.as_of(found, tables["features"], moment)
-        found = with_risks(found, tables["risks"], detectors) if detectors else found
-        return known_of.since.withdrawn(found) if known_of.since else found
+        return with_risks(found, tables["risks"], detectors) if detectors else found
 
     return inputs, known
 

@@ -30,7 +30,6 @@ from nightslate.pipeline.releases import release_of
 from nightslate.pipeline.served_users import UserTables
 from nightslate.pipeline.steps import audit, publish, score
 from nightslate.pipeline.updated_models import Refitted, learners_kept, refitted
-from nightslate.pipeline.user_consents import consents_landed
 from nightslate.pipeline.variant_models import variant_learners
 from nightslate.programs.days import end_of
 from nightslate.serving.mlmodel import package
@@ -78,7 +77,7 @@ def _run(night: Night, *, say: Say) -> str:
     say("taking in what has landed")
     taken = day.take_in()
     known_until = day.known_until()
-    lines = {each.issue.name: _Update(each, day, known_until).run(say) for each in night.issues}
+    lines = {each.issue.name: _Update(each, day, known_until).run(say) for each in day.night.issues}
     put_settled(done, _state(day))
     of_issues = [line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items()]
     return f"{taken}{waiting}; known until {known_until:%Y-%m-%d %H:%M} UTC; {'; '.join(of_issues)}"
@@ -91,6 +90,13 @@ def _state(day: OpenDay) -> bytes:
     said = night.program.model_dump_json()
     content = [day.landed.stamps, sorted(day.landed.closed), versions, said]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest().encode()
+
+
+def _refusing(night: Night) -> dict[str, str]:
+    if night.said_since is None:
+        return {}
+    rows = night.said_since.select(["user_id", *night.program.consents]).to_pylist()
+    return {REFUSING: hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
 
 
 @dataclass(frozen=True)
@@ -195,15 +201,14 @@ class _Update:
             return "no variant shows these models, so slates stay"
         slates = before.table("slates")
         models = {name: self._scored_by(made, learner) for name, learner in by.items()}
-        consents = consents_landed(night, self.day.landed.files.get("users", []))
         digests = json.dumps({name: model.digest for name, model in sorted(models.items())})
-        made_by = {MODELS: digests, **({REFUSING: consents.digest} if consents else {})}
+        made_by = {MODELS: digests, **_refusing(night)}
         said = slates.snapshot().metadata(night.ds)
         if ROLLBACK in said:
             return "the slates stay as somebody has rolled them back"
         if made_by.items() <= said.items():
             return "the slates are by these models already"
-        known_of = UserTables.of(before, consents)
+        known_of = UserTables.of(before)
         arms, withheld, capped, allocations, issue_choices = (
             before.table(name) for name in ("arms", "withheld", "capped", "allocations", "issue_choices")
         )

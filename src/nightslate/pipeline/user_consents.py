@@ -1,41 +1,32 @@
-"""What users say of the consents that a program asks for: in the table `users`, and in what has landed of it
-before a night takes it in."""
+"""What users who have landed on a day that is not over say of the consents that a program asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
-from nightslate.engines import Input
 from nightslate.kernels.conform import Conformer
 from nightslate.kernels.consents import DAY, USER, Consents
 from nightslate.kernels.ingest import OfFile
 from nightslate.kernels.pseudonyms import Pseudonymiser
-from nightslate.pipeline.bucket_inputs import bucket_input
 from nightslate.pipeline.night import Night
-from nightslate.tables import Table
 
-_DAY = timedelta(days=1)
-
-
-def users_asked(night: Night, users: Table, consents: Collection[str], whole: bool) -> Input:
-    """The users of the day with what they agree to. whole: whether the day is; if not, those of the day
-    before too, whose consents stand until they have landed again."""
-    since = night.ds if whole else night.ds - _DAY
-    return bucket_input(night, users, (USER, DAY, *consents), since)
+AnyNight = TypeVar("AnyNight", bound=Night)
 
 
-def consents_landed(night: Night, files: Sequence[Path]) -> Consents | None:
-    """Those in files of the night's own day, which no night has taken in; None where the program asks for
-    none. Of rows that contradict one another each is heard: one that agrees to nothing is enough."""
+def open_night(night: AnyNight, files: Sequence[Path]) -> AnyNight:
+    """The night of a day that is not over, which heeds what users withdraw in these files of its own day. Of
+    rows that contradict one another each is heard: one that does not agree is enough."""
     needs, consents = night.program.needs, night.program.consents
     if not needs:
-        return None
-    conformer = Conformer(night.contract("users"), night.ds, Pseudonymiser.from_environment())
+        return night
+    pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
+    conformer = Conformer(night.contract("users"), night.ds, pseudonymise)
     landed = [rows for file in files for (what, _), rows in OfFile(conformer, 1)(file) if what == "rows"]
     rows = pa.concat_tables([conformer.schema().empty_table(), *landed]).select([USER, *consents])
     days = pa.repeat(pa.scalar(night.ds, pa.date32()), rows.num_rows)
-    return Consents.of(needs, rows.append_column(DAY, days))
+    return replace(night, said_since=Consents.of(needs, rows.append_column(DAY, days)).refusing())

@@ -23,12 +23,11 @@ from nightslate.kernels.feature_drift import (
 )
 from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
 from nightslate.pipeline.arms import last_values
-from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.bucket_inputs import bucket_input, users_asked
 from nightslate.pipeline.feature_states import STATES, DaysBefore
 from nightslate.pipeline.lookback import days_attributed_to, days_with_features, shared_with_other_nights
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.stored_meaning import in_words, outdated, with_meaning
-from nightslate.pipeline.user_consents import users_asked
 from nightslate.programs.contexts import context_of
 from nightslate.programs.days import end_of
 from nightslate.programs.feature_states import state_of
@@ -97,11 +96,10 @@ def write_users(
     arms: Table,
     before: DaysBefore,
     features: Table,
-    whole: bool = True,
 ) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
     known, of when decisions of ds were made, and of what users agree to by then. Of days that are merged
-    already the states are read. whole: see `ingest_files`."""
+    already the states are read."""
     program, by_log = night.program, by_source(of_each_user(night.program.features))
     merged = before.merged()
     inputs = {source: _rows_read(night, logs[source], of_log, merged) for source, of_log in by_log.items()}
@@ -118,7 +116,7 @@ def write_users(
         decided = ("user_id", "occurred_at", *consents)
         inputs["decisions"] = bucket_input(night, logs["impressions"], decided, night.ds)
     if needs:
-        inputs["users"] = users_asked(night, users, consents, whole)
+        inputs["users"] = users_asked(night, users, consents)
     computed = FeaturesOfDay(by_log, night.ds, of_decisions, _values(night, arms), merged, needs)
     order = [(name, "ascending") for name in features.contract.key]
     columns = [column.name for column in features.contract.file_columns]

@@ -22,6 +22,7 @@ from nightslate.kernels.shown_for import ShownFor
 from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids, chosen
+from nightslate.pipeline.bucket_inputs import users_asked
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.forgotten_users import forgotten_users
 from nightslate.pipeline.kept_days import require_kept
@@ -46,7 +47,6 @@ from nightslate.pipeline.night import Night
 from nightslate.pipeline.rejects import of_forgotten, stop_if_too_many
 from nightslate.pipeline.slates_named import OUTSIDE, outside_times, published_for
 from nightslate.pipeline.stored_meaning import in_words, meaning_of, otherwise_meant, with_meaning
-from nightslate.pipeline.user_consents import users_asked
 from nightslate.programs.meaning import PROPENSITY, Meaning, meaning
 from nightslate.programs.windows import days_attributed
 from nightslate.records.overlap import ID_FORMS, KEYS, forms_of
@@ -101,11 +101,9 @@ def ingest_files(
     files: Mapping[str, list[Path]],
     quarantine: Table,
     slates: Table,
-    whole: bool = True,
 ) -> str:
     """Those of the day, by log. Nothing is committed but quarantine unless every log is within what the
-    program tolerates. whole: whether all has landed of the day; if not, users who have not landed agree to
-    what they agreed to on the day before."""
+    program tolerates."""
     pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
     users = logs["users"].snapshot()
     form = id_form_of(users)
@@ -121,7 +119,7 @@ def ingest_files(
         conformer = _conformer(night, logs, log, forgotten, ingested, form)
         completion = _completion(night, log, ingested, meant, slates)
         conformer = replace(conformer, pointed=pointed[log])
-        asked = _users_asked(night, logs["users"], ingested["users"], whole) if conformer.asks_users else None
+        asked = _users_asked(night, logs["users"], ingested["users"]) if conformer.asks_users else None
         ingested[log] = take_in(night, logs[log], files[log], conformer, completion, asked)
     rejected = _quarantine(night, quarantine, ingested)
     dropped = of_forgotten(ingested)
@@ -197,8 +195,8 @@ def _completion(
     return None
 
 
-def _users_asked(night: Night, users: Table, today: TakenIn, whole: bool) -> Input:
-    asked = users_asked(night, users, night.program.consents, whole)
+def _users_asked(night: Night, users: Table, today: TakenIn) -> Input:
+    asked = users_asked(night, users, night.program.consents)
     before = [file for file in asked.files if file.day < night.ds]
     return replace(asked, files=[*before, *today.staged.data_files])
 

@@ -44,13 +44,14 @@ def run(night: IssueNight, **tables: Table) -> str:
         raise ContractError(
             f"nobody is assigned for {night.slate_date} yet: run `allocate` of {night.ds} first"
         )
-    users, features, risks = tables["users"], tables["features"], tables["risks"]
-    known_of = UserTables(users, features, tables["features_of_arms"], risks)
-    rows, described = shares_of_users(
+    known_of = UserTables(
+        **{name: tables[name] for name in ("users", "features", "features_of_arms", "risks")}
+    )
+    rows, users = shares_of_users(
         night, control_recorded(night, recorded), known_of, tables["scores"], tables["assignments"]
     )
     shares.replace(night.slate_date, shares.typed(rows), night.commit_metadata)
-    path = write_page(night, tracked, page(_gather(night, tables, tracked, described)))
+    path = write_page(night, tracked, page(_gather(night, tables, tracked, users)))
     tracked.log_metrics(_figures(rows))
     tracked.finish()
     return path
