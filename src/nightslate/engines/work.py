@@ -154,7 +154,7 @@ class Withdrawals:
     def read(self, users: pa.Array | None) -> Consents:
         """What some of the users say, or all."""
         said = self.users.read(users)
-        since = [] if self.since is None else [self.since.select(said.column_names)]
+        since = [] if self.since is None else [self.since.select(said.column_names).cast(said.schema)]
         return Consents.of(self.needs, pa.concat_tables([said, *since]))
 
 

@@ -89,7 +89,8 @@ class FirstAssignments:
         n = self.world.users
         self.first_day, self.first_share = np.full(n, NEVER), np.full(n, np.nan)
         self.exposed = np.full(n, np.inf)
-        self._cells = {"region": self.world.people.region, "device": np.full(n, -1)}
+        people = self.world.people
+        self._cells = {"region": np.where(people.located, people.region, -1), "device": np.full(n, -1)}
         self._ways = tuple(_Ways.of_nobody(n) for _ in VARIANTS)
         self._shares = np.full((n, len(VARIANTS)), np.nan)
 
@@ -121,10 +122,12 @@ class FirstAssignments:
             found[visits.place] += visits.gap[counted.kind] * within
         return found
 
-    def cells(self, segment: str) -> Mapping[str, Bools]:
-        """(n,) the users of each value of a column of contexts, as of their first exposure."""
+    def cells(self, segment: str) -> Mapping[str | None, Bools]:
+        """(n,) the users of each value of a column of contexts, as of their first exposure; None of those of
+        whom nobody may know it."""
         names = {"region": REGIONS, "device": DEVICES}[segment]
-        return {name: self._cells[segment] == place for place, name in enumerate(names)}
+        found: dict[str | None, Bools] = {None: self._cells[segment] < 0}
+        return found | {name: self._cells[segment] == place for place, name in enumerate(names)}
 
     def _assign(self, day: Day) -> None:
         assigned = day.assigned
