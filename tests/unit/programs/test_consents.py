@@ -89,7 +89,7 @@ def test_what_is_read_out_is_there_of_all(tmp_path, asked):
     spec = asking(last={**VISITS, "aggregation": "last", "column": "kind", "default": "none"}, visits=visits)
     metric = {"source": "features", "column": "visits"}
     spec["experiment"] = {
-        "control": "personalised",
+        "control": "random",
         "metrics": {"visits": metric if asked == "metrics" else {"source": "outcomes", "window": "1d"}},
         "segments": ["last"] if asked == "segments" else [],
     }

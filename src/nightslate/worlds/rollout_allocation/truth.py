@@ -90,7 +90,8 @@ class FirstAssignments:
         self.first_day, self.first_share = np.full(n, NEVER), np.full(n, np.nan)
         self.exposed = np.full(n, np.inf)
         people = self.world.people
-        self._cells = {"region": np.where(people.located, people.region, -1), "device": np.full(n, -1)}
+        region = np.where(people.located, people.region, len(REGIONS))
+        self._cells = {"region": region, "device": np.full(n, -1)}
         self._ways = tuple(_Ways.of_nobody(n) for _ in VARIANTS)
         self._shares = np.full((n, len(VARIANTS)), np.nan)
 
@@ -125,9 +126,8 @@ class FirstAssignments:
     def cells(self, segment: str) -> Mapping[str | None, Bools]:
         """(n,) the users of each value of a column of contexts, as of their first exposure; None of those of
         whom nobody may know it."""
-        names = {"region": REGIONS, "device": DEVICES}[segment]
-        found: dict[str | None, Bools] = {None: self._cells[segment] < 0}
-        return found | {name: self._cells[segment] == place for place, name in enumerate(names)}
+        names = {"region": (*REGIONS, None), "device": DEVICES}[segment]
+        return {name: self._cells[segment] == place for place, name in enumerate(names)}
 
     def _assign(self, day: Day) -> None:
         assigned = day.assigned
