@@ -129,8 +129,10 @@ def _says_anything(features: pa.Table, wanted: Iterable[Aggregate]) -> pa.Array:
     anything = np.zeros(features.num_rows, dtype=np.bool_)
     for each in wanted:
         column = features[each.name].combine_chunks()
-        said = np.diff(column.offsets) > 0 if each.spec.by else pc.not_equal(column, each.default)
-        anything |= np.asarray(pc.fill_null(said, True), dtype=np.bool_)
+        if each.spec.by:
+            anything |= np.diff(column.offsets) > 0
+        else:
+            anything |= np.asarray(pc.fill_null(pc.not_equal(column, each.default), True), dtype=np.bool_)
     return pa.array(anything)
 
 

@@ -22,7 +22,7 @@ from nightslate.kernels.trajectories import NEXT
 from nightslate.programs import Issue, Program
 from nightslate.programs.contexts import context_of
 from nightslate.programs.features import of_arms, of_each_user, of_users
-from nightslate.programs.logs import ActivityColumn, Feature
+from nightslate.programs.logs import ActivityColumn, ArmFeature
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.tables import Table, Warehouse
 
@@ -116,10 +116,10 @@ class Night:
                 contract = contract.with_required("landed_at")
         return replace(contract, by_issue=len(self.program.issues) > 1 and contract.tells_issues_apart)
 
-    def _own_columns(self, table: str) -> Sequence[Feature | ActivityColumn]:
+    def _own_columns(self, table: str) -> Sequence[ArmFeature | ActivityColumn]:
         """What the program declares of a table."""
         logs = self.program.logs
-        columns: dict[str, Sequence[Feature | ActivityColumn]] = {
+        columns: dict[str, Sequence[ArmFeature | ActivityColumn]] = {
             "impressions": logs.context,
             "users": logs.context,
             "arms": logs.arm_features,

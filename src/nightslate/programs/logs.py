@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -54,24 +54,29 @@ Consent = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,53}$")]
 """What users agree to; `consent_` before it is the name of a column."""
 
 
-class Feature(Strict):
-    """A column of contexts or arms: a category (one-hot over the values seen) or a number (as it is).
+class ArmFeature(Strict):
+    """A column of arms: a category (one-hot over the values seen) or a number (as it is).
 
     `boundaries` make a number a category of intervals: below the first, from each one up to the next, and
-    from the last one on. `consent`: what a user has to have agreed to for it to be used; as JSON one that
-    needs none says nothing of it."""
+    from the last one on."""
 
     name: Name
     type: Literal["category", "number"]
     boundaries: Boundaries = ()
-    consent: Consent | None = Field(default=None, exclude_if=lambda consent: consent is None)
 
     @model_validator(mode="after")
-    def _has_intervals(self) -> Feature:
+    def _has_intervals(self) -> Self:
         if self.boundaries and self.type != "number":
             raise ValueError(f"boundaries: {self.name} is a category; only numbers have intervals")
         require_ascending(self.boundaries)
         return self
+
+
+class Feature(ArmFeature):
+    """A column of contexts, likewise. `consent`: what a user has to have agreed to for it to be used; as JSON
+    one that needs none says nothing of it."""
+
+    consent: Consent | None = Field(default=None, exclude_if=lambda consent: consent is None)
 
 
 def consent_column(consent: str | None) -> str | None:
@@ -86,6 +91,7 @@ def require_ascending(boundaries: tuple[float, ...]) -> None:
 
 
 Features = Annotated[tuple[Feature, ...], Field(strict=False, max_length=1000)]
+ArmFeatures = Annotated[tuple[ArmFeature, ...], Field(strict=False, max_length=1000)]
 Cross = Annotated[tuple[Name, Name], Field(strict=False)]
 
 
@@ -159,7 +165,7 @@ class Logs(Strict):
 
     propensity: Literal["conditional", "marginal"]
     context: Features = ()
-    arm_features: Features = ()
+    arm_features: ArmFeatures = ()
     crosses: Annotated[tuple[Cross, ...], Field(strict=False)] | None = None
     references: bool = False
     arm_dates: Annotated[tuple[Name, ...], Field(strict=False)] = ()
@@ -177,9 +183,6 @@ class Logs(Strict):
             if len(set(names)) < len(names):
                 raise ValueError(f"a column is declared twice in {names}")
             _require_free(key, names)
-        asking = [feature.name for feature in self.arm_features if feature.consent]
-        if asking:
-            raise ValueError(f"arm_features: {asking[0]} has a consent, and arms agree to nothing")
         categories = [feature.name for feature in self.context if feature.type == "category"]
         if self.signals and self.signals.region not in (None, *categories):
             raise ValueError(

@@ -41,6 +41,7 @@ def spec(asks: bool = True, **more: Any) -> dict[str, Any]:
         "visits": visits,
         "visits_there": {**visits, "consent": "location"},
         "place": {**place, "consent": "location"},
+        "seen_arm": {**visits, "source": "impressions", "key": ["user_id", "arm_id"], "consent": "location"},
     }
     found["features_as_of"] = "temporal"
     return found | more

@@ -37,7 +37,8 @@ def test_a_night_knows_nothing_that_was_not_agreed_to(tmp_path: Path, as_of: str
     found = consenting.rows(tmp_path, "features", DAYS[1])
     refused = found.filter(pl.col("user_id").is_in([pseudonym(user) for user in REFUSING]))
     assert set(refused["visits"]) == {2.0}
-    assert refused["visits_there"].null_count() == refused["place"].null_count() == refused.height > 0
+    for name in ("visits_there", "place", "seen_arm"):
+        assert refused[name].null_count() == refused.height > 0
     assert found.filter(user_id=pseudonym("user-4"))["visits_there"].null_count() == 0
     assert len(consenting.rows(tmp_path, "slates", DAYS[2])) == len(USERS)  # they get slates all the same
 
@@ -128,7 +129,7 @@ def test_the_contract_says_what_takes_a_consent(tmp_path: Path) -> None:
         for table in ("users", "impressions", "features", "outcomes", "activity", "feature_states")
     }
     segment = {"segment is null without consent_location"}
-    place = {f"{name} is null without consent_location" for name in ("place", "visits_there")}
+    place = {f"{name} is null without consent_location" for name in ("place", "visits_there", "seen_arm")}
     there = {"users": segment, "impressions": segment, "features": place}
     assert {table: said for table, said in clauses.items() if said} == there
 

@@ -57,7 +57,11 @@ def test_a_feature_that_asks_is_another(tmp_path):
         ("context", [{**REGION, "consent": "Where"}], "String should match pattern"),
         ("context", [{**REGION, "consent": "x" * 55}], "String should match pattern"),
         ("context", [{**REGION, "consent": ""}], "String should match pattern"),
-        ("arm_features", [{**REGION, "name": "topic"}], "topic has a consent, and arms agree to nothing"),
+        (
+            "arm_features",
+            [{**REGION, "name": "topic"}],
+            "logs.arm_features.0.consent: Extra inputs are not permitted",
+        ),
     ],
 )
 def test_what_cannot_be_asked(tmp_path, place, value, says):
