@@ -58,6 +58,8 @@ def violated(clause: Clause) -> pc.Expression:
         return field.is_null()
     if clause.rule == "required_unless":
         return field.is_null() & pc.field(clause.column.required_unless).is_null()
+    if clause.rule == "consented":
+        return ~field.is_null() & ~pc.coalesce(pc.field(clause.column.consent), pc.scalar(False))
     return ~field.is_null() & ~_holds(clause, field)
 
 

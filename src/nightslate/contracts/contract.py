@@ -23,7 +23,19 @@ Type = Literal[
     "array<timestamp>",
     "map<string,double>",
 ]
-Rule = Literal["required", "required_unless", "finite", ">", ">=", "<", "<=", "length", "one_of", "matches"]
+Rule = Literal[
+    "required",
+    "required_unless",
+    "consented",
+    "finite",
+    ">",
+    ">=",
+    "<",
+    "<=",
+    "length",
+    "one_of",
+    "matches",
+]
 Reason = Literal["required", "out_of_range", "not_allowed"]
 
 ISSUE = "issue"
@@ -57,6 +69,9 @@ class Column:
     """Raw in a landing file, an HMAC from ingest on; `pattern` describes the pseudonym."""
     rounding: float = 0.0
     """A landing value that is over the maximum by no more than this is the maximum."""
+    consent: str | None = None
+    """The column of the same row that says whether its user has agreed to this one: without that it is null.
+    A landing row may have a value all the same, which ingest drops."""
     free_text: bool = False
     """Quoted in a CSV file, its text may have line breaks."""
 
@@ -80,7 +95,11 @@ class Column:
 
     def clauses(self) -> tuple["Clause", ...]:
         """What each value must satisfy, the most telling first: a null is not also out of range."""
-        states: list[tuple[Rule, object]] = [("required", self.required), ("finite", self.fractional)]
+        states: list[tuple[Rule, object]] = [
+            ("required", self.required),
+            ("consented", self.consent),
+            ("finite", self.fractional),
+        ]
         bounds: list[tuple[Rule, float | None]] = [
             (">", self.exclusive_minimum),
             (">=", self.minimum),
@@ -106,7 +125,8 @@ class Column:
         return tuple(
             replace(clause, rule=awaited.get(clause.rule, clause.rule))
             for clause in self.clauses()
-            if not (self.pseudonym and clause.rule == "matches" and not self.max_length)
+            if clause.rule != "consented"
+            and not (self.pseudonym and clause.rule == "matches" and not self.max_length)
         )
 
 
@@ -128,6 +148,8 @@ class Clause:
                 return f"{name} is {self.rule}"
             case "required_unless":
                 return f"{name} is required unless {self.column.required_unless} is given"
+            case "consented":
+                return f"{name} is null without {self.column.consent}"
             case "length":
                 return f"{name} has {self.column.min_length} to {self.column.max_length} characters"
             case "one_of":
@@ -182,6 +204,11 @@ class Contract:
     def landing_columns(self) -> tuple[Column, ...]:
         """What a landing file brings."""
         return tuple(column for column in self.columns if not column.derived)
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """By column that takes a consent the column that says whether a row's user has given it."""
+        return {column.name: column.consent for column in self.columns if column.consent is not None}
 
     def column(self, name: str) -> Column:
         for column in self.columns:

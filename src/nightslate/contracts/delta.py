@@ -10,6 +10,7 @@ from nightslate.contracts import arrow
 from nightslate.contracts.contract import Clause, Contract, Rule
 
 _WORDS: dict[Rule, str] = {
+    "consented": "consented",
     "finite": "is_finite",
     ">": "above",
     ">=": "at_least",
@@ -43,6 +44,9 @@ def check(clause: Clause) -> str:
 
 def _holds(clause: Clause, name: str) -> str:
     match clause.rule:
+        case "consented":
+            said = f"`{clause.column.consent}`"
+            return f"{said} IS NOT NULL AND {said}"
         case "finite":
             # NaN and the infinities have no SQL literal that every engine reads; times 0 they are NaN.
             return f"NOT isnan({name} * 0)"

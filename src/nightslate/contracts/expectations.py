@@ -28,6 +28,13 @@ def _expectation(clause: Clause) -> Expectation:
     match clause.rule:
         case "required":
             return gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta)
+        case "consented":
+            return gxe.ExpectColumnValuesToBeNull(
+                column=column,
+                row_condition=f"{clause.column.consent} != True",
+                condition_parser="pandas",
+                meta=meta,
+            )
         case "finite":
             return gxe.ExpectColumnValuesToBeBetween(
                 column=column, min_value=-_LARGEST, max_value=_LARGEST, meta=meta

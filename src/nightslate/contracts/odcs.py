@@ -4,6 +4,7 @@
 - transformLogic marks a column that a landing file does not bring;
 - classification "pseudonym" marks an id that is replaced at ingest;
 - the custom property landingRequiredUnless names the column that lets a landing row leave this one out;
+- consent names the column of the same row without which this one is null;
 - landingRounding says by how much a landing value may exceed the maximum and still be the maximum;
 - landingFreeText marks text that may have line breaks in a CSV file;
 - partitioned is the table's one partition column, the last in the file.
@@ -89,5 +90,6 @@ def _column(column: SchemaProperty) -> Column:
         derived=column.transformLogic is not None,
         pseudonym=column.classification == "pseudonym",
         rounding=float(custom.get("landingRounding") or 0.0),
+        consent=custom.get("consent"),
         free_text=bool(custom.get("landingFreeText")),
     )

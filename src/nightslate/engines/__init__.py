@@ -4,6 +4,6 @@ their order."""
 
 from nightslate.engines.engine import Engine, Mergeable
 from nightslate.engines.local import LocalEngine
-from nightslate.engines.work import Input, Tables, Work
+from nightslate.engines.work import Input, Tables, Withdrawals, Work
 
-__all__ = ["Engine", "Input", "LocalEngine", "Mergeable", "Tables", "Work"]
+__all__ = ["Engine", "Input", "LocalEngine", "Mergeable", "Tables", "Withdrawals", "Work"]

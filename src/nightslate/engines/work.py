@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightslate.contracts.contract import ISSUE
+from nightslate.kernels.consents import Consents, Needs, as_agreed
 from nightslate.tables import DataFile
 from nightslate.tables.files import USER, Filter, UserRange, rows_of_file
 
@@ -55,7 +56,8 @@ class Input:
     `users_of`: the table whose users alone are kept; `day_after`: its column of days, where they are kept of
     the day before alone. `partition`: the column that is the day of a file. `issue`: the one whose rows are
     kept, of a table whose files have those of several. `users`: those whose rows are kept, of a table that
-    `has_users`; of credits, which know impressions alone, all are read. `which`: rows that are kept."""
+    `has_users`; of credits, which know impressions alone, all are read. `which`: rows that are kept.
+    `withdrawn`: what users do not agree to, which is null in what is read."""
 
     files: Sequence[DataFile]
     schema: pa.Schema
@@ -66,6 +68,7 @@ class Input:
     users: UserRange | None = None
     has_users: bool = False
     which: Filter | None = None
+    withdrawn: Withdrawals | None = None
 
     def of_users_in(self, table: str, day_after: str | None = None) -> Input:
         """The rows of users that another input has too: on any day, or on the day after by a column of it."""
@@ -84,10 +87,16 @@ class Input:
         """The rows of one issue; all where it is None."""
         return replace(self, issue=issue)
 
+    def as_it_was(self) -> Input:
+        """All that was written, whatever users have withdrawn since."""
+        return replace(self, withdrawn=None)
+
     def columns(self, names: Sequence[str]) -> Input:
         """Some of the columns."""
         schema = pa.schema([self.schema.field(name) for name in names])
-        return replace(self, schema=schema, has_users=self.has_users or USER in self.schema.names)
+        withdrawn = self.withdrawn.columns(names) if self.withdrawn else None
+        has_users = self.has_users or USER in self.schema.names
+        return replace(self, schema=schema, has_users=has_users, withdrawn=withdrawn)
 
     def coded(self, names: Collection[str]) -> Input:
         """Texts of these columns, or of lists in them, of few values, as places in a dictionary of them: what
@@ -103,13 +112,15 @@ class Input:
         """What lies in one bucket, of some of its users or of all."""
         files = tuple(file for file in self.files if file.bucket == bucket)
         with_users = self.has_users or USER in self.schema.names
-        return replace(self, files=files, users=users if with_users else None)
+        withdrawn = self.withdrawn.of_bucket(bucket, users) if self.withdrawn else None
+        return replace(self, files=files, users=users if with_users else None, withdrawn=withdrawn)
 
     def read(self, others: pa.Table | None) -> pa.Table:
         """The rows of the files, in order, of users who have any in another table or of all."""
         parts = [self.schema.empty_table()]
+        consents = self.withdrawn.read(others) if self.withdrawn else None
         for file in self.files:
-            part = self._rows_of(file)
+            part = self._rows_of(file, consents)
             if others is not None and self.day_after:
                 part = _of_users(part, others.filter(pc.field(self.day_after) == file.day + _ONE_DAY))
             parts.append(part)
@@ -118,18 +129,56 @@ class Input:
             rows = _of_users(rows, others)
         return rows.unify_dictionaries()
 
-    def _rows_of(self, file: DataFile) -> pa.Table:
+    def _rows_of(self, file: DataFile, consents: Consents | None) -> pa.Table:
         schema, by = self.schema, {ISSUE: self.issue, USER: self.users}
-        looked_at = [name for name, wanted in by.items() if wanted is not None and name not in schema.names]
-        schema = pa.schema([*schema, *(pa.field(name, pa.string()) for name in looked_at)])
+        looked_at = {name: pa.string() for name, wanted in by.items() if wanted is not None}
+        looked_at |= self.withdrawn.looked_at if self.withdrawn else {}
+        more = [pa.field(name, kind) for name, kind in looked_at.items() if name not in schema.names]
+        schema = pa.schema([*schema, *more])
         rows = rows_of_file(file.path, schema, file.partition(self.partition), self.users, self.which)
         if self.issue is not None:
             rows = rows.filter(pc.equal(rows[ISSUE], self.issue))
+        if consents is not None and self.withdrawn is not None:
+            rows = as_agreed(rows, consents.needs) if self.withdrawn.own else rows
+            rows = consents.withdrawn(rows)
         return rows.select(self.schema.names)
 
 
 def _of_users(rows: pa.Table, others: pa.Table) -> pa.Table:
     return rows.filter(pc.is_in(rows[USER], pc.unique(others[USER])))
+
+
+@dataclass(frozen=True)
+class Withdrawals:
+    """What users do not agree to any more. users: of the days that count; needs: by column that takes a
+    consent the one that says who gave it; since: rows of users that have landed after these days; own:
+    whether rows of the table say themselves under which consents they were written."""
+
+    users: Input
+    needs: Needs
+    since: pa.Table | None = None
+    own: bool = True
+
+    def of_bucket(self, bucket: int, users: UserRange | None) -> Withdrawals:
+        """Those of the users of one bucket, of some of them or of all."""
+        return replace(self, users=self.users.of_bucket(bucket, users))
+
+    def columns(self, names: Collection[str]) -> Withdrawals | None:
+        """Those from some columns; None where none of them takes a consent."""
+        needs = {name: consent for name, consent in self.needs.items() if name in names}
+        return replace(self, needs=needs) if needs else None
+
+    @property
+    def looked_at(self) -> dict[str, pa.DataType]:
+        """What is read of a row to know."""
+        own = dict.fromkeys(self.needs.values(), pa.bool_()) if self.own else {}
+        return {USER: pa.string(), **own}
+
+    def read(self, others: pa.Table | None) -> Consents:
+        """What users say who have any row in another table, or all."""
+        said = self.users.read(others)
+        since = [] if self.since is None else [self.since.select(said.column_names).cast(said.schema)]
+        return Consents.of(self.needs, pa.concat_tables([said, *since]))
 
 
 def _coded(kind: pa.DataType) -> pa.DataType:

@@ -15,6 +15,7 @@ import pyarrow.dataset
 from nightslate.contracts import Clause, Column, Contract
 from nightslate.contracts import arrow as arrow_contracts
 from nightslate.core.arrays import Bools, Ints
+from nightslate.kernels.consents import as_agreed, as_not_refused
 from nightslate.kernels.forgotten_users import FORGOTTEN, ForgottenUsers
 from nightslate.kernels.landing_columns import digest, names_fault
 from nightslate.records.chunks import Chunk
@@ -44,6 +45,8 @@ class Conformer:
     `pointed`: the columns of ids whose text, over all files of the day, is whole numbers written like 7.0.
     `values`: by column those that a row has to have one of, where the program says so.
     `forgotten`: users whose rows are rejected, and of which nothing is kept.
+    `asks_users`: whether what a row does not say of its user's consents is looked up among users later;
+    without it what the row does not say was not given.
     """
 
     contract: Contract
@@ -54,6 +57,7 @@ class Conformer:
     pointed: frozenset[str] = frozenset()
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forgotten: ForgottenUsers | None = None
+    asks_users: bool = False
 
     def schema(self) -> pa.Schema:
         fields = [pa.field(f.name, f.type) for f in self._landed()]
@@ -71,6 +75,7 @@ class Conformer:
         self._check_day(table, faults)
         self._check_arms(table, faults)
         self._check_values(table, faults)
+        table = self._as_agreed(table)
         forgotten = self._of_forgotten(table)
         faults.overrule(forgotten, FORGOTTEN, "user_id is of nobody who asked to be forgotten")
         accepted = self._with_verdict(table, chunk, faults, forgotten, file)
@@ -107,6 +112,10 @@ class Conformer:
                 ids = raw[column.name].combine_chunks()
                 raw = raw.set_column(at, raw.schema.field(at), self.pseudonymise(ids))
         return raw
+
+    def _as_agreed(self, table: pa.Table) -> pa.Table:
+        agreed = as_not_refused if self.asks_users else as_agreed
+        return agreed(table, self.contract.needs)
 
     def _of_forgotten(self, table: pa.Table) -> Bools:
         found: Bools = np.zeros(table.num_rows, dtype=np.bool_)
@@ -186,8 +195,8 @@ class Conformer:
         return pa.Table.from_pylist(rows, schema=self.schema())
 
     def _as_json(self, rows: pa.Table, converted: pa.Table, places: Ints) -> list[str]:
-        """Rows as they came, but for user ids, which are pseudonyms here too, and for columns that no
-        contract knows, which may hold anything."""
+        """Rows as they came, but for user ids, which are pseudonyms here too, for columns that no contract
+        knows, which may hold anything, and for what the row does not say that its user has agreed to."""
         known = [c for c in self.contract.landing_columns if c.name in rows.column_names]
         kept = rows.select([column.name for column in known])
         came = [as_they_came(kept, place) for place in places.tolist()]
@@ -195,6 +204,9 @@ class Conformer:
             for name in (column.name for column in known if column.pseudonym):
                 if row[name] is not None:
                     row[name] = converted[name][place].as_py() or self._pseudonym(row[name])
+            for name, consent in self.contract.needs.items():
+                if not converted[consent][place].as_py():
+                    row.pop(name, None)
         return [
             json.dumps({n: _bounded(v) for n, v in row.items() if v is not None}, default=str, sort_keys=True)
             for row in came

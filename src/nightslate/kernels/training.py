@@ -26,7 +26,7 @@ from nightslate.kernels.examination import POSITION_COLUMNS, Examination
 from nightslate.kernels.folds import Key, of_others, states_of_others
 from nightslate.kernels.rewards import Matured, arm_places, costs_of, folds_of
 from nightslate.programs.keyed_features import KeyedFeature
-from nightslate.programs.logs import Feature
+from nightslate.programs.logs import ArmFeature
 
 AnyLearner = Learner[Any]
 
@@ -44,7 +44,7 @@ def arm_key(arm_id: str) -> int:
 
 def arms_of(
     rows: pa.Table,
-    features: Sequence[Feature],
+    features: Sequence[ArmFeature],
     contexts: Encoder,
     crosses: Sequence[tuple[str, str]] | None = None,
     ignored: Collection[str] = (),
@@ -60,7 +60,7 @@ def arms_of(
     return Arms(keys, encoder(rows), interacting, contexts.beside(rows, ignored))
 
 
-def arm_encoder(rows: pa.Table, features: Sequence[Feature]) -> Encoder:
+def arm_encoder(rows: pa.Table, features: Sequence[ArmFeature]) -> Encoder:
     """What these rows of the table `arms` are as vectors."""
     counts = {feature.name: Counter(rows[feature.name].drop_null().to_pylist()) for feature in features}
     return encoder_for(features, counts)
@@ -108,10 +108,10 @@ class Earned(ArrayRecord):
         return (float(self.low), float(self.high)) if self.low <= self.high else (None, None)
 
 
-def encoder_for(features: Sequence[Feature], counts: Mapping[str, Mapping[str, int]]) -> Encoder:
+def encoder_for(features: Sequence[ArmFeature], counts: Mapping[str, Mapping[str, int]]) -> Encoder:
     """The encoder of features, their categories by the values that were counted."""
 
-    def places(feature: Feature) -> Places:
+    def places(feature: ArmFeature) -> Places:
         if feature.type == "category":
             return most_frequent(dict(counts[feature.name]))
         return Intervals(feature.boundaries) if feature.boundaries else None

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from nightslate.core.arrays import Ints
 from nightslate.errors import LeakError
 from nightslate.kernels.calendar import Calendar
+from nightslate.kernels.consents import Consents, Needs, as_agreed
 from nightslate.kernels.credited import OF_CREDITS, as_events
 from nightslate.kernels.feature_states import outside, with_states
 from nightslate.kernels.features import (
@@ -52,24 +53,28 @@ def columns_read(source: str, aggregates: Iterable[Aggregate]) -> tuple[str, ...
 class FeaturesOfDay:
     """Of each user of whom there is anything: as of the end of the day, and, if `of_decisions`, of each
     decision. aggregates: by the log that they are of. values: those of arms that features are told apart
-    by. merged: the days of which states are read, in place of events, where these are enough."""
+    by. merged: the days of which states are read, in place of events, where these are enough. needs: by
+    feature that takes a consent the column that says whether a user has given it."""
 
     aggregates: Mapping[str, tuple[Aggregate, ...]]
     ds: date
     of_decisions: bool
     values: Values = field(default_factory=dict)
     merged: frozenset[date] = frozenset()
+    needs: Needs = field(default_factory=dict)
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Rows of the table `features` for those of some users who have any that is not the default, from the
         rows of the windows before in the logs that features are of, and their `decisions` of the day; of
         credits, from the impressions that are `credited`; of days that are merged, from `feature_states`.
+        Where a feature takes a consent, `users` say of the end of the day whether they give it, and decisions
+        say it themselves: without it the feature is null, and there is a row that says so.
         Raises LeakError where what was not there yet would change them."""
         if "credits" in self.aggregates:
             tables = {**tables, "credits": as_events(tables["credits"], tables["credited"])}
         computations = list(self._computations(tables))
-        moments = self._moments([events[USER] for events, _ in computations], tables)
-        columns = _by_name(moments)
+        asked = self._moments([events[USER] for events, _ in computations], tables)
+        moments, columns = asked.select([USER, AS_OF]), _by_name(asked)
         for events, compute in computations:
             leaks = leaking(compute, events, moments, f"{self.ds}")
             if leaks:
@@ -78,7 +83,7 @@ class FeaturesOfDay:
                     " this is a fault of nightslate, and nothing was written"
                 )
             columns |= _by_name(compute(events, moments))
-        found = pa.table(columns)
+        found = as_agreed(pa.table(columns), self.needs)
         return found.filter(_says_anything(found, [each for of in self.aggregates.values() for each in of]))
 
     def _computations(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[pa.Table, Compute]]:
@@ -101,26 +106,33 @@ class FeaturesOfDay:
                 yield that_matter(keyed, mine, [KEY]), partial(keyed_as_of, mine)
 
     def _moments(self, of_events: Sequence[pa.ChunkedArray], tables: Mapping[str, pa.Table]) -> pa.Table:
-        """What features are wanted of: each user and moment once, in order."""
-        users = pc.unique(
-            pa.chunked_array([chunk for each in of_events for chunk in each.chunks], pa.string())
-        )
-        end = pa.repeat(pa.scalar(end_of(self.ds), INSTANT), len(users))
-        moments = [pa.table({USER: users, AS_OF: end})]
+        """What features are wanted of: each user and moment once, in order, with the consents given."""
+        consents = Consents.of(self.needs, tables["users"]) if self.needs else None
+        refusing = consents.refusing()[USER].chunks if consents else []
+        of_users = [*(chunk for each in of_events for chunk in each.chunks), *refusing]
+        users = pa.chunked_array([pc.unique(pa.chunked_array(of_users, pa.string()))])
+        said = consents.said_by(users) if consents else {}
+        ends = {USER: users, AS_OF: pa.repeat(pa.scalar(end_of(self.ds), INSTANT), len(users)), **said}
+        moments = [pa.table(ends)]
         if self.of_decisions:
-            decisions = tables["decisions"].select([USER, AT]).rename_columns([USER, AS_OF])
-            moments.append(decisions.filter(pc.is_in(decisions[USER], users)).cast(moments[0].schema))
-        asked = pa.concat_tables(moments).group_by([USER, AS_OF], use_threads=False).aggregate([])
+            decisions = tables["decisions"].select([USER, AT, *said]).rename_columns([USER, AS_OF, *said])
+            known = pc.is_in(decisions[USER], users.combine_chunks())
+            moments.append(decisions.filter(known).cast(moments[0].schema))
+        once = pa.concat_tables(moments).group_by([USER, AS_OF], use_threads=False)
+        asked = once.aggregate([(name, "min") for name in said]).rename_columns([USER, AS_OF, *said])
         return asked.sort_by([(USER, "ascending"), (AS_OF, "ascending")])
 
 
 def _says_anything(features: pa.Table, wanted: Iterable[Aggregate]) -> pa.Array:
-    """(n,) where any of the features is not its default; by arm, where there is any at all."""
+    """(n,) where any of the features is not its default, or may not be known; by arm, where there is any at
+    all."""
     anything = np.zeros(features.num_rows, dtype=np.bool_)
     for each in wanted:
         column = features[each.name].combine_chunks()
-        said = np.diff(column.offsets) > 0 if each.spec.by else pc.not_equal(column, each.default)
-        anything |= np.asarray(said, dtype=np.bool_)
+        if each.spec.by:
+            anything |= np.diff(column.offsets) > 0
+        else:
+            anything |= np.asarray(pc.fill_null(pc.not_equal(column, each.default), True), dtype=np.bool_)
     return pa.array(anything)
 
 
@@ -145,13 +157,15 @@ class KnownFeatures:
     """Which features stand beside rows of logs. defaults: of each feature of users, for those who have none;
     of_decisions: whether they are as of the decision, or as of the end of the day before it; keyed: features
     by arm, of which null says that there is nothing but defaults; of_arms: those of arms alone; calendar:
-    those of the moment alone."""
+    those of the moment alone; needs: by feature that takes a consent the column that says whether a user has
+    given it; where rows have that column too, it counts beside what the features were made by."""
 
     defaults: Mapping[str, float | str]
     of_decisions: bool
     keyed: tuple[str, ...] = ()
     of_arms: KnownOfArms | None = None
     calendar: Calendar = field(default_factory=Calendar)
+    needs: Needs = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -177,11 +191,13 @@ class KnownFeatures:
         for name, default in self.defaults.items():
             if name in features.column_names:
                 values = features[name].combine_chunks().take(place)
-                rows = rows.append_column(name, pc.fill_null(values, pa.scalar(default, values.type)))
+                nothing = place.is_null() if name in self.needs else values.is_null()
+                rows = rows.append_column(name, pc.if_else(nothing, pa.scalar(default, values.type), values))
         for name in self.keyed:
             if name in features.column_names:
                 rows = rows.append_column(name, features[name].combine_chunks().take(place))
-        return rows
+        there = {*rows.column_names}
+        return as_agreed(rows, {name: given for name, given in self.needs.items() if {name, given} <= there})
 
 
 def _place_of(

@@ -11,14 +11,14 @@ import pyarrow as pa
 from nightslate.online.contacts_now import SHOWN
 from nightslate.online.edition import Ranked
 from nightslate.online.requests import Answer, Asked
-from nightslate.programs.logs import Logs
+from nightslate.programs import Program
 
 Row = dict[str, Any]
 
 
-def impressions(logs: Logs, asked: Asked, answer: Answer, ranked: Ranked) -> list[Row]:
-    """One for each slot, as they land."""
-    kind, chance = logs.propensity, answer.issue_probability or 1.0
+def impressions(program: Program, asked: Asked, user: pa.Table, answer: Answer, ranked: Ranked) -> list[Row]:
+    """One for each slot, as they land. user: as the app has taken it in."""
+    kind, chance = program.logs.propensity, answer.issue_probability or 1.0
     same = {
         "decision_id": answer.decision_id,
         "user_id": asked.user_id,
@@ -33,7 +33,7 @@ def impressions(logs: Logs, asked: Asked, answer: Answer, ranked: Ranked) -> lis
         **({"issue_models": list(ranked.issue_models)} if ranked.issue_models is not None else {}),
         **({"surface": asked.surface} if asked.surface is not None else {}),
         **({"eligible_arms": list(asked.eligible_arms)} if asked.eligible_arms is not None else {}),
-        **{column.name: asked.context[column.name] for column in logs.context},
+        **_context(program, asked, user),
     }
     return [
         {
@@ -45,6 +45,15 @@ def impressions(logs: Logs, asked: Asked, answer: Answer, ranked: Ranked) -> lis
         }
         for slot, (arm, propensity) in enumerate(ranked.shown, 1)
     ]
+
+
+def _context(program: Program, asked: Asked, user: pa.Table) -> Row:
+    """What was posted of the user, but for what the user does not agree to; and which consents there were,
+    which is what this was decided under, whatever the user says later."""
+    given = {name: bool(user[name][0].as_py()) for name in program.consents}
+    refused = {name for name, consent in program.needs.items() if not given[consent]}
+    names = [column.name for column in program.logs.context]
+    return {name: None if name in refused else asked.context[name] for name in names} | given
 
 
 def as_shown(landing: Sequence[Row], pseudonym: str, at: datetime) -> pa.Table:

@@ -44,8 +44,8 @@ class Intake:
     pseudonymise: Pseudonymiser
 
     def user(self, user_id: str | int, context: Mapping[str, Any], ds: date) -> pa.Table:
-        """`user_id`, which is a pseudonym here, and the columns of `logs.context`, one row. Raises
-        ContractError."""
+        """`user_id`, which is a pseudonym here, the columns of `logs.context`, null where the user does not
+        agree to one, and what the user agrees to, one row. Raises ContractError."""
         declared = [column.name for column in self.night.program.logs.context]
         lacking = [name for name in declared if name not in context]
         if lacking:
@@ -55,7 +55,7 @@ class Intake:
             )
         found = self._conformed("users", [{"user_id": user_id, **context}], ds)
         _require_sound(found, "context")
-        return found.select(["user_id", *declared])
+        return found.select(["user_id", *declared, *self.night.program.consents])
 
     def activity(
         self, user_id: str | int, rows: Sequence[Mapping[str, Any]], at: datetime, days: Collection[date]

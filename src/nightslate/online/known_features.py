@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from nightslate.kernels.calendar import Calendar
+from nightslate.kernels.consents import Needs, as_agreed
 from nightslate.kernels.features import USER
 from nightslate.kernels.leaks import AS_OF
 from nightslate.kernels.user_features import KnownFeatures, at_moments, columns_read, events_of
@@ -55,11 +56,13 @@ class AsOfEndOfDay:
 @dataclass(frozen=True)
 class AsOfDecision:
     """As of the moment. aggregates: by the log that they are of; before: what nights have taken in of it;
-    calendar: what the moment alone says."""
+    calendar: what the moment alone says; needs: by feature that takes a consent the column of the user's row
+    that says whether it is given."""
 
     aggregates: Mapping[str, tuple[Aggregate, ...]]
     before: Mapping[str, ByUser]
     calendar: Calendar = field(default_factory=Calendar)
+    needs: Needs = field(default_factory=dict)
 
     def beside(self, user: pa.Table, posted: pa.Table, at: datetime) -> pa.Table:
         """The row with features."""
@@ -72,7 +75,7 @@ class AsOfDecision:
             found = at_moments(of_log, events, moments)
             for each in of_log:
                 user = user.append_column(each.name, found[each.name])
-        return self.calendar.beside(user, moments[AS_OF])
+        return as_agreed(self.calendar.beside(user, moments[AS_OF]), self.needs)
 
 
 def features_now(night: Night) -> FeaturesNow:
@@ -86,7 +89,7 @@ def features_now(night: Night) -> FeaturesNow:
         return AsOfEndOfDay(known, ByUser(given, buckets, _as_it_is, night.scratch), moment)
     by_log = by_source(of_each_user(night.program.features))
     before = {log: _events_before(night, log, of_log) for log, of_log in by_log.items()}
-    return AsOfDecision(by_log, before, known.calendar)
+    return AsOfDecision(by_log, before, known.calendar, known.needs)
 
 
 def _events_before(night: Night, source: str, of_log: tuple[Aggregate, ...]) -> ByUser:

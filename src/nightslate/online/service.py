@@ -134,7 +134,7 @@ class Service:
         }
         ranked = self._ranked(asked, edition, known, decided, answer)
         if ranked is not None and ranked.shown:
-            rows["impressions", day] = impressions(self._night.program.logs, asked, answer, ranked)
+            rows["impressions", day] = impressions(self._night.program, asked, user, answer, ranked)
         if named is not None:
             rows[ANSWERS, day] = [named.row(answer)]
         if rows:

@@ -25,7 +25,8 @@ def known_features(night: Night) -> KnownFeatures | None:
     known = {name: default for name, default in defaults.items() if default is not None}
     keyed = tuple(each.name for each in of_each_user(program.features) if each.spec.by)
     calendar = Calendar(of_moments(program.features))
-    return KnownFeatures(known, program.features_as_of == "temporal", keyed, calendar=calendar)
+    of_decisions, needs = program.features_as_of == "temporal", night.contract("features").needs
+    return KnownFeatures(known, of_decisions, keyed, calendar=calendar, needs=needs)
 
 
 def with_features_of_arms(

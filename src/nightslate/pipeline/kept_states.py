@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from nightslate.core import npz
+from nightslate.engines import Input
 from nightslate.kernels.training import Lessons
 from nightslate.landing.objects import put_settled
 from nightslate.pipeline.hourly_lessons import HourLesson, Taught
@@ -36,11 +37,7 @@ class KeptStates:
             if lessons is None
             else [sorted(map(repr, lessons.learners.items())), lessons.arms, lessons.encoder.to_json()]
         )
-        read = (
-            None
-            if files is None
-            else {name: [str(file.path) for file in given.files] for name, given in files.work.inputs.items()}
-        )
+        read = None if files is None else {name: _paths(given) for name, given in files.work.inputs.items()}
         known = files.matured.features if files else None
         if read is not None and known and known.of_arms:
             read["features_of_arms"] = [known.of_arms.digest]
@@ -99,6 +96,12 @@ class RememberedHours:
         taught = lesson(rows)
         self.kept.keep(name, {text: taught[key] for text, key in keys.items()})
         return taught, True
+
+
+def _paths(given: Input) -> list[str]:
+    """Of the files that are read, those among them that say what users agree to."""
+    asked = given.withdrawn.users.files if given.withdrawn else ()
+    return [str(file.path) for file in (*given.files, *asked)]
 
 
 def _sha256(content: bytes) -> str:

@@ -13,6 +13,7 @@ from nightslate.contracts import Contract
 from nightslate.engines import Input
 from nightslate.engines.exchange import Part, Rows
 from nightslate.kernels.conform import Conformer
+from nightslate.kernels.consents import Consents
 from nightslate.kernels.ingest import (
     REJECTS,
     Accepted,
@@ -60,11 +61,13 @@ class TakenIn:
 
 @dataclass(frozen=True)
 class _Landed:
-    """What has landed in a bucket: rows that break no clause, and what lies beside them."""
+    """What has landed in a bucket: rows that break no clause, what lies beside them, and the users whose
+    consents are looked up."""
 
     bucket: int
     rows: Rows
     beside: Input | None
+    users: Input | None
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ class _Acceptance:
     order: Sequence[tuple[str, str]] = field(default_factory=list)
 
     def __call__(self, landed: _Landed) -> Iterator[tuple[Part, pa.Table]]:
-        rows = landed.rows.read(self.of_bucket.conformer.schema())
+        conformer = self.of_bucket.conformer
+        rows = landed.rows.read(conformer.schema())
+        if landed.users is not None:
+            rows = Consents.of(conformer.contract.needs, landed.users.read(None)).decided(rows)
         accepted = self.of_bucket(rows, self._complete(landed))
         file = self.attempt.write(accepted.rows.sort_by(self.order), landed.bucket)
         written = (file.path, file.size, file.rows) if file else ("", 0, 0)
@@ -98,8 +104,10 @@ def take_in(
     files: Sequence[Path],
     conformer: Conformer,
     completion: Completion | None = None,
+    users: Input | None = None,
 ) -> TakenIn:
-    """Read, conform, deduplicate, complete and stage the landing files of a log.
+    """Read, conform, deduplicate, complete and stage the landing files of a log. users: those whose consents
+    are looked up where rows do not say them.
 
     A row that breaks the contract is rejected; a file that can't be read costs all of its rows. Exact copies
     of a row count once; rows that share a key but differ are all rejected, for none is the right one."""
@@ -123,7 +131,10 @@ def take_in(
         )
         in_buckets = [
             _Landed(
-                bucket, landed["rows", bucket], completion.beside.of_bucket(bucket) if completion else None
+                bucket,
+                landed["rows", bucket],
+                completion.beside.of_bucket(bucket) if completion else None,
+                users.of_bucket(bucket) if users else None,
             )
             for bucket in range(buckets)
         ]

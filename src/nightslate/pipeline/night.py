@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from nightslate import programs, settings
 from nightslate.contracts import Contract, load
-from nightslate.contracts.features import feature_column
+from nightslate.contracts.features import feature_column, with_consents
 from nightslate.engines import Engine, LocalEngine
 from nightslate.errors import SpecError
 from nightslate.kernels.pseudonyms import Pseudonymiser
@@ -22,7 +22,7 @@ from nightslate.kernels.trajectories import NEXT
 from nightslate.programs import Issue, Program
 from nightslate.programs.contexts import context_of
 from nightslate.programs.features import of_arms, of_each_user, of_users
-from nightslate.programs.logs import ActivityColumn, Feature
+from nightslate.programs.logs import ActivityColumn, ArmFeature
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
 from nightslate.tables import Table, Warehouse
 
@@ -32,16 +32,23 @@ if TYPE_CHECKING:  # MLflow takes seconds to import, and half of the steps don't
     from nightslate.models.tracking import NightRun
 
 
+_SAYING_CONSENTS = ("impressions", "users", "features")
+"""The tables whose rows say what their user has agreed to, where the program asks for it."""
+
+
 @dataclass(frozen=True)
 class Night:
     """One night of one program: `ds` is the UTC day of its data, its slates are for the day after.
-    `pseudonymiser`: of its logs' user ids; None for that of the environment's key."""
+    `pseudonymiser`: of its logs' user ids; None for that of the environment's key. `said_since`: of a day
+    that is not over the rows of users, by consent, who have landed and do not agree to all that is asked of
+    them; None of a day that is."""
 
     program: Program
     ds: date
     home: Path
     engine: Engine = field(default_factory=LocalEngine, compare=False)
     pseudonymiser: Pseudonymiser | None = field(default=None, compare=False)
+    said_since: pa.Table | None = field(default=None, compare=False)
 
     @classmethod
     def named(cls, program: str | Program, ds: str) -> Night:
@@ -104,6 +111,9 @@ class Night:
             own += [feature_column(name, "day") for name in self.program.logs.arm_dates]
         if table == "transitions":
             own += [replace(column, name=NEXT + column.name) for column in own]
+        if table in _SAYING_CONSENTS:
+            of_logs = self.program.consents if table in self.program.logs.names else ()
+            own = with_consents(own, self.program.needs, of_logs)
         contract = load(table).with_columns(own)
         if table == "impressions":
             contract = contract.with_maximum("slot", self.program.slots)
@@ -113,10 +123,10 @@ class Night:
                 contract = contract.with_required("landed_at")
         return replace(contract, by_issue=len(self.program.issues) > 1 and contract.tells_issues_apart)
 
-    def _own_columns(self, table: str) -> Sequence[Feature | ActivityColumn]:
+    def _own_columns(self, table: str) -> Sequence[ArmFeature | ActivityColumn]:
         """What the program declares of a table."""
         logs = self.program.logs
-        columns: dict[str, Sequence[Feature | ActivityColumn]] = {
+        columns: dict[str, Sequence[ArmFeature | ActivityColumn]] = {
             "impressions": logs.context,
             "users": logs.context,
             "arms": logs.arm_features,
@@ -144,7 +154,8 @@ class Night:
     def of_issue(self, name: str) -> IssueNight:
         """What this night is about for one issue. Raises SpecError where the program has no such issue."""
         issue = self.program.issue(name)
-        return IssueNight(self.program, self.ds, self.home, self.engine, self.pseudonymiser, issue=issue)
+        of_night = (self.program, self.ds, self.home, self.engine, self.pseudonymiser, self.said_since)
+        return IssueNight(*of_night, issue=issue)
 
     @property
     def issues(self) -> list[IssueNight]:

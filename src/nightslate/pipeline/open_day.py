@@ -20,6 +20,7 @@ from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.open_day_files import LandedSoFar, landed_so_far, queue_is_past
 from nightslate.pipeline.steps import attribute, features, ingest
+from nightslate.pipeline.user_consents import open_night
 from nightslate.programs.days import end_of
 from nightslate.records.instants import INSTANT
 from nightslate.tables import Table, Warehouse
@@ -41,8 +42,10 @@ class OpenDay:
     @classmethod
     def of(cls, night: Night) -> OpenDay:
         """What has landed of the day."""
-        logs = (*_LOGS, "activity") if _computes_features(night) else _LOGS
-        return cls(night, landed_so_far(night, logs))
+        features, consents = _computes_features(night), bool(night.program.consents)
+        logs = (*_LOGS, *(("activity",) if features else ()), *(("users",) if consents else ()))
+        landed = landed_so_far(night, logs)
+        return cls(open_night(night, landed.files.get("users", [])), landed)
 
     @property
     def home(self) -> Path:
@@ -85,7 +88,8 @@ class OpenDay:
         if _computes_features(night):
             logs = {**tables, "credits": self.table("credits")}
             before = DaysBefore.of(night, logs, self.table("feature_states"))
-            features.write_users(night, logs, tables["arms"], before, self.table("features"))
+            users, arms = tables["users"], tables["arms"]
+            features.write_users(night, logs, users, arms, before, self.table("features"))
         return done
 
     def known_until(self) -> datetime:

@@ -102,7 +102,7 @@ STEPS = (
         name="features",
         does="Aggregates what users did, as it was known at the end of the day and at decisions.",
         run=step_runs.features,
-        reads=("activity", "impressions", "outcomes", "arms", "credits"),
+        reads=("activity", "impressions", "outcomes", "users", "arms", "credits"),
         looks_up=("models",),
         writes=("feature_states", "features", "features_of_arms", "feature_drift"),
         heavy=True,
@@ -300,7 +300,7 @@ STEPS = (
         does="Recomputes every probability of the staged assignments, and publishes them in one commit.",
         run=step_runs.assign,
         reads=(
-            *("users", "features", "features_of_arms", "risks", "scores", "rollouts"),
+            *("users", "impressions", "features", "features_of_arms", "risks", "scores", "rollouts"),
             "assignments:staged",
         ),
         writes=("assignments",),

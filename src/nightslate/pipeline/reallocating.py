@@ -16,10 +16,11 @@ from nightslate.pipeline.assigning import control_in, publish_sound, staged_assi
 from nightslate.pipeline.contextual_users import contextual_users
 from nightslate.pipeline.log_intake import conformed_at_once, rejected_in_words
 from nightslate.pipeline.night import IssueNight, Night
-from nightslate.pipeline.open_day_files import landed_so_far
+from nightslate.pipeline.open_day_files import LandedSoFar, landed_so_far
 from nightslate.pipeline.rollout_control import Control, effects_now
 from nightslate.pipeline.rollout_facts import Facts, at_moment, signals_of
 from nightslate.pipeline.served_users import UserTables
+from nightslate.pipeline.user_consents import open_night
 from nightslate.programs.days import end_of
 
 _DAY = timedelta(days=1)
@@ -28,7 +29,10 @@ _DAY = timedelta(days=1)
 def run(night: Night, at: datetime | None = None) -> str:
     """Update who is in which variant on the day of the night, as of a moment of it (default: now); returns a
     line about it, and about what has landed of the day and is not heeded."""
-    landed, unheeded = _landed_signals(night)
+    wanted = {"signals": night.program.logs.signals is not None, "users": bool(night.program.consents)}
+    files = landed_so_far(night, [log for log, is_heeded in wanted.items() if is_heeded])
+    night = open_night(night, files.files.get("users", []))
+    landed, unheeded = _landed_signals(night, files)
     lines = {each.issue.name: _updated(each, landed, at) for each in night.issues}
     of_issues = [line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items()]
     return "; ".join([*of_issues, *unheeded])
@@ -95,12 +99,11 @@ def _less(before: SignalEffect, now: SignalEffect) -> SignalEffect:
     return now
 
 
-def _landed_signals(night: Night) -> tuple[list[Signal], list[str]]:
+def _landed_signals(night: Night, landed: LandedSoFar) -> tuple[list[Signal], list[str]]:
     """Those that have landed of the day itself so far, none of which is in a table yet; and what is not
     heeded, in words."""
     if night.program.logs.signals is None:
-        return [], []
-    landed = landed_so_far(night, ["signals"])
+        return [], [*landed.waiting_in_words]
     conformer = Conformer(night.contract("signals"), night.ds, Pseudonymiser.from_environment())
     found = conformed_at_once(landed.files["signals"], conformer)
     unheeded = [*rejected_in_words("signals", found.rejects), *landed.waiting_in_words]

@@ -39,6 +39,9 @@ from nightslate.tables.table import ROLLBACK
 MODELS = "nightslate.update"
 """In the metadata of a commit to `slates`: the digests of the models that an update made them by, as JSON."""
 
+REFUSING = "nightslate.refusing"
+"""There too, where the program asks for consents: a digest of which users that have landed don't agree."""
+
 Say = Callable[[str], None]
 """Tells a person what is being done."""
 
@@ -75,7 +78,7 @@ def _run(night: Night, *, say: Say) -> str:
     say("taking in what has landed")
     taken = day.take_in()
     known_until = day.known_until()
-    lines = {each.issue.name: _Update(each, day, known_until).run(say) for each in night.issues}
+    lines = {each.issue.name: _Update(each, day, known_until).run(say) for each in day.night.issues}
     put_settled(done, _state(day))
     of_issues = [line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items()]
     return f"{taken}{waiting}; known until {known_until:%Y-%m-%d %H:%M} UTC; {'; '.join(of_issues)}"
@@ -88,6 +91,13 @@ def _state(day: OpenDay) -> bytes:
     said = night.program.model_dump_json()
     content = [day.landed.stamps, sorted(day.landed.closed), versions, said]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest().encode()
+
+
+def _refusing(night: Night) -> dict[str, str]:
+    if night.said_since is None:
+        return {}
+    rows = night.said_since.select(["user_id", *night.program.consents]).to_pylist()
+    return {REFUSING: hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
 
 
 @dataclass(frozen=True)
@@ -193,10 +203,11 @@ class _Update:
         slates = before.table("slates")
         models = {name: self._scored_by(made, learner) for name, learner in by.items()}
         digests = json.dumps({name: model.digest for name, model in sorted(models.items())})
+        made_by = {MODELS: digests, **_refusing(night)}
         said = slates.snapshot().metadata(night.ds)
         if ROLLBACK in said:
             return "the slates stay as somebody has rolled them back"
-        if said.get(MODELS) == digests:
+        if made_by.items() <= said.items():
             return "the slates are by these models already"
         known_of = UserTables.of(before)
         arms, withheld, capped, allocations, issue_choices = (
@@ -208,7 +219,7 @@ class _Update:
         score.staged_slates(before, work, scoring, served, {"slates": slates.begin(night.ds)})
         audit.audit_issue(before, known_of, arms, withheld, capped, allocations, issue_choices, slates)
         staged = publish.audited(before, slates)
-        version = slates.publish(staged, {**night.commit_metadata, MODELS: digests})
+        version = slates.publish(staged, {**night.commit_metadata, **made_by})
         return f"{staged.rows} slates of {night.ds} published as version {version} of the table"
 
     def _scored_by(self, made: Refitted, learner: str) -> ScoredBy:

@@ -15,6 +15,7 @@ def context_of(wanted: Iterable[Aggregate]) -> tuple[Feature, ...]:
             name=each.name,
             type="category" if _is_category(each.spec) else "number",
             boundaries=each.spec.boundaries,
+            consent=each.spec.consent,
         )
         for each in wanted
     )

@@ -41,9 +41,10 @@ class StateOfDay:
 
 def state_of(spec: FeatureSpec) -> StateOfDay | None:
     """What of a day's events is all that a feature has to know; None where only the events are: quantiles,
-    sessions and times between them look at each, and a user and an arm have few a day."""
+    sessions and times between them look at each, and a user and an arm have few a day. What takes a consent
+    is kept nowhere but in the feature itself."""
     merges = isinstance(spec, OfEvents | OfNumbers | Last | Distinct)
-    if not merges or spec.by is not None or spec.source not in KEPT_BY_DAY:
+    if not merges or spec.consent or spec.by is not None or spec.source not in KEPT_BY_DAY:
         return None
     column = spec.column if isinstance(spec, OfColumn) else None
     return StateOfDay(spec.source, spec.where, column, isinstance(spec, Distinct))

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from nightslate.programs.days import days_before, in_short
-from nightslate.programs.logs import Boundaries
+from nightslate.programs.logs import Boundaries, Consent
 from nightslate.programs.strict import NAME_PATTERN, Duration, Name, Share, Strict, Text, Worth
 
 SESSION_GAP = timedelta(minutes=30)
@@ -35,7 +35,8 @@ class _Aggregation(Strict):
     of one value of a category; or those of all users about one arm. `where`: what columns have to be, all of
     them; a list is any of its values. `window`, or `windows` for a feature of each; without either, all that
     is kept. `default`: the value where there is nothing to aggregate. `boundaries`: in a program, the ends of
-    intervals that make categories of a number."""
+    intervals that make categories of a number. `consent`: what a user has to have agreed to for it to be
+    computed; as JSON one that needs none says nothing of it."""
 
     source: SourceName = "activity"
     key: Annotated[tuple[Name, ...], Field(strict=False)] = ()
@@ -44,6 +45,7 @@ class _Aggregation(Strict):
     windows: Annotated[tuple[Duration, ...], Field(strict=False)] = ()
     default: Worth | None = None
     boundaries: Boundaries = ()
+    consent: Consent | None = Field(default=None, exclude_if=lambda consent: consent is None)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -57,6 +59,8 @@ class _Aggregation(Strict):
                 f"key: {list(self.key)} is none that features have: [user_id], [user_id, arm_id],"
                 " [user_id, TOPIC] with a category of logs.arm_features, or [arm_id]"
             )
+        if self.consent and (self.of_arms or self.source == "calendar"):
+            raise ValueError("consent: it is of no user, and nobody can agree to its use")
         return self
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,10 +50,12 @@ SQL_WORDS = {
 
 
 Boundaries = Annotated[tuple[Worth, ...], Field(strict=False)]  # YAML has lists, not tuples
+Consent = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,53}$")]
+"""What users agree to; `consent_` before it is the name of a column."""
 
 
-class Feature(Strict):
-    """A column of contexts or arms: a category (one-hot over the values seen) or a number (as it is).
+class ArmFeature(Strict):
+    """A column of arms: a category (one-hot over the values seen) or a number (as it is).
 
     `boundaries` make a number a category of intervals: below the first, from each one up to the next, and
     from the last one on."""
@@ -63,11 +65,23 @@ class Feature(Strict):
     boundaries: Boundaries = ()
 
     @model_validator(mode="after")
-    def _has_intervals(self) -> Feature:
+    def _has_intervals(self) -> Self:
         if self.boundaries and self.type != "number":
             raise ValueError(f"boundaries: {self.name} is a category; only numbers have intervals")
         require_ascending(self.boundaries)
         return self
+
+
+class Feature(ArmFeature):
+    """A column of contexts, likewise. `consent`: what a user has to have agreed to for it to be used; as JSON
+    one that needs none says nothing of it."""
+
+    consent: Consent | None = Field(default=None, exclude_if=lambda consent: consent is None)
+
+
+def consent_column(consent: str | None) -> str | None:
+    """The column of `users`, and of what is shown to them, that says who has given a consent."""
+    return None if consent is None else f"consent_{consent}"
 
 
 def require_ascending(boundaries: tuple[float, ...]) -> None:
@@ -77,6 +91,7 @@ def require_ascending(boundaries: tuple[float, ...]) -> None:
 
 
 Features = Annotated[tuple[Feature, ...], Field(strict=False, max_length=1000)]
+ArmFeatures = Annotated[tuple[ArmFeature, ...], Field(strict=False, max_length=1000)]
 Cross = Annotated[tuple[Name, Name], Field(strict=False)]
 
 
@@ -150,7 +165,7 @@ class Logs(Strict):
 
     propensity: Literal["conditional", "marginal"]
     context: Features = ()
-    arm_features: Features = ()
+    arm_features: ArmFeatures = ()
     crosses: Annotated[tuple[Cross, ...], Field(strict=False)] | None = None
     references: bool = False
     arm_dates: Annotated[tuple[Name, ...], Field(strict=False)] = ()

@@ -95,6 +95,14 @@ def require_measurable(
     parts += [(f"covariates.{name}", covariate) for name, covariate in covariates.items()]
     for place, part in parts:
         _require_columns(f"experiment.{place}", part, logs, features)
+    measured = [(place, part.column) for place, part in parts if part.source == "features"]
+    asking = {each.name for each in features if each.consent}
+    for place, name in [*measured, *(("segments", name) for name in segments)]:
+        if name in asking:
+            raise ValueError(
+                f"experiment.{place}: {name} takes a consent, and users who do not give it have no value to"
+                " be counted by; read out what all users have, or tell them apart by a column of logs.context"
+            )
     for name, covariate in covariates.items():
         kept = logs.activity.kept if logs.activity else None
         if covariate.source == "activity" and kept and covariate.looks_back > kept:

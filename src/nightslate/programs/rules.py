@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nightslate.programs.conditions import ColumnTypes, Condition, parse
 from nightslate.programs.learners import LearnerSpec, RuleLearner
-from nightslate.programs.logs import Feature
+from nightslate.programs.logs import ArmFeature, Feature
 
 
 def types_of_users(context: Iterable[Feature]) -> ColumnTypes:
@@ -14,19 +14,19 @@ def types_of_users(context: Iterable[Feature]) -> ColumnTypes:
     return {feature.name: feature.type for feature in context}
 
 
-def types_of_arms(arm_features: Iterable[Feature]) -> ColumnTypes:
+def types_of_arms(arm_features: Iterable[ArmFeature]) -> ColumnTypes:
     """What `arms` may be on."""
     return {"arm_id": "category", **{feature.name: feature.type for feature in arm_features}}
 
 
-def arms_of_lines(rule: RuleLearner, arm_features: Iterable[Feature]) -> tuple[Condition, ...]:
+def arms_of_lines(rule: RuleLearner, arm_features: Iterable[ArmFeature]) -> tuple[Condition, ...]:
     """What holds for the arms of each line."""
     types = types_of_arms(arm_features)
     return tuple(parse(line.arms, types) for line in rule.choose)
 
 
 def require_answerable_rules(
-    learners: Mapping[str, LearnerSpec], context: Iterable[Feature], arm_features: Iterable[Feature]
+    learners: Mapping[str, LearnerSpec], context: Iterable[Feature], arm_features: Iterable[ArmFeature]
 ) -> None:
     """Raise ValueError, naming the learner, the line and the key, for a condition that can't be meant."""
     types = {"when": types_of_users(context), "arms": types_of_arms(arm_features)}

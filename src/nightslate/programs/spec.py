@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from nightslate.errors import SpecError
 from nightslate.programs.allocable import with_what_makes_slates
 from nightslate.programs.computable import require_computable
+from nightslate.programs.consents import needs_of, require_names_of_consents
 from nightslate.programs.contacts import ContactRules, require_answerable
 from nightslate.programs.contexts import known_of_users
 from nightslate.programs.controls import require_withholding
@@ -87,6 +88,7 @@ class Program(Strict):
     def _can_compute_features(self) -> Program:
         require_computable(self.features, self.logs, self.features_as_of)
         require_names_of_their_own(self.detectors, self.context)
+        require_names_of_consents(self.needs, {*self.columns_of_contexts, *self.detectors})
         require_servable(self.serving, self.features, self.detectors)
         return self
 
@@ -209,6 +211,17 @@ class Program(Strict):
     def keyed(self) -> tuple[KeyedFeature, ...]:
         """What is known of a user and an arm together, beside that."""
         return keyed_of(self.features)
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """By column of contexts or features that takes a consent the column that says whether a user gave
+        it."""
+        return needs_of((*self.context, *self.keyed))
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        """The columns that say what users have agreed to."""
+        return tuple(dict.fromkeys(self.needs.values()))
 
     @property
     def columns_of_contexts(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from nightslate.contracts import Column
 from nightslate.contracts import arrow as arrow_contracts
+from nightslate.records.booleans import booleans
 from nightslate.records.ids import are_ids, ids
 from nightslate.records.instants import are_instants, instants
 from nightslate.records.lists import are_id_lists, id_lists
@@ -21,6 +22,7 @@ _CAN_BE: dict[str, Callable[[pa.DataType], bool]] = {
     "bigint": are_numbers,
     "float": are_numbers,
     "double": are_numbers,
+    "boolean": are_numbers,
     "timestamp": are_instants,
     "array<string>": are_id_lists,
 }
@@ -38,6 +40,8 @@ def typed(values: pa.Array | pa.ChunkedArray, column: Column, pointed: bool = Fa
         return ids(values, pointed)
     if column.type in ("int", "bigint"):
         return whole_numbers(values, wanted)
+    if column.type == "boolean":
+        return booleans(values)
     if column.type == "timestamp":
         return instants(values)
     if column.type == "array<string>":

@@ -13,6 +13,7 @@ from mlflow.types.schema import Array, ColSpec, DataType, Map, ParamSchema, Para
 from nightslate.contracts import Column, load
 from nightslate.contracts.features import feature_column
 from nightslate.models.packages import Package
+from nightslate.programs.consents import needs_of
 from nightslate.serving.release import RELEASE, Release
 
 LOADER = "nightslate.serving.loading"
@@ -58,11 +59,13 @@ def package(release: Release) -> Package:
 
 
 def signature(release: Release) -> ModelSignature:
-    """Features and eligible arms in; out comes a row as the table `slates` has it."""
+    """Features, consents and eligible arms in; out comes a row as the table `slates` has it."""
     features = [feature_column(feature.name, feature.type) for feature in release.context]
     columns: list[ColSpec | TensorSpec] = [ColSpec(DataType.string, name) for name in (USER, DAY)]
     columns += [ColSpec(_TYPES[feature.type], feature.name) for feature in features]
     columns += [ColSpec(Map(DataType.double), each.name) for each in release.keyed]
+    consents = dict.fromkeys(needs_of((*release.context, *release.keyed)).values())
+    columns += [ColSpec(DataType.boolean, name, required=False) for name in consents]
     columns.append(ColSpec(Array(DataType.string), ELIGIBLE, required=False))
     return ModelSignature(
         inputs=Schema(columns),

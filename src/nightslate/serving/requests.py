@@ -15,8 +15,10 @@ from nightslate.contracts import load
 from nightslate.contracts.features import feature_column
 from nightslate.core.arrays import Bools, Ints
 from nightslate.errors import ContractError
+from nightslate.kernels.consents import as_agreed
 from nightslate.kernels.lists import mapped, marked, place_in
 from nightslate.kernels.scoring import CHUNK
+from nightslate.programs.consents import needs_of
 from nightslate.programs.keyed_features import KeyedFeature
 from nightslate.programs.logs import Feature
 from nightslate.programs.strict import FIRST_DAY, LAST_DAY
@@ -56,8 +58,15 @@ def read(
     days, day_of = _days(frame[DAY])
     features = {feature.name: _feature(frame[feature.name], feature) for feature in context}
     by_arm = {each.name: _by_arm(frame[each.name], each) for each in keyed}
-    users = pa.table({USER: _pseudonyms(frame[USER]), **features, **by_arm})
-    return Request(users, days, day_of, _eligible(frame, arms))
+    needs = needs_of((*context, *keyed))
+    agreed = {name: _agreed(frame, name) for name in needs.values()}
+    users = as_agreed(pa.table({USER: _pseudonyms(frame[USER]), **features, **by_arm, **agreed}), needs)
+    return Request(users.drop_columns([*agreed]), days, day_of, _eligible(frame, arms))
+
+
+def _agreed(frame: Frame, consent: str) -> pa.Array:
+    """Whether the user of each row has given a consent; a request that does not say so has none."""
+    return _typed(frame[consent], pa.bool_()) if consent in frame else pa.nulls(len(frame), pa.bool_())
 
 
 def _pseudonyms(column: Any) -> pa.Array:

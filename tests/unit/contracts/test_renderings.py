@@ -28,6 +28,8 @@ PROBE = Contract(
         Column(name="rows", type="bigint", minimum=1),
         Column(name="kind", type="string", allowed=("boot'strap", "other")),
         Column(name="label", type="string", min_length=1, max_length=3),
+        Column(name="place", type="string", consent="agrees"),
+        Column(name="agrees", type="boolean"),
         Column(name="day", type="string", required=True),
     ),
     key=("id",),
@@ -41,6 +43,8 @@ GOOD: dict[str, Any] = {
     "rows": 1,
     "kind": "other",
     "label": "abc",
+    "place": "here",
+    "agrees": True,
     "day": "monday",
 }
 GOOD_VALUES: list[tuple[str, Any]] = [
@@ -58,6 +62,7 @@ GOOD_VALUES: list[tuple[str, Any]] = [
     ("id", "abcd"),
     ("label", "ü😀ß"),
     ("label", None),
+    ("place", None),
 ]
 BAD_VALUES: list[tuple[str, Any, list[str]]] = [
     ("id", None, ["id is required"]),
@@ -81,6 +86,8 @@ BAD_VALUES: list[tuple[str, Any, list[str]]] = [
     ("label", "", ["label has 1 to 3 characters"]),
     ("label", "abcd", ["label has 1 to 3 characters"]),
     ("kind", "", ["kind is one of boot'strap, other"]),
+    ("agrees", False, ["place is null without agrees"]),
+    ("agrees", None, ["place is null without agrees"]),
 ]
 CASES = [(name, value, list[str]()) for name, value in GOOD_VALUES] + BAD_VALUES
 

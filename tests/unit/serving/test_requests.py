@@ -52,6 +52,21 @@ def test_a_wrong_value_is_named_with_its_row(columns, said):
         read(shop.asked(USERS, **columns))
 
 
+def test_what_a_user_does_not_agree_to_is_not_known():
+    context = [
+        each.model_copy(update={"consent": "location"} if each.name == "age" else {}) for each in shop.CONTEXT
+    ]
+    frame = shop.asked(USERS, age=[1.0, 2.0, 3.0])
+    assert read(frame).users["age"].to_pylist() == [1.0, 2.0, 3.0]
+    nothing_said = requests.read(frame, context, shop.ARMS).users
+    assert nothing_said["age"].to_pylist() == [None] * 3
+    said = requests.read(frame.assign(consent_location=[True, None, False]), context, shop.ARMS).users
+    assert said["age"].to_pylist() == [1.0, None, None]
+    assert (
+        said.drop_columns("age") == nothing_said.drop_columns("age") == read(frame).users.drop_columns("age")
+    )
+
+
 def test_an_id_that_may_be_raw_is_not_repeated():
     with pytest.raises(ContractError, match="has 16 characters") as error:
         read(shop.asked(USERS, user_id=["anna@example.com"] * 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nightslate.pipeline.assigning import publish_sound
+from nightslate.pipeline.consent_audit import audit_consents
 from nightslate.pipeline.contextual_users import contextual_users
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.rollout_control import control_recorded
@@ -13,6 +14,7 @@ from nightslate.tables import Table
 def run(
     night: IssueNight,
     users: Table,
+    impressions: Table,
     features: Table,
     features_of_arms: Table,
     risks: Table,
@@ -22,6 +24,7 @@ def run(
 ) -> str:
     """Publishes the newest staged assignments of the day. Raises ContractError with what is wrong with
     them."""
+    audit_consents(night, users, impressions, features)
     staged = assignments.staged(night.slate_date)
     control = control_recorded(night, rollouts.rows(night.slate_date, night.slate_date))
     known_of = UserTables(users, features, features_of_arms, risks)

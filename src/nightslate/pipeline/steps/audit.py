@@ -16,6 +16,7 @@ from nightslate.kernels.show_times import ShowTimes
 from nightslate.pipeline.arms import arm_ids, offered_arms
 from nightslate.pipeline.channels import channels_tonight
 from nightslate.pipeline.choice_audit import audit_choices
+from nightslate.pipeline.consent_audit import audit_consents
 from nightslate.pipeline.contact_audit import audit_withheld
 from nightslate.pipeline.experiments import assignment_recorded
 from nightslate.pipeline.fault_counts import counts_of, require_sound
@@ -45,6 +46,7 @@ def run(
 ) -> str:
     """Marks the staged slates of every issue as audited, or raises ContractError with what is wrong. What is
     published by now was sound before that."""
+    audit_consents(night, users, impressions, features)
     known_of = UserTables(users, features, features_of_arms, risks)
     if not all_published(night, slates):
         if night.program.withholds:

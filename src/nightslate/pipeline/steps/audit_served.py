@@ -57,12 +57,12 @@ def _audit(
     served_decisions: Table,
 ) -> int:
     """Writes one partition; returns how many rows it has."""
-    context = [column.name for column in night.program.logs.context]
-    shown = bucket_input(night, impressions, (*DECISION_COLUMNS, *context), night.ds)
+    context = [*(column.name for column in night.program.logs.context), *night.program.consents]
+    shown = bucket_input(night, impressions, (*DECISION_COLUMNS, *context), night.ds).as_it_was()
     inputs: dict[str, Input] = {"impressions": shown}
     known = known_features(night)
     if known is not None:
-        inputs["features"] = features_input(night, features, night.ds)
+        inputs["features"] = features_input(night, features, night.ds).as_it_was()
     recomputed = recomputed_by(night, impressions, recorded)
     rules = night.program.contacts
     if rules is not None:

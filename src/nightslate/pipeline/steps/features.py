@@ -23,7 +23,7 @@ from nightslate.kernels.feature_drift import (
 )
 from nightslate.kernels.user_features import JOINED_BY, FeaturesOfDay, columns_read
 from nightslate.pipeline.arms import last_values
-from nightslate.pipeline.bucket_inputs import bucket_input
+from nightslate.pipeline.bucket_inputs import bucket_input, users_asked
 from nightslate.pipeline.feature_states import STATES, DaysBefore
 from nightslate.pipeline.lookback import days_attributed_to, days_with_features, shared_with_other_nights
 from nightslate.pipeline.night import Night
@@ -53,6 +53,7 @@ def run(
     activity: Table,
     impressions: Table,
     outcomes: Table,
+    users: Table,
     arms: Table,
     credits: Table,
     models: Table,
@@ -68,7 +69,7 @@ def run(
     def merge_days_and_write(at: Night, logs: Mapping[str, Table], arms: Table, features: Table) -> str:
         before = DaysBefore.of(at, logs, feature_states)
         before.merge()
-        return write_users(at, logs, arms, before, features)
+        return write_users(at, logs, users, arms, before, features)
 
     writes: dict[str, tuple[_Write, Table]] = {"features": (merge_days_and_write, features)}
     if of_arms(night.program.features):
@@ -89,10 +90,16 @@ def run(
 
 
 def write_users(
-    night: Night, logs: Mapping[str, Table], arms: Table, before: DaysBefore, features: Table
+    night: Night,
+    logs: Mapping[str, Table],
+    users: Table,
+    arms: Table,
+    before: DaysBefore,
+    features: Table,
 ) -> str:
     """One partition: a pure function of the logs of the windows before the end of ds, as far as they were
-    known, and of when decisions of ds were made. Of days that are merged already the states are read."""
+    known, of when decisions of ds were made, and of what users agree to by then. Of days that are merged
+    already the states are read."""
     program, by_log = night.program, by_source(of_each_user(night.program.features))
     merged = before.merged()
     inputs = {source: _rows_read(night, logs[source], of_log, merged) for source, of_log in by_log.items()}
@@ -103,9 +110,14 @@ def write_users(
         first = days_attributed_to(night.at(first_day_of(night.ds, by_log["credits"])))[0]
         inputs["credited"] = bucket_input(night, logs["impressions"], OF_IMPRESSIONS, first)
     of_decisions = program.features_as_of == "temporal"
+    needs = features.contract.needs
+    consents = tuple(dict.fromkeys(needs.values()))
     if of_decisions:
-        inputs["decisions"] = bucket_input(night, logs["impressions"], ("user_id", "occurred_at"), night.ds)
-    computed = FeaturesOfDay(by_log, night.ds, of_decisions, _values(night, arms), merged)
+        decided = ("user_id", "occurred_at", *consents)
+        inputs["decisions"] = bucket_input(night, logs["impressions"], decided, night.ds)
+    if needs:
+        inputs["users"] = users_asked(night, users, consents)
+    computed = FeaturesOfDay(by_log, night.ds, of_decisions, _values(night, arms), merged, needs)
     order = [(name, "ascending") for name in features.contract.key]
     columns = [column.name for column in features.contract.file_columns]
 

@@ -22,6 +22,7 @@ from nightslate.kernels.shown_for import ShownFor
 from nightslate.kernels.slate_propensities import SLATE_COLUMNS, Kind
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.arms import arm_ids, chosen
+from nightslate.pipeline.bucket_inputs import users_asked
 from nightslate.pipeline.champion_reigns import champion_as_of
 from nightslate.pipeline.forgotten_users import forgotten_users
 from nightslate.pipeline.kept_days import require_kept
@@ -95,7 +96,11 @@ def _all_landed(night: Night, logs: Iterable[str]) -> dict[str, list[Path]]:
 
 
 def ingest_files(
-    night: Night, logs: Logs, files: Mapping[str, list[Path]], quarantine: Table, slates: Table
+    night: Night,
+    logs: Logs,
+    files: Mapping[str, list[Path]],
+    quarantine: Table,
+    slates: Table,
 ) -> str:
     """Those of the day, by log. Nothing is committed but quarantine unless every log is within what the
     program tolerates."""
@@ -109,24 +114,27 @@ def ingest_files(
     forgotten = forgotten_users(night, pseudonymise)
     ingested: dict[str, TakenIn] = {}
     # Arms first, and impressions before outcomes: a log is checked against those that it names.
-    for log in sorted(files, key=lambda log: log != "arms"):
+    in_order = sorted(files, key=lambda log: log != "arms")
+    for log in sorted(in_order, key=lambda log: log not in ("arms", "users")):  # who say what they agree to
         conformer = _conformer(night, logs, log, forgotten, ingested, form)
         completion = _completion(night, log, ingested, meant, slates)
         conformer = replace(conformer, pointed=pointed[log])
-        ingested[log] = take_in(night, logs[log], files[log], conformer, completion)
+        asked = _users_asked(night, logs["users"], ingested["users"]) if conformer.asks_users else None
+        ingested[log] = take_in(night, logs[log], files[log], conformer, completion, asked)
     rejected = _quarantine(night, quarantine, ingested)
     dropped = of_forgotten(ingested)
     faulty = {log: rows - dropped[log] for log, rows in rejected.items()}
     stop_if_too_many(ingested, faulty, night.program.logs.rejects, night.ds)
     unknown = _unknown_kinds(night, ingested)
     outside = outside_times(night, ingested["impressions"].staged, slates)
-    for log, result in ingested.items():
+    for log in in_order:
         said = with_meaning(night, log, meant if log == "impressions" else {})
         said |= {OUTSIDE: str(outside)} if log == "impressions" and outside is not None else {}
         forms = {ID_FORMS: json.dumps(forms_of(files[log], KEYS, pointed[log]), ensure_ascii=False)}
-        logs[log].publish(result.staged, {**said, **layout, **forms})
+        logs[log].publish(ingested[log].staged, {**said, **layout, **forms})
     copies = sum(result.copies for result in ingested.values())
-    counts = ", ".join(f"{r.total - rejected[log] - r.copies} {log}" for log, r in ingested.items())
+    accepted = {log: each.total - rejected[log] - each.copies for log, each in ingested.items()}
+    counts = ", ".join(f"{accepted[log]} {log}" for log in in_order)
     done = f"{counts}; {sum(rejected.values())} rows quarantined, {copies} copies dropped{unknown}"
     if dropped.total():
         done += f"; {dropped.total()} of the rows quarantined are of users who asked to be forgotten"
@@ -187,6 +195,12 @@ def _completion(
     return None
 
 
+def _users_asked(night: Night, users: Table, today: TakenIn) -> Input:
+    asked = users_asked(night, users, night.program.consents)
+    before = [file for file in asked.files if file.day < night.ds]
+    return replace(asked, files=[*before, *today.staged.data_files])
+
+
 def _meaning_of_impressions(night: Night, impressions: Table) -> Meaning:
     """What the program said when the day was first ingested: whoever logged it knows of no edit since."""
     then = meaning_of(impressions.snapshot().written().get(night.ds))
@@ -215,7 +229,7 @@ def _conformer(
         return conformer
     arms = _accepted_arms(night, ingested["arms"])
     if log == "impressions":
-        return replace(conformer, arms=tuple(sorted(arms)))
+        return replace(conformer, arms=tuple(sorted(arms)), asks_users=bool(night.program.consents))
     arms |= _arms_before(night, logs["arms"], pseudonymise, form)
     days = f"the day or of the {days_attributed(night.program)} days before it"
     return replace(conformer, arms=tuple(sorted(arms)), arms_of=days)

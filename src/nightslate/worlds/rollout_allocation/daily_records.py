@@ -35,7 +35,7 @@ class DailyRecords:
         """A day as the app played it."""
         known = day.assigned.known & day.morning.present
         at_risk = self.at_risk(day.morning, day.day)
-        region, treated = self.world.people.region, day.assigned.treated
+        people, treated = self.world.people, day.assigned.treated
         self._days.append(
             {
                 "present": int(day.morning.present.sum()),
@@ -46,7 +46,8 @@ class DailyRecords:
                 **self._harms(day, at_risk),
             }
         )
-        self._by_region.append([_mean(treated[known & (region == place)]) for place in range(len(REGIONS))])
+        heeded = [known & people.located & (people.region == place) for place in range(len(REGIONS))]
+        self._by_region.append([_mean(treated[mine]) for mine in heeded])
 
     def at_risk(self, morning: Morning, day: int) -> Bools:
         """(n,) whom the treatment harms in the long run, whatever happens outside."""
@@ -70,9 +71,9 @@ class DailyRecords:
 
     def reactions(self) -> list[Row]:
         """Of each incident that could be acted on: where, from which and before which day, its severity, the
-        day on which it was known; the region's share of treated users before it could be acted on, the least
-        since, and after how many days that was a quarter lower; None where it was not, or nobody was treated
-        before."""
+        day on which it was known; of the region's users who agree to its use the share of treated ones before
+        it could be acted on, the least since, and after how many days that was a quarter lower; None where it
+        was not, or nobody was treated before."""
         played = len(self._days)
         return [
             self._reaction(incident)

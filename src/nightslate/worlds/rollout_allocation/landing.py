@@ -26,7 +26,8 @@ _MOST_ERRORS, _BETWEEN_ERRORS = 12, 20.0
 
 
 def profiles(world: World, morning: Morning, at: Ints) -> pa.Table:
-    """What is known of some users (m,) on a day, in the columns of the landing logs."""
+    """What is known of some users (m,) on a day, in the columns of the landing logs: the app knows where all
+    of them are, and who agrees to the use of that."""
     people = world.people
     return pa.table(
         {
@@ -36,6 +37,7 @@ def profiles(world: World, morning: Morning, at: Ints) -> pa.Table:
             "plan": names_at(PLANS, people.plan[at]),
             "tenure_days": morning.tenure[at].astype(np.float64),
             "beta": names_at(("no", "yes"), people.beta[at].astype(np.int64)),
+            "consent_location": people.located[at],
         }
     )
 

@@ -89,7 +89,9 @@ class FirstAssignments:
         n = self.world.users
         self.first_day, self.first_share = np.full(n, NEVER), np.full(n, np.nan)
         self.exposed = np.full(n, np.inf)
-        self._cells = {"region": self.world.people.region, "device": np.full(n, -1)}
+        people = self.world.people
+        region = np.where(people.located, people.region, len(REGIONS))
+        self._cells = {"region": region, "device": np.full(n, -1)}
         self._ways = tuple(_Ways.of_nobody(n) for _ in VARIANTS)
         self._shares = np.full((n, len(VARIANTS)), np.nan)
 
@@ -121,9 +123,10 @@ class FirstAssignments:
             found[visits.place] += visits.gap[counted.kind] * within
         return found
 
-    def cells(self, segment: str) -> Mapping[str, Bools]:
-        """(n,) the users of each value of a column of contexts, as of their first exposure."""
-        names = {"region": REGIONS, "device": DEVICES}[segment]
+    def cells(self, segment: str) -> Mapping[str | None, Bools]:
+        """(n,) the users of each value of a column of contexts, as of their first exposure; None of those of
+        whom nobody may know it."""
+        names = {"region": (*REGIONS, None), "device": DEVICES}[segment]
         return {name: self._cells[segment] == place for place, name in enumerate(names)}
 
     def _assign(self, day: Day) -> None:

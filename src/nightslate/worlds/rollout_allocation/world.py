@@ -20,8 +20,8 @@ REGIONS = ("north", "east", "south", "west")
 DEVICES = ("new_phone", "desktop", "old_phone")
 PLANS = ("free", "plus", "business")
 OLD, SOUTH = DEVICES.index("old_phone"), REGIONS.index("south")
-BETA = 0.01
-"""The share of users who have asked to try what is new."""
+BETA, LOCATED = 0.01, 0.97
+"""The shares of users who have asked to try what is new, and who agree to its being used where they are."""
 
 _DEVICE_SHARES, _PLAN_SHARES = (0.42, 0.42, 0.16), (0.6, 0.3, 0.1)
 _ON_THE_FIRST_DAY, _LAST_JOINS = 0.1, 24
@@ -79,9 +79,9 @@ class Hardships:
 @dataclass(frozen=True, eq=False)
 class People:
     """All users that ever come, all (n,): places in REGIONS and PLANS, of the first and the second of DEVICES
-    and the day that it is changed on; whether they ask for what is new; the day they come, and that from
-    which they are away; days as a customer when they come; and what no log says: how many errors they meet
-    for a device, how often they visit, and how keen they are to buy."""
+    and the day that it is changed on; whether they ask for what is new, and agree to the use of their region;
+    the day they come, and that from which they are away; days as a customer when they come; and what no log
+    says: how many errors they meet for a device, how often they visit, and how keen they are to buy."""
 
     key: Keys
     region: Ints
@@ -89,6 +89,7 @@ class People:
     devices: tuple[Ints, Ints]
     changes_on: Ints
     beta: Bools
+    located: Bools
     joins: Ints
     gone_on: Ints
     tenure: Ints
@@ -149,8 +150,8 @@ class World:
         key = mix(np.arange(self.users, dtype=np.uint64), self._seed_for("user"))
         draw = {
             what: uniform(mix(key, self._seed_for(what)))
-            for what in ("region", "plan", "device", "next device", "changes", "changes on", "beta", "joins",
-                         "recreated", "gone on", "tenure", "errors", "visits", "keenness")
+            for what in ("region", "plan", "device", "next device", "changes", "changes on", "beta",
+                         "located", "joins", "recreated", "gone on", "tenure", "errors", "visits", "keenness")
         }  # fmt: skip
         joins = 1 + (_LAST_JOINS * (draw["joins"] - _ON_THE_FIRST_DAY) / (1 - _ON_THE_FIRST_DAY)).astype(int)
         joins = np.where(draw["joins"] < _ON_THE_FIRST_DAY, 0, joins)
@@ -167,6 +168,7 @@ class World:
                 NEVER,
             ),
             beta=draw["beta"] < BETA,
+            located=draw["located"] < LOCATED,
             joins=joins,
             gone_on=np.where(recreated & (draw["recreated"] < _RECREATED), gone_on, NEVER),
             tenure=np.where(joins == 0, (_LONGEST_TENURE * draw["tenure"]).astype(np.int64), 0),

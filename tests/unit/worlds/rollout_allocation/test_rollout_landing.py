@@ -90,6 +90,16 @@ def test_impressions_are_of_the_variant_with_the_probability_that_is_published(
     np.testing.assert_array_equal(shown.filter(pl.Series(known))["variant"], expected[known])
 
 
+def test_the_app_says_where_all_are_and_who_agrees_to_its_use(played: tuple[World, list[Day], Log]) -> None:
+    world, _, log = played
+    for name in ("users", "impressions"):
+        rows = log(name)
+        number = rows["user_id"].str.strip_prefix("user-").cast(int).to_numpy()
+        np.testing.assert_array_equal(rows["consent_location"], world.people.located[number])
+        assert rows["region"].null_count() == 0
+    assert 0.01 < 1 - world.people.located.mean() < 0.06
+
+
 def test_outcomes_land_on_the_day_that_they_happen_whether_or_not_the_impression_did(
     played: tuple[World, list[Day], Log],
 ) -> None:

@@ -141,7 +141,8 @@ def test_who_could_be_in_one_variant_only_is_not_spoken_of() -> None:
 def test_cells_are_of_the_first_exposure() -> None:
     played = Played(1500, 4, 12)
     regions = played.truth.cells("region")
-    assert {*regions} == {*REGIONS}
+    assert {*regions} == {*REGIONS, None}
+    assert (regions[None] == ~played.world.people.located).all()
     assert sum(cell.sum() for cell in regions.values()) == 1500
     seen = np.isfinite(played.truth.exposed)
     devices = played.truth.cells("device")
