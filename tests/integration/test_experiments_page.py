@@ -26,4 +26,4 @@ def test_what_the_page_says_of_programs_can_be_said_of_the_one_that_ships() -> N
         spec = yaml.safe_load(shipped)
         spec["experiment"]["allocation"] |= keys
         programs.parse(yaml.safe_dump(spec), "rollout_allocation")
-    assert [key for keys in said for key in keys] == ["ramp", "signals", "layer"]
+    assert [key for keys in said for key in keys] == ["floor", "ramp", "signals", "layer"]
