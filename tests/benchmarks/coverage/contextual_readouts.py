@@ -168,16 +168,21 @@ class Told:
 def told(title: str, names: Iterable[str], found: Floats) -> dict[str, Told]:
     """Prints a line for each of M methods. found (w, M, 4): of each world the error of the effect, its
     standard error, whether its interval of one look holds the truth on the last day, and whether that of
-    every look did not on any."""
+    every look did not on any; NaN without an interval."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    columns = ("", "coverage", "ever wrong", "off, in own errors", "of the mean", "spread")
+    columns = ("", "worlds", "coverage", "ever wrong", "off, in own errors", "of the mean", "spread")
     for place, column in enumerate(columns):
         table.add_column(column, justify="right" if place else "left")
-    lines = {name: Told.of(*found[:, place].T) for place, name in enumerate(names)}
-    for place, (name, line) in enumerate(lines.items()):
-        rates = [f"{rate:.1%} +/- {error(rate, len(found)):.1%}" for rate in (line.coverage, line.ever)]
+    judged = {
+        name: of_one[np.isfinite(of_one[:, 1])].T
+        for name, of_one in zip(names, found.swapaxes(0, 1), strict=True)
+    }
+    lines = {name: Told.of(*of_judged) for name, of_judged in judged.items()}
+    for name, line in lines.items():
+        errors = judged[name][0]
+        rates = [f"{rate:.1%} +/- {error(rate, len(errors)):.1%}" for rate in (line.coverage, line.ever)]
         off = [f"{each:+.2f}" for each in (line.off, line.off_mean)]
-        table.add_row(name, *rates, *off, f"{found[:, place, 0].std():.3f}")
+        table.add_row(name, f"{len(errors):,}", *rates, *off, f"{errors.std():.3f}")
     Console(width=120).print(f"\n{title}", table, highlight=False)
     return lines
 
@@ -192,7 +197,15 @@ def of_world(
 ) -> Iterator[list[float]]:
     """A row of each method, see `told`."""
     for name, each in found.items():
-        yield [each.effect - right[name], each.stderr, each.lower <= right[name] <= each.upper, ever[name]]
+        if each.lower is None or each.upper is None:
+            yield [math.nan] * 4
+        else:
+            yield [
+                each.effect - right[name],
+                each.stderr,
+                each.lower <= right[name] <= each.upper,
+                ever[name],
+            ]
 
 
 def misses(each: Difference, right: float) -> bool:
