@@ -40,9 +40,6 @@ from nightslate.worlds.rollout_allocation.world import World
 LOOKS = range(12, DAYS + 1, 2)
 COUNTED = Counted("purchase", WINDOW * DAY)
 PATH_WINDOW = 7
-NOT_JUDGED = ("path",)
-"""What a stop takes a treatment from leaves its path and not the control's, so that the two are not about the
-same days."""
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,16 @@ much effects are off: in their own standard errors, and in those of the mean ove
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
-from tests.benchmarks.coverage.closed_loop_figures import NOT_JUDGED, played
+from tests.benchmarks.coverage.closed_loop_figures import played
 from tests.benchmarks.coverage.contextual_readouts import ALPHA, error, told
 
 pytestmark = pytest.mark.timeout(7200)
 
-WORLDS = int(os.environ.get("NIGHTSLATE_WORLDS", "1000"))
+WORLDS = 1_000
 
 
 def test_intervals_hold_through_the_closed_loop(pool: ProcessPoolExecutor) -> None:
@@ -34,7 +33,8 @@ def test_intervals_hold_through_the_closed_loop(pool: ProcessPoolExecutor) -> No
     ).format(worlds=WORLDS, **of_all)
     for name, line in told(title, worlds[0].figures, figures).items():
         if name == "naive":
-            assert line.off_mean > 3
-        elif name not in NOT_JUDGED:
-            assert abs(line.coverage - 0.95) <= 0.02 + 2 * error(ALPHA, WORLDS), name
-            assert line.ever <= ALPHA + 2 * error(ALPHA, WORLDS), name
+            assert line.off > 0.5
+            continue
+        assert 0.93 <= line.coverage <= 0.97, name
+        assert line.ever <= ALPHA + 2 * error(ALPHA, WORLDS), name
+        assert abs(line.off) < 0.2, name
