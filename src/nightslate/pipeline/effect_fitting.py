@@ -31,6 +31,7 @@ from nightslate.pipeline.fitting import categories, model_seed
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.share_limits import limits_about, shares_in_the_end
 from nightslate.programs.allocation import Allocation, EstimatedEffects, LinearEffects
+from nightslate.programs.logs import Feature
 
 LEAST_USERS = 100
 """Of a treatment, and of the control, from which on there are models of its effects."""
@@ -89,7 +90,7 @@ def fitted(
         return None
     lessons = EffectLessons(
         night.name,
-        encoder_for(night.program.context, counts.by_column),
+        encoder_for(looked_at(night.program.context, asked), counts.by_column),
         variants,
         str(night.issue.experiment.control),
         treatments,
@@ -158,6 +159,11 @@ def _groups(
             grids[name, variant] = Grid.of_quantiles(of_treatment)
             edges[name, variant] = equal_edges(of_treatment, _TENTHS)
     return grids, edges
+
+
+def looked_at(context: Sequence[Feature], asked: Allocation) -> list[Feature]:
+    """The columns that models of effects look at."""
+    return [column for column in context if column.name not in asked.score.ignores]
 
 
 def worth_of(asked: Allocation) -> Worth:

@@ -89,6 +89,13 @@ def require_allocable(
                 f"experiment.allocation.score: what a user of {name} counts for changes with the `quantile`"
                 " of all users; winsorise it by a `value`"
             )
+    known = [column.name for column in context]
+    for name in allocation.score.ignores:
+        if name not in known:
+            raise ValueError(
+                f"experiment.allocation.score.ignores: {name!r} is not one of logs.context or features"
+                f" (there: {known})"
+            )
     if allocation.layer and salt not in allocation.layer.parts:
         raise ValueError(
             f"experiment.allocation.layer: no part is of {salt!r}, the experiment's own salt (there:"

@@ -33,10 +33,12 @@ EffectModel = Annotated[LinearEffects | EstimatedEffects, Field(discriminator="k
 class Score(Strict):
     """What a treatment does to a user: the effect on the metric `benefit`, less `weight` times that on the
     metric `harm`, less `caution` times the standard error of both. `models`: those that predict it, by name;
-    the one whose scores earn more takes over once that holds at every look."""
+    the one whose scores earn more takes over once that holds at every look. `ignores`: columns of contexts,
+    and features, that they do not look at."""
 
     benefit: Name
     harm: Name | None = None
+    ignores: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     weight: Worth = Field(default=1.0, ge=0)
     caution: Worth = Field(default=0.0, ge=0)
     models: dict[Name, EffectModel] = Field(min_length=1, max_length=20)

@@ -1,9 +1,10 @@
-"""The shares that follow no context, which what a model earns is held against."""
+"""What models of effects look at, and the shares without context that what they earn is held against."""
 
 import numpy as np
 import pytest
 from tests.unit.programs.test_scores import program
 
+from nightslate.pipeline.effect_fitting import looked_at
 from nightslate.pipeline.share_limits import limits_about, shares_in_the_end
 from nightslate.programs.allocation import Allocation
 
@@ -23,3 +24,13 @@ def test_fixed_shares_are_those_declared_or_those_that_a_ramp_ends_with(tmp_path
     np.testing.assert_allclose(limits.baseline, baseline)
     assert limits.control == 0
     assert limits.range == issue.allocation.range
+
+
+def test_models_look_at_all_columns_but_those_that_are_ignored(tmp_path) -> None:
+    for ignores in ([], ["plan", "visits_14d"]):
+        of = program(tmp_path, {"ignores": ignores})
+        context, asked = of.context, of.only_issue.allocation
+        assert asked is not None
+        found = [column.name for column in looked_at(context, asked)]
+        assert found == [column.name for column in context if column.name not in ignores]
+        assert len(found) == len(context) - len(ignores)

@@ -35,7 +35,7 @@ def test_the_first_of_the_models_leads_unless_another_is_said(tmp_path: Path) ->
     allocation = program(tmp_path, {"models": models, "first": "two"}).only_issue.allocation
     assert allocation is not None
     assert allocation.score.first_model == "two"
-    assert allocation.score.metrics == ("purchases", "trouble")
+    assert allocation.score.metrics == ("purchases_soon", "trouble_soon")
 
 
 def test_what_users_of_a_fold_do_needs_two_others(tmp_path: Path) -> None:
@@ -46,10 +46,12 @@ def test_what_users_of_a_fold_do_needs_two_others(tmp_path: Path) -> None:
 
 def test_a_value_of_a_user_is_final(tmp_path: Path) -> None:
     experiment = yaml.safe_load(DAG.read_text())["experiment"]
-    experiment["metrics"]["purchases"]["winsorise"] = {"value": 5.0}
+    experiment["metrics"]["purchases_soon"]["winsorise"] = {"value": 5.0}
     assert program(tmp_path, experiment=experiment)
-    experiment["metrics"]["purchases"]["winsorise"] = {"quantile": 0.99}
-    with pytest.raises(SpecError, match="what a user of purchases counts for changes with the `quantile`"):
+    experiment["metrics"]["purchases_soon"]["winsorise"] = {"quantile": 0.99}
+    with pytest.raises(
+        SpecError, match="what a user of purchases_soon counts for changes with the `quantile`"
+    ):
         program(tmp_path, experiment=experiment)
 
 
@@ -57,8 +59,9 @@ def test_a_value_of_a_user_is_final(tmp_path: Path) -> None:
     ("score", "message"),
     [
         ({"first": "nobody"}, "first: 'nobody' is none of the models"),
-        ({"harm": "purchases"}, "harm: purchases is the benefit as well"),
+        ({"harm": "purchases_soon"}, "harm: purchases_soon is the benefit as well"),
         ({"benefit": "clicks"}, "'clicks' is none of the metrics"),
+        ({"ignores": ["weather"]}, r"score\.ignores: 'weather' is not one of logs\.context or features"),
     ],
 )
 def test_a_slip_is_named(tmp_path: Path, score: dict[str, Any], message: str) -> None:

@@ -184,8 +184,9 @@ def program(**experiment: object) -> Program:
 def test_the_worths_are_those_of_the_program_s_score() -> None:
     shipped = program()
     counted = counted_by(shipped.only_issue)
-    assert {name: each.window for name, each in counted.items()} == dict.fromkeys(counted, 7 * 86_400.0)
-    assert worths(allocation_of(shipped).score, counted) == {"purchase": 1.0, "trouble": -0.5}
+    days = {name: each.window / 86_400.0 for name, each in counted.items()}
+    assert days == {"purchases": 7.0, "trouble": 7.0, "purchases_soon": 4.0, "trouble_soon": 4.0}
+    assert worths(allocation_of(shipped).score, counted) == {"purchase": 1.0, "trouble": -0.9}
 
 
 def test_programs_whose_truth_is_not_known_are_refused() -> None:
