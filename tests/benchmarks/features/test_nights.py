@@ -146,8 +146,9 @@ def _days_before(night: Night) -> DaysBefore:
 
 def _features(program: Path, home: Path, number: int, merged: bool) -> None:
     night = _night(program, home, number)
-    arms, features, before = night.table("arms"), night.table("features"), _days_before(night)
+    users, arms, features = (night.table(name) for name in ("users", "arms", "features"))
+    before = _days_before(night)
     with pytest.MonkeyPatch.context() as patched:
         if not merged:
             patched.setattr(DaysBefore, "merged", lambda _: frozenset())
-        write_users(night, before.logs, arms, before, features)
+        write_users(night, before.logs, users, arms, before, features)

@@ -56,7 +56,8 @@ def test_a_decision_goes_by_what_the_request_agrees_to(
     service.refresh()
     for user in range(USERS):
         service.decide(asked(clock, user))
-    clock.at = moment(TODAY, 30)
+    clock.at = moment(TODAY, 25)
+    service.refresh()
     service.close()
     landed = "".join(path.read_text() for path in landing(tmp_path).rglob("*.jsonl"))
     assert [f"{MARK}-{user}-" in landed for user in range(USERS)] == [agrees(u) is True for u in range(USERS)]
