@@ -184,6 +184,7 @@ def test_the_picture_shows_the_plan_and_needs_nothing_else() -> None:
         "choose",
         "send",
         "effects",
+        "logged_assignments",
         "readout",
         "allocate",
         "assign",

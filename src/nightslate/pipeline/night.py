@@ -64,6 +64,13 @@ class Night:
     def slate_date(self) -> date:
         return self.ds + timedelta(days=1)
 
+    @property
+    def published(self) -> tuple[str, date]:
+        """The table of what the night gives to users, and the day of its rows."""
+        if self.program.publishes == "slates":
+            return "slates", self.slate_date
+        return "assignments", self.ds if self.program.publishes == "readouts" else self.slate_date
+
     @cached_property
     def warehouse(self) -> Warehouse:
         return Warehouse(self.home)

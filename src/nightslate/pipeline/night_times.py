@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from nightslate.programs.spec import Made
 from nightslate.tables import Table
 from nightslate.tables.rewriting import TAKEN_OUT
 from nightslate.tables.snapshot import Commit
 
-ENDS = {"ingested": "impressions", "attributed": "credits", "trained": "models", "published": "slates"}
-"""Moments of a night that its slates wait for, and the table whose commit tells each."""
-
-ENDS_OF_ASSIGNMENTS = {
-    "ingested": "impressions",
-    "compared": "readout_decisions",
-    "assigned": "assignments",
+ENDS: Mapping[Made, Mapping[str, str]] = {
+    "slates": {
+        "ingested": "impressions",
+        "attributed": "credits",
+        "trained": "models",
+        "published": "slates",
+    },
+    "assignments": {"ingested": "impressions", "compared": "readout_decisions", "assigned": "assignments"},
+    "readouts": {"ingested": "impressions", "compared": "readout_decisions"},
 }
-"""The same of a night that assigns users to variants and makes no slates."""
+"""By what a night is there for: the moments that it waits for, and the table whose commit tells each."""
 
 _DAY = timedelta(days=1)
 
 
 def seconds_between(
-    tables: Mapping[str, Table], nights: list[date], ends: Mapping[str, str] = ENDS
+    tables: Mapping[str, Table], nights: list[date], ends: Mapping[str, str]
 ) -> dict[date, dict[str, float]]:
     """How long it was until each of these moments from the one before it, in seconds, waits for a free worker
     included; nothing of nights whose commits Delta's log does not go back to, or that were ingested and not

@@ -258,6 +258,16 @@ STEPS = (
         belongs_to=_allocates,
     ),
     Step(
+        name="logged_assignments",
+        does="Takes over from the logs of the day who was in which variant.",
+        run=step_runs.logged_assignments,
+        reads=("impressions",),
+        writes=("allocations", "assignments"),
+        per_issue=True,
+        heavy=True,
+        belongs_to=lambda program: program.assigned_by_logs,
+    ),
+    Step(
         name="readout",
         does="Compares the variants of the experiment with its control, by all that is known so far.",
         run=step_runs.readout,

@@ -39,6 +39,12 @@ def effects() -> Run:
     return run
 
 
+def logged_assignments() -> Run:
+    from nightslate.pipeline.steps.logged_assignments import run
+
+    return run
+
+
 def audit_served() -> Run:
     from nightslate.pipeline.steps.audit_served import run
 

@@ -17,8 +17,7 @@ LEAST_FOLDS = 3
 """Of users: what is said of one fold comes of a second by what a third makes expected of it."""
 
 _NO_SLATES: Mapping[str, object] = {
-    "slots": 1,
-    "depth": 1,
+    "depth": 1000,
     "rewards": Rewards.model_construct(values={}, window=timedelta(days=1), skew=timedelta(minutes=5)),
     "learners": {},
     "floor": 1.0,
@@ -27,17 +26,22 @@ _NO_SLATES: Mapping[str, object] = {
 
 
 def with_what_makes_slates(issue: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What an issue says, and, where it allocates, stand-ins for all that slates are made by, of which it has
-    none. Raises ValueError, naming the key, where it says some of that."""
+    """What an issue says, and, where it allocates, or somebody else does, stand-ins for all that slates are
+    made by, of which it has none; `slots` may be said, of which an app shows one unless it is.
+    Raises ValueError, naming the key, where it says some of the rest."""
     experiment = issue.get("experiment")
-    if not (isinstance(experiment, Mapping) and "allocation" in experiment):
+    if not isinstance(experiment, Mapping):
+        return issue
+    if "allocation" in experiment:
+        why = "an allocation says who is in which variant"
+    elif experiment.get("assigned_by") == "logs":
+        why = "logs say who is in which variant"
+    else:
         return issue
     for key in _NO_SLATES:
         if key in issue:
-            raise ValueError(
-                f"{key}: an allocation says who is in which variant, and no variant has slates; leave it out"
-            )
-    return {**_NO_SLATES, **issue}
+            raise ValueError(f"{key}: {why}, and no variant has slates; leave it out")
+    return {**_NO_SLATES, "slots": 1, **issue}
 
 
 def require_allocable(

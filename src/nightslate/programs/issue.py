@@ -109,14 +109,12 @@ class Issue(SlateGoals):
         for reserved, meaning in _RESERVED.items():
             if reserved in self.learners:
                 raise ValueError(f"learners: {reserved!r} is the word for {meaning}")
-        if self.scored and self.gate.first_champion not in self.learners:
-            raise ValueError(f"gate.first_champion: {self.gate.first_champion!r} is not one of the learners")
         for name, variant in self.variants.items():
             if variant.policy not in known:
                 raise ValueError(f"variants.{name}.policy: {variant.policy!r} is not one of {sorted(known)}")
         if abs(sum(v.share for v in self.variants.values()) - 1) > 1e-9:
             raise ValueError("variants: the shares must sum to 1")
-        require_some_of_ours(self.variants, self.allocation is not None, self.examination)
+        require_some_of_ours(self.variants, self.experiment, self.examination)
         if self.depth < self.slots:
             raise ValueError(f"depth: a ranking of {self.depth} can't fill {self.slots} slots")
         if self.logs.propensity == "marginal" and self.slots > MARGINAL_SLOTS:
@@ -163,6 +161,8 @@ class Issue(SlateGoals):
             self.logs.signals is not None,
             self.evaluation.folds,
         )
+        if self.scored and self.gate.first_champion not in self.learners:
+            raise ValueError(f"gate.first_champion: {self.gate.first_champion!r} is not one of the learners")
         windows = {
             "training.window_days": self.training.window_days,
             "evaluation.window_days": self.evaluation.window_days,

@@ -28,6 +28,8 @@ from nightslate.programs.strict import FIRST_DAY, LAST_DAY, Name, Strict, Text
 from nightslate.programs.updates import Updates
 from nightslate.programs.variants import require_room_for_others
 
+Made = Literal["slates", "assignments", "readouts"]
+
 _OF_ISSUES = {*Issue.model_fields} - {*OF_THE_PROGRAM, "name"}
 
 
@@ -102,6 +104,10 @@ class Program(Strict):
         for issue in self.issues.values():
             require_room_for_others(issue.variants, others)
         require_caps(self.contacts, self.sends, len(self.issues))
+        if self.updates and self.publishes == "readouts":
+            raise ValueError(
+                "updates: between nights nothing changes; no model is fitted and nobody is assigned"
+            )
         return self
 
     @model_validator(mode="after")
@@ -165,6 +171,18 @@ class Program(Strict):
     def allocates(self) -> bool:
         """Whether the shares of an experiment follow the context."""
         return any(issue.allocation for issue in self.issues.values())
+
+    @property
+    def assigned_by_logs(self) -> bool:
+        """Whether somebody else says who is in which variant of an experiment."""
+        return any(issue.experiment.assigned_by == "logs" for issue in self.issues.values())
+
+    @property
+    def publishes(self) -> Made:
+        """What its nights are there for."""
+        if self.makes_slates:
+            return "slates"
+        return "assignments" if self.allocates else "readouts"
 
     @property
     def min_cell(self) -> int:

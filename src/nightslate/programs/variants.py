@@ -37,7 +37,8 @@ class Variant(Strict):
 class Experiment(Strict):
     """`salt`: who is in which variant follows from it and the user's id; the program's name where it is not
     said. Another salt is another experiment, which deals users anew. `start`: the first day of slates whose
-    assignments are recorded.
+    assignments are recorded. `assigned_by`: the nights, or somebody else, whose `logs` say in `variant` what
+    each user was shown; the shares of the variants are those by which it was dealt then.
 
     What is read out of it: what each variant is worth against the `control`, by `metrics`; within `segments`
     of users as of their first exposure; more precisely by `covariates`; whether `guardrails` hold; and
@@ -51,6 +52,7 @@ class Experiment(Strict):
 
     salt: Text | None = None
     start: date | None = None
+    assigned_by: Literal["nights", "logs"] = "nights"
     control: Name | None = None
     decided_by: Name | None = None
     metrics: dict[Name, Metric] = Field(default={}, max_length=100)
@@ -75,17 +77,19 @@ class Experiment(Strict):
 
 
 def require_some_of_ours(
-    variants: Mapping[str, Variant], allocated: bool, examination: Examination | None
+    variants: Mapping[str, Variant], experiment: Experiment, examination: Examination | None
 ) -> None:
-    """Raise ValueError, naming the key, where nobody gets slates, and nobody is allocated by the context
-    either, or where traffic that somebody else decided would count as randomised."""
+    """Raise ValueError, naming the key, where nobody gets slates, and nobody is allocated by the context or
+    by somebody else's logs either, or where traffic that somebody else decided would count as randomised."""
     external = [name for name, variant in variants.items() if variant.external]
-    if len(external) == len(variants) and not allocated:
+    if len(external) == len(variants) and not (experiment.allocation or experiment.assigned_by == "logs"):
         raise ValueError(
             f"variants: somebody else decides for {', '.join(external)}, so that nobody gets slates; add a"
-            " variant whose policy is a learner or champion, or an experiment.allocation that says who is in"
-            " which"
+            " variant whose policy is a learner or champion, an experiment.allocation that says who is in"
+            " which, or `experiment.assigned_by: logs` where somebody else does"
         )
+    if experiment.assigned_by == "logs":
+        _require_logged(experiment, variants)
     if external and examination and examination.variant is None:
         raise ValueError(
             f"examination.variant: somebody else decides for {', '.join(external)}, so that not all traffic"
@@ -100,6 +104,27 @@ def require_room_for_others(variants: Mapping[str, Variant], others: Mapping[str
     for key, why in _NOT_BESIDE.items():
         if external and others.get(key):
             raise ValueError(f"variants.{external[0]}.policy: external does not go with `{key}`: {why}")
+
+
+def _require_logged(experiment: Experiment, variants: Mapping[str, Variant]) -> None:
+    """Raise ValueError, naming the key, where a night would say who is in which variant beside the logs, or
+    where nothing is read out."""
+    ours = [name for name, variant in variants.items() if not variant.external]
+    if ours:
+        raise ValueError(
+            f"experiment.assigned_by: users of {ours[0]} get slates of its policy, so a night has to say who"
+            " is in it; make its policy external, or leave the key out"
+        )
+    if experiment.allocation:
+        raise ValueError(
+            "experiment.assigned_by: an allocation says who is in which variant; logs can't, too. Leave one"
+            " of both out"
+        )
+    if experiment.control is None:
+        raise ValueError(
+            "experiment.assigned_by: nothing would come of it; say the `control` and the `metrics` that are"
+            " read out"
+        )
 
 
 _NOT_BESIDE = {

@@ -114,12 +114,12 @@ def test_a_night_takes_what_it_took_until_its_slates_were_out(copied: Callable[[
 
     def took() -> dict[Any, dict[str, float]]:
         night = world.night(home, world.DAYS[0])
-        tables = {name: night.table(name) for name in night_times.ENDS.values()}
-        return night_times.seconds_between(tables, list(world.DAYS))
+        tables = {name: night.table(name) for name in night_times.ENDS["slates"].values()}
+        return night_times.seconds_between(tables, list(world.DAYS), night_times.ENDS["slates"])
 
     first = took()
     assert list(first) == list(world.DAYS)
-    assert all(list(steps) == list(night_times.ENDS) for steps in first.values())
+    assert all(list(steps) == list(night_times.ENDS["slates"]) for steps in first.values())
     assert all(0 < seconds < 60 for steps in first.values() for seconds in steps.values())
 
     world.run_night(home, world.DAYS[1], ("train", "score", "audit", "publish"))

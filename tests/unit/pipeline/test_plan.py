@@ -29,6 +29,7 @@ BANDIT = {
 LANDED = {"impressions", "outcomes", "users", "arms", "references", "activity", "signals"}
 BY_COMMANDS = {"stops"}
 OF_ROLLOUTS = {"effects", "allocate", "assign", "rollout_report"}
+OF_LOGGED = {"logged_assignments"}
 """Steps of programs without slates, in place of those that make them."""
 
 
@@ -56,12 +57,17 @@ def sequence():
 
 
 def rollout():
+    models = {"m": {"kind": "linear"}}
+    return without_slates(allocation={"range": 0.4, "score": {"benefit": "orders", "models": models}})
+
+
+def of_somebody_else():
+    return without_slates(assigned_by="logs")
+
+
+def without_slates(**said):
     external = {name: {"share": 0.5, "policy": "external"} for name in ("old", "new")}
-    asked = {
-        "control": "old",
-        "metrics": {"orders": {"source": "outcomes", "window": "7d"}},
-        "allocation": {"range": 0.4, "score": {"benefit": "orders", "models": {"m": {"kind": "linear"}}}},
-    }
+    asked = {"control": "old", "metrics": {"orders": {"source": "outcomes", "window": "7d"}}, **said}
     return Program(
         program="shop",
         description="a shop",
@@ -206,10 +212,11 @@ def test_what_is_staged_is_no_slate_to_its_readers():
 @pytest.mark.parametrize(
     ("steps", "as_of_before"),
     [
-        ([step for step in STEPS if step.name not in OF_ROLLOUTS], set()),
+        ([step for step in STEPS if step.name not in OF_ROLLOUTS | OF_LOGGED], set()),
         ([task.step for task in plan(rollout())], {"assignments", "allocations"}),
+        ([task.step for task in plan(of_somebody_else())], set()),
     ],
-    ids=["slates", "rollouts"],
+    ids=["slates", "rollouts", "logged"],
 )
 def test_every_table_that_is_read_is_written_by_a_step_before(steps, as_of_before):
     """A rollout's readout is of what nights before have assigned, and tonight's goes by it."""
@@ -233,6 +240,16 @@ def test_a_rollout_says_who_is_in_which_variant_once_it_knows_what_they_were_wor
         "rollout_report": {"assign"},
         "dashboard": {"rollout_report"},
         "data_docs": {"assign"},
+    }
+
+
+def test_where_logs_say_who_is_in_which_variant_nights_read_out_alone():
+    assert edges(of_somebody_else()) == {
+        "ingest": set(),
+        "logged_assignments": {"ingest"},
+        "readout": {"logged_assignments"},
+        "dashboard": {"readout"},
+        "data_docs": {"logged_assignments"},
     }
 
 

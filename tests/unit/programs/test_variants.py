@@ -56,3 +56,34 @@ def test_what_somebody_else_shows_is_not_taken_for_randomised_traffic(tmp_path):
 )
 def test_what_decides_for_all_users_does_not_go_with_it(tmp_path, keys, key):
     assert f"variants.theirs.policy: external does not go with `{key}`" in refusal(tmp_path, shop(**keys))
+
+
+WITHOUT_SLATES = ("slots", "depth", "rewards", "learners", "floor", "gate")
+EVERYBODY = {name: {"share": 0.5, "policy": "external"} for name in ("new", "old")}
+CLICKS = {"clicks": {"source": "outcomes", "where": {"kind": "click"}}}
+
+
+def logged(*, keys=(), **experiment):
+    spec = {key: value for key, value in copy.deepcopy(SPEC).items() if key not in WITHOUT_SLATES}
+    asked = {"assigned_by": "logs", "control": "old", "metrics": CLICKS, **experiment}
+    return {**spec, "variants": EVERYBODY, "experiment": asked, **dict(keys)}
+
+
+def test_where_logs_say_who_is_in_which_variant_nothing_is_said_of_slates(tmp_path):
+    program = load(write(tmp_path, logged(keys={"slots": 3})))
+    assert (program.publishes, program.assigned_by_logs, program.slots) == ("readouts", True, 3)
+    says = "floor: logs say who is in which variant, and no variant has slates; leave it out"
+    assert says in refusal(tmp_path, logged(keys={"floor": 0.1}))
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (shop(experiment={"assigned_by": "logs"}), "no variant has slates"),
+        (logged(keys={"variants": HALVES}), "experiment.assigned_by: users of ours get slates of its policy"),
+        (logged(control=None, metrics={}), "experiment.assigned_by: nothing would come of it"),
+        (logged(keys={"updates": {}}), "updates: between nights nothing changes"),
+    ],
+)
+def test_logs_say_it_alone_and_for_a_readout(tmp_path, spec, says):
+    assert says in refusal(tmp_path, spec)

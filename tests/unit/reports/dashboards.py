@@ -75,7 +75,7 @@ def of_rollout() -> DashboardReport:
     rows = {
         name: rows.slice(0, 0) if name in (*none, "references") else rows for name, rows in some.rows.items()
     }
-    return replace(some, issues={"homepage": ISSUES["homepage"]}, rows=rows, makes_slates=False)
+    return replace(some, issues={"homepage": ISSUES["homepage"]}, rows=rows, publishes="assignments")
 
 
 def hostile() -> DashboardReport:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nightslate.pipeline.night import Night
-from nightslate.pipeline.night_times import ENDS, ENDS_OF_ASSIGNMENTS, seconds_between
+from nightslate.pipeline.night_times import ENDS, seconds_between
 from nightslate.reports.dashboard.dashboard_report import NIGHTS, DashboardReport, IssueRules
 from nightslate.reports.dashboard.page import page, tables_read
 from nightslate.reports.numbers import Reward
@@ -45,8 +45,8 @@ def _replace(path: Path, html: str) -> None:
 
 
 def _gather(night: Night, tables: Tables) -> DashboardReport:
-    scored = any(issue.scored for issue in night.program.issues.values())
-    nights = tables["evaluations" if scored else "readout_decisions"].snapshot().days()
+    publishes = night.program.publishes
+    nights = tables["evaluations" if publishes == "slates" else "readout_decisions"].snapshot().days()
     signals = night.program.logs.signals
     last = nights[-1] if nights else night.ds
     first = max(nights[0] if nights else night.ds, last - (MOST_NIGHTS - 1) * _DAY)
@@ -70,17 +70,19 @@ def _gather(night: Night, tables: Tables) -> DashboardReport:
             name: tables[name].snapshot().to_arrow(first, None, columns)
             for name, columns in tables_read().items()
         },
-        nights=_nights(night, tables, [day for day in nights if day >= first], scored),
-        makes_slates=scored,
+        nights=_nights(night, tables, [day for day in nights if day >= first]),
+        publishes=publishes,
+        moments=[*ENDS[publishes]],
     )
 
 
-def _nights(night: Night, tables: Tables, nights: list[date], scored: bool) -> pa.Table:
+def _nights(night: Night, tables: Tables, nights: list[date]) -> pa.Table:
     """What each night wrote, which pages it has and how long it took."""
-    published, ends = ("slates", ENDS) if scored else ("assignments", ENDS_OF_ASSIGNMENTS)
+    published, newest = night.published
     read = {name: name for name in ("impressions", "outcomes", "quarantine")} | {"slates": published}
+    ahead = newest - night.ds
     counts = {column: _rows_by_day(tables[name]) for column, name in read.items()}
-    took = seconds_between(tables, nights, ends)
+    took = seconds_between(tables, nights, ENDS[night.program.publishes])
     rows = [
         {
             "day": day,
@@ -89,7 +91,7 @@ def _nights(night: Night, tables: Tables, nights: list[date], scored: bool) -> p
                 for each in night.issues
                 if night.warehouse.report(night.name, day, each.only).exists()
             ),
-            **{name: counts[name].get(day + _DAY if name == "slates" else day, 0) for name in counts},
+            **{name: counts[name].get(day + ahead if name == "slates" else day, 0) for name in counts},
             **took.get(day, {}),
             "seconds": sum(took[day].values()) if day in took else None,
         }

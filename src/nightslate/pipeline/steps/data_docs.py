@@ -29,12 +29,10 @@ def run(
     assignments: Table,
 ) -> str:
     """Writes reports/expectations/<program>."""
-    published = slates if night.program.makes_slates else assignments
-    tables = {
-        table.contract.name: table
-        for table in (impressions, outcomes, users, arms, references, activity, signals, published)
-    }
-    days = {**dict.fromkeys(night.program.logs.names, night.ds), published.contract.name: night.slate_date}
+    logs = (impressions, outcomes, users, arms, references, activity, signals)
+    published, of = night.published
+    days = {**dict.fromkeys(night.program.logs.names, night.ds), published: of}
+    tables = {table.contract.name: table for table in (*logs, slates, assignments)}
     samples = {
         f"{night.name} {name} {day}": (_sample(tables[name], day), tables[name].contract)
         for name, day in days.items()

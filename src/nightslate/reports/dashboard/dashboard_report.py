@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 
+from nightslate.programs.spec import Made
 from nightslate.reports.numbers import Reward
 
 NIGHTS = pa.schema(
@@ -43,8 +44,8 @@ class DashboardReport:
     rows: by table, the columns that sections read, of the nights from `first` on.
     nights: rows of NIGHTS. Names of the issues that have a page of the night, with a space between them; rows
     of tables; the seconds that a night took, in all (`seconds`) and from one of these moments to the next.
-    makes_slates: whether the program does; else it assigns users to variants, whose rows are counted in their
-    place.
+    publishes: what its nights are there for. Where that is no slates, the rows of users who are in a variant
+    are counted in their place. moments: of a night, that it waits for, in their order; see NIGHTS.
     """
 
     program: str
@@ -54,4 +55,5 @@ class DashboardReport:
     issues: Mapping[str, IssueRules]
     rows: Mapping[str, pa.Table]
     nights: pa.Table
-    makes_slates: bool = True
+    publishes: Made = "slates"
+    moments: Sequence[str] = ("ingested", "attributed", "trained", "published")

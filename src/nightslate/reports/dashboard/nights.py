@@ -8,13 +8,10 @@ from nightslate.reports.dashboard.dashboard_report import DashboardReport
 from nightslate.reports.dashboard.over_nights import COLOURS, colour, figure, night, rows, told
 from nightslate.reports.dashboard.section import Chart, Column, Section, SectionMaker, Tile
 
-_OF_SLATES = ("ingested", "attributed", "trained", "published")
-_OF_ASSIGNMENTS = ("ingested", "compared", "assigned")
-
 
 def _section(report: DashboardReport) -> Section:
-    steps = [*(_OF_SLATES if report.makes_slates else _OF_ASSIGNMENTS)]
-    written = "slates" if report.makes_slates else "assignments"
+    steps, written = [*report.moments], report.publishes
+    counted = "slates" if written == "slates" else "assignments"
     scale = alt.Scale(domain=steps, range=[colour(name) for name in COLOURS])
     chart = (
         rows()
@@ -51,11 +48,11 @@ def _section(report: DashboardReport) -> Section:
             Column("impressions", "impressions", "count"),
             Column("outcomes", "outcomes", "count"),
             Column("quarantine", "turned away", "count"),
-            Column("slates", written, "count"),
+            Column("slates", counted, "count"),
             Column("seconds", "took", "seconds"),
         ],
         newest=False,
-        tiles=[Tile(written, "slates", "count", {}), Tile("the night took", "seconds", "seconds", {})],
+        tiles=[Tile(counted, "slates", "count", {}), Tile("the night took", "seconds", "seconds", {})],
     )
 
 

@@ -58,7 +58,7 @@ def tables_read() -> dict[str, list[str]]:
 def page(report: DashboardReport) -> str:
     """All nights as one HTML document."""
     made = (maker.made(report) for maker in SECTIONS)
-    of_all = report.makes_slates
+    of_all = report.publishes == "slates"
     shown = [(each, *thinned(each.rows)) for each in made if (each.of_all and of_all) or each.rows.num_rows]
     data = {
         "issues": {

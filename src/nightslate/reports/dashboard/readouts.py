@@ -50,7 +50,8 @@ def _section(report: DashboardReport) -> Section:
         about="The effect of each variant on a metric: the variant's less the control's, of all users so far,"
         " with what covariates tell taken off. The band holds however often one looks, and begins once there"
         " are enough users; where it leaves the dashed line behind, the variant is better or worse. Whether"
-        " users are missing, and what the experiment says, is on the page of the night.",
+        " users are missing, and what the experiment says and why, is in the table readout_decisions, and on"
+        " the page of the night.",
         rows=_sorted(rows),
         charts=[
             Chart(
