@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 import numpy as np
 
 from nightslate.core.arrays import ArrayRecord, Bools, Floats, Sums, row_chunks
-from nightslate.core.effects.nuisances import own_fold
 from nightslate.core.effects.observed import Observed
 from nightslate.core.effects.prediction import CrossFitted, Effects
 from nightslate.core.effects.ridge import Ridge, ridge_fit
@@ -107,11 +106,11 @@ class ResidualSums(Sums):
             for place, fit in enumerate(of_model):
                 taught = could[:, place] if model == folds else could[:, place] & (users.fold != model)
                 at = np.flatnonzero(taught)
-                some = users.taken(at)
-                wanted = own_fold(some, scores[at]) if model == folds else scores[at, model]
-                left = wanted[:, place] - some.contexts @ fit.coefficients
+                contexts = users.contexts[at]
+                wanted = scores[at, users.fold[at] if model == folds else model, place]
+                left = wanted - contexts @ fit.coefficients
                 for metric, of_metric in enumerate(left.T):
-                    meat[model, place, metric] += (some.contexts * of_metric[:, None] ** 2).T @ some.contexts
+                    meat[model, place, metric] += (contexts * of_metric[:, None] ** 2).T @ contexts
         return type(self)(meat)
 
     def models(self, fits: Fits, sums: EffectSums) -> CrossFitted:

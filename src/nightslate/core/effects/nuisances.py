@@ -10,7 +10,6 @@ import numpy as np
 from nightslate.core.arrays import Bools, Floats, Ints, Sums
 from nightslate.core.effects.observed import Observed
 from nightslate.core.effects.ridge import ridge_fit
-from nightslate.core.uplift import effects
 
 RIDGE = 10.0
 """That of what is expected. Pseudo-outcomes have the right mean whatever it is."""
@@ -64,25 +63,19 @@ def pseudo_outcomes(users: Observed, models: Floats, control: int, treatments: I
     user is made by users of neither the own fold nor fold f, so that what is learnt from all but fold f can
     be judged by users of it; that of the own fold is made by all others. Of users who could not be in both
     variants, see `could_be`, it is 0."""
-    folds, variants, metrics = len(models), models.shape[2], models.shape[-1]
-    found = np.zeros((len(users.fold), folds, len(treatments), metrics))
+    found = np.zeros((len(users.fold), len(models), len(treatments), models.shape[-1]))
     there = could_be(users, control, treatments)
     for fold, at in users.by_fold():
-        of_fold, propensity = users.taken(at), users.taken(at).propensity
-        for version in range(folds):
+        of_fold, rows = users.taken(at), np.arange(len(at))
+        variant, weight = of_fold.variant, 1 / of_fold.propensity
+        for version in range(len(models)):
             expected = np.tensordot(of_fold.contexts, models[fold, version], axes=(1, 1))
+            off = weight[:, None] * (of_fold.values - expected[rows, variant])
             for place, treatment in enumerate(treatments):
-                shares = np.zeros((len(at), variants))
-                shares[:, treatment] = 1.0
-                for metric in range(metrics):
-                    found[at, version, place, metric] = effects(
-                        shares,
-                        of_fold.variant,
-                        propensity,
-                        of_fold.values[:, metric],
-                        expected[:, :, metric],
-                        control,
-                    )
+                score = expected[:, treatment] - expected[:, control]
+                score[variant == treatment] += off[variant == treatment]
+                score[variant == control] -= off[variant == control]
+                found[at, version, place] = score
     return np.where(there[:, None, :, None], found, 0.0)
 
 
