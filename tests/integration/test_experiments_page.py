@@ -12,6 +12,7 @@ PAGE = PROJECT / "docs" / "experiments.md"
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(1800)
 def test_the_commands_print_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert as_shown(PAGE, tmp_path) == 5

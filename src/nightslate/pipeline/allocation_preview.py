@@ -61,8 +61,9 @@ def explained(night: IssueNight, raw_id: str) -> Explained:
 
 
 def allowed(night: IssueNight) -> pa.Table:
-    """Rows of `rollouts` of the day of slates of the night."""
-    return night.table("rollouts").rows(night.slate_date, night.slate_date).sort_by("variant")
+    """Rows of `rollouts` of the day of slates of the night, by variant those of all other regions last."""
+    order = [("variant", "ascending"), ("region", "ascending")]
+    return night.table("rollouts").rows(night.slate_date, night.slate_date).sort_by(order)
 
 
 @dataclass(frozen=True)
