@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nightslate.core.allocation import Limits, equal_edges
+from nightslate.core.allocation import equal_edges
 from nightslate.core.effects import CrossFitted, Estimator, Observed, Worth, could_be
 from nightslate.core.uplift import Grid
 from nightslate.engines.exchange import Kept
@@ -29,7 +29,7 @@ from nightslate.kernels.training import encoder_for
 from nightslate.kernels.value_counts import ValueCounts
 from nightslate.pipeline.fitting import categories, model_seed
 from nightslate.pipeline.night import IssueNight
-from nightslate.programs import Issue
+from nightslate.pipeline.share_limits import limits_about, shares_in_the_end
 from nightslate.programs.allocation import Allocation, EstimatedEffects, LinearEffects
 
 LEAST_USERS = 100
@@ -113,7 +113,7 @@ def fitted(
         expected,
         models,
         worth,
-        limits_about_fixed_shares(night.issue, asked, variants),
+        limits_about(night.issue, asked, variants, shares_in_the_end(night.issue, asked)),
         leader,
         grids,
         edges,
@@ -163,21 +163,3 @@ def _groups(
 def worth_of(asked: Allocation) -> Worth:
     """What effects on users are worth, as the program says."""
     return Worth(asked.score.weight, asked.score.caution)
-
-
-def limits_about_fixed_shares(issue: Issue, asked: Allocation, variants: Sequence[str]) -> Limits:
-    """Between what shares move off those that follow no context: the declared ones, or, with a ramp, those
-    that it ends with."""
-    control = str(issue.experiment.control)
-    treatments = {name: variant.share for name, variant in issue.variants.items() if name != control}
-    declared = sum(treatments.values())
-    allowed = asked.ramp.steps[-1].share if asked.ramp else declared
-    shares = {name: share / declared * allowed for name, share in treatments.items()} | {control: 1 - allowed}
-    return Limits(
-        baseline=np.array([shares.get(name, 0.0) for name in variants]),
-        control=[*variants].index(control),
-        range=asked.range,
-        risk_tolerance=asked.risk_tolerance,
-        scale=asked.scale,
-        floor=asked.floor,
-    )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from nightslate.core.allocation import (
@@ -27,6 +26,7 @@ from nightslate.kernels.experiment_users import EPOCH
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.rollout_facts import Facts, ramp_recorded
 from nightslate.pipeline.rollout_rules import ramp_of, signal_rules_of
+from nightslate.pipeline.share_limits import limits_about, shares_of_everyone
 from nightslate.programs.allocation import Allocation
 
 Effects = Mapping[str | None, SignalEffect]
@@ -116,7 +116,7 @@ def controlled(night: IssueNight, facts: Facts) -> Control:
     return Control(
         asked=asked,
         variants=variants,
-        limits=_limits(night, asked, variants, shares),
+        limits=limits_about(night.issue, asked, variants, shares),
         before=facts.shares_before,
         effects=effects,
         ramp=ramp,
@@ -137,7 +137,7 @@ def control_recorded(night: IssueNight, rollouts: pa.Table) -> Control:
     return Control(
         asked=asked,
         variants=variants,
-        limits=_limits(night, asked, variants, shares),
+        limits=limits_about(night.issue, asked, variants, shares),
         before={row["variant"]: row["before"] for row in rows},
         effects=effects,
         ramp=ramp_recorded(rows),
@@ -193,25 +193,8 @@ def _ramp(night: IssueNight, asked: Allocation, facts: Facts, everywhere: Signal
 def _shares(
     night: IssueNight, asked: Allocation, ramp: RampState | None, stopped: Mapping[str, str]
 ) -> dict[str, float]:
-    """Of users without a score: those declared, all treatments together as the ramp has them."""
-    treatments = {name: each.share for name, each in night.issue.treatments.items()}
-    total = sum(treatments.values())
-    allowed = total if asked.ramp is None or ramp is None else share_at(ramp_of(asked.ramp), ramp)
-    shares = {name: 0.0 if name in stopped else share / total * allowed for name, share in treatments.items()}
-    return {**shares, str(night.issue.experiment.control): 1 - sum(shares.values())}
-
-
-def _limits(
-    night: IssueNight, asked: Allocation, variants: Sequence[str], shares: Mapping[str, float]
-) -> Limits:
-    return Limits(
-        baseline=np.array([shares[name] for name in variants]),
-        control=variants.index(str(night.issue.experiment.control)),
-        range=asked.range,
-        risk_tolerance=asked.risk_tolerance,
-        scale=asked.scale,
-        floor=asked.floor,
-    )
+    allowed = None if asked.ramp is None or ramp is None else share_at(ramp_of(asked.ramp), ramp)
+    return shares_of_everyone(night.issue, allowed, stopped)
 
 
 def _cause(name: str, asked: Allocation, ramp: RampState | None, facts: Facts) -> tuple[str, str]:

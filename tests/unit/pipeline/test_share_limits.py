@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.unit.programs.test_scores import program
 
-from nightslate.pipeline.effect_fitting import limits_about_fixed_shares
+from nightslate.pipeline.share_limits import limits_about, shares_in_the_end
 from nightslate.programs.allocation import Allocation
 
 
@@ -19,7 +19,7 @@ def test_fixed_shares_are_those_declared_or_those_that_a_ramp_ends_with(tmp_path
     issue = program(tmp_path, variants=variants, allocation={"ramp": ramp, "rules": []}).only_issue
     assert isinstance(issue.allocation, Allocation)
     names = ("control", "bold", "calm", "gone")
-    limits = limits_about_fixed_shares(issue, issue.allocation, names)
+    limits = limits_about(issue, issue.allocation, names, shares_in_the_end(issue, issue.allocation))
     np.testing.assert_allclose(limits.baseline, baseline)
     assert limits.control == 0
     assert limits.range == issue.allocation.range
