@@ -13,7 +13,6 @@ from tests.benchmarks.coverage.closed_loop import (
     MICROSECONDS,
     USERS,
     WINDOW,
-    WORTH,
     ClosedLoop,
     salt_of,
 )
@@ -32,10 +31,9 @@ from nightslate.kernels.user_totals import Done
 from nightslate.programs.readouts import Metric
 from nightslate.records.instants import INSTANT
 from nightslate.worlds.rollout_allocation.app import TREATMENT, VARIANTS
-from nightslate.worlds.rollout_allocation.daily_records import DailyRecords
 from nightslate.worlds.rollout_allocation.population import DAY, Day, Population, share_by
 from nightslate.worlds.rollout_allocation.truth import Counted, FirstAssignments
-from nightslate.worlds.rollout_allocation.world import World
+from nightslate.worlds.rollout_allocation.world import OLD, World
 
 LOOKS = range(12, DAYS + 1, 2)
 COUNTED = Counted("purchase", WINDOW * DAY)
@@ -45,12 +43,13 @@ PATH_WINDOW = 7
 @dataclass(frozen=True)
 class Played:
     """What is told of a world: by method a row of `contextual_readouts.told`; whether the ramp was rolled
-    back, the first day with scores, and whom the last day treats of users at risk and of others."""
+    back, the first day with scores, and on the last one the shares of users with old phones, and of others,
+    who are treated."""
 
     figures: dict[str, list[float]]
     rolled_back: bool
     scored_from: int
-    at_risk: float
+    old_phones: float
     others: float
 
 
@@ -58,13 +57,11 @@ def played(seed: int) -> Played:
     """The world of a seed to its end, looked at on every other of its last days."""
     world = World(USERS, seed)
     loop, first = ClosedLoop(world), FirstAssignments(world, sticky=True)
-    records = DailyRecords(world, {"purchase": 1.0, "trouble": -WORTH.weight}, fixed_share=0.5)
     population, days = Population(world, loop), list[Day]()
     ever, found, right = dict[str, bool](), dict[str, Difference](), dict[str, float]()
     for number in range(DAYS):
         day = population.play(number)
         first.add(day)
-        records.add_day(day)
         loop.night(day)
         days.append(day)
         if number + 1 in LOOKS:
@@ -72,13 +69,13 @@ def played(seed: int) -> Played:
             ever = {name: ever.get(name, False) | misses(each, right[name]) for name, each in found.items()}
     path, truth = by_path(loop, days)
     found, right, ever = {**found, "path": path}, {**right, "path": truth}, {**ever, "path": False}
-    last = records.by_day()[-1]
+    old, known = days[-1].morning.device == OLD, days[-1].assigned.known
+    treated = [float(days[-1].assigned.treated[known & group].mean()) for group in (old, ~old)]
     return Played(
         dict(zip(found, of_world(found, right, ever), strict=True)),
         loop.rolled_back,
         loop.scored_from or DAYS,
-        last["treated_at_risk"],
-        last["treated_others"],
+        *treated,
     )
 
 

@@ -86,9 +86,9 @@ def test_whoever_was_there_the_day_before_is_assigned(played: Played) -> None:
         assert rows["shares"].list.sum().is_between(1 - 1e-12, 1 + 1e-12).all()
 
 
-def test_what_is_read_out_stands_beside_what_is_true_of_as_many_users(played: Played) -> None:
+def test_what_is_read_out_stands_beside_what_is_true_of_as_many_users(played: Played, app: Program) -> None:
     results = played[1]
-    assert {row["metric"] for row in results.estimates} == {"purchases", "trouble"}
+    assert {row["metric"] for row in results.estimates} == {*app.only_issue.experiment.metrics}
     overall = results.overall("purchases", "difference")
     assert len(overall) >= DAYS - 3
     for row in results.estimates:
