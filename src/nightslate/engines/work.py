@@ -105,18 +105,19 @@ class Input:
         with_users = self.has_users or USER in self.schema.names
         return replace(self, files=files, users=users if with_users else None)
 
-    def read(self, others: pa.Table | None) -> pa.Table:
-        """The rows of the files, in order, of users who have any in another table or of all."""
+    def read(self, users: pa.Array | None, others: pa.Table | None = None) -> pa.Table:
+        """The rows of the files, in order, of some users or of all; of users who have a row in a table of
+        others on the day after, where that is asked for."""
         parts = [self.schema.empty_table()]
         for file in self.files:
             part = self._rows_of(file)
             if others is not None and self.day_after:
-                part = _of_users(part, others.filter(pc.field(self.day_after) == file.day + _ONE_DAY))
+                of_day = others.filter(pc.field(self.day_after) == file.day + _ONE_DAY)
+                part = part.filter(pc.is_in(part[USER], pc.unique(of_day[USER])))
             parts.append(part)
         rows = pa.concat_tables(parts)
-        if others is not None and not self.day_after:
-            rows = _of_users(rows, others)
-        return rows.unify_dictionaries()
+        kept = rows if users is None else rows.filter(pc.is_in(rows[USER], users))
+        return kept.unify_dictionaries()
 
     def _rows_of(self, file: DataFile) -> pa.Table:
         schema, by = self.schema, {ISSUE: self.issue, USER: self.users}
@@ -126,10 +127,6 @@ class Input:
         if self.issue is not None:
             rows = rows.filter(pc.equal(rows[ISSUE], self.issue))
         return rows.select(self.schema.names)
-
-
-def _of_users(rows: pa.Table, others: pa.Table) -> pa.Table:
-    return rows.filter(pc.is_in(rows[USER], pc.unique(others[USER])))
 
 
 def _coded(kind: pa.DataType) -> pa.DataType:
@@ -150,7 +147,8 @@ class Unit:
         """Its rows by table, what others are held against first."""
         tables: dict[str, pa.Table] = {}
         for name, given in sorted(self.inputs.items(), key=lambda item: item[1].users_of is not None):
-            tables[name] = given.read(tables[given.users_of] if given.users_of else None)
+            others = tables[given.users_of] if given.users_of else None
+            tables[name] = given.read(None if others is None else pc.unique(others[USER]), others)
         return tables
 
 
