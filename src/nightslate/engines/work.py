@@ -115,19 +115,20 @@ class Input:
         withdrawn = self.withdrawn.of_bucket(bucket, users) if self.withdrawn else None
         return replace(self, files=files, users=users if with_users else None, withdrawn=withdrawn)
 
-    def read(self, others: pa.Table | None) -> pa.Table:
-        """The rows of the files, in order, of users who have any in another table or of all."""
+    def read(self, users: pa.Array | None, others: pa.Table | None = None) -> pa.Table:
+        """The rows of the files, in order, of some users or of all; of users who have a row in a table of
+        others on the day after, where that is asked for."""
         parts = [self.schema.empty_table()]
-        consents = self.withdrawn.read(others) if self.withdrawn else None
+        consents = self.withdrawn.read(users) if self.withdrawn else None
         for file in self.files:
             part = self._rows_of(file, consents)
             if others is not None and self.day_after:
-                part = _of_users(part, others.filter(pc.field(self.day_after) == file.day + _ONE_DAY))
+                of_day = others.filter(pc.field(self.day_after) == file.day + _ONE_DAY)
+                part = part.filter(pc.is_in(part[USER], pc.unique(of_day[USER])))
             parts.append(part)
         rows = pa.concat_tables(parts)
-        if others is not None and not self.day_after:
-            rows = _of_users(rows, others)
-        return rows.unify_dictionaries()
+        kept = rows if users is None else rows.filter(pc.is_in(rows[USER], users))
+        return kept.unify_dictionaries()
 
     def _rows_of(self, file: DataFile, consents: Consents | None) -> pa.Table:
         schema, by = self.schema, {ISSUE: self.issue, USER: self.users}
@@ -142,10 +143,6 @@ class Input:
             rows = as_agreed(rows, consents.needs) if self.withdrawn.own else rows
             rows = consents.withdrawn(rows)
         return rows.select(self.schema.names)
-
-
-def _of_users(rows: pa.Table, others: pa.Table) -> pa.Table:
-    return rows.filter(pc.is_in(rows[USER], pc.unique(others[USER])))
 
 
 @dataclass(frozen=True)
@@ -174,9 +171,9 @@ class Withdrawals:
         own = dict.fromkeys(self.needs.values(), pa.bool_()) if self.own else {}
         return {USER: pa.string(), **own}
 
-    def read(self, others: pa.Table | None) -> Consents:
-        """What users say who have any row in another table, or all."""
-        said = self.users.read(others)
+    def read(self, users: pa.Array | None) -> Consents:
+        """What some of the users say, or all."""
+        said = self.users.read(users)
         since = [] if self.since is None else [self.since.select(said.column_names).cast(said.schema)]
         return Consents.of(self.needs, pa.concat_tables([said, *since]))
 
@@ -199,7 +196,8 @@ class Unit:
         """Its rows by table, what others are held against first."""
         tables: dict[str, pa.Table] = {}
         for name, given in sorted(self.inputs.items(), key=lambda item: item[1].users_of is not None):
-            tables[name] = given.read(tables[given.users_of] if given.users_of else None)
+            others = tables[given.users_of] if given.users_of else None
+            tables[name] = given.read(None if others is None else pc.unique(others[USER]), others)
         return tables
 
 
