@@ -16,8 +16,9 @@ DECLARED = Declared(PROGRAM, DAYS)
 SHIPPED = Path(__file__).parents[3] / "dags" / f"{PROGRAM}.yaml"
 SPEC = (
     SHIPPED.read_text("utf-8")
-    .replace("window: 7d", "window: 1d")  # the second night has models of effects
-    .replace("{share: 0.05, days: 2}", "{share: 0.45, days: 1}")
+    .replace("window: 7d", "window: 1d")
+    .replace("window: 4d", "window: 1d")  # the second night has models of effects
+    .replace("{share: 0.25, days: 2}", "{share: 0.45, days: 1}")
 )
 USERS, SEED = 3000, 1
 """A tenth of the users are there on the first day, so that more than 100 are in each variant."""

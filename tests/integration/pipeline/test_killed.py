@@ -99,6 +99,7 @@ def test_what_comes_after_a_night_killed_and_rerun_equals_a_clean_one(
         assert len(left) > 0
 
 
+@pytest.mark.e2e
 @pytest.mark.timeout(900)
 def test_a_night_of_a_rollout_killed_and_rerun_equals_a_clean_one(
     python: Prepared, tmp_path: Path, program: None
