@@ -28,7 +28,7 @@ def as_agreed(rows: pa.Table, needs: Needs) -> pa.Table:
 
 def as_not_refused(rows: pa.Table, needs: Needs) -> pa.Table:
     """The rows, with null in each column that takes a consent where the row says that it was not given."""
-    return _without(rows, needs, lambda consent: mask(pc.equal(rows[consent], False).combine_chunks()))
+    return _without(rows, needs, lambda consent: _refused(rows[consent]))
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ class Consents:
         """Rows of users, with null in what these don't agree to by now; whoever is not here has not said
         anything since."""
         said = self.said_by(rows[USER])
-        return _without(
-            rows, self.needs, lambda consent: mask(pc.equal(said[consent], False).combine_chunks())
-        )
+        return _without(rows, self.needs, lambda consent: _refused(said[consent]))
 
     def said_by(self, users: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
         """By consent (n,) what these users say of it, null of whom nothing is known."""
@@ -86,6 +84,11 @@ class Consents:
 def _given(rows: pa.Table, consent: str) -> Bools:
     """(n,) where a consent was given: where nothing is said it was not."""
     return mask(rows[consent].combine_chunks())
+
+
+def _refused(said: pa.ChunkedArray) -> Bools:
+    """(n,) where it is said that a consent was not given."""
+    return mask(pc.equal(said, False).combine_chunks())
 
 
 def _without(rows: pa.Table, needs: Needs, lacking: Callable[[str], Bools]) -> pa.Table:

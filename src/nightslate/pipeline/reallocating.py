@@ -30,12 +30,12 @@ def run(night: Night, at: datetime | None = None) -> str:
     """Update who is in which variant on the day of the night, as of a moment of it (default: now); returns a
     line about it, and about what has landed of the day and is not heeded."""
     wanted = {"signals": night.program.logs.signals is not None, "users": bool(night.program.consents)}
-    files = landed_so_far(night, [log for log, is_heeded in wanted.items() if is_heeded])
-    night = open_night(night, files.files.get("users", []))
-    landed, unheeded = _landed_signals(night, files)
+    so_far = landed_so_far(night, [log for log, is_heeded in wanted.items() if is_heeded])
+    night = open_night(night, so_far.files.get("users", []))
+    landed, rejected = _landed_signals(night, so_far)
     lines = {each.issue.name: _updated(each, landed, at) for each in night.issues}
     of_issues = [line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items()]
-    return "; ".join([*of_issues, *unheeded])
+    return "; ".join([*of_issues, *rejected, *so_far.waiting_in_words])
 
 
 def _updated(night: IssueNight, landed: Sequence[Signal], at: datetime | None) -> str:
@@ -100,11 +100,10 @@ def _less(before: SignalEffect, now: SignalEffect) -> SignalEffect:
 
 
 def _landed_signals(night: Night, landed: LandedSoFar) -> tuple[list[Signal], list[str]]:
-    """Those that have landed of the day itself so far, none of which is in a table yet; and what is not
-    heeded, in words."""
+    """Those that have landed of the day itself so far, none of which is in a table yet; and which rows and
+    files break the contract, in words."""
     if night.program.logs.signals is None:
-        return [], [*landed.waiting_in_words]
+        return [], []
     conformer = Conformer(night.contract("signals"), night.ds, Pseudonymiser.from_environment())
     found = conformed_at_once(landed.files["signals"], conformer)
-    unheeded = [*rejected_in_words("signals", found.rejects), *landed.waiting_in_words]
-    return signals_of(found.rows), unheeded
+    return signals_of(found.rows), rejected_in_words("signals", found.rejects)
