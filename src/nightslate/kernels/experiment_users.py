@@ -4,7 +4,7 @@ anything."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, Self
 
@@ -18,7 +18,7 @@ from nightslate.kernels.features import AT, USER, integers
 from nightslate.kernels.lists import place_in
 from nightslate.kernels.ordering import order_by
 from nightslate.programs.days import microseconds
-from nightslate.programs.readouts import FORMER
+from nightslate.programs.readouts import FORMER, MOVED
 from nightslate.records.instants import INSTANT
 from nightslate.tables.files import Filter
 
@@ -46,7 +46,10 @@ DAY = microseconds(timedelta(days=1))
 _FIRST_SHOWN = (AT, "impression_id")
 
 _ROUNDING = 1e-6
-"""Of a sum of probabilities."""
+"""Of a sum of probabilities, or a share."""
+
+AS_EVERYONE = "as everyone"
+"""Of `MOVED` the value of users whose shares are those of the day. No variant has a blank in its name."""
 
 EPOCH = date(1970, 1, 1)
 """The day that days are counted from."""
@@ -185,6 +188,15 @@ class ExperimentUsers:
                 " drew the variant and what recorded the probabilities disagree"
             )
         return cls(ids, variant, assigned, probabilities, could, shown, shown_to, first)
+
+    def told_by_moves(self, allocated: Allocated) -> Self:
+        """With `MOVED` beside what they were shown: the variant whose probability was the most over its share
+        of the day, when they were assigned first; `AS_EVERYONE` where none was over it."""
+        over = self.probabilities - allocated.of_days(self.assigned // DAY)
+        towards = np.where(over.max(axis=1) > _ROUNDING, over.argmax(axis=1), len(allocated.variants))
+        names = pa.array([*allocated.variants, AS_EVERYONE])
+        moved = names.take(pa.array(towards[self.shown_to]))
+        return replace(self, shown=self.shown.append_column(MOVED, moved))
 
     @property
     def weight(self) -> Floats:

@@ -34,7 +34,7 @@ from nightslate.kernels.rewards import Costs
 from nightslate.kernels.user_features import KnownFeatures
 from nightslate.kernels.user_totals import Counted, Done, Known, rows_of
 from nightslate.programs.days import end_of, microseconds
-from nightslate.programs.readouts import FEATURES, Covariate, Fatigue, Measured, Metric
+from nightslate.programs.readouts import FEATURES, MOVED, Covariate, Fatigue, Measured, Metric
 
 Period = Literal["cumulative", "day", "novelty", "before"]
 
@@ -198,6 +198,8 @@ class Readout:
         """The users, and what is counted of them, by how it is said."""
         assignments = tables["assignments"].filter(self._since_first)
         users = ExperimentUsers.of(self.allocated, assignments, self._shown(tables))
+        if MOVED in self.segments:
+            users = users.told_by_moves(self.allocated)
         sources = dict.fromkeys(part.source for part in self.parts.values())
         rows = {source: rows_of(source, tables, self.arms, self.costs) for source in sources}
         return users, {

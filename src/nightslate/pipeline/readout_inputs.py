@@ -20,7 +20,7 @@ from nightslate.pipeline.bucket_inputs import bucket_input, files_input
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.days import days_before
 from nightslate.programs.features import ARM, USER, of_users
-from nightslate.programs.readouts import FEATURES, FORMER, REWARDS
+from nightslate.programs.readouts import FEATURES, FORMER, MOVED, REWARDS
 from nightslate.tables import Table
 from nightslate.tables.files import Filter
 
@@ -115,7 +115,7 @@ def work_of(night: IssueNight, tables: ReadoutTables, readout: Readout, which: F
     of_users = files_input(assignments, assigned, readout.allocated.assignment_columns)
     whole = not readout.allocated.by_user or readout.by_path
     inputs: dict[str, Input] = {"assignments": of_users if whole else of_users.where(which)}
-    of_contexts = [name for name in readout.segments if name not in (*readout.features, FORMER)]
+    of_contexts = [name for name in readout.segments if name not in (*readout.features, FORMER, MOVED)]
     shown = tuple(dict.fromkeys([*SHOWN_COLUMNS, *of_contexts, *sources.get("impressions", ())]))
     inputs["impressions"] = (
         bucket_input(night, tables.impressions, shown, since)

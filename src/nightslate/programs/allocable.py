@@ -9,7 +9,8 @@ from typing import Any
 from nightslate.programs.allocation import Allocation
 from nightslate.programs.evaluation import Gate
 from nightslate.programs.logs import Feature
-from nightslate.programs.readouts import Metric
+from nightslate.programs.measurable import require_free
+from nightslate.programs.readouts import MOVED, Metric
 from nightslate.programs.rewards import Rewards
 from nightslate.programs.variants import Variant
 
@@ -90,6 +91,7 @@ def require_allocable(
                 " of all users; winsorise it by a `value`"
             )
     known = [column.name for column in context]
+    require_free("experiment.allocation", MOVED, known)
     for name in allocation.score.ignores:
         if name not in known:
             raise ValueError(

@@ -78,8 +78,13 @@ def require_former(
         raise ValueError(f"experiment.former: {former!r} is this experiment's own salt; say an earlier one's")
     if start is None:
         raise ValueError("experiment.former: say the `start`, before which the earlier experiment was")
-    if FORMER in columns:
-        raise ValueError(f"experiment.former: {FORMER} is a column of contexts already; give it another name")
+    require_free("experiment.former", FORMER, columns)
+
+
+def require_free(key: str, segment: str, columns: Iterable[str]) -> None:
+    """Raise ValueError, naming the key, where a column has the name of a segment that comes with it."""
+    if segment in columns:
+        raise ValueError(f"{key}: {segment} is a column of contexts already; give it another name")
 
 
 def require_measurable(

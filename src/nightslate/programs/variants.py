@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nightslate.programs.allocation import Allocation
 from nightslate.programs.examination import Examination
-from nightslate.programs.readouts import FORMER, Covariate, Fatigue, Guardrails, Metric
+from nightslate.programs.readouts import FORMER, MOVED, Covariate, Fatigue, Guardrails, Metric
 from nightslate.programs.strict import Name, Share, Strict, Text
 
 EXTERNAL = "external"
@@ -46,7 +46,8 @@ class Experiment(Strict):
     a user alone, or beside that by the `path`, the days on which users are in it still. `priority`: a
     covariate by which it is asked who gains most, those of whom it is high or others. `former`: the salt
     of an earlier experiment on the same users, whose variants are a segment more. `allocation`: how shares
-    follow what is known of each user; None: they are the same for all.
+    follow what is known of each user, and where these moved it is a segment more; None: they are the same
+    for all.
     `decided_by`: the metric that decisions go by, which is better if it is higher; the only one, where it is
     not said. Without metrics nothing is read out."""
 
@@ -68,7 +69,7 @@ class Experiment(Strict):
     @property
     def told_apart_by(self) -> tuple[Name, ...]:
         """All segments."""
-        return (*self.segments, *([FORMER] if self.former else []))
+        return (*self.segments, *([FORMER] if self.former else []), *([MOVED] if self.allocation else []))
 
     @property
     def foremost(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from nightslate.kernels.experiment_users import Allocated, ExperimentUsers
 from nightslate.kernels.named_states import MomentsByName
 from nightslate.kernels.readout_days import Daily
 from nightslate.kernels.readouts import COUNTS, SAMPLE_RATIOS, Figure, Readout
+from nightslate.programs.readouts import MOVED
 
 BY_USER = Allocated(SALT, VARIANTS, SHARES, by_user=True)
 
@@ -61,6 +63,24 @@ def test_sample_ratios_are_by_own_probabilities() -> None:
     expected = np.sum([row["probabilities"] or SHARES[row["slate_date"]] for row in exposed], axis=0)
     told = sum(ratio.expected for (column, _, _), ratio in ratios.items() if column is None)
     np.testing.assert_allclose(told, expected)
+
+
+def test_users_are_told_apart_by_the_variant_that_their_own_shares_favour() -> None:
+    rows = with_own_probabilities(logs(16), 16)
+    found, truth = folded(replace(some(), segments=[MOVED]), rows), OneByOne(rows)
+    right = Counter[tuple[str, str]]()
+    for user, row in truth.first.items():
+        own, of_day = row["probabilities"] or SHARES[row["slate_date"]], SHARES[row["slate_date"]]
+        over = {name: mine - all_ for name, mine, all_ in zip(VARIANTS, own, of_day, strict=True)}
+        favoured = max(over, key=lambda name: over[name])
+        if truth.since(user, "exposed"):
+            right[row["variant"], favoured if over[favoured] > 0 else "as everyone"] += 1
+    told = Counter[tuple[str, str]]()
+    for (variant, column, value, *_), each in found[Figure("reward", "exposed", "cumulative")].states.items():
+        if column == MOVED:
+            told[variant, value] += int(each.n)
+    assert told == right
+    assert {value for _, value in told} == {*VARIANTS, "as everyone"}
 
 
 def test_own_probabilities_that_are_the_shares_of_the_day_change_nothing() -> None:

@@ -55,6 +55,13 @@ def test_a_value_of_a_user_is_final(tmp_path: Path) -> None:
         program(tmp_path, experiment=experiment)
 
 
+def test_no_column_has_the_name_of_the_segment_of_those_who_were_moved(tmp_path: Path) -> None:
+    logs = yaml.safe_load(DAG.read_text())["logs"]
+    logs["context"].append({"name": "moved_towards", "type": "category"})
+    with pytest.raises(SpecError, match=r"experiment\.allocation: moved_towards is a column of contexts"):
+        program(tmp_path, logs=logs)
+
+
 @pytest.mark.parametrize(
     ("score", "message"),
     [

@@ -66,7 +66,7 @@ class EffectSums(Sums):
                 at = of_fold[could[of_fold, place]]
                 contexts = users.contexts[at]
                 gram[fold, place] += contexts.T @ contexts
-                moment[fold, :, place] += np.einsum("nd,nfm->fdm", contexts, scores[at, :, place])
+                moment[fold, :, place] += contexts.T @ scores[at, :, place].swapaxes(0, 1)
         return type(self)(gram, moment)
 
     def fits(self, ridge: float) -> Fits:
