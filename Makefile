@@ -47,8 +47,8 @@ test e2e: export OMP_NUM_THREADS ?= 1
 test: $(SETUP) $(JAVA) ## Run all tests but those of `make e2e`
 	$(PYTHON) -m pytest -m "not e2e" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-e2e: $(SETUP) $(JAVA) ## Run real nights in a real Airflow, with PostgreSQL and MLflow; all kinds of nights on both engines
-	$(PYTHON) -m pytest -m e2e
+e2e: $(SETUP) $(JAVA) ## Run real nights in a real Airflow, with PostgreSQL and MLflow; whatever takes many nights, or kills them
+	$(PYTHON) -m pytest -m e2e --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(SETUP) ## Check style, types, layers and shell scripts
 	$(VENV)/bin/ruff check .

@@ -16,7 +16,7 @@ REWARDS, FEATURES = "rewards", "features"
 FORMER = "former_variant"
 """The segment of users by what an earlier experiment assigned them to."""
 MOVED = "moved_towards"
-"""The segment of users by the variant that their own shares favour, where an allocation follows the context."""
+"""The segment of users by the variant that their own shares favour, where these follow the context."""
 
 _OF_METRICS = ("kind", "per", "day", "winsorise", "after", "until")
 

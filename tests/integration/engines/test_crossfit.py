@@ -11,6 +11,8 @@ from nightslate.kernels.training import Earned
 
 from .stored import stored
 
+pytestmark = pytest.mark.e2e
+
 
 def folding(engine, work):
     """As `taught` wants it: what goes over all units."""

@@ -21,6 +21,8 @@ from nightslate.tables import Warehouse
 
 from .stored import stored
 
+pytestmark = pytest.mark.e2e
+
 PEOPLE = people(120)
 ALONE = LocalEngine(processes=1)
 GOALS = (Goal("few", (0, 1), share=0.3), Goal("third", (2,), exposures=60.0), Goal("met", (4,), share=0.01))

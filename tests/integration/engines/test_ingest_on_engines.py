@@ -24,6 +24,8 @@ from nightslate.pipeline.log_intake import Completion, accepted_at_once, take_in
 
 from .taking_in import ALONE, BY_ID, CHANGES, WITH_SLATES, aged, ages, kept, night, rows_of
 
+pytestmark = pytest.mark.e2e
+
 
 def files_of_all_kinds(folder):
     """Copies, conflicts within and between users, rejects of every pass, and files that can't be read."""

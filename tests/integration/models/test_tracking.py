@@ -42,6 +42,7 @@ def test_a_tag_is_replaced_and_may_be_empty(client, home, night):
         assert tags["nightslate.evidence.changed"] == value
 
 
+@pytest.mark.e2e
 def test_a_store_that_is_garbage_is_named_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)

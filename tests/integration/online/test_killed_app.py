@@ -21,6 +21,8 @@ from tests.prepared import Prepared, Process
 from .assisted import PROGRAM, TODAY, Row, context, land, moment, night, others_logs
 from .client import Client
 
+pytestmark = pytest.mark.e2e
+
 SPOOL = "nightslate.online.spool"
 
 

@@ -31,6 +31,8 @@ from .assisted import (
     others_logs,
 )
 
+pytestmark = pytest.mark.e2e
+
 TOMORROW = TODAY + timedelta(days=1)
 RECOMPUTED = ("ingest", "attribute", "features", "audit_served")
 BUDGETS = """

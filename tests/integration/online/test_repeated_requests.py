@@ -4,12 +4,16 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from nightslate.online.answers import HEADER
 from nightslate.online.clock import Clock
 from nightslate.online.service import Service
 
 from .assisted import PROGRAM, TODAY, MovedClock, Row, context, moment, night
 from .client import Client, serving
+
+pytestmark = pytest.mark.e2e
 
 TOMORROW = TODAY + timedelta(days=1)
 

@@ -23,6 +23,8 @@ from . import assisted
 from .assisted import DAYS, PROGRAM, TODAY, USERS, MovedClock, land_before, moment, night
 from .test_other_programs import CHOICE, RECOMPUTED, TOMORROW, asked, recomputed, shown
 
+pytestmark = pytest.mark.e2e
+
 Row = dict[str, Any]
 OF_ACTIVITY = re.sub("  since_click: .*", "", CHOICE)  # other outcomes leave features as they are
 AUDITED = ("ingest", "features", "audit_served")

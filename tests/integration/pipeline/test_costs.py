@@ -16,6 +16,8 @@ from tests.integration.nights import night_of
 
 from . import test_sequences, world
 
+pytestmark = pytest.mark.e2e
+
 COSTS = {"a": 0.5, "c": 0.25}
 LAST = world.DAYS[-1]
 COMPARED = ("models", "evaluations", "evidence", "promotions", "slates", "transitions", "sweeps", "ledger")

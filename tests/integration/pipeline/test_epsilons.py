@@ -12,6 +12,8 @@ from tests.integration.nights import DOCS, night_of, run_night
 
 from . import test_sequences, world
 
+pytestmark = pytest.mark.e2e
+
 LEAST, MOST = 0.05, 0.6
 EPSILON = {"least": LEAST, "most": MOST}
 

@@ -17,6 +17,8 @@ from tests.integration.nights import Declared, run_night
 
 from . import world
 
+pytestmark = pytest.mark.e2e
+
 PROGRAM = "busy"
 DAYS = [date(2024, 5, 1) + timedelta(days=number) for number in range(7)]
 USERS, EVENTS, LATE, ARMS = 6, 300, 2, ("call", "nothing")

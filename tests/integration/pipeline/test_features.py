@@ -29,6 +29,8 @@ from tests.oracles.features import feature_as_of
 from . import world
 from .conftest import relocate
 
+pytestmark = pytest.mark.e2e
+
 PROGRAM = "helpful"
 DAYS = [date(2024, 5, 1) + timedelta(days=number) for number in range(4)]
 USERS, ARMS = 30, ("call", "nothing", "tour")

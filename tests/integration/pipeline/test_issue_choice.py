@@ -25,6 +25,8 @@ from tests.integration.nights import PAGES, Declared, run_night
 
 from . import world
 
+pytestmark = pytest.mark.e2e
+
 PROGRAM = "retention"
 DAYS = [date(2024, 6, 1) + timedelta(days=number) for number in range(4)]
 NEXT = DAYS[-1] + timedelta(days=1)

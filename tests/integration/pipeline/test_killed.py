@@ -17,6 +17,8 @@ from tests.prepared import Prepared
 from . import letters, shipped_rollout, world
 from .conftest import relocate
 
+pytestmark = pytest.mark.e2e
+
 DAY = world.DAYS[0]
 
 # Where each step dies: (what is about to do something irreversible, its method, at which call).
@@ -99,7 +101,6 @@ def test_what_comes_after_a_night_killed_and_rerun_equals_a_clean_one(
         assert len(left) > 0
 
 
-@pytest.mark.e2e
 @pytest.mark.timeout(900)
 def test_a_night_of_a_rollout_killed_and_rerun_equals_a_clean_one(
     python: Prepared, tmp_path: Path, program: None

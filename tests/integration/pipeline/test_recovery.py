@@ -14,6 +14,8 @@ from nightslate.errors import DamageError, ModelError
 
 from . import world
 
+pytestmark = pytest.mark.e2e
+
 DAY = world.DAYS[2]
 
 

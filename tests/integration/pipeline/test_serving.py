@@ -25,6 +25,8 @@ from . import world
 from .conftest import relocate
 from .loaded_models import loaded, of_warehouse
 
+pytestmark = pytest.mark.e2e
+
 PROJECT = Path(__file__).parents[3]
 DAY = world.DAYS[1]
 NEXT = DAY + timedelta(days=1)

@@ -31,6 +31,8 @@ from . import world
 from .conftest import relocate
 from .loaded_models import loaded
 
+pytestmark = pytest.mark.e2e
+
 CLOSED, DAY = world.DAYS[:2], world.DAYS[2]
 NAME = "between"
 LOGS = ("impressions", "outcomes", "users", "arms")

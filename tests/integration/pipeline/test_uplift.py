@@ -17,6 +17,8 @@ from tests.integration.nights import night_of
 
 from . import world
 
+pytestmark = pytest.mark.e2e
+
 NOTHING = "a"
 DAYS = [world.DAYS[0] + timedelta(days=number) for number in range(10)]
 LAST = DAYS[-1]

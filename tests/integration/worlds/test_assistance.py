@@ -18,6 +18,8 @@ from nightslate.worlds.proactive_assistance.rec_engine import PublishedSlates
 from nightslate.worlds.proactive_assistance.troubles import ARMS, ISSUES
 from nightslate.worlds.proactive_assistance.world import People, World
 
+pytestmark = pytest.mark.e2e
+
 NAME = "proactive_assistance"
 USERS, SEED, DAYS, HORIZON = 1500, 1, 4, 2
 Played = tuple[Path, AssistanceResults]

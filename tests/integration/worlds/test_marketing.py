@@ -21,6 +21,8 @@ from nightslate.worlds.marketing_templates.templates import ARMS, ORDER_VALUES
 from nightslate.worlds.marketing_templates.world import World
 from nightslate.worlds.play import PSEUDONYMISE, Play
 
+pytestmark = pytest.mark.e2e
+
 NAME = "marketing_templates"
 USERS, SEED, DAYS = 1500, 2, 4
 _READ = ("sends", "assignments")

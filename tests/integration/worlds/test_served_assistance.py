@@ -17,7 +17,7 @@ from nightslate.worlds.proactive_assistance.page import AssistanceResults
 NAME, USERS, SEED, DAYS, HORIZON = "proactive_assistance", 2000, 1, 4, 2
 Row = dict[str, Any]
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
 class Played(NamedTuple):
