@@ -60,6 +60,14 @@ class TakenIn:
 
 
 @dataclass(frozen=True)
+class Conformed:
+    """Of the rows of some files those that break no clause, and those that do, as `OfFile` has both."""
+
+    rows: pa.Table
+    rejects: pa.Table
+
+
+@dataclass(frozen=True)
 class _Landed:
     """What has landed in a bucket: rows that break no clause, what lies beside them, and the users whose
     consents are looked up."""
@@ -155,15 +163,21 @@ def accepted_at_once(files: Sequence[Path], conformer: Conformer) -> pa.Table:
 
 def conformed_at_once(files: Sequence[Path], conformer: Conformer) -> Accepted:
     """The rows of a small log, and those that are rejected; nothing is written."""
-    schema = conformer.schema()
+    landed = conformed_one_by_one(files, conformer)
+    no_conflicts = landed.rows.schema.empty_table().select(list(conformer.contract.key))
+    found = OfBucket(conformer, no_conflicts)(landed.rows)
+    return replace(found, rejects=pa.concat_tables([landed.rejects, found.rejects]))
+
+
+def conformed_one_by_one(files: Sequence[Path], conformer: Conformer) -> Conformed:
+    """The rows of a small log by themselves: nothing is said of those that share a key."""
+    nothing = conformer.schema().empty_table()
     parts = [part for file in files for part in OfFile(conformer, 1)(file)]
-    landed, broken = (
-        pa.concat_tables([schema.empty_table(), *(rows for (name, _), rows in parts if name == wanted)])
-        for wanted in ("rows", "rejects")
+    rows, rejects = (
+        pa.concat_tables([nothing, *(rows for (name, _), rows in parts if name == wanted)])
+        for wanted in ("rows", REJECTS[0])
     )
-    no_conflicts = schema.empty_table().select(list(conformer.contract.key))
-    found = OfBucket(conformer, no_conflicts)(landed)
-    return replace(found, rejects=pa.concat_tables([broken, found.rejects]))
+    return Conformed(rows, rejects)
 
 
 def rejected_in_words(log: str, rejects: pa.Table) -> list[str]:

@@ -20,6 +20,7 @@ from .consenting import AGREED, DAYS
 from .test_rollout_updates import NOON, OUTAGE
 
 REGION = {"region": "north"}
+DAY_ONE = rollout.START + timedelta(days=1)
 
 
 def asking(home: Path, number: int = 0) -> IssueNight:
@@ -58,6 +59,19 @@ def test_a_signal_of_a_region_is_not_for_who_does_not_say_where_it_is(tmp_path: 
     assert shares[never] == share(before, never) > 0.0
     assert shares[withdrawn] == share(before, withdrawn) > 0.0
     assert "nothing" in reallocating.run(asking(tmp_path, 1), NOON + timedelta(hours=2))
+
+
+def test_a_row_of_users_that_is_not_heard_is_told(tmp_path: Path) -> None:
+    played(tmp_path)
+    land(tmp_path, 1)
+    file = tmp_path / "landing" / rollout.PROGRAM / "users" / f"ds={DAY_ONE}" / "part-0.parquet"
+    users = pyarrow.parquet.read_table(file)
+    says_nobody = pa.array([None, *users["user_id"].to_pylist()[1:]], pa.string())
+    users = users.set_column(users.column_names.index("user_id"), "user_id", says_nobody)
+    pyarrow.parquet.write_table(users, file)
+    said = reallocating.run(asking(tmp_path, 1), NOON)
+    assert "WARNING: 1 rows of users break the contract: user_id" in said
+    assert "(1 of part-0.parquet)" in said
 
 
 def people(*columns: str) -> list[list[str]]:
