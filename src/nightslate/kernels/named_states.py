@@ -17,7 +17,14 @@ State = TypeVar("State", Moments, SampleRatio, ShareSums)
 Place = tuple[str | None, ...]
 """What a state is called."""
 
+Told = TypeVar("Told")
+
 _NAMES = "names"
+
+
+def in_order(found: Mapping[Place, Told]) -> list[tuple[Place, Told]]:
+    """By place, whose names may be None."""
+    return sorted(found.items(), key=lambda named: repr(named[0]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from nightslate.kernels.augmented_readouts import (
 )
 from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
-from nightslate.kernels.named_states import MomentsByName, Place
+from nightslate.kernels.named_states import MomentsByName, Place, in_order
 from nightslate.kernels.readouts import Figure, Readout
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.readout_columns import same, shown, told
@@ -153,7 +153,7 @@ def augmented_effects(night: IssueNight, key: Scored, states: Mapping[Any, Any])
     found: MomentsByName = states[key]
     paired = pairs(states[Figure(key.metric, key.scope, "cumulative")], str(night.issue.experiment.control))
     effects = dict[Place, Difference]()
-    for place, scores in sorted(found.states.items(), key=repr):
+    for place, scores in in_order(found.states):
         treatment, control = paired.get(place, (None, None))
         if treatment is not None and control is not None:
             values = value_of(control), value_of(treatment)

@@ -14,7 +14,7 @@ from nightslate.core.arrays import Floats
 from nightslate.core.experiments import SampleRatio, located, log_evidence
 from nightslate.core.experiments.sequential import LEAST, LEAST_EFFECTIVE, reach
 from nightslate.kernels.experiment_users import Allocated
-from nightslate.kernels.named_states import MomentsByName, SampleRatiosByName
+from nightslate.kernels.named_states import MomentsByName, SampleRatiosByName, in_order
 from nightslate.kernels.readout_counts import Counts
 from nightslate.pipeline.night import IssueNight
 from nightslate.reports.numbers import percent
@@ -81,8 +81,8 @@ def by_segment(found: SampleRatiosByName) -> list[SegmentRatio]:
     by_cell: dict[Cell, dict[str, SampleRatio]] = {}
     for (column, value, day), ratio in found.states.items():
         by_cell.setdefault((column, value), {})[str(day)] = ratio
-    in_order = sorted(by_cell.items(), key=lambda item: repr((item[0][0] is not None, item[0])))
-    return [SegmentRatio.of(cell, ratios) for cell, ratios in in_order]
+    cells = sorted(by_cell.items(), key=lambda item: repr((item[0][0] is not None, item[0])))
+    return [SegmentRatio.of(cell, ratios) for cell, ratios in cells]
 
 
 def faults(night: IssueNight, dealt: Allocated, counts: Counts, found: list[SegmentRatio]) -> Iterator[str]:
@@ -130,7 +130,7 @@ def unlikely_stays(found: MomentsByName) -> Iterator[str]:
     """Why it can't be believed, by whether users stay in their variants as often as their probabilities say,
     see `Paths.weights`: an alarm at every look, of as many as there are variants and values of segments."""
     alpha = ALPHA / max(1, len(found.states))
-    for (variant, column, value), moments in sorted(found.states.items(), key=repr):
+    for (variant, column, value), moments in in_order(found.states):
         n, mean, inverse = int(moments.n), float(moments.mean[0]), float(moments.mean[1])
         if n < LEAST or n / inverse < LEAST_EFFECTIVE:
             continue

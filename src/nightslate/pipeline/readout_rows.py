@@ -20,7 +20,7 @@ from nightslate.core.experiments import (
 )
 from nightslate.kernels.comparable_users import pairs
 from nightslate.kernels.experiment_users import Allocated
-from nightslate.kernels.named_states import MomentsByName, Place
+from nightslate.kernels.named_states import MomentsByName, Place, in_order
 from nightslate.kernels.readout_days import Daily
 from nightslate.kernels.readout_paths import OfPaths
 from nightslate.kernels.readouts import Figure, Key
@@ -66,7 +66,7 @@ def effects_of(night: IssueNight, figure: Figure, states: Mapping[Key, Any]) -> 
     found, unweighted = (pairs(each, control) for each in (states[figure], unweighted_of(figure, states)))
     return {
         str(place[0]): effect(of_control, moments, confidence, _both(unweighted, place))
-        for place, (moments, of_control) in sorted(found.items(), key=repr)
+        for place, (moments, of_control) in in_order(found)
         if of_control is not None and place[1] is None and place[0] != control
     }
 
@@ -153,7 +153,7 @@ def _path_rows(
     """Of all users, days weighted by how probable it was that they are in the variant still."""
     figure, confidence = Figure(key.metric, "assigned", "cumulative"), night.issue.evaluation.confidence
     control = str(night.issue.experiment.control)
-    for (variant, _, _), (moments, of_control) in sorted(pairs(states[key], control).items(), key=repr):
+    for (variant, _, _), (moments, of_control) in in_order(pairs(states[key], control)):
         if variant == control or of_control is None:
             continue
         found = effect(of_control, moments, confidence)

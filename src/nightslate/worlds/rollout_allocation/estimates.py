@@ -11,15 +11,19 @@ import pyarrow.compute as pc
 from nightslate.core.arrays import Bools, Floats
 from nightslate.errors import SpecError
 from nightslate.kernels.augmented_readouts import POLICY
+from nightslate.kernels.experiment_users import AS_EVERYONE
 from nightslate.pipeline.night import IssueNight
 from nightslate.programs.issue import Issue
+from nightslate.programs.readouts import MOVED
 from nightslate.worlds.results import Row
-from nightslate.worlds.rollout_allocation.app import TREATMENT, VARIANTS
+from nightslate.worlds.rollout_allocation.app import CONTROL, TREATMENT, VARIANTS
 from nightslate.worlds.rollout_allocation.truth import Counted, FirstAssignments
 from nightslate.worlds.rollout_allocation.world import KINDS
 
 NAIVE = "naive"
 _FIGURES = ("metric", "method", "segment", "segment_value", "n", "effect", "stderr")
+_ROUNDING = 1e-6
+"""Of a share."""
 _INTERVALS = ("lower", "upper", "anytime_lower", "anytime_upper")
 
 
@@ -64,7 +68,7 @@ class Readouts:
                 yield {
                     "ds": night.ds.isoformat(),
                     **{name: row[name] for name in (*_FIGURES, *_INTERVALS)},
-                    "truth": self._truth(row, counts, effects),
+                    "truth": _mean(effects, counts & self._of_cell(row, followed)),
                 }
 
     def _share_of_everyone(self, night: IssueNight) -> Floats:
@@ -77,12 +81,26 @@ class Readouts:
                 shares[(row["slate_date"] - first).days] = row["share"]
         return np.append(shares, np.nan)[np.minimum(self.first.first_day, len(shares))]
 
-    def _truth(self, row: Row, counts: Bools, effects: Floats) -> float | None:
-        """Of the users that a row is about."""
-        mine = counts
-        if row["segment"] is not None:
-            mine = counts & self.first.cells(row["segment"]).get(row["segment_value"], np.zeros_like(counts))
-        return float(effects[mine].mean()) if mine.any() else None
+    def _of_cell(self, row: Row, followed: Floats) -> Bools:
+        """(n,) the users that a row is about. followed (n,): by how much the share of the treatment of each
+        was over everyone's at first."""
+        if row["segment"] is None:
+            return np.ones(followed.size, dtype=np.bool_)
+        cells = _moved(followed) if row["segment"] == MOVED else self.first.cells(row["segment"])
+        return cells.get(row["segment_value"], np.zeros(followed.size, dtype=np.bool_))
+
+
+def _moved(followed: Floats) -> Mapping[str | None, Bools]:
+    """(n,) the users of each value of the segment `MOVED`."""
+    return {
+        VARIANTS[CONTROL]: followed < -_ROUNDING,
+        VARIANTS[TREATMENT]: followed > _ROUNDING,
+        AS_EVERYONE: np.abs(followed) <= _ROUNDING,
+    }
+
+
+def _mean(effects: Floats, mine: Bools) -> float | None:
+    return float(effects[mine].mean()) if mine.any() else None
 
 
 def decision_of(night: IssueNight) -> Row:
