@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nightslate.engines import Input
-from nightslate.kernels.named_states import MomentsByName
+from nightslate.kernels.named_states import MomentsByName, in_order
 from nightslate.pipeline import effect_inputs
 from nightslate.pipeline.night import IssueNight
 from nightslate.pipeline.running import run_step
@@ -53,9 +53,7 @@ def figures(home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]
     tonight, found = night(home, LAST), dict[str, list[Any]]()
 
     def kept(stays: MomentsByName) -> list[str]:
-        found["stays"] = [
-            (place, repr(each.arrays())) for place, each in sorted(stays.states.items(), key=repr)
-        ]
+        found["stays"] = [(place, repr(each.arrays())) for place, each in in_order(stays.states)]
         return []
 
     monkeypatch.setattr(readout, "unlikely_stays", kept)
@@ -69,7 +67,7 @@ def test_figures_are_those_of_all_assignments(home: Path, monkeypatch: pytest.Mo
     found = figures(home, monkeypatch)
     assert len(found["scores"]) > len(USERS)  # of the last night all
     assert len(found["readouts"]) > 20
-    assert len(found["stays"]) == 2
+    assert [column for (_, column, _), _ in found["stays"]] == ["moved_towards", None] * 2
     monkeypatch.setattr(Input, "where", lambda self, _: self)
     monkeypatch.setattr(effect_inputs, "_the_day_before", lambda known, _: known.of_users_in("assignments"))
     assert figures(home, monkeypatch) == found
