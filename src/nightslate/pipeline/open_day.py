@@ -20,7 +20,7 @@ from nightslate.pipeline.log_tables import LogTables
 from nightslate.pipeline.night import Night
 from nightslate.pipeline.open_day_files import LandedSoFar, landed_so_far, queue_is_past
 from nightslate.pipeline.steps import attribute, features, ingest
-from nightslate.pipeline.user_consents import landed_users, open_night
+from nightslate.pipeline.user_consents import open_night
 from nightslate.programs.days import end_of
 from nightslate.records.instants import INSTANT
 from nightslate.tables import Table, Warehouse
@@ -45,8 +45,8 @@ class OpenDay:
         features, consents = _computes_features(night), bool(night.program.consents)
         logs = (*_LOGS, *(("activity",) if features else ()), *(("users",) if consents else ()))
         landed = landed_so_far(night, logs)
-        users = landed_users(night, landed.files.get("users", []))
-        return cls(open_night(night, users.rows), landed)
+        heeding, _ = open_night(night, landed.files.get("users", []))  # `take_in` tells what is rejected
+        return cls(heeding, landed)
 
     @property
     def home(self) -> Path:

@@ -20,7 +20,7 @@ from nightslate.pipeline.open_day_files import LandedSoFar, landed_so_far
 from nightslate.pipeline.rollout_control import Control, effects_now
 from nightslate.pipeline.rollout_facts import Facts, at_moment, signals_of
 from nightslate.pipeline.served_users import UserTables
-from nightslate.pipeline.user_consents import landed_users, open_night
+from nightslate.pipeline.user_consents import open_night
 from nightslate.programs.days import end_of
 
 _DAY = timedelta(days=1)
@@ -31,13 +31,11 @@ def run(night: Night, at: datetime | None = None) -> str:
     line about it, and about what has landed of the day and is not heeded."""
     wanted = {"signals": night.program.logs.signals is not None, "users": bool(night.program.consents)}
     so_far = landed_so_far(night, [log for log, is_heeded in wanted.items() if is_heeded])
-    users = landed_users(night, so_far.files.get("users", []))
-    night = open_night(night, users.rows)
-    landed, rejected = _landed_signals(night, so_far)
-    rejected += rejected_in_words("users", users.rejects)
+    night, rejected_users = open_night(night, so_far.files.get("users", []))
+    landed, rejected_signals = _landed_signals(night, so_far)
     lines = {each.issue.name: _updated(each, landed, at) for each in night.issues}
     of_issues = [line if len(lines) == 1 else f"{name}: {line}" for name, line in lines.items()]
-    return "; ".join([*of_issues, *rejected, *so_far.waiting_in_words])
+    return "; ".join([*of_issues, *rejected_signals, *rejected_users, *so_far.waiting_in_words])
 
 
 def _updated(night: IssueNight, landed: Sequence[Signal], at: datetime | None) -> str:

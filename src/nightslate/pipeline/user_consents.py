@@ -12,24 +12,22 @@ import pyarrow as pa
 from nightslate.kernels.conform import Conformer
 from nightslate.kernels.consents import DAY, USER, Consents
 from nightslate.kernels.pseudonyms import Pseudonymiser
-from nightslate.pipeline.log_intake import Conformed, conformed_one_by_one
+from nightslate.pipeline.log_intake import conformed_one_by_one, rejected_in_words
 from nightslate.pipeline.night import Night
 
 AnyNight = TypeVar("AnyNight", bound=Night)
 
 
-def landed_users(night: Night, files: Sequence[Path]) -> Conformed:
-    """The users in some files of the day of a night."""
-    pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
-    return conformed_one_by_one(files, Conformer(night.contract("users"), night.ds, pseudonymise))
-
-
-def open_night(night: AnyNight, users: pa.Table) -> AnyNight:
-    """The night of a day that is not over, which heeds what users withdraw in these rows of its own day. Of
-    rows that contradict one another each is heard: one that does not agree is enough."""
+def open_night(night: AnyNight, files: Sequence[Path]) -> tuple[AnyNight, list[str]]:
+    """The night of a day that is not over, which heeds what users withdraw in these files of its own day. Of
+    rows that contradict one another each is heard: one that does not agree is enough. And which rows break
+    the contract, in words: they are not."""
     needs, consents = night.program.needs, night.program.consents
     if not needs:
-        return night
-    days = pa.repeat(pa.scalar(night.ds, pa.date32()), users.num_rows)
-    said = users.select([USER, *consents]).append_column(DAY, days)
-    return replace(night, said_since=Consents.of(needs, said).refusing())
+        return night, []
+    pseudonymise = night.pseudonymiser or Pseudonymiser.from_environment()
+    landed = conformed_one_by_one(files, Conformer(night.contract("users"), night.ds, pseudonymise))
+    days = pa.repeat(pa.scalar(night.ds, pa.date32()), landed.rows.num_rows)
+    said = landed.rows.select([USER, *consents]).append_column(DAY, days)
+    heeding = replace(night, said_since=Consents.of(needs, said).refusing())
+    return heeding, rejected_in_words("users", landed.rejects)
