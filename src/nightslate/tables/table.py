@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from nightslate.contracts import Contract, arrow
-from nightslate.errors import ContractError, SpecError
+from nightslate.errors import ContractError, DamageError, SpecError
 from nightslate.tables import damage, verification
 from nightslate.tables.commits import DayLog, Replacement
 from nightslate.tables.creation import create_missing, opened, opened_for_change
@@ -185,7 +185,7 @@ class Table:
                 self.verify(staged)
                 create_missing(self.path, self.contract)
                 files = placed(staged, self.contract, self.path)
-            except (ContractError, FileNotFoundError):
+            except (ContractError, DamageError, FileNotFoundError):
                 # Files vanish where another publisher has committed meanwhile: then that is the news.
                 if log.of_issue(staged.issue).committed(staged.token, staged.id) is None:
                     raise

@@ -26,7 +26,8 @@ _KEYS_AT_A_TIME = 2_000_000
 def verify(staged: Staged, contract: Contract) -> None:
     """Checks place, size, schema, row count, every clause and the key of the staged files.
 
-    Raises ContractError that lists all that is wrong, by file, clause and number of rows.
+    Raises ContractError that lists all that is wrong, by file, clause and number of rows; DamageError where
+    a file goes while it is looked at.
     """
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         of_files = threads.map(lambda file: list(_file_problems(staged, file, contract)), staged.files)

@@ -7,14 +7,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from tests.integration.tables.rows import MONDAY, TUESDAY, rewards, rows
 
 from nightslate.contracts import Contract
 from nightslate.errors import CommitConflictError, SupersededError
-from nightslate.tables import Table, Warehouse, commits
+from nightslate.tables import Staged, Table, Warehouse, commits, verification
 
 RACER = """
 import sys
@@ -89,6 +91,27 @@ def test_many_threads_that_write_the_same_day_leave_the_newest_result(table: Tab
         outcomes = list(pool.map(publish, range(6)))
     assert outcomes[5] == "published"
     assert rewards(table, MONDAY) == [5, 5]
+
+
+def test_who_finds_its_files_gone_because_a_newer_attempt_has_committed_is_superseded(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def staged(reward: float) -> Staged:
+        attempt = table.begin(MONDAY)
+        attempt.write(rows(reward, reward))
+        return attempt.seal()
+
+    older, newer, read = staged(1), staged(2), verification.rows_of_file
+
+    def overtaken(*arguments: Any) -> pa.Table:
+        monkeypatch.setattr(verification, "rows_of_file", read)
+        table.publish(newer, {})
+        return read(*arguments)
+
+    monkeypatch.setattr(verification, "rows_of_file", overtaken)
+    with pytest.raises(SupersededError):
+        table.publish(older, {})
+    assert rewards(table, MONDAY) == [2, 2]
 
 
 def test_different_days_at_once_all_land(table: Table) -> None:
